@@ -1,0 +1,88 @@
+"""The border to the core: every Rust name that Python may use.
+
+The core turns a capture into record batches of flow facts. It never says who is the server.
+"""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO, final
+
+class MeterError(Exception):
+    """An input that can't be opened as a capture.
+
+    `args[0]` is `(kind, offset, message)`: `kind` is `empty`, `not_a_capture`, `unsupported`, `cut`,
+    `damaged` or `io`; `offset` the byte of the uncompressed stream where the trouble begins.
+    """
+
+@final
+class Batch:
+    """A record batch: `pyarrow.record_batch(batch)` takes it over without a copy."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows it has."""
+    def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]:
+        """Hand over the data by the Arrow PyCapsule interface."""
+
+@final
+class Reader(Iterator[Batch]):
+    """Meters a capture step by step, with the GIL released.
+
+    Each step ends after some 260,000 packets or 32,768 finished flows, whichever comes first, so a
+    batch may be empty. The last batch has the flows still active at the end. The counters are those
+    of the steps taken so far.
+    """
+
+    def __iter__(self) -> Reader: ...
+    def __next__(self) -> Batch:
+        """Return the flows that ended in the next step; an exception of a Python source passes through."""
+    def stop(self) -> None:
+        """Read no further; the next batch is the last."""
+    @property
+    def format(self) -> str:
+        """`pcap` or `pcapng`."""
+    @property
+    def compression(self) -> str | None:
+        """`gzip`, `zstd`, `lz4`, or None."""
+    @property
+    def bytes_read(self) -> int:
+        """Bytes taken from the source, compressed as they are."""
+    @property
+    def packets(self) -> int:
+        """Packets read."""
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes of all packets on the wire, link headers included."""
+    @property
+    def dropped(self) -> int:
+        """Packets that the capturing system says it lost."""
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """Times of the earliest and the latest packet, nanoseconds since 1970 UTC."""
+    @property
+    def time_ran_back(self) -> bool:
+        """Whether a packet was older than one before it: rows then need `stitch`."""
+    @property
+    def unmetered(self) -> dict[str, int]:
+        """Packets in no flow, by reason; all reasons, in a fixed order."""
+    @property
+    def unread_link_types(self) -> dict[int, int]:
+        """Packets by LINKTYPE_ number that isn't read."""
+    @property
+    def problem(self) -> tuple[str, int, str] | None:
+        """Why the input could not be read to its end, as in `MeterError`."""
+
+def read(source: str | BinaryIO, *, tcp_idle_ns: int, udp_idle_ns: int) -> Reader:
+    """Open a capture, given as a path or an open binary file.
+
+    Raises `MeterError`, or OSError where the path can't be opened.
+    """
+
+def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:
+    """Join rows of one flow that were metered apart.
+
+    `batch` has the columns of the flow facts, its rows in the order of the capture. Returns the
+    joined rows, and a batch with one column `group`: for each input row the joined row it is in.
+    """
+
+def community_ids(batch: Any) -> Batch:
+    """Community ID v1 of each row of flow facts, as a batch with one column `community_id`."""

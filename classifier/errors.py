@@ -1,0 +1,57 @@
+"""The exceptions that the program raises, and the exit statuses of its command line."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the command line tells the shell. 2 is left to wrong usage."""
+
+    OK = 0
+    #: Something unforeseen: a bug.
+    FAILURE = 1
+    USAGE = 2
+    #: An input can't be opened: missing, a directory, no permission.
+    NO_INPUT = 3
+    #: An input is not a capture that this program reads.
+    NOT_A_CAPTURE = 4
+    #: An input is cut or damaged; what came before was reported.
+    PARTIAL = 5
+    #: Nothing in the input could be decoded.
+    NOTHING_DECODED = 6
+    #: The rule files contradict themselves.
+    BAD_RULES = 7
+    #: Ended by Ctrl-C; what was read so far was reported.
+    INTERRUPTED = 130
+
+
+class ClassifierError(Exception):
+    """Base of all exceptions that this package raises on purpose."""
+
+    status = ExitStatus.FAILURE
+
+
+class CaptureError(ClassifierError):
+    """An input can't be used at all, or (in `Traffic.problems`) only up to some point.
+
+    `file` is the input's name, `offset` the byte of the (uncompressed) stream where the trouble
+    begins, or None where there is no such place; `status` is the command line's exit status.
+    """
+
+    def __init__(
+        self, file: str, message: str, *, offset: int | None = None, status: ExitStatus = ExitStatus.NOT_A_CAPTURE
+    ) -> None:
+        """Say what is wrong with which file, where, and what to try."""
+        self.file = file
+        self.message = message
+        self.offset = offset
+        self.status = status
+        place = f"{file}: byte {offset}" if offset else file
+        super().__init__(f"{place}: {message}")
+
+
+class RulesError(ClassifierError):
+    """A rule file can't be used. The message names the file, the rule and the reason."""
+
+    status = ExitStatus.BAD_RULES

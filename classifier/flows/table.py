@@ -1,0 +1,88 @@
+"""The public flow table: one row a flow, names fixed. Meanings: DESIGN, "The public flow table"."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier import _meter
+from classifier.flows import addresses
+
+_WORD = pa.dictionary(pa.int32(), pa.string())
+_TIME = pa.timestamp("ns", tz="UTC")
+
+PROTOCOLS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
+
+#: Columns, types, whether null is possible, and what they mean.
+COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
+    ("flow_id", pa.string(), False, "unique: Community ID and first seen"),
+    ("community_id", pa.string(), False, "Community ID v1, seed 0"),
+    ("capture", _WORD, False, "the file(s) it came from, joined by |"),
+    ("first_seen", _TIME, False, "time of the earliest packet"),
+    ("last_seen", _TIME, False, "time of the latest packet"),
+    ("duration_s", pa.float64(), False, "seconds from the first to the last packet"),
+    ("proto", _WORD, False, "tcp, udp"),
+    ("client_ip", pa.string(), False, "address of the client; for ambiguous flows of the likelier one"),
+    ("client_port", pa.uint16(), False, "port of the client"),
+    ("server_ip", pa.string(), False, "address of the server; for ambiguous flows of the likelier one"),
+    ("server_port", pa.uint16(), False, "port of the server"),
+    ("role", _WORD, False, "how the server is known: confirmed, inferred, ambiguous"),
+    ("role_confidence", pa.float64(), False, "probability that the server is the server; 1.0 only when confirmed"),
+    ("role_evidence", pa.list_(pa.string()), False, "what spoke for it, strongest first"),
+    ("service", _WORD, True, "name of the service"),
+    ("service_source", _WORD, True, "where the name comes from: unofficial, official"),
+    ("service_candidates", pa.list_(pa.string()), False, "all that it could be, likeliest first"),
+    ("payload", _WORD, True, "protocol recognised in the payload"),
+    ("server_name", pa.string(), True, "name that the client asked for"),
+    ("mismatch", pa.bool_(), False, "the payload is not the service of the port"),
+    ("outcome", _WORD, False, "refused, unanswered, unsolicited, reset, midstream, one_way, answered"),
+    ("client_packets", pa.uint64(), False, "packets sent by the client"),
+    ("server_packets", pa.uint64(), False, "packets sent by the server"),
+    ("client_bytes", pa.uint64(), False, "IP bytes on the wire sent by the client"),
+    ("server_bytes", pa.uint64(), False, "IP bytes on the wire sent by the server"),
+    ("client_payload_bytes", pa.uint64(), False, "bytes behind the transport header sent by the client"),
+    ("server_payload_bytes", pa.uint64(), False, "bytes behind the transport header sent by the server"),
+    ("conn_state", _WORD, False, "Zeek's code for how the connection went"),
+    ("history", _WORD, False, "Zeek's letters S H A D F R and ^, each end's first of a kind, in time order"),
+    ("vlan", pa.uint16(), True, "outermost VLAN id"),
+    ("tunnel", _WORD, True, "encapsulation path"),
+    ("evicted", pa.bool_(), False, "ended early by a cap on flows"),
+]
+
+SCHEMA = pa.schema(
+    [pa.field(name, kind, nullable, metadata={"doc": doc}) for name, kind, nullable, doc in COLUMNS]
+)
+
+
+def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
+    """Turn n judged flows into n rows of the public table: addresses and times readable, ids computed.
+
+    `captures` are the names that the column `capture` points to.
+    """
+    first_seen_ns, last_seen_ns = judged["first_seen_ns"], judged["last_seen_ns"]
+    community_id = pa.record_batch(_meter.community_ids(judged))["community_id"]
+    proto = pa.DictionaryArray.from_arrays(
+        pc.index_in(judged["proto"], pa.array(list(PROTOCOLS), pa.uint8())), pa.array(list(PROTOCOLS.values()))
+    )
+    derived = {
+        "flow_id": pc.binary_join_element_wise(community_id, pc.cast(first_seen_ns, pa.string()), "@"),
+        "community_id": community_id,
+        "capture": pa.DictionaryArray.from_arrays(judged["capture"], pa.array(captures, pa.string())),
+        "first_seen": pc.cast(first_seen_ns, _TIME),
+        "last_seen": pc.cast(last_seen_ns, _TIME),
+        "duration_s": pc.divide(pc.cast(pc.subtract(last_seen_ns, first_seen_ns), pa.float64()), 1e9),
+        "proto": proto,
+        "client_ip": addresses.texts(judged["client_addr"], judged["ip_version"]),
+        "server_ip": addresses.texts(judged["server_addr"], judged["ip_version"]),
+    }
+    absent = set(SCHEMA.names) - set(derived) - set(judged.schema.names)
+    columns = [
+        pa.nulls(judged.num_rows, field.type) if field.name in absent
+        else derived.get(field.name, judged[field.name] if field.name in judged.schema.names else None)
+        for field in SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays([_typed(column, field) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+
+
+def _typed(column: pa.Array, field: pa.Field) -> pa.Array:
+    return column if column.type == field.type else column.cast(field.type)

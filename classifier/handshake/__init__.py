@@ -1,0 +1,129 @@
+"""From the events of flows to who called whom: the handshake tracker over whole record batches.
+
+The tracker itself is `tracker.py`. It runs once for each distinct signature, of which a capture of
+millions of flows has a few hundred; here signatures are made and the stories mapped back to rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.handshake.tracker import Outcome, Signature, Story, track
+
+__all__ = ["Handshakes", "Outcome", "Signature", "Story", "judge", "track"]
+
+TCP = 6
+_LETTERS = {1: "S", 2: "H", 3: "A", 4: "D", 5: "F", 6: "R"}
+#: Bits above the twelve events of four bits each.
+_TCP_BIT, _FIRST_FROM_B, _ISN_ACKED_A, _ISN_ACKED_B, _ACK_MOVED_A, _ACK_MOVED_B = range(48, 54)
+#: An acknowledgement is taken for one of the SYN+ACK if it is at most this far behind it: the first
+#: one captured may already cover data. Among random numbers 1 in 4,096 is.
+_ACK_WINDOW = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Handshakes:
+    """What the tracker says of the n rows of a batch."""
+
+    #: int8 (n): 0 where a called, 1 where b did, -1 where no SYN or SYN+ACK shows it.
+    initiator: npt.NDArray[np.int8]
+    #: bool (n): the handshake proves the initiator.
+    confirmed: npt.NDArray[np.bool_]
+    #: bool (n): the handshake proves that the responder accepts connections.
+    accepted: npt.NDArray[np.bool_]
+    #: dictionary of strings (n): an `Outcome`.
+    outcome: pa.DictionaryArray
+    _story: npt.NDArray[np.int32]
+    _stories: list[Story]
+
+    def conn_state(self, client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
+        """Return Zeek's `conn_state` (n), the client being the initiator."""
+        return self._oriented([story.conn_state for story in self._stories], client_is_b)
+
+    def history(self, client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
+        """Return Zeek's `history` (n), the client being the initiator."""
+        return self._oriented([story.history for story in self._stories], client_is_b)
+
+    def _oriented(self, pairs: list[tuple[str, str]], client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
+        texts = sorted({text for pair in pairs for text in pair})
+        place = {text: i for i, text in enumerate(texts)}
+        codes = np.array([[place[a], place[b]] for a, b in pairs], dtype=np.int32).reshape(-1, 2)
+        return pa.DictionaryArray.from_arrays(codes[self._story, client_is_b.astype(np.intp)], pa.array(texts, pa.string()))
+
+
+def judge(facts: pa.RecordBatch) -> Handshakes:
+    """Run the tracker over a batch of flow facts of n rows."""
+    encoded = pa.array(_signatures(facts)).dictionary_encode()
+    row = encoded.indices.to_numpy().astype(np.int32)
+    stories = [_story_of(packed) for packed in encoded.dictionary.to_pylist()]
+    initiators = [-1 if story.initiator is None else story.initiator for story in stories]
+    outcomes = list(Outcome)
+    outcome_of = np.array([outcomes.index(story.outcome) for story in stories], dtype=np.int32)
+    return Handshakes(
+        initiator=np.array(initiators, dtype=np.int8)[row],
+        confirmed=np.array([story.confirmed for story in stories], dtype=bool)[row],
+        accepted=np.array([story.accepted for story in stories], dtype=bool)[row],
+        outcome=pa.DictionaryArray.from_arrays(outcome_of[row], pa.array([str(o) for o in outcomes])),
+        _story=row,
+        _stories=stories,
+    )
+
+
+def _signatures(facts: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    """Pack each row's signature into 64 bits."""
+
+    def bit(column: npt.NDArray[np.bool_], place: int) -> npt.NDArray[np.uint64]:
+        return column.astype(np.uint64) << np.uint64(place)
+
+    packed: npt.NDArray[np.uint64] = facts["events"].to_numpy()
+    return (
+        packed
+        | bit(facts["proto"].to_numpy() == TCP, _TCP_BIT)
+        | bit(_bools(facts["first_from_b"]), _FIRST_FROM_B)
+        | bit(_isn_acked(facts["isn_a"], facts["first_ack_b"]), _ISN_ACKED_A)
+        | bit(_isn_acked(facts["isn_b"], facts["first_ack_a"]), _ISN_ACKED_B)
+        | bit(_bools(facts["ack_moved_a"]), _ACK_MOVED_A)
+        | bit(_bools(facts["ack_moved_b"]), _ACK_MOVED_B)
+    )
+
+
+def _bools(column: Any) -> npt.NDArray[np.bool_]:
+    bools: npt.NDArray[np.bool_] = column.to_numpy(zero_copy_only=False)
+    return bools
+
+
+def _isn_acked(isn: Any, ack: Any) -> npt.NDArray[np.bool_]:
+    """Whether the peer's first acknowledgement covers an initial sequence number, and little more."""
+    known: npt.NDArray[np.bool_] = _bools(pc.and_(pc.is_valid(isn), pc.is_valid(ack)))
+    behind = pc.fill_null(ack, 0).to_numpy() - pc.fill_null(isn, 0).to_numpy() - np.uint32(1)  # modulo 2**32
+    return known & (behind < _ACK_WINDOW)
+
+
+@lru_cache(maxsize=4096)
+def _story_of(packed: int) -> Story:
+    codes = []
+    for place in range(12):
+        code = packed >> (4 * place) & 0xF
+        if not code:
+            break
+        codes.append((code >> 3, _LETTERS[code & 7]))
+
+    def bit(place: int) -> bool:
+        return bool(packed >> place & 1)
+
+    return track(
+        Signature(
+            tcp=bit(_TCP_BIT),
+            events=tuple(codes),
+            first=int(bit(_FIRST_FROM_B)),
+            isn_acked=(bit(_ISN_ACKED_A), bit(_ISN_ACKED_B)),
+            ack_moved=(bit(_ACK_MOVED_A), bit(_ACK_MOVED_B)),
+        )
+    )

@@ -1,0 +1,215 @@
+"""The handshake tracker: from a flow's events to who called whom, and how it ended.
+
+All that is known of connections stands in this file, as tables. A flow's events are letters in the
+order of their first occurrence, as in Zeek's history: S a SYN, H a SYN+ACK, A a pure
+acknowledgement, D data, F a FIN, R a RST; capital from the initiator, small from the responder.
+
+States are Zeek's `conn_state` codes by their published definitions, and a few that only matter on
+the way. Sequence numbers were matched before: a SYN+ACK in a flow acknowledges the flow's SYN, for
+otherwise it would have begun a flow of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a conversation stands."""
+
+    NEW = "new"
+    S0 = "S0"  # a SYN, no reply
+    CROSSED = "crossed"  # a SYN from both ends: simultaneous open (RFC 9293, figure 7)
+    SYN_ACK = "syn_ack"  # a SYN+ACK, its SYN not seen
+    S1 = "S1"  # established
+    S2 = "S2"  # established, the initiator has closed its side
+    S3 = "S3"  # established, the responder has closed its side
+    SF = "SF"  # established and closed by both
+    REJ = "REJ"  # the SYN was answered by a RST
+    RSTO = "RSTO"  # established, then reset by the initiator
+    RSTR = "RSTR"  # established, then reset by the responder
+    RSTOS0 = "RSTOS0"  # SYN, then RST of the same end
+    RSTRH = "RSTRH"  # SYN+ACK, then RST of the same end, the SYN not seen
+    SH = "SH"  # SYN, then FIN of the same end, no SYN+ACK
+    SHR = "SHR"  # SYN+ACK, then FIN of the same end, the SYN not seen
+    OTH = "OTH"  # midstream
+
+
+#: TCP: the state after a letter. Letters not listed change nothing.
+TCP: dict[State, dict[str, State]] = {
+    State.NEW: {"S": State.S0, "h": State.SYN_ACK}
+    | dict.fromkeys(["A", "a", "D", "d", "F", "f", "R", "r"], State.OTH),
+    State.S0: {
+        "h": State.S1,
+        "s": State.CROSSED,
+        # The responder speaks within the connection: its SYN+ACK was missed by the capture.
+        **dict.fromkeys(["a", "d", "f"], State.S1),
+        "r": State.REJ,
+        "R": State.RSTOS0,
+        "F": State.SH,
+    },
+    State.CROSSED: dict.fromkeys(["H", "h", "A", "a", "D", "d"], State.S1),
+    # An acknowledgement by the initiator completes the handshake whose SYN was missed.
+    State.SYN_ACK: {"A": State.S1, "D": State.S1, "F": State.S2, "f": State.SHR, "r": State.RSTRH},
+    State.SHR: {"A": State.S3, "D": State.S3, "F": State.SF, "r": State.RSTRH},
+    State.SH: {"h": State.S2, "f": State.SF},
+    State.REJ: {"h": State.S1},  # the SYN was repeated, and then accepted
+    State.S1: {"F": State.S2, "f": State.S3, "R": State.RSTO, "r": State.RSTR},
+    State.S2: {"f": State.SF, "R": State.RSTO, "r": State.RSTR},
+    State.S3: {"F": State.SF, "R": State.RSTO, "r": State.RSTR},
+}
+
+#: Transports without a connection, as Zeek writes them: S0 only the initiator spoke, SHR only the
+#: responder, SF both.
+DATAGRAMS: dict[State, dict[str, State]] = {
+    State.NEW: {"D": State.S0, "d": State.SHR},
+    State.S0: {"d": State.SF},
+    State.SHR: {"D": State.SF},
+}
+
+#: States on the way, by the code that fits when they turn out to be the end.
+CONN_STATE = {State.NEW: State.OTH, State.CROSSED: State.S0, State.SYN_ACK: State.OTH}
+
+
+class Outcome(StrEnum):
+    """What came of a conversation. Of several that fit, the first."""
+
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+    UNSOLICITED = "unsolicited"
+    RESET = "reset"
+    MIDSTREAM = "midstream"
+    ONE_WAY = "one_way"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """All that the tracker is told of a flow. Index 0 is end a, 1 is end b."""
+
+    tcp: bool
+    #: The events in time order: which end, which capital letter.
+    events: tuple[tuple[int, str], ...]
+    #: The end that sent the earliest packet.
+    first: int
+    #: The peer has acknowledged this end's initial sequence number.
+    isn_acked: tuple[bool, bool] = (False, False)
+    #: This end's acknowledgements moved on: the peer sent something in between.
+    ack_moved: tuple[bool, bool] = (False, False)
+
+    def sent(self, end: int) -> str:
+        """Return the letters of what an end sent, in time order."""
+        return "".join(letter for sender, letter in self.events if sender == end)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the tracker makes of a signature."""
+
+    #: The end that a SYN or a SYN+ACK shows to be the caller; None where nothing shows it.
+    initiator: int | None
+    #: The handshake proves who called.
+    confirmed: bool
+    #: It also proves that the responder accepts connections: good for a list of servers.
+    accepted: bool
+    outcome: Outcome
+    #: `conn_state` and `history`, should a be the initiator, and should b be.
+    conn_state: tuple[str, str]
+    history: tuple[str, str]
+
+
+def track(signature: Signature) -> Story:
+    """Tell what a flow's events show. Pure: the same signature gives the same story."""
+    initiator = _initiator(signature) if signature.tcp else None
+    confirmed = accepted = False
+    if initiator is not None:
+        confirmed, accepted = _proof(signature, initiator)
+    return Story(
+        initiator=initiator,
+        confirmed=confirmed,
+        accepted=accepted,
+        outcome=_outcome(signature, initiator, confirmed, accepted),
+        conn_state=(_conn_state(signature, 0), _conn_state(signature, 1)),
+        history=(_history(signature, 0), _history(signature, 1)),
+    )
+
+
+def letters(signature: Signature, initiator: int) -> str:
+    """Return the events as history letters, given who the initiator is."""
+    return "".join(x if end == initiator else x.lower() for end, x in signature.events)
+
+
+def final_state(signature: Signature, initiator: int) -> State:
+    """Run the transition table over the events."""
+    table = TCP if signature.tcp else DATAGRAMS
+    state = State.NEW
+    for letter in letters(signature, initiator):
+        state = table.get(state, {}).get(letter, state)
+    return state
+
+
+def _initiator(signature: Signature) -> int | None:
+    """Return who sent a SYN, or was sent a SYN+ACK: the first event that shows it decides."""
+    for end, letter in signature.events:
+        if letter == "S":
+            return end
+        if letter == "H":
+            return 1 - end
+    return None
+
+
+def _proof(signature: Signature, initiator: int) -> tuple[bool, bool]:
+    """Whether the handshake confirms the initiator, and whether the responder accepted."""
+    responder = 1 - initiator
+    sent, answered = signature.sent(initiator), signature.sent(responder)
+    if "S" in sent and "S" in answered:
+        return False, False  # simultaneous open: both called
+    # Acknowledgements that move on show what the other direction, perhaps not captured, has sent.
+    proven = signature.isn_acked[responder] or signature.ack_moved[responder]
+    if "S" not in sent:
+        return proven, proven
+    accepted = "H" in answered or signature.isn_acked[initiator] or signature.ack_moved[initiator]
+    return True, accepted and not _refused(signature, initiator)
+
+
+def _refused(signature: Signature, initiator: int) -> bool:
+    return final_state(signature, initiator) is State.REJ
+
+
+def _outcome(signature: Signature, initiator: int | None, confirmed: bool, accepted: bool) -> Outcome:
+    both = bool(signature.sent(0)) and bool(signature.sent(1))
+    one_way_or_answered = Outcome.ANSWERED if both or any(signature.ack_moved) else Outcome.ONE_WAY
+    if not signature.tcp:
+        return one_way_or_answered
+    if initiator is None:
+        if {letter for _, letter in signature.events} == {"R"}:
+            return Outcome.UNSOLICITED
+        if "R" in signature.sent(0) + signature.sent(1):
+            return Outcome.RESET
+        return Outcome.MIDSTREAM
+    state, sent = final_state(signature, initiator), signature.sent(initiator)
+    if state is State.REJ:
+        return Outcome.REFUSED
+    if "S" in sent and not accepted and state in _NO_REPLY and not set(sent) & {"A", "D"}:
+        return Outcome.UNANSWERED
+    if "S" not in sent and not confirmed:
+        return Outcome.UNSOLICITED
+    if state in _RESET:
+        return Outcome.RESET
+    return one_way_or_answered
+
+
+_NO_REPLY = {State.S0, State.CROSSED, State.RSTOS0, State.SH}
+_RESET = {State.RSTO, State.RSTR, State.RSTRH, State.RSTOS0}
+
+
+def _conn_state(signature: Signature, initiator: int) -> str:
+    state = final_state(signature, initiator)
+    return CONN_STATE.get(state, state).value
+
+
+def _history(signature: Signature, initiator: int) -> str:
+    """As Zeek's: ^ in front when the first packet seen was the responder's."""
+    flipped = "^" if signature.first != initiator else ""
+    return flipped + letters(signature, initiator)

@@ -1,0 +1,137 @@
+"""All stages, in order. This module alone knows the order.
+
+    source → meter → spool → stitch → handshake → roles → services → Traffic
+
+First every packet is metered and finished flows go to the spool; then, with all evidence in, the
+flows are judged batch by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier import handshake, roles, services, sources
+from classifier.flows.spool import Spool
+from classifier.flows.stitch import stitch
+from classifier.sources import Input, Source
+from classifier.traffic import Metered, Traffic
+
+#: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
+Progress = Callable[[Input, int, int], None]
+SECOND_NS = 1_000_000_000
+
+
+def read(
+    source: Source | Iterable[Source],
+    *,
+    tcp_idle_s: float = 300,
+    udp_idle_s: float = 120,
+    progress: Progress | None = None,
+    keep_interrupted: bool = False,
+) -> Traffic:
+    """Read captures and judge their flows.
+
+    `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
+    it has been silent for the idle time of its transport, in seconds on the capture's own clock.
+    With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
+
+    Raises CaptureError for an input that can't be used. One that is cut or damaged further on is
+    read up to there, and the trouble is in `Traffic.problems`.
+    """
+    idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
+    found = sources.inputs(source)
+    metered = Metered(idle=idle)
+    try:
+        for number, capture in enumerate(found):
+            metered.captures.append(capture.name)
+            _meter_input(capture, number, metered, progress)
+    except KeyboardInterrupt:
+        if not keep_interrupted:
+            raise
+        metered.interrupted = True
+    return Traffic(metered, judge)
+
+
+def _meter_input(capture: Input, number: int, metered: Metered, progress: Progress | None) -> None:
+    reader = capture.open(**metered.idle)
+    packets_before = metered.packets
+    try:
+        for batch in reader:
+            metered.add(batch, number)
+            if progress:
+                progress(capture, reader.bytes_read, packets_before + reader.packets)
+    except KeyboardInterrupt:
+        reader.stop()
+        for batch in reader:
+            metered.add(batch, number)
+        raise
+    finally:
+        metered.close(capture.name, reader)
+
+
+def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
+    """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
+    rules = services.load()
+    context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
+    for facts in _stitched(metered):
+        handshakes = handshake.judge(facts)
+        verdicts = roles.decide(facts, handshakes, context)
+        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
+        names = services.name(
+            rules, facts["proto"].to_numpy(), server_port.to_numpy(), client_port.to_numpy(), verdicts.ambiguous
+        )
+        yield _judged(facts, handshakes, verdicts, names)
+
+
+def _stitched(metered: Metered) -> Iterable[pa.RecordBatch]:
+    spool: Spool = metered.spool
+    if len(metered.captures) < 2 and not metered.time_ran_back:
+        return spool  # nothing can have come apart
+    return stitch(spool, metered.captures, **metered.idle)
+
+
+def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:
+    """Return two columns of the ends as one of the clients and one of the servers."""
+    server_b = pa.array(server_is_b)
+    return pc.if_else(server_b, facts[a], facts[b]), pc.if_else(server_b, facts[b], facts[a])
+
+
+def _judged(
+    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: services.Names
+) -> pa.RecordBatch:
+    server_is_b = verdicts.server_is_b
+    columns = {name: facts[name] for name in _KEPT}
+    for name, a, b in _SIDES:
+        columns[f"client_{name}"], columns[f"server_{name}"] = _sides(facts, a, b, server_is_b)
+    columns |= {
+        "role": verdicts.role,
+        "role_confidence": pa.array(verdicts.confidence),
+        "role_evidence": verdicts.evidence,
+        "service": names.service,
+        "service_source": names.source,
+        "service_candidates": names.candidates,
+        "mismatch": pa.array(np.zeros(facts.num_rows, dtype=bool)),
+        "outcome": handshakes.outcome,
+        "conn_state": handshakes.conn_state(~server_is_b),
+        "history": handshakes.history(~server_is_b),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+#: Facts that go on as they are.
+_KEPT = [
+    *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b"),
+    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "evicted"),
+]
+#: Facts of the two ends, as (name, column of a, column of b).
+_SIDES = [
+    ("addr", "addr_a", "addr_b"),
+    ("port", "port_a", "port_b"),
+    ("packets", "packets_ab", "packets_ba"),
+    ("bytes", "bytes_ab", "bytes_ba"),
+    ("payload_bytes", "payload_bytes_ab", "payload_bytes_ba"),
+]

@@ -1,0 +1,1 @@
+"""What people and programs are told: sums, terminal reports, tables of all formats."""

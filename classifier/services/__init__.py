@@ -1,0 +1,69 @@
+"""From server port and transport to the service behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.services.rules import PortRules, Service, load
+
+__all__ = ["Names", "PortRules", "Service", "load", "name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the n flows of a batch may carry."""
+
+    #: dictionary of strings (n), null where nothing is known or the server isn't.
+    service: pa.DictionaryArray
+    #: dictionary of strings (n): `unofficial` or `official`; null where `service` is.
+    source: pa.DictionaryArray
+    #: list of strings (n), likeliest first; empty where no rule knows a port.
+    candidates: pa.Array
+
+
+def name(
+    rules: PortRules,
+    proto: npt.NDArray[np.uint8],
+    server_port: npt.NDArray[np.uint16],
+    client_port: npt.NDArray[np.uint16],
+    ambiguous: npt.NDArray[np.bool_],
+) -> Names:
+    """Name the services of n flows.
+
+    Where the server is known, its port decides. Where it is not, both ports are candidates, the
+    likelier side's first, and the service is named only if both sides agree on it.
+    """
+    server = rules.places(proto, server_port)
+    client = np.where(ambiguous, rules.places(proto, client_port), 0)
+    # Few distinct cases among many flows: each is worked out once.
+    cases, row = np.unique(np.stack([server, client, ambiguous], axis=1), axis=0, return_inverse=True)
+    verdicts = [
+        _verdict(rules.candidates[here], rules.candidates[there], bool(undecided)) for here, there, undecided in cases
+    ]
+    row = row.reshape(-1).astype(np.int32)
+    services, sources, candidates = zip(*verdicts, strict=True) if verdicts else ((), (), ())
+    return Names(
+        service=_take(list(services), row),
+        source=_take(list(sources), row),
+        candidates=pa.array(list(candidates), pa.list_(pa.string())).take(pa.array(row)),
+    )
+
+
+def _verdict(
+    here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool
+) -> tuple[str | None, str | None, list[str]]:
+    """Return service, source and candidates, given those of the server's port and of the client's."""
+    names = list(dict.fromkeys(service.name for service in (*here, *there)))
+    best = here[0] if here else None
+    if best is None or (undecided and (not there or there[0].name != best.name)):
+        return None, None, names
+    return best.name, "official" if best.registered else "unofficial", names
+
+
+def _take(texts: list[str | None], row: npt.NDArray[np.int32]) -> pa.DictionaryArray:
+    encoded = pa.array(texts, pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices.take(pa.array(row)), encoded.dictionary)

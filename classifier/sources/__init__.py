@@ -1,0 +1,87 @@
+"""Where captures come from: files, standard input, open binary files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from classifier import _meter
+from classifier.errors import CaptureError, ExitStatus
+
+Source = str | os.PathLike[str] | BinaryIO
+
+_STATUS = {"cut": ExitStatus.PARTIAL, "damaged": ExitStatus.PARTIAL, "io": ExitStatus.NO_INPUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One capture, ready to be metered."""
+
+    name: str
+    file: str | BinaryIO
+    #: Size of the (compressed) file for a progress bar; None where it isn't known.
+    size_bytes: int | None
+
+    def open(self, *, tcp_idle_ns: int, udp_idle_ns: int) -> _meter.Reader:
+        """Start metering; CaptureError says why that can't be done."""
+        try:
+            return _meter.read(self.file, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+        except _meter.MeterError as error:
+            raise problem(self.name, error.args[0]) from None
+        except OSError as error:
+            raise _not_there(self.name, error) from error
+
+
+def problem(name: str, described: tuple[str, int, str]) -> CaptureError:
+    """Turn what the core says of an input into an exception."""
+    kind, offset, message = described
+    status = _STATUS.get(kind, ExitStatus.NOT_A_CAPTURE)
+    return CaptureError(name, message, offset=offset or None, status=status)
+
+
+def inputs(source: Source | Iterable[Source]) -> list[Input]:
+    """Find what `source` names; CaptureError if something of it isn't there."""
+    sources = [source] if isinstance(source, str | os.PathLike) or hasattr(source, "read") else list(source)
+    if not sources:
+        raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
+    return [_input(one) for one in sources]
+
+
+def _input(source: Source) -> Input:
+    if not isinstance(source, str | os.PathLike):
+        return Input(str(getattr(source, "name", "stream")), source, None)
+    name = os.fspath(source)
+    if name == "-":
+        if sys.stdin.isatty():
+            raise CaptureError(
+                "-", "standard input is a terminal; pipe a capture into it: tcpdump -w - | classifier report -",
+                status=ExitStatus.NO_INPUT,
+            )
+        # Unbuffered: what a pipe has is read at once.
+        return Input("standard input", sys.stdin.buffer.raw, None)  # type: ignore[attr-defined]
+    try:
+        found = os.stat(name)
+        if stat.S_ISDIR(found.st_mode):
+            raise CaptureError(
+                name, f"is a directory; name the captures in it: {Path(name) / '*.pcap*'}", status=ExitStatus.NO_INPUT
+            )
+        if stat.S_ISREG(found.st_mode):
+            return Input(name, name, found.st_size)
+        # Pipes and devices are read by Python, which lets Ctrl-C through while it waits.
+        return Input(name, open(name, "rb", buffering=0), None)  # type: ignore[arg-type]
+    except OSError as error:
+        raise _not_there(name, error) from error
+
+
+def _not_there(name: str, error: OSError) -> CaptureError:
+    hints = {
+        FileNotFoundError: "no such file; check the path",
+        PermissionError: "no permission to read it; ask its owner, or read it as another user through '-'",
+    }
+    message = hints.get(type(error), error.strerror or str(error))
+    return CaptureError(name, message, status=ExitStatus.NO_INPUT)

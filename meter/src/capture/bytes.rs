@@ -1,0 +1,44 @@
+//! Numbers in either byte order: a capture file is written in its writer's.
+
+/// The byte order that a file (pcap) or section (pcapng) was written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    Little,
+    Big,
+}
+
+/// One method for each width: the number that stands `at` this many bytes into `bytes`, which the caller
+/// has checked to be long enough.
+impl ByteOrder {
+    #[inline]
+    pub fn u16(self, bytes: &[u8], at: usize) -> u16 {
+        let number = [bytes[at], bytes[at + 1]];
+        match self {
+            Self::Little => u16::from_le_bytes(number),
+            Self::Big => u16::from_be_bytes(number),
+        }
+    }
+
+    #[inline]
+    pub fn u32(self, bytes: &[u8], at: usize) -> u32 {
+        let number = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        match self {
+            Self::Little => u32::from_le_bytes(number),
+            Self::Big => u32::from_be_bytes(number),
+        }
+    }
+
+    pub fn u64(self, bytes: &[u8], at: usize) -> u64 {
+        let (first, second) = (self.u32(bytes, at), self.u32(bytes, at + 4));
+        match self {
+            Self::Little => high_low(second, first),
+            Self::Big => high_low(first, second),
+        }
+    }
+}
+
+/// pcapng writes a timestamp as two words, the high one first in either byte order.
+#[inline]
+pub(super) fn high_low(high: u32, low: u32) -> u64 {
+    (high as u64) << 32 | low as u64
+}

@@ -1,0 +1,155 @@
+//! From bytes to frames: opens a capture file or stream of any readable format and hands out its packets
+//! one by one, as they lie in the read buffer.
+//!
+//! Lengths in a file are never trusted, memory is bounded whatever the file says, and an error comes only
+//! after everything before it was delivered.
+
+mod bytes;
+mod compression;
+mod error;
+mod foreign;
+mod input;
+mod limits;
+mod pcap;
+mod pcapng;
+#[cfg(test)]
+mod tests;
+
+use std::io::Read;
+
+pub use self::error::{CaptureError, CaptureErrorKind};
+use self::input::Input;
+use self::pcap::Pcap;
+use self::pcapng::Pcapng;
+
+/// One captured frame, borrowed from the read buffer until the next call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What the data begin with: a `LINKTYPE_` number of the tcpdump registry.
+    pub link_type: u16,
+    /// When it was captured, in nanoseconds since 1970 UTC.
+    pub time_ns: i64,
+    /// Length on the wire; `data` can be shorter.
+    pub wire_bytes: u32,
+    /// What was captured of it.
+    pub data: &'a [u8],
+}
+
+/// A capture file or stream that is being read.
+pub struct Capture {
+    input: Input,
+    format: Format,
+    finished: bool,
+}
+
+enum Format {
+    Pcap(Pcap),
+    Pcapng(Pcapng),
+}
+
+impl Capture {
+    /// Reads the file header. Recognises compression (gzip, zstd, lz4) and format (pcap, pcapng) by content.
+    ///
+    /// # Errors
+    /// Where the source is empty, no capture, or none that can be read; see [`CaptureErrorKind`].
+    pub fn open(source: Box<dyn Read + Send>) -> Result<Self, CaptureError> {
+        let mut input = compression::unpack(Input::new(source))?;
+        let format = Format::recognise(&mut input)?;
+        Ok(Self {
+            input,
+            format,
+            finished: false,
+        })
+    }
+
+    /// The next packet; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read on. Everything before was delivered, and every later call gives `None`.
+    #[inline]
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+        if self.finished {
+            return Ok(None);
+        }
+        let next = match &mut self.format {
+            Format::Pcap(pcap) => pcap.next_frame(&mut self.input),
+            Format::Pcapng(pcapng) => pcapng.next_frame(&mut self.input),
+        };
+        self.finished = !matches!(next, Ok(Some(_)));
+        next
+    }
+
+    /// `pcap` or `pcapng`.
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        match self.format {
+            Format::Pcap(_) => "pcap",
+            Format::Pcapng(_) => "pcapng",
+        }
+    }
+
+    /// `gzip`, `zstd` or `lz4`, if the source is packed.
+    #[must_use]
+    pub fn compression(&self) -> Option<&'static str> {
+        self.input.compression()
+    }
+
+    /// Bytes read of the source, packed as they are: compare with the file's size for a progress bar.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.input.source_bytes()
+    }
+
+    /// Packets that the capturing system says it lost: of each pcapng interface the last statistics read so
+    /// far, `isb_ifdrop` + `isb_osdrop`, summed.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        match &self.format {
+            Format::Pcap(_) => 0,
+            Format::Pcapng(pcapng) => pcapng.dropped(),
+        }
+    }
+}
+
+impl Format {
+    fn recognise(input: &mut Input) -> Result<Self, CaptureError> {
+        if let Some((order, magic)) = Pcap::magic(input.fill(4)) {
+            return Pcap::open(input, order, magic).map(Self::Pcap);
+        }
+        if Pcapng::magic(input.fill(Pcapng::MAGIC_BYTES)).is_some() {
+            return Pcapng::open(input).map(Self::Pcapng);
+        }
+        let start = input.fill(foreign::START_BYTES);
+        if start.is_empty() {
+            input.clean_end("its first byte")?;
+            let message = match input.compression() {
+                None => {
+                    "the file is empty (0 bytes); is the capture still to be written?".to_owned()
+                }
+                Some(packed) => format!("there is nothing inside the {packed} data"),
+            };
+            return Err(CaptureError::new(CaptureErrorKind::Empty, 0, message));
+        }
+        if is_cut_magic(start) {
+            return Err(input.shortfall(0, 24, "the file header"));
+        }
+        let foreign = foreign::not_a_capture(start);
+        // What could be read may be too little to recognise: then the failure is the better answer.
+        input.clean_end("the file header").and(Err(foreign))
+    }
+}
+
+/// Too short to be recognised, but so far like a capture?
+fn is_cut_magic(start: &[u8]) -> bool {
+    const STARTS: [&[u8]; 5] = [
+        &[0xa1, 0xb2],
+        &[0xd4, 0xc3, 0xb2, 0xa1],
+        &[0x4d, 0x3c, 0xb2, 0xa1],
+        &[0x34, 0xcd, 0xb2, 0xa1],
+        &[0x0a, 0x0d, 0x0d, 0x0a],
+    ];
+    start.len() < Pcapng::MAGIC_BYTES
+        && STARTS
+            .iter()
+            .any(|magic| magic.starts_with(start) || start.starts_with(magic))
+}

@@ -1,0 +1,120 @@
+//! Captures made by hand, byte for byte, and what must come out of them.
+
+mod compression;
+mod errors;
+mod make;
+mod pcap;
+mod pcapng;
+mod properties;
+
+use std::io::{self, Cursor, ErrorKind, Read};
+
+use super::{Capture, CaptureError};
+
+/// A frame that outlives the read buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Packet {
+    link_type: u16,
+    time_ns: i64,
+    wire_bytes: u32,
+    data: Vec<u8>,
+}
+
+/// Everything that reading a capture gave.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    packets: Vec<Packet>,
+    dropped: u64,
+    error: Option<CaptureError>,
+}
+
+impl Outcome {
+    fn clean(self) -> Vec<Packet> {
+        assert_eq!(self.error, None);
+        self.packets
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<Capture, CaptureError> {
+    Capture::open(Box::new(Cursor::new(bytes.to_vec())))
+}
+
+fn read(bytes: &[u8]) -> Outcome {
+    read_from(Cursor::new(bytes.to_vec()))
+}
+
+fn read_from(source: impl Read + Send + 'static) -> Outcome {
+    let mut packets = Vec::new();
+    let mut capture = match Capture::open(Box::new(source)) {
+        Ok(capture) => capture,
+        Err(error) => {
+            return Outcome {
+                packets,
+                dropped: 0,
+                error: Some(error),
+            };
+        }
+    };
+    let error = loop {
+        match capture.next_frame() {
+            Ok(Some(frame)) => packets.push(Packet {
+                link_type: frame.link_type,
+                time_ns: frame.time_ns,
+                wire_bytes: frame.wire_bytes,
+                data: frame.data.to_vec(),
+            }),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    assert_eq!(
+        capture.next_frame(),
+        Ok(None),
+        "there is nothing behind the end or an error"
+    );
+    Outcome {
+        packets,
+        dropped: capture.dropped(),
+        error,
+    }
+}
+
+/// Gives few bytes at a time, is interrupted in between, and in the end may fail.
+struct Trickle {
+    bytes: Cursor<Vec<u8>>,
+    at_once: usize,
+    interrupted: bool,
+    failure: Option<ErrorKind>,
+}
+
+impl Trickle {
+    fn new(bytes: &[u8], at_once: usize) -> Self {
+        Self {
+            bytes: Cursor::new(bytes.to_vec()),
+            at_once,
+            interrupted: false,
+            failure: None,
+        }
+    }
+
+    fn failing(bytes: &[u8]) -> Self {
+        Self {
+            failure: Some(ErrorKind::PermissionDenied),
+            ..Self::new(bytes, 1000)
+        }
+    }
+}
+
+impl Read for Trickle {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        if self.interrupted {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let room = into.len().min(self.at_once);
+        match self.bytes.read(&mut into[..room])? {
+            0 => self.failure.map_or(Ok(0), |kind| Err(kind.into())),
+            count => Ok(count),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The first occurrence of each kind of event at each end, in time order.
+
+use crate::wire::{Content, Segment};
+
+/// A kind of event. The numbers are the order in which one packet's events are noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Event {
+    /// SYN without ACK.
+    Syn = 1,
+    /// SYN with ACK.
+    SynAck = 2,
+    /// A pure acknowledgement: ACK, no payload, none of SYN, FIN, RST.
+    Ack = 3,
+    /// Payload on a segment with neither SYN nor RST; for UDP any datagram.
+    Data = 4,
+    /// FIN.
+    Fin = 5,
+    /// RST.
+    Rst = 6,
+}
+
+const KINDS: [Event; 6] = [Event::Syn, Event::SynAck, Event::Ack, Event::Data, Event::Fin, Event::Rst];
+/// Added to an event's number when `b` sent it.
+const FROM_B: u8 = 8;
+/// Six kinds at two ends.
+pub const MOST_EVENTS: usize = 12;
+
+/// The bits, by event number, of what one packet shows.
+#[inline]
+fn shown(packet: &Content) -> u16 {
+    let Some(Segment { flags, .. }) = packet.segment else {
+        return 1 << Event::Data as u8;
+    };
+    let payload = packet.payload_bytes > 0;
+    let pure_ack = flags.ack() && !flags.syn() && !flags.fin() && !flags.rst() && !payload;
+    u16::from(flags.syn() && !flags.ack()) << Event::Syn as u8
+        | u16::from(flags.syn() && flags.ack()) << Event::SynAck as u8
+        | u16::from(pure_ack) << Event::Ack as u8
+        // The payload of a RST is a diagnosis for people (RFC 9293 §3.5.3), and that of a SYN waits for
+        // the handshake: neither shows that a connection carries data.
+        | u16::from(payload && !flags.rst() && !flags.syn()) << Event::Data as u8
+        | u16::from(flags.fin()) << Event::Fin as u8
+        | u16::from(flags.rst()) << Event::Rst as u8
+}
+
+/// Which events a flow has seen, when each was first seen, and in which order: by time, packets of
+/// the same time by their place in the capture.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// One bit for each code in `order`. Looked at for every packet, the rest seldom.
+    seen: u16,
+    /// Four bits an event, the first in the lowest: its number, plus 8 if `b` sent it.
+    order: u64,
+    /// When each was first seen, in the same order.
+    times_ns: [i64; MOST_EVENTS],
+}
+
+impl Events {
+    /// From the packed order and the times beside it; what doesn't fit together is dropped.
+    #[must_use]
+    pub fn new(order: u64, times_ns: &[i64]) -> Self {
+        let mut events = Self::default();
+        for (place, &time_ns) in times_ns.iter().take(MOST_EVENTS).enumerate() {
+            events.note((order >> (4 * place)) as u8 & 0xf, time_ns);
+        }
+        events
+    }
+
+    /// The codes, four bits each, first in the lowest bits.
+    #[must_use]
+    pub fn order(&self) -> u64 {
+        self.order
+    }
+
+    /// When each event was first seen, in order.
+    #[must_use]
+    pub fn times_ns(&self) -> &[i64] {
+        &self.times_ns[..self.len()]
+    }
+
+    /// Whether an end has sent such a packet.
+    #[inline]
+    #[must_use]
+    pub fn seen(&self, event: Event, from_a: bool) -> bool {
+        self.seen >> (event as u8 + if from_a { 0 } else { FROM_B }) & 1 != 0
+    }
+
+    fn len(&self) -> usize {
+        self.seen.count_ones() as usize
+    }
+
+    fn code(&self, place: usize) -> u8 {
+        (self.order >> (4 * place)) as u8 & 0xf
+    }
+
+    /// Notes what a packet shows. `in_order`: no packet of the flow so far has a later time.
+    #[inline]
+    pub fn record(&mut self, packet: &Content, from_a: bool, time_ns: i64, in_order: bool) {
+        let shift = if from_a { 0 } else { FROM_B };
+        let shown = shown(packet) << shift;
+        if in_order && shown & !self.seen == 0 {
+            return;
+        }
+        for event in KINDS {
+            let code = event as u8 + shift;
+            if shown >> code & 1 != 0 {
+                self.note(code, time_ns);
+            }
+        }
+    }
+
+    /// Notes one event, unless it is known from an earlier or the same time.
+    fn note(&mut self, code: u8, time_ns: i64) {
+        if !(1..=6).contains(&(code & 7)) {
+            return;
+        }
+        if self.seen >> code & 1 != 0 {
+            let place = (0..self.len()).find(|&place| self.code(place) == code).unwrap_or(0);
+            if self.times_ns[place] <= time_ns {
+                return;
+            }
+            self.remove(place);
+        }
+        let place = self.times_ns().partition_point(|&known| known <= time_ns);
+        self.insert(place, code, time_ns);
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.seen &= !(1 << self.code(place));
+        self.times_ns.copy_within(place + 1.., place);
+        let below = self.order & ((1 << (4 * place)) - 1);
+        self.order = below | (self.order >> (4 * (place + 1)) << (4 * place));
+    }
+
+    fn insert(&mut self, place: usize, code: u8, time_ns: i64) {
+        self.times_ns.copy_within(place..MOST_EVENTS - 1, place + 1);
+        self.times_ns[place] = time_ns;
+        let below = self.order & ((1 << (4 * place)) - 1);
+        self.order = below | u64::from(code) << (4 * place) | (self.order >> (4 * place) << (4 * (place + 1)));
+        self.seen |= 1 << code;
+    }
+
+    /// Adds the events of a later piece of the same flow.
+    pub fn absorb(&mut self, later: &Self) {
+        for (place, &time_ns) in later.times_ns().iter().enumerate() {
+            self.note(later.code(place), time_ns);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(flags: u8, payload_bytes: u32) -> Content {
+        Content {
+            ip_bytes: 40 + payload_bytes,
+            payload_bytes,
+            vlan: None,
+            segment: Some(Segment { flags: crate::wire::Flags(flags), sequence: 0, acknowledgement: 0 }),
+        }
+    }
+
+    #[test]
+    fn one_packet_may_show_several_events() {
+        let mut events = Events::default();
+        events.record(&packet(0x19, 5), true, 10, true); // FIN, PSH, ACK with payload
+        assert_eq!(events.order(), 0x54);
+        assert_eq!(events.times_ns(), [10, 10]);
+    }
+
+    #[test]
+    fn an_earlier_time_moves_an_event_forward() {
+        let mut events = Events::default();
+        events.record(&packet(0x12, 0), false, 10, true); // b's SYN+ACK
+        events.record(&packet(0x10, 0), true, 20, true); // a's ACK
+        events.record(&packet(0x02, 0), true, 5, false); // a's SYN, captured late
+        assert_eq!(events.order(), 0x3a1);
+        events.record(&packet(0x10, 0), true, 7, false);
+        assert_eq!(events.order(), 0xa31);
+        assert_eq!(events.times_ns(), [5, 7, 10]);
+        assert!(events.seen(Event::SynAck, false) && !events.seen(Event::SynAck, true));
+    }
+
+    #[test]
+    fn equal_times_keep_the_order_of_the_capture() {
+        let mut events = Events::default();
+        events.record(&packet(0x10, 0), true, 0, true);
+        events.record(&packet(0x12, 0), false, 0, true);
+        events.record(&packet(0x02, 0), true, 0, true);
+        assert_eq!(events.order(), 0x1a3);
+    }
+
+    #[test]
+    fn a_packed_order_is_read_back() {
+        let mut events = Events::default();
+        events.record(&packet(0x02, 0), true, 1, true);
+        events.record(&packet(0x14, 0), false, 2, true);
+        assert_eq!(Events::new(events.order(), events.times_ns()), events);
+        assert_eq!(Events::new(0x80f7, &[1, 2, 3, 4]), Events::default());
+    }
+}

@@ -1,0 +1,55 @@
+//! What packets of one flow have in common.
+
+use std::hash::{Hash, Hasher};
+
+use crate::wire::Packet;
+
+/// The key of a bidirectional flow. End `a` is the one with the smaller (address, port), so that
+/// both directions meet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Address of end `a`; IPv4 as `::ffff:a.b.c.d`.
+    pub addr_a: [u8; 16],
+    /// Address of end `b`; IPv4 as `::ffff:a.b.c.d`.
+    pub addr_b: [u8; 16],
+    /// Port of end `a`.
+    pub port_a: u16,
+    /// Port of end `b`.
+    pub port_b: u16,
+    /// IP protocol number of the transport.
+    pub proto: u8,
+    /// 4 or 6: a mapped IPv4 address is also a possible, if odd, IPv6 address.
+    pub ip_version: u8,
+}
+
+impl Key {
+    /// The key of a packet's flow, and whether the packet was sent by `a`.
+    #[inline]
+    #[must_use]
+    pub fn of(packet: &Packet) -> (Self, bool) {
+        let source = (packet.source, packet.source_port);
+        let destination = (packet.destination, packet.destination_port);
+        let from_a = source <= destination;
+        let (a, b) = if from_a { (source, destination) } else { (destination, source) };
+        let key = Self {
+            proto: packet.transport as u8,
+            ip_version: packet.ip_version,
+            addr_a: a.0.to_be_bytes(),
+            port_a: a.1,
+            addr_b: b.0.to_be_bytes(),
+            port_b: b.1,
+        };
+        (key, from_a)
+    }
+}
+
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.addr_a));
+        state.write_u128(u128::from_ne_bytes(self.addr_b));
+        let ports = u32::from(self.port_a) << 16 | u32::from(self.port_b);
+        state.write_u64(u64::from(ports) << 16 | u64::from(self.ip_version) << 8 | u64::from(self.proto));
+    }
+}

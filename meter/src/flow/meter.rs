@@ -1,0 +1,332 @@
+//! Meters packets into flows.
+
+use std::collections::BTreeMap;
+
+use ahash::RandomState;
+use arrow_array::RecordBatch;
+use hashbrown::HashTable;
+
+use super::{Key, boundary};
+use crate::capture::Frame;
+use crate::table::{Row, Rows};
+use crate::wire::{self, Content, Transport, Unmetered};
+
+/// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// For TCP.
+    pub tcp_ns: u64,
+    /// For transports without a connection.
+    pub udp_ns: u64,
+}
+
+impl Idle {
+    #[inline]
+    pub(super) fn of(&self, proto: u8) -> u64 {
+        if proto == Transport::Tcp as u8 { self.tcp_ns } else { self.udp_ns }
+    }
+}
+
+/// For each new flow the sweep looks at so many old ones, so that the flows held are at most a third
+/// more than those that are active.
+const SWEPT_PER_NEW: usize = 4;
+
+/// So many packets are looked up together: their flows lie far apart in memory, and the processor
+/// fetches them side by side instead of one after the other.
+const LOOKED_UP: usize = 32;
+
+/// A packet on its way into its flow.
+#[derive(Clone, Copy)]
+struct Pending {
+    key: Key,
+    content: Content,
+    from_a: bool,
+    hash: u64,
+    time_ns: i64,
+}
+
+/// Active flows, and the finished ones that nobody has taken yet.
+pub struct Meter {
+    idle: Idle,
+    hasher: RandomState,
+    /// Places in `rows`, found by key. The hasher is seeded at random: keys are chosen by strangers.
+    index: HashTable<u32>,
+    /// Active flows; a vacant place is listed in `vacant` and has no packets.
+    rows: Vec<Row>,
+    vacant: Vec<u32>,
+    swept: usize,
+    pending: Vec<Pending>,
+    finished: Rows,
+    packets: u64,
+    wire_bytes: u64,
+    unread_link_types: BTreeMap<u16, u64>,
+    unmetered: [u64; Unmetered::ALL.len()],
+    span_ns: Option<(i64, i64)>,
+    time_ran_back: bool,
+}
+
+impl Meter {
+    /// An empty meter.
+    #[must_use]
+    pub fn new(idle: Idle) -> Self {
+        Self {
+            idle,
+            hasher: RandomState::new(),
+            index: HashTable::new(),
+            rows: Vec::new(),
+            vacant: Vec::new(),
+            swept: 0,
+            pending: Vec::with_capacity(LOOKED_UP),
+            finished: Rows::default(),
+            packets: 0,
+            wire_bytes: 0,
+            unread_link_types: BTreeMap::new(),
+            unmetered: [0; Unmetered::ALL.len()],
+            span_ns: None,
+            time_ran_back: false,
+        }
+    }
+
+    /// Takes in one frame: afterwards it is in a flow, or in a count.
+    #[inline]
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.packets += 1;
+        self.wire_bytes += u64::from(frame.wire_bytes);
+        let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
+        self.time_ran_back |= frame.time_ns < last;
+        self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
+        match wire::decode(frame.link_type, frame.data, frame.wire_bytes) {
+            Ok(packet) => {
+                let (key, from_a) = Key::of(&packet);
+                let hash = self.hasher.hash_one(key);
+                let content = packet.content;
+                self.pending.push(Pending { key, content, from_a, hash, time_ns: frame.time_ns });
+                if self.pending.len() == LOOKED_UP {
+                    self.meter_pending();
+                }
+            }
+            Err(reason) => {
+                self.unmetered[reason as usize] += 1;
+                if reason == Unmetered::LinkType {
+                    *self.unread_link_types.entry(frame.link_type).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Takes the waiting packets into their flows.
+    fn meter_pending(&mut self) {
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut places = [None; LOOKED_UP];
+        for (place, packet) in places.iter_mut().zip(&pending) {
+            *place = self.find(packet);
+            if let Some(place) = *place {
+                // Read what the packet will change, for the sake of the cache.
+                let row = &self.rows[place as usize];
+                std::hint::black_box((row.packets_ab, row.isn_b));
+            }
+        }
+        for (place, packet) in places.into_iter().zip(&pending) {
+            // A packet before this one may have begun the flow, or ended it.
+            let known = place.filter(|&place| self.rows[place as usize].holds(&packet.key));
+            let place = known.or_else(|| self.find(packet));
+            self.packet(packet, place);
+        }
+        pending.clear();
+        self.pending = pending;
+    }
+
+    #[inline]
+    fn find(&self, packet: &Pending) -> Option<u32> {
+        self.index.find(packet.hash, |&place| self.rows[place as usize].key == packet.key).copied()
+    }
+
+    #[inline]
+    fn packet(&mut self, pending: &Pending, place: Option<u32>) {
+        let Pending { key, content, from_a, hash, time_ns } = pending;
+        let place = if let Some(place) = place {
+            let row = &mut self.rows[place as usize];
+            if !boundary::belongs(row, content, *from_a, *time_ns, &self.idle) {
+                self.finished.push(row);
+                *row = Row::new(*key, *time_ns);
+            }
+            place
+        } else {
+            self.place(*key, *hash, *time_ns)
+        };
+        self.rows[place as usize].record(content, *from_a, *time_ns);
+    }
+
+    /// A place for a new flow.
+    fn place(&mut self, key: Key, hash: u64, time_ns: i64) -> u32 {
+        self.sweep(time_ns);
+        let row = Row::new(key, time_ns);
+        let place = if let Some(place) = self.vacant.pop() {
+            self.rows[place as usize] = row;
+            place
+        } else {
+            self.rows.push(row);
+            (self.rows.len() - 1) as u32
+        };
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        self.index.insert_unique(hash, place, |&place| hasher.hash_one(rows[place as usize].key));
+        place
+    }
+
+    /// Frees flows that are over by the clock of the capture. That only saves memory: a packet that
+    /// still belongs to one, because time ran back, is joined with it when rows are stitched.
+    fn sweep(&mut self, now_ns: i64) {
+        for _ in 0..SWEPT_PER_NEW.min(self.rows.len()) {
+            self.swept = if self.swept + 1 < self.rows.len() { self.swept + 1 } else { 0 };
+            let row = &self.rows[self.swept];
+            if !row.is_vacant() && boundary::is_over(row, now_ns, &self.idle) {
+                self.end(self.swept);
+            }
+        }
+    }
+
+    fn end(&mut self, place: usize) {
+        let row = &mut self.rows[place];
+        self.finished.push(row);
+        let hash = self.hasher.hash_one(row.key);
+        if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
+            entry.remove();
+        }
+        row.vacate();
+        self.vacant.push(place as u32);
+    }
+
+    /// Ends every flow: the capture is over.
+    pub fn finish(&mut self) {
+        self.meter_pending();
+        for row in &self.rows {
+            if !row.is_vacant() {
+                self.finished.push(row);
+            }
+        }
+        self.rows = Vec::new();
+        self.vacant = Vec::new();
+        self.index = HashTable::new();
+    }
+
+    /// Flows for which there is memory, active or vacant.
+    #[cfg(test)]
+    pub(super) fn held_rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many finished flows wait to be taken.
+    #[must_use]
+    pub fn finished_rows(&self) -> usize {
+        self.finished.len()
+    }
+
+    /// The flows that have ended since the last call.
+    pub fn take(&mut self) -> RecordBatch {
+        self.meter_pending();
+        self.finished.take()
+    }
+
+    /// Packets taken in.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Bytes of all frames on the wire, link headers included.
+    #[must_use]
+    pub fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
+    }
+
+    /// Packets by each link type that isn't read.
+    #[must_use]
+    pub fn unread_link_types(&self) -> &BTreeMap<u16, u64> {
+        &self.unread_link_types
+    }
+
+    /// Packets in no flow, by reason.
+    pub fn unmetered(&self) -> impl Iterator<Item = (Unmetered, u64)> + '_ {
+        Unmetered::ALL.into_iter().zip(self.unmetered)
+    }
+
+    /// Time of the earliest and of the latest packet.
+    #[must_use]
+    pub fn span_ns(&self) -> Option<(i64, i64)> {
+        self.span_ns
+    }
+
+    /// Whether a packet was older than one before it, so that rows may need stitching.
+    #[must_use]
+    pub fn time_ran_back(&self) -> bool {
+        self.time_ran_back
+    }
+}
+
+/// Four cache lines; see [`Row`].
+const _: () = assert!(size_of::<Row>() == 256);
+
+impl Row {
+    /// Takes in a packet of this flow.
+    #[inline]
+    fn record(&mut self, packet: &Content, from_a: bool, time_ns: i64) {
+        if self.is_vacant() || time_ns < self.first_seen_ns {
+            self.first_seen_ns = time_ns;
+            self.first_from_b = !from_a;
+        }
+        let in_order = time_ns >= self.last_seen_ns;
+        self.last_seen_ns = self.last_seen_ns.max(time_ns);
+        let (packets, bytes, payload_bytes) = if from_a {
+            (&mut self.packets_ab, &mut self.bytes_ab, &mut self.payload_bytes_ab)
+        } else {
+            (&mut self.packets_ba, &mut self.bytes_ba, &mut self.payload_bytes_ba)
+        };
+        *packets += 1;
+        *bytes += u64::from(packet.ip_bytes);
+        *payload_bytes += u64::from(packet.payload_bytes);
+        self.vlan = self.vlan.or(packet.vlan);
+        if let Some(segment) = &packet.segment {
+            self.record_numbers(segment, from_a);
+        }
+        self.events.record(packet, from_a, time_ns, in_order);
+    }
+
+    /// Initial sequence numbers and acknowledgements.
+    #[inline]
+    fn record_numbers(&mut self, segment: &wire::Segment, from_a: bool) {
+        let flags = segment.flags;
+        if flags.syn() {
+            let (told_by_sender, told_by_receiver) = (self.sent_isn(from_a), self.sent_isn(!from_a));
+            let (sender, receiver) =
+                if from_a { (&mut self.isn_a, &mut self.isn_b) } else { (&mut self.isn_b, &mut self.isn_a) };
+            if !told_by_sender {
+                *sender = Some(segment.sequence);
+            }
+            if flags.ack() && !told_by_receiver {
+                *receiver = receiver.or(Some(segment.acknowledgement.wrapping_sub(1)));
+            }
+            return;
+        }
+        self.past_opening = true;
+        if flags.ack() && !flags.rst() {
+            let (first, moved) = if from_a {
+                (&mut self.first_ack_a, &mut self.ack_moved_a)
+            } else {
+                (&mut self.first_ack_b, &mut self.ack_moved_b)
+            };
+            *moved |= *first.get_or_insert(segment.acknowledgement) != segment.acknowledgement;
+        }
+    }
+
+    fn holds(&self, key: &Key) -> bool {
+        self.key == *key && !self.is_vacant()
+    }
+
+    fn is_vacant(&self) -> bool {
+        self.packets_ab | self.packets_ba == 0
+    }
+
+    fn vacate(&mut self) {
+        (self.packets_ab, self.packets_ba) = (0, 0);
+    }
+}

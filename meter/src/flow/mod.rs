@@ -1,0 +1,17 @@
+//! From packets to flows: the key, the events, where one flow ends and the next begins.
+
+mod boundary;
+mod community;
+mod events;
+mod key;
+mod meter;
+mod stitch;
+
+pub use community::community_id;
+pub use events::{Event, Events};
+pub use key::Key;
+pub use meter::{Idle, Meter};
+pub use stitch::stitch;
+
+#[cfg(test)]
+mod tests;

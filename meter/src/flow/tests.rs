@@ -1,0 +1,9 @@
+//! Packets in, rows out: the meter, its boundaries, and the law of stitching.
+
+mod boundary;
+mod law;
+mod meter;
+mod packets;
+mod stitch;
+mod stories;
+mod table;

@@ -1,0 +1,174 @@
+//! Where one flow ends and the next begins. ISN of `a`: 100, of `b`: 500, if nothing else is said.
+
+use super::packets::{Sent, finished, frame, histories, metered, tcp, udp, unmetered};
+use crate::flow::Meter;
+
+/// The three packets of a handshake, from `time_ns` on.
+fn handshake(time_ns: i64) -> [Sent; 3] {
+    [
+        tcp(time_ns, "a>b", "S", 100, 0, 0),
+        tcp(time_ns + 1, "b>a", "SA", 500, 101, 0),
+        tcp(time_ns + 2, "a>b", "A", 101, 501, 0),
+    ]
+}
+
+/// A handshake, then what is given.
+fn after_handshake(later: &[Sent]) -> Vec<String> {
+    histories(&[&handshake(0), later].concat())
+}
+
+#[test]
+fn a_retransmitted_syn_is_the_same_flow() {
+    let syn = |time_ns| tcp(time_ns, "a>b", "S", 100, 0, 0);
+    assert_eq!(histories(&[syn(0), syn(3), syn(9)]), ["S"]);
+    assert_eq!(after_handshake(&[syn(9)]), ["ShA"]);
+    let refused = tcp(4, "b>a", "RA", 0, 101, 0);
+    assert_eq!(histories(&[syn(0), refused, syn(9)]), ["Sr"], "Windows asks again after a refusal");
+}
+
+#[test]
+fn another_isn_is_a_new_flow() {
+    let again = tcp(9, "a>b", "S", 90_000, 0, 0);
+    assert_eq!(histories(&[tcp(0, "a>b", "S", 100, 0, 0), again.clone()]), ["S", "S"]);
+    let later = [again, tcp(10, "b>a", "SA", 600, 90_001, 0), tcp(11, "a>b", "A", 90_001, 601, 0)];
+    assert_eq!(after_handshake(&later), ["ShA", "ShA"]);
+}
+
+#[test]
+fn a_retransmitted_syn_ack_is_the_same_flow() {
+    assert_eq!(after_handshake(&[tcp(9, "b>a", "SA", 500, 101, 0)]), ["ShA"]);
+    // SYN cookies change with the clock (RFC 4987 §3.6); the initiator's number doesn't.
+    assert_eq!(after_handshake(&[tcp(9, "b>a", "SA", 70_000, 101, 0)]), ["ShA"]);
+}
+
+#[test]
+fn a_syn_ack_captured_before_its_syn_is_the_same_flow() {
+    let [syn, syn_ack, ack] = handshake(0);
+    assert_eq!(histories(&[syn_ack.clone(), syn.clone(), ack.clone()]), ["ShA"], "sorted by time");
+    assert_eq!(histories(&[syn_ack, syn.at(1), ack]), ["hSA"]);
+}
+
+#[test]
+fn a_syn_ack_of_another_isn_is_a_new_flow() {
+    let foreign = tcp(9, "b>a", "SA", 500, 90_001, 0);
+    assert_eq!(after_handshake(&[foreign.clone()]), ["ShA", "h"]);
+    assert_eq!(histories(&[tcp(0, "a>b", "S", 100, 0, 0), foreign.clone()]), ["S", "h"]);
+    assert_eq!(histories(&[foreign, tcp(9, "a>b", "S", 100, 0, 0)]), ["h", "S"]);
+}
+
+#[test]
+fn an_opening_after_midstream_traffic_is_a_new_flow() {
+    let data = tcp(0, "a>b", "PA", 101, 501, 20);
+    let [syn, syn_ack, ack] = handshake(1);
+    assert_eq!(histories(&[data.clone(), syn, syn_ack.clone(), ack.clone()]), ["D", "ShA"]);
+    assert_eq!(histories(&[data, syn_ack, ack]), ["D", "hA"]);
+}
+
+#[test]
+fn midstream_traffic_never_ends_a_flow() {
+    let wild = ["A", "PA", "FA", "R", "RA", ""].map(|flags| tcp(9, "b>a", flags, 3_000_000, 4_000_000, 0));
+    assert_eq!(after_handshake(&wild), ["ShAafr"]);
+}
+
+#[test]
+fn a_simultaneous_open_is_one_flow() {
+    let opening = [
+        tcp(0, "a>b", "S", 100, 0, 0),
+        tcp(1, "b>a", "S", 500, 0, 0),
+        tcp(2, "a>b", "SA", 100, 501, 0),
+        tcp(3, "b>a", "SA", 500, 101, 0),
+    ];
+    assert_eq!(histories(&opening), ["SsHh"]);
+    let retransmitted = tcp(4, "b>a", "S", 500, 0, 0);
+    assert_eq!(histories(&[&opening[..], &[retransmitted]].concat()), ["SsHh"]);
+    let renewed = tcp(4, "b>a", "S", 90_000, 0, 0);
+    assert_eq!(histories(&[&opening[..], &[renewed]].concat()), ["SsHh", "s"]);
+}
+
+#[test]
+fn data_on_the_syn_may_be_acknowledged_or_not() {
+    let syn = tcp(0, "a>b", "S", 100, 0, 1400);
+    for acknowledged in [101, 101 + 1400] {
+        let syn_ack = tcp(1, "b>a", "SA", 500, acknowledged, 0);
+        assert_eq!(histories(&[syn.clone(), syn_ack.clone()]), ["Sh"]);
+        assert_eq!(histories(&[syn_ack, syn.clone()]), ["Sh"], "SYN captured late");
+    }
+    let beyond = tcp(1, "b>a", "SA", 500, 101 + 16_384, 0);
+    assert_eq!(histories(&[syn.clone(), beyond]), ["S", "h"], "more than a SYN can carry");
+    let before = tcp(1, "b>a", "SA", 500, 100, 0);
+    assert_eq!(histories(&[syn, before]), ["S", "h"], "not even the SYN");
+}
+
+#[test]
+fn sequence_numbers_wrap() {
+    let syn = tcp(0, "a>b", "S", u32::MAX, 0, 10);
+    for acknowledged in [0, 10] {
+        let syn_ack = tcp(1, "b>a", "SA", u32::MAX, acknowledged, 0);
+        assert_eq!(histories(&[syn.clone(), syn_ack]), ["Sh"]);
+    }
+}
+
+#[test]
+fn ports_addresses_and_transports_tell_flows_apart() {
+    let packets = [
+        udp(0, "a1>b2"),
+        udp(0, "b2>a1"),
+        udp(0, "a2>b1"),
+        udp(0, "a1>c2"),
+        tcp(0, "a1>b2", "PA", 1, 1, 1),
+        udp(0, "a1>a2"),
+        udp(0, "a2>a1"),
+        udp(0, "a7>a7"),
+    ];
+    assert_eq!(histories(&packets), ["Dd", "D", "D", "D", "Dd", "D"]);
+}
+
+#[test]
+fn an_idle_flow_ends_after_its_limit_not_at_it() {
+    let data = |time_ns| tcp(time_ns, "a>b", "PA", 101, 501, 1);
+    assert_eq!(histories(&[data(0), data(100), data(200)]), ["D"]);
+    assert_eq!(histories(&[data(0), data(101), data(202)]), ["D", "D", "D"]);
+    let udp = |time_ns| udp(time_ns, "a>b");
+    assert_eq!(histories(&[udp(0), udp(10), udp(20)]), ["D"]);
+    assert_eq!(histories(&[udp(0), udp(11), udp(22)]), ["D", "D", "D"]);
+    assert_eq!(histories(&[tcp(0, "a>b", "S", 100, 0, 0), tcp(101, "a>b", "S", 100, 0, 0)]), ["S", "S"]);
+}
+
+#[test]
+fn a_flows_own_span_says_whether_it_is_idle() {
+    let [early, at_limit, past_limit] = [50, 40, 39].map(|time_ns| udp(time_ns, "a>b"));
+    assert_eq!(histories(&[early.clone(), at_limit.clone()]), ["D"], "time ran back, but not far");
+    assert_eq!(histories(&[early.clone(), past_limit.clone()]), ["D", "D"]);
+    assert_eq!(
+        histories(&[early.clone(), at_limit.clone(), past_limit.clone()]),
+        ["D"],
+        "the span has grown"
+    );
+    assert_eq!(histories(&[early, past_limit, at_limit]), ["D"], "the gap was closed: stitching joins");
+    let elsewhere = udp(1_000_000, "c>d");
+    assert_eq!(histories(&[udp(0, "a>b"), elsewhere.clone(), udp(9, "b>a")]).len(), 2, "another flow's time");
+}
+
+#[test]
+fn the_extremes_of_time_do_not_overflow() {
+    let both = [udp(i64::MIN, "a>b"), udp(i64::MAX, "a>b"), udp(i64::MIN, "a>b")];
+    assert_eq!(histories(&both), ["D", "D", "D"]);
+}
+
+#[test]
+fn a_flow_begins_anew_in_the_place_of_the_old_one() {
+    let rows = metered(&[udp(0, "a>b"), udp(11, "b>a")]);
+    let [old, new] = rows[..] else { panic!("{rows:?}") };
+    assert_eq!((old.packets_ab, old.packets_ba, old.first_from_b), (1, 0, false));
+    assert_eq!((new.packets_ab, new.packets_ba, new.first_from_b), (0, 1, true));
+}
+
+#[test]
+fn a_frame_without_a_packet_touches_no_flow() {
+    let mut meter = Meter::new(super::packets::IDLE);
+    udp(0, "a>b").into_meter(&mut meter);
+    frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").bytes());
+    udp(1, "a>b").into_meter(&mut meter);
+    assert_eq!(finished(&mut meter).len(), 1);
+    assert_eq!((unmetered(&meter), meter.unread_link_types()[&9999]), (1, 1));
+}

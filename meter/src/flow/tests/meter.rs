@@ -1,0 +1,166 @@
+//! What a row says, what is counted, and how much is held.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::packets::{
+    IDLE, Sent, TCP_HEADERS, as_set, finished, flows, frame, history, metered, mirrored, tcp, udp, unmetered,
+};
+use super::stories::{captures, running_back};
+use crate::flow::Meter;
+use crate::table::{Row, rows_of};
+use crate::wire::Transport;
+
+/// Passes a datagram of a host and port of its own.
+fn stranger(meter: &mut Meter, number: u32, time_ns: i64) {
+    udp(time_ns, &format!("a{}>b{}", number % 60_000, 1 + number / 60_000)).into_meter(meter);
+}
+
+#[test]
+fn a_connection_is_one_row() {
+    let rows = metered(&[
+        tcp(1, "a1024>b", "S", 100, 0, 0),
+        tcp(2, "b>a1024", "SA", 500, 101, 0),
+        tcp(3, "a1024>b", "A", 101, 501, 0),
+        tcp(4, "a1024>b", "PA", 101, 501, 30),
+        tcp(6, "b>a1024", "A", 501, 131, 0),
+        tcp(7, "b>a1024", "PA", 501, 131, 1000),
+        tcp(8, "b>a1024", "FA", 1501, 131, 0),
+        tcp(9, "a1024>b", "FA", 131, 1502, 0),
+        tcp(10, "b>a1024", "A", 1502, 132, 0),
+    ]);
+    let [row] = rows[..] else { panic!("{rows:?}") };
+    assert_eq!((row.key.port_a, row.key.port_b), (1024, 80));
+    assert_eq!((row.key.proto, row.key.ip_version), (Transport::Tcp as u8, 4));
+    let expected = Row {
+        last_seen_ns: 10,
+        packets_ab: 4,
+        packets_ba: 5,
+        bytes_ab: 4 * TCP_HEADERS + 30,
+        bytes_ba: 5 * TCP_HEADERS + 1000,
+        payload_bytes_ab: 30,
+        payload_bytes_ba: 1000,
+        isn_a: Some(100),
+        isn_b: Some(500),
+        first_ack_a: Some(501),
+        first_ack_b: Some(131),
+        ack_moved_a: true,
+        ack_moved_b: true,
+        past_opening: true,
+        events: row.events,
+        ..Row::new(row.key, 1)
+    };
+    assert_eq!(row, expected);
+    assert_eq!(history(&row), "ShADadfF");
+    assert_eq!(row.events.times_ns(), [1, 2, 3, 4, 6, 7, 8, 9]);
+}
+
+#[test]
+fn a_lone_syn_ack_tells_both_initial_sequence_numbers() {
+    let rows = metered(&[tcp(0, "b>a", "SA", 500, 101, 0)]);
+    let [row] = rows[..] else { panic!("{rows:?}") };
+    assert_eq!(
+        (row.isn_a, row.isn_b, row.first_ack_b, row.past_opening),
+        (Some(100), Some(500), None, false)
+    );
+    let rows = metered(&[tcp(0, "b>a", "SA", 500, 111, 0), tcp(1, "a>b", "S", 100, 0, 10)]);
+    assert_eq!(rows[0].isn_a, Some(100), "an end's own number is better than one acknowledged");
+}
+
+#[test]
+fn the_first_acknowledgement_is_not_that_of_a_reset() {
+    let reset = tcp(0, "b>a", "RA", 0, 101, 0);
+    let acks = [7, 7, 9].map(|number| tcp(1, "b>a", "A", 501, number, 0));
+    assert_eq!(metered(&[reset.clone()])[0].first_ack_b, None);
+    let row = |count| metered(&[&[reset.clone()], &acks[..count]].concat())[0];
+    assert_eq!((row(2).first_ack_b, row(2).ack_moved_b), (Some(7), false));
+    assert_eq!((row(3).first_ack_b, row(3).ack_moved_b), (Some(7), true));
+}
+
+#[test]
+fn many_short_flows_take_little_memory() {
+    const FLOWS: u32 = 100_000;
+    let mut meter = Meter::new(IDLE);
+    let mut most_held = 0;
+    for number in 0..FLOWS {
+        stranger(&mut meter, number, i64::from(number)); // 11 at a time are active
+        most_held = most_held.max(meter.held_rows());
+    }
+    assert!(most_held < 100, "{most_held} rows held");
+    let rows = finished(&mut meter);
+    assert_eq!(rows.len(), FLOWS as usize);
+    assert!(rows.iter().all(|row| (row.packets_ab, row.packets_ba) == (1, 0)));
+}
+
+#[test]
+fn memory_is_freed_when_time_goes_on() {
+    let mut meter = Meter::new(IDLE);
+    (0..10_000).for_each(|number| stranger(&mut meter, number, 0));
+    (10_000..20_000).for_each(|number| stranger(&mut meter, number, 1_000));
+    (20_000..100_000).for_each(|number| stranger(&mut meter, number, i64::from(number)));
+    assert!(meter.held_rows() < 20_000, "{} rows held", meter.held_rows());
+    meter.finish();
+    assert_eq!(meter.held_rows(), 0);
+}
+
+#[test]
+fn rows_may_be_taken_at_any_time() {
+    let packets: Vec<Sent> =
+        (0..200).map(|number| udp(number, ["a1>b", "b>a2"][number as usize % 2])).collect();
+    let mut meter = Meter::new(IDLE);
+    let mut rows = Vec::new();
+    for packet in &packets {
+        packet.into_meter(&mut meter);
+        rows.extend(rows_of(&meter.take()).unwrap());
+        assert_eq!(meter.finished_rows(), 0);
+    }
+    rows.extend(finished(&mut meter));
+    assert_eq!(as_set(rows), as_set(metered(&packets)));
+}
+
+#[test]
+fn the_span_is_that_of_all_frames() {
+    let mut meter = Meter::new(IDLE);
+    assert_eq!((meter.span_ns(), meter.time_ran_back()), (None, false));
+    for (time_ns, span, ran_back) in
+        [(5, (5, 5), false), (9, (5, 9), false), (8, (5, 9), true), (1, (1, 9), true)]
+    {
+        frame(&mut meter, 9999, time_ns, &[]);
+        assert_eq!((meter.span_ns(), meter.time_ran_back()), (Some(span), ran_back));
+    }
+}
+
+proptest! {
+    /// Nothing is lost: every packet is in a flow or in a count.
+    #[test]
+    fn every_packet_is_accounted_for(
+        packets in captures(running_back()),
+        frames in vec((any::<prop::sample::Index>(), 0..300_u16, vec(any::<u8>(), 0..60)), 0..20),
+    ) {
+        let mut meter = Meter::new(IDLE);
+        let mut bytes = 0;
+        let mut whole = 0;
+        for (at, packet) in packets.iter().enumerate() {
+            packet.into_meter(&mut meter);
+            whole += packet.bytes().len() as u64;
+            for (_, link_type, data) in frames.iter().filter(|(index, ..)| index.index(packets.len()) == at) {
+                frame(&mut meter, *link_type, 0, data);
+                bytes += data.len() as u64;
+            }
+        }
+        let rows = finished(&mut meter);
+        let in_flows: u64 = rows.iter().map(|row| row.packets_ab + row.packets_ba).sum();
+        prop_assert_eq!(meter.packets(), (packets.len() + frames.len()) as u64);
+        prop_assert_eq!(in_flows + unmetered(&meter), meter.packets());
+        prop_assert_eq!(meter.wire_bytes(), whole + bytes);
+        let ip_bytes: u64 = metered(&packets).iter().map(|row| row.bytes_ab + row.bytes_ba).sum();
+        prop_assert_eq!(ip_bytes, whole);
+    }
+
+    /// No end is preferred.
+    #[test]
+    fn swapping_all_sources_and_destinations_mirrors_the_table(packets in captures(running_back())) {
+        let back: Vec<Sent> = packets.iter().map(Sent::mirrored).collect();
+        prop_assert_eq!(as_set(flows(&back)), as_set(flows(&packets).iter().map(mirrored).collect()));
+    }
+}

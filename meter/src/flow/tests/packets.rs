@@ -1,0 +1,164 @@
+//! Packets that read like a trace: `tcp(3, "a>b", "SA", 500, 101, 0)`; and their rows as short as their history.
+
+use crate::capture::Frame;
+use crate::flow::{Events, Idle, Meter, stitch};
+use crate::table::{Row, rows_of};
+use crate::wire::Unmetered;
+
+/// Short enough to count with.
+pub const IDLE: Idle = Idle { tcp_ns: 100, udp_ns: 10 };
+
+/// Bytes of the IPv4 and the TCP header.
+pub const TCP_HEADERS: u64 = 40;
+
+/// A packet of raw IPv4.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    pub time_ns: i64,
+    source: End,
+    destination: End,
+    transport: Header,
+    payload_bytes: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct End {
+    host: u8,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Header {
+    Tcp { flags: u8, sequence: u32, acknowledgement: u32 },
+    Udp,
+}
+
+/// A segment: when, between whom (`a>b`, with a port `a1024>b`), its flags out of `FSRPA`, its sequence and
+/// acknowledgement number, its bytes of payload.
+pub fn tcp(
+    time_ns: i64,
+    ends: &str,
+    flags: &str,
+    sequence: u32,
+    acknowledgement: u32,
+    payload_bytes: u16,
+) -> Sent {
+    let bit = |flag| 1 << "FSRPA".find(flag).expect("a TCP flag");
+    let flags = flags.chars().map(bit).sum();
+    let transport = Header::Tcp { flags, sequence, acknowledgement };
+    Sent { transport, payload_bytes, ..udp(time_ns, ends) }
+}
+
+/// A datagram with 7 bytes of payload.
+pub fn udp(time_ns: i64, ends: &str) -> Sent {
+    let end = |name: &str| End { host: name.as_bytes()[0], port: name[1..].parse().unwrap_or(80) };
+    let (source, destination) = ends.split_once('>').expect("source>destination");
+    Sent {
+        time_ns,
+        source: end(source),
+        destination: end(destination),
+        transport: Header::Udp,
+        payload_bytes: 7,
+    }
+}
+
+impl Sent {
+    /// The same packet at another time.
+    pub fn at(self, time_ns: i64) -> Self {
+        Self { time_ns, ..self }
+    }
+
+    /// The same packet the other way.
+    pub fn mirrored(&self) -> Self {
+        Self { source: self.destination, destination: self.source, ..self.clone() }
+    }
+
+    /// The bytes of the IP packet.
+    pub fn bytes(&self) -> Vec<u8> {
+        let (protocol, header) = match self.transport {
+            Header::Udp => (17, vec![0; 4]), // length and checksum
+            Header::Tcp { flags, sequence, acknowledgement } => {
+                let numbers = [sequence.to_be_bytes(), acknowledgement.to_be_bytes()].concat();
+                (6, [&numbers, &[0x50, flags][..], &[0; 6]].concat())
+            }
+        };
+        let ports = [self.source.port.to_be_bytes(), self.destination.port.to_be_bytes()].concat();
+        let total_length = 20 + 4 + header.len() as u16 + self.payload_bytes;
+        let [high, low] = total_length.to_be_bytes();
+        let ip = [0x45, 0, high, low, 0, 0, 0, 0, 64, protocol, 0, 0];
+        let addresses = [10, 0, 0, self.source.host, 10, 0, 0, self.destination.host];
+        [&ip[..], &addresses, &ports, &header, &vec![0; self.payload_bytes.into()]].concat()
+    }
+
+    /// Passes it to a meter.
+    pub fn into_meter(&self, meter: &mut Meter) {
+        frame(meter, 101, self.time_ns, &self.bytes());
+    }
+}
+
+/// Passes a frame to a meter.
+pub fn frame(meter: &mut Meter, link_type: u16, time_ns: i64, data: &[u8]) {
+    meter.frame(&Frame { link_type, time_ns, wire_bytes: data.len() as u32, data });
+}
+
+/// The rows of a meter at the end of its capture.
+pub fn finished(meter: &mut Meter) -> Vec<Row> {
+    meter.finish();
+    rows_of(&meter.take()).expect("the meter's own table")
+}
+
+/// The rows of packets, metered but not stitched.
+pub fn metered(packets: &[Sent]) -> Vec<Row> {
+    let mut meter = Meter::new(IDLE);
+    packets.iter().for_each(|packet| packet.into_meter(&mut meter));
+    finished(&mut meter)
+}
+
+/// The flows of a capture.
+pub fn flows(packets: &[Sent]) -> Vec<Row> {
+    stitch(metered(packets), &IDLE).0
+}
+
+/// The flows of a capture, each as its history: `S` SYN, `H` SYN+ACK, `A` pure ACK, `D` data, `F` FIN, `R` RST
+/// of end `a`, in small letters of end `b`.
+pub fn histories(packets: &[Sent]) -> Vec<String> {
+    flows(packets).iter().map(history).collect()
+}
+
+pub fn history(row: &Row) -> String {
+    let letter = |place| char::from(b"?SHADFR??shadfr?"[(row.events.order() >> (4 * place) & 0xf) as usize]);
+    (0..row.events.times_ns().len()).map(letter).collect()
+}
+
+/// Rows as a set: those that make a difference in any column stand in one order.
+pub fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.sort_by_cached_key(|row| format!("{row:?}"));
+    rows
+}
+
+/// A row as if all its packets had gone the other way.
+pub fn mirrored(row: &Row) -> Row {
+    let ends_swapped = row.events.order() ^ row.events.times_ns().iter().fold(0, |mask, _| mask << 4 | 8);
+    Row {
+        first_from_b: !row.first_from_b,
+        packets_ab: row.packets_ba,
+        packets_ba: row.packets_ab,
+        bytes_ab: row.bytes_ba,
+        bytes_ba: row.bytes_ab,
+        payload_bytes_ab: row.payload_bytes_ba,
+        payload_bytes_ba: row.payload_bytes_ab,
+        isn_a: row.isn_b,
+        isn_b: row.isn_a,
+        first_ack_a: row.first_ack_b,
+        first_ack_b: row.first_ack_a,
+        ack_moved_a: row.ack_moved_b,
+        ack_moved_b: row.ack_moved_a,
+        events: Events::new(ends_swapped, row.events.times_ns()),
+        ..*row
+    }
+}
+
+/// How many packets of a meter are in no flow.
+pub fn unmetered(meter: &Meter) -> u64 {
+    meter.unmetered().map(|(_, packets): (Unmetered, u64)| packets).sum()
+}

@@ -1,0 +1,139 @@
+//! Captures made up of stories: what connections do, on few endpoints, mixed and disordered.
+
+use std::collections::VecDeque;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::packets::{Sent, tcp, udp};
+
+/// Initiator and responder. The initiator of a pair is always the same: a SYN from both ends, and an earlier one
+/// unanswered, is the law's known exception.
+const PAIRS: [(&str, &str); 3] = [("a1024", "b80"), ("b1024", "a80"), ("c5000", "c5001")];
+
+/// One letter a packet: those of [`super::packets::history`], capital ones of the initiator; `T` is a SYN with
+/// data, `k` the SYN+ACK that acknowledges them, `U` a datagram.
+const STORIES: [&str; 20] = [
+    "ShADadFfA",
+    "ShADadFfARr",
+    "ShAdDdDR",
+    "S",
+    "SSSS",
+    "Sh",
+    "Shh",
+    "hShA",
+    "Sr",
+    "SrSrSr",
+    "h",
+    "hR",
+    "hADd",
+    "DadAD",
+    "AdF",
+    "r",
+    "TkADd",
+    "TThADd",
+    "kTkA",
+    "UuUUu",
+];
+
+const DATA_ON_SYN: u16 = 100;
+
+/// What the packets of a connection between the ends with these initial sequence numbers look like.
+fn play(script: &str, (initiator, responder): (&str, &str), isn: [u32; 2]) -> VecDeque<Sent> {
+    let mut next = isn.map(|isn| isn.wrapping_add(1));
+    let packet = |letter: char| {
+        let from_responder = letter.is_lowercase();
+        let ends = if from_responder { [responder, initiator] } else { [initiator, responder] }.join(">");
+        let (own, peer) = (usize::from(from_responder), usize::from(!from_responder));
+        let (flags, payload_bytes) = match letter.to_ascii_uppercase() {
+            'U' => return udp(0, &ends),
+            'S' => return tcp(0, &ends, "S", isn[0], 0, 0),
+            'T' => return tcp(0, &ends, "S", isn[0], 0, DATA_ON_SYN),
+            'H' => return tcp(0, &ends, "SA", isn[1], isn[0].wrapping_add(1), 0),
+            'K' => return tcp(0, &ends, "SA", isn[1], isn[0].wrapping_add(1 + u32::from(DATA_ON_SYN)), 0),
+            'A' => ("A", 0),
+            'D' => ("PA", 10),
+            'F' => ("FA", 0),
+            _ => ("RA", 0),
+        };
+        let sent = tcp(0, &ends, flags, next[own], next[peer], payload_bytes);
+        next[own] = next[own].wrapping_add(u32::from(payload_bytes) + u32::from(flags == "FA"));
+        sent
+    };
+    script.chars().map(packet).collect()
+}
+
+/// Any story on any pair. Initial sequence numbers are few, so that the same comes up twice, but not close to
+/// one another: the next one's would pass for data on the SYN.
+fn stories() -> impl Strategy<Value = VecDeque<Sent>> {
+    let script =
+        prop_oneof![3 => select(&STORIES[..]).prop_map(str::to_owned), 1 => "[ShADadFfRrTkUu]{1,10}"];
+    let isn = |number: u32| number.wrapping_mul(1_000_000).wrapping_sub(1);
+    (select(&PAIRS[..]), script, 0..3_u32, 0..3_u32)
+        .prop_map(move |(pair, script, own, peer)| play(&script, pair, [isn(own), isn(peer + 1000)]))
+}
+
+/// One step of a capture: which story goes on, and how time does.
+#[derive(Clone, Debug)]
+pub struct Step {
+    story: Index,
+    gap_ns: i64,
+    /// The packet was captured before the one before it.
+    overtakes: bool,
+    /// Strangers appear so much later: reason for the meter to free what is over by then.
+    strangers_ns: Option<i64>,
+}
+
+/// Time goes on, by little or by about the idle timeouts of UDP and TCP.
+fn gaps() -> impl Strategy<Value = i64> {
+    prop_oneof![12 => 0..4_i64, 3 => 9..12_i64, 2 => 99..102_i64, 1 => 50..90_i64, 1 => Just(1_000)]
+}
+
+fn steps(gap_ns: impl Strategy<Value = i64>, far: &'static [i64]) -> impl Strategy<Value = Step> {
+    let strangers_ns = prop::option::weighted(0.05, select(far));
+    (any::<Index>(), gap_ns, prop::bool::weighted(0.1), strangers_ns)
+        .prop_map(|(story, gap_ns, overtakes, strangers_ns)| Step { story, gap_ns, overtakes, strangers_ns })
+}
+
+/// Time never runs back.
+pub fn monotone() -> impl Strategy<Value = Step> {
+    steps(gaps(), &[0])
+}
+
+/// Time runs back now and then.
+pub fn running_back() -> impl Strategy<Value = Step> {
+    steps(prop_oneof![4 => gaps(), 1 => gaps().prop_map(i64::wrapping_neg)], &[0, 50, 5_000, -5_000])
+}
+
+/// Captures of one to six stories.
+pub fn captures(step: impl Strategy<Value = Step>) -> impl Strategy<Value = Vec<Sent>> {
+    (vec(stories(), 1..=6), vec(step, 60)).prop_map(|(stories, steps)| mix(stories, &steps))
+}
+
+/// Lets the stories go on, step by step, until all are told.
+fn mix(mut stories: Vec<VecDeque<Sent>>, steps: &[Step]) -> Vec<Sent> {
+    let mut packets: Vec<Sent> = Vec::new();
+    for step in steps {
+        stories.retain(|story| !story.is_empty());
+        if stories.is_empty() {
+            break;
+        }
+        packets.extend(step.story.get_mut(&mut stories).pop_front());
+        if step.overtakes && packets.len() > 1 {
+            let last = packets.len() - 1;
+            packets.swap(last - 1, last);
+        }
+    }
+    let mut capture = Vec::new();
+    let mut now_ns = 0;
+    for (packet, step) in packets.into_iter().zip(steps) {
+        now_ns += step.gap_ns;
+        capture.push(packet.at(now_ns));
+        if let Some(far_ns) = step.strangers_ns {
+            let port = capture.len();
+            capture.extend((0..16).map(|more| udp(now_ns + far_ns, &format!("x{}>y", port + more))));
+        }
+    }
+    capture
+}

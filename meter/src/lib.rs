@@ -1,0 +1,12 @@
+//! The core of `classifier`: captured packets in, facts about bidirectional flows out.
+//!
+//! It never decides who is the server, knows no service and no connection state.
+//! `capture` turns bytes into frames, `wire` frames into packets, `flow` packets into rows,
+//! `table` rows into Arrow. Only `python` knows Python.
+
+pub mod capture;
+pub mod flow;
+#[cfg(feature = "python")]
+mod python;
+pub mod table;
+pub mod wire;

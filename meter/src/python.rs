@@ -1,0 +1,300 @@
+//! The Python door, and the only file that knows Python. `classifier/_meter.pyi` documents it.
+//!
+//! Whole batches cross the border, never packets, and the GIL is released while metering.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::ffi::{self, FFI_ArrowArray, FFI_ArrowSchema};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray, UInt32Array};
+use arrow_schema::ArrowError;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
+
+use crate::capture::{Capture, CaptureError, CaptureErrorKind};
+use crate::flow::{self, Idle, Meter};
+use crate::table::{self, Rows};
+
+/// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
+const STEP_PACKETS: u64 = 1 << 18;
+/// … or with so many rows.
+const BATCH_ROWS: usize = 1 << 15;
+
+create_exception!(_meter, MeterError, PyException);
+
+/// A record batch, handed over by the Arrow PyCapsule interface without a copy.
+#[pyclass(frozen)]
+struct Batch(RecordBatch);
+
+#[pymethods]
+impl Batch {
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        drop(requested_schema); // the interface allows to hand over what is there
+        let data = StructArray::from(self.0.clone()).into_data();
+        let schema = FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(arrow_error)?;
+        Ok((
+            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
+            PyCapsule::new_with_value(py, FFI_ArrowArray::new(&data), c"arrow_array")?,
+        ))
+    }
+}
+
+fn arrow_error(error: ArrowError) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// The record batch behind any object with `__arrow_c_array__`.
+#[allow(unsafe_code)]
+fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
+    let (schema, array): (Bound<'_, PyCapsule>, Bound<'_, PyCapsule>) =
+        object.call_method0("__arrow_c_array__")?.extract()?;
+    let schema = schema.pointer_checked(Some(c"arrow_schema"))?.cast::<FFI_ArrowSchema>();
+    let array = array.pointer_checked(Some(c"arrow_array"))?.cast::<FFI_ArrowArray>();
+    // SAFETY: the capsules' names promise these types (Arrow PyCapsule interface), and the structures
+    // are moved out, so that the capsules no longer release them.
+    let data = unsafe {
+        let schema = FFI_ArrowSchema::from_raw(schema.as_ptr());
+        ffi::from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), &schema)
+    };
+    let data = data.map_err(arrow_error)?;
+    if !matches!(data.data_type(), arrow_schema::DataType::Struct(_)) {
+        return Err(PyValueError::new_err("a record batch is needed"));
+    }
+    Ok(RecordBatch::from(StructArray::from(data)))
+}
+
+/// The exception that a Python file raised while the meter read from it.
+type Raised = Arc<Mutex<Option<PyErr>>>;
+
+/// A Python binary file as a Rust reader.
+struct PyFile {
+    object: Py<PyAny>,
+    /// `read1` where there is one: `read` would wait for a whole buffer.
+    method: &'static str,
+    raised: Raised,
+}
+
+impl Read for PyFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Python::attach(|py| {
+            let data = self.object.bind(py).call_method1(self.method, (buffer.len(),))?;
+            let bytes = data.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
+            let target = buffer
+                .get_mut(..bytes.len())
+                .ok_or_else(|| PyValueError::new_err("read() returned more bytes than asked for"))?;
+            target.copy_from_slice(bytes);
+            Ok(bytes.len())
+        })
+        .map_err(|error: PyErr| {
+            let text = error.to_string();
+            *locked(&self.raised) = Some(error);
+            io::Error::other(text)
+        })
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct State {
+    capture: Capture,
+    meter: Meter,
+    problem: Option<CaptureError>,
+    /// The capture has been read to its end, or as far as it can be.
+    at_end: bool,
+    /// The last batch has been handed out.
+    done: bool,
+}
+
+impl State {
+    /// Meters on, until there is a batch worth handing out.
+    fn step(&mut self) {
+        let until = self.meter.packets() + STEP_PACKETS;
+        while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
+            match self.capture.next_frame() {
+                Ok(Some(frame)) => self.meter.frame(&frame),
+                Ok(None) => self.at_end = true,
+                Err(error) => {
+                    self.at_end = true;
+                    self.problem = Some(error);
+                }
+            }
+        }
+    }
+}
+
+/// Iterates the record batches of finished flows.
+#[pyclass(frozen)]
+struct Reader {
+    state: Mutex<State>,
+    raised: Raised,
+}
+
+impl Reader {
+    fn state(&self) -> MutexGuard<'_, State> {
+        locked(&self.state)
+    }
+}
+
+#[pymethods]
+impl Reader {
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
+        py.detach(|| {
+            let mut state = self.state();
+            if state.done {
+                return Ok(None);
+            }
+            state.step();
+            if let Some(exception) = locked(&self.raised).take() {
+                state.problem = None;
+                return Err(exception);
+            }
+            if state.at_end {
+                state.meter.finish();
+                state.done = true;
+            }
+            Ok(Some(Batch(state.meter.take())))
+        })
+    }
+
+    /// Reads no further: what follows are the flows of what was read so far.
+    fn stop(&self) {
+        self.state().at_end = true;
+    }
+
+    #[getter]
+    fn format(&self) -> &'static str {
+        self.state().capture.format()
+    }
+
+    #[getter]
+    fn compression(&self) -> Option<&'static str> {
+        self.state().capture.compression()
+    }
+
+    #[getter]
+    fn bytes_read(&self) -> u64 {
+        self.state().capture.bytes_read()
+    }
+
+    #[getter]
+    fn dropped(&self) -> u64 {
+        self.state().capture.dropped()
+    }
+
+    #[getter]
+    fn packets(&self) -> u64 {
+        self.state().meter.packets()
+    }
+
+    #[getter]
+    fn wire_bytes(&self) -> u64 {
+        self.state().meter.wire_bytes()
+    }
+
+    #[getter]
+    fn span_ns(&self) -> Option<(i64, i64)> {
+        self.state().meter.span_ns()
+    }
+
+    #[getter]
+    fn time_ran_back(&self) -> bool {
+        self.state().meter.time_ran_back()
+    }
+
+    #[getter]
+    fn unread_link_types(&self) -> BTreeMap<u16, u64> {
+        self.state().meter.unread_link_types().clone()
+    }
+
+    #[getter]
+    fn unmetered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let reasons = PyDict::new(py);
+        for (reason, packets) in self.state().meter.unmetered() {
+            reasons.set_item(reason.name(), packets)?;
+        }
+        Ok(reasons)
+    }
+
+    #[getter]
+    fn problem(&self) -> Option<(&'static str, u64, String)> {
+        self.state().problem.as_ref().map(described)
+    }
+}
+
+fn described(error: &CaptureError) -> (&'static str, u64, String) {
+    let kind = match error.kind {
+        CaptureErrorKind::Empty => "empty",
+        CaptureErrorKind::NotACapture => "not_a_capture",
+        CaptureErrorKind::Unsupported => "unsupported",
+        CaptureErrorKind::Cut => "cut",
+        CaptureErrorKind::Damaged => "damaged",
+        CaptureErrorKind::Io => "io",
+    };
+    (kind, error.offset, error.message.clone())
+}
+
+#[pyfunction]
+#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns))]
+fn read(py: Python<'_>, source: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<Reader> {
+    let raised = Raised::default();
+    let source: Box<dyn Read + Send> = if let Ok(path) = source.cast::<PyString>() {
+        Box::new(File::open(path.to_str()?)?)
+    } else {
+        let method = if source.hasattr("read1")? { "read1" } else { "read" };
+        Box::new(PyFile { object: source.clone().unbind(), method, raised: Arc::clone(&raised) })
+    };
+    let capture = py.detach(|| Capture::open(source)).map_err(|error| {
+        locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error)))
+    })?;
+    let meter = Meter::new(Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
+    let state = State { capture, meter, problem: None, at_end: false, done: false };
+    Ok(Reader { state: Mutex::new(state), raised })
+}
+
+#[pyfunction]
+#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
+fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
+    let rows = table::rows_of(&import(batch)?).map_err(arrow_error)?;
+    let (joined, groups) = flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
+    let mut table = Rows::default();
+    for row in &joined {
+        table.push(row);
+    }
+    Ok((Batch(table.take()), one_column("group", Arc::new(UInt32Array::from(groups)))?))
+}
+
+#[pyfunction]
+fn community_ids(batch: &Bound<'_, PyAny>) -> PyResult<Batch> {
+    let keys = table::keys_of(&import(batch)?).map_err(arrow_error)?;
+    one_column("community_id", Arc::new(keys.iter().map(|key| Some(flow::community_id(key))).collect::<StringArray>()))
+}
+
+fn one_column(name: &str, column: ArrayRef) -> PyResult<Batch> {
+    RecordBatch::try_from_iter([(name, column)]).map(Batch).map_err(arrow_error)
+}
+
+#[pymodule]
+mod _meter {
+    #[pymodule_export]
+    use super::{Batch, MeterError, Reader, community_ids, read, stitch};
+}

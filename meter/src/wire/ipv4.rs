@@ -1,0 +1,42 @@
+//! IPv4. RFC 791 §3.1.
+
+use super::{Address, Flaw, Internet, be16, be32};
+
+const HEADER_BYTES: usize = 20;
+const VERSION_IHL: usize = 0;
+const TOTAL_LENGTH: usize = 2;
+const FLAGS_FRAGMENT_OFFSET: usize = 6;
+const PROTOCOL: usize = 9;
+const SOURCE: usize = 12;
+const DESTINATION: usize = 16;
+
+/// What an IPv4 header leads to.
+#[inline]
+pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
+    let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+    let header_bytes = usize::from(header[VERSION_IHL] & 0x0f) * 4;
+    if header[VERSION_IHL] >> 4 != 4 || header_bytes < HEADER_BYTES {
+        return Err(Flaw::Damaged);
+    }
+    let total_length = be16(header, TOTAL_LENGTH);
+    if total_length != 0 && usize::from(total_length) < header_bytes {
+        return Err(Flaw::Damaged);
+    }
+    Ok(Internet {
+        ip_version: 4,
+        source: mapped(header, SOURCE),
+        destination: mapped(header, DESTINATION),
+        protocol: header[PROTOCOL],
+        // Segmentation offload hands packets over before the length is filled in.
+        ip_bytes: (total_length != 0).then_some(total_length.into()),
+        header_bytes: header_bytes as u32,
+        later_fragment: be16(header, FLAGS_FRAGMENT_OFFSET) & 0x1fff != 0,
+        rest: data.get(header_bytes..).ok_or(Flaw::Short)?,
+    })
+}
+
+/// The address at `at`, IPv4-mapped.
+#[inline]
+fn mapped(header: &[u8; HEADER_BYTES], at: usize) -> Address {
+    0xffff_0000_0000 | Address::from(be32(header, at))
+}

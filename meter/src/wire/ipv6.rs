@@ -1,0 +1,66 @@
+//! IPv6 and its extension headers. RFC 8200.
+
+use super::{Address, Flaw, Internet, be16};
+
+const HEADER_BYTES: usize = 40;
+const PAYLOAD_LENGTH: usize = 4;
+const NEXT_HEADER: usize = 6;
+const SOURCE: usize = 8;
+const DESTINATION: usize = 24;
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION_OPTIONS: u8 = 60;
+const MOBILITY: u8 = 135;
+const HIP: u8 = 139;
+const SHIM6: u8 = 140;
+
+/// What an IPv6 header leads to, through its extension headers.
+pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
+    let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+    if header[0] >> 4 != 6 {
+        return Err(Flaw::Damaged);
+    }
+    let payload_length = be16(header, PAYLOAD_LENGTH);
+    let mut protocol = header[NEXT_HEADER];
+    let mut rest = &data[HEADER_BYTES..];
+    let mut later_fragment = false;
+    // Each turn takes eight bytes or more, so the packet's length bounds the loop.
+    loop {
+        let bytes = match protocol {
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => {
+                (usize::from(*rest.get(1).ok_or(Flaw::Short)?) + 1) * 8
+            }
+            AUTHENTICATION => (usize::from(*rest.get(1).ok_or(Flaw::Short)?) + 2) * 4, // RFC 4302 §2.2
+            FRAGMENT => 8,
+            _ => break,
+        };
+        let (extension, behind) = rest.split_at_checked(bytes).ok_or(Flaw::Short)?;
+        if protocol == FRAGMENT {
+            later_fragment = be16(extension, 2) & 0xfff8 != 0;
+        }
+        protocol = extension[0];
+        rest = behind;
+        if later_fragment {
+            break; // what follows is the middle of something
+        }
+    }
+    Ok(Internet {
+        ip_version: 6,
+        source: address(header, SOURCE),
+        destination: address(header, DESTINATION),
+        protocol,
+        // Zero: a jumbogram (RFC 2675), or left to segmentation offload.
+        ip_bytes: (payload_length != 0).then_some(u32::from(payload_length) + HEADER_BYTES as u32),
+        header_bytes: (data.len() - rest.len()) as u32,
+        later_fragment,
+        rest,
+    })
+}
+
+#[inline]
+fn address(header: &[u8; HEADER_BYTES], at: usize) -> Address {
+    Address::from_be_bytes(std::array::from_fn(|i| header[at + i]))
+}

@@ -1,0 +1,73 @@
+//! TCP. RFC 9293 §3.1.
+
+use super::{Flaw, Segment, be16, be32};
+
+/// As much of the header as is needed: ports to control bits. A snap length may cut the rest.
+const NEEDED_BYTES: usize = 14;
+const SOURCE_PORT: usize = 0;
+const DESTINATION_PORT: usize = 2;
+const SEQUENCE_NUMBER: usize = 4;
+const ACKNOWLEDGMENT_NUMBER: usize = 8;
+const DATA_OFFSET: usize = 12;
+const CONTROL_BITS: usize = 13;
+
+/// The control bits of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// No more data from the sender.
+    #[must_use]
+    pub fn fin(self) -> bool {
+        self.0 & 0x01 != 0
+    }
+    /// Synchronize sequence numbers.
+    #[must_use]
+    pub fn syn(self) -> bool {
+        self.0 & 0x02 != 0
+    }
+    /// Reset the connection.
+    #[must_use]
+    pub fn rst(self) -> bool {
+        self.0 & 0x04 != 0
+    }
+    /// The acknowledgement number counts.
+    #[must_use]
+    pub fn ack(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+}
+
+/// A checked TCP header.
+pub struct Tcp<'a>(&'a [u8; NEEDED_BYTES]);
+
+impl<'a> Tcp<'a> {
+    /// The only place that can fail.
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
+        let header = bytes.first_chunk::<NEEDED_BYTES>().ok_or(Flaw::Short)?;
+        if header[DATA_OFFSET] >> 4 < 5 {
+            return Err(Flaw::Damaged);
+        }
+        Ok(Self(header))
+    }
+
+    #[inline]
+    pub fn ports(&self) -> (u16, u16) {
+        (be16(self.0, SOURCE_PORT), be16(self.0, DESTINATION_PORT))
+    }
+
+    #[inline]
+    pub fn header_bytes(&self) -> u32 {
+        u32::from(self.0[DATA_OFFSET] >> 4) * 4
+    }
+
+    #[inline]
+    pub fn segment(&self) -> Segment {
+        Segment {
+            flags: Flags(self.0[CONTROL_BITS]),
+            sequence: be32(self.0, SEQUENCE_NUMBER),
+            acknowledgement: be32(self.0, ACKNOWLEDGMENT_NUMBER),
+        }
+    }
+}

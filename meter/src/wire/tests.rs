@@ -1,0 +1,272 @@
+//! Frames built header by header: `ethernet(IPV4, &ipv4(TCP, &tcp(3)))` is what it looks like.
+
+mod frames;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use self::frames::*;
+use super::{Packet, Transport, Unmetered};
+
+/// Decodes a frame that was captured whole.
+fn decode(link_type: u16, frame: &[u8]) -> Result<Packet, Unmetered> {
+    super::decode(link_type, frame, frame.len() as u32)
+}
+
+/// Decodes a frame of which the snap length left `captured` bytes.
+fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet, Unmetered> {
+    super::decode(link_type, &frame[..captured], frame.len() as u32)
+}
+
+#[test]
+fn every_link_type_leads_to_ip() {
+    for (link, header) in links(IPV4) {
+        let frame = [header, ipv4(TCP, &tcp(3))].concat();
+        assert_eq!(decode(link, &frame), Ok(packet(4, Transport::Tcp, 43, 3)), "link type {link}");
+    }
+    for (link, header) in links(IPV6) {
+        let frame = [header, ipv6(UDP, &udp(3))].concat();
+        assert_eq!(decode(link, &frame), Ok(packet(6, Transport::Udp, 51, 3)), "link type {link}");
+    }
+}
+
+#[test]
+fn of_stacked_vlan_tags_the_outermost_counts() {
+    let ip = ipv4(TCP, &tcp(3));
+    let expected = in_vlan(5, packet(4, Transport::Tcp, 43, 3));
+    assert_eq!(decode(ETHERNET, &ethernet(0x8100, &tag(5, IPV4, &ip))), Ok(expected));
+    for outer in [0x8100, 0x88a8, 0x9100, 0x9200] {
+        let stacked = tag(5, 0x8100, &tag(9, IPV4, &ip));
+        assert_eq!(decode(ETHERNET, &ethernet(outer, &stacked)), Ok(expected));
+        assert_eq!(decode(113, &[&[0; 14], &be(outer)[..], &stacked].concat()), Ok(expected));
+        assert_eq!(decode(276, &[&be(outer), &[0; 18][..], &stacked].concat()), Ok(expected));
+    }
+    let nested =
+        |tags| (0..tags).fold((IPV4, ip.clone()), |(ethertype, rest), _| (0x8100, tag(5, ethertype, &rest)));
+    assert_eq!(decode(ETHERNET, &ethernet(0x8100, &nested(8).1)), Ok(expected));
+    assert_eq!(decode(ETHERNET, &ethernet(0x8100, &nested(9).1)), Err(Unmetered::NotIp));
+}
+
+#[test]
+fn ipv4_options_are_no_payload() {
+    let frame = ipv4_between(ENDS, 10, UDP, &udp(3));
+    assert_eq!(decode(RAW, &frame), Ok(packet(4, Transport::Udp, 71, 3)));
+}
+
+#[test]
+fn tcp_options_are_no_payload() {
+    let frame = ipv4(TCP, &with(tcp(40 + 3), 12, &[0xf0]));
+    assert_eq!(decode(RAW, &frame), Ok(packet(4, Transport::Tcp, 83, 3)));
+}
+
+#[test]
+fn ipv6_extension_headers_are_passed_over() {
+    for kind in [0, 43, FRAGMENT, AUTHENTICATION, 60, 135, 139, 140] {
+        for more in [0, 3] {
+            let frame = ipv6(kind, &extension(kind, TCP, more, &tcp(3)));
+            let expected = packet(6, Transport::Tcp, frame.len() as u32, 3);
+            assert_eq!(decode(RAW, &frame), Ok(expected), "next header {kind}");
+        }
+    }
+    let chain =
+        extension(0, 60, 1, &extension(60, AUTHENTICATION, 0, &extension(AUTHENTICATION, UDP, 1, &udp(3))));
+    assert_eq!(decode(RAW, &ipv6(0, &chain)), Ok(packet(6, Transport::Udp, 40 + 16 + 8 + 20 + 11, 3)));
+}
+
+#[test]
+fn only_a_first_fragment_has_ports() {
+    let of_v4 = |bits: u16| decode(RAW, &with(ipv4(UDP, &udp(100)), 6, &be(bits)));
+    assert_eq!(of_v4(0x2000), Ok(packet(4, Transport::Udp, 128, 100)), "more to come");
+    assert_eq!(of_v4(0x4000), Ok(packet(4, Transport::Udp, 128, 100)), "not to be fragmented");
+    assert_eq!(of_v4(0x2001), Err(Unmetered::LaterFragment));
+    assert_eq!(of_v4(0x1fff), Err(Unmetered::LaterFragment));
+    let fragment = extension(FRAGMENT, UDP, 0, &udp(100));
+    let of_v6 = |bits: u16| decode(RAW, &ipv6(FRAGMENT, &with(fragment.clone(), 2, &be(bits))));
+    assert_eq!(of_v6(0x0001), Ok(packet(6, Transport::Udp, 156, 100)), "more to come");
+    assert_eq!(of_v6(0x0008), Err(Unmetered::LaterFragment));
+    assert_eq!(of_v6(0xfff9), Err(Unmetered::LaterFragment));
+    // What follows is the middle of something: not to be read as a header, be it too short for one.
+    let later = with(extension(FRAGMENT, 60, 0, &[60]), 2, &be(8));
+    assert_eq!(decode(RAW, &ipv6(FRAGMENT, &later)), Err(Unmetered::LaterFragment));
+}
+
+#[test]
+fn padding_is_not_counted() {
+    let padded = [ipv4(TCP, &tcp(0)), vec![0; 6]].concat();
+    assert_eq!(decode(ETHERNET, &ethernet(IPV4, &padded)), Ok(packet(4, Transport::Tcp, 40, 0)));
+    // Nor read: a UDP header that the datagram leaves no room for isn't found behind it.
+    let padded = [ipv4(UDP, &[]), udp(10)].concat();
+    assert_eq!(decode(ETHERNET, &ethernet(IPV4, &padded)), Err(Unmetered::DamagedTransport));
+}
+
+#[test]
+fn a_snap_length_that_cuts_the_payload_cuts_no_counts() {
+    let frame = ethernet(IPV4, &ipv4(TCP, &tcp(1000)));
+    assert_eq!(decode_cut(ETHERNET, &frame, 96), Ok(packet(4, Transport::Tcp, 1040, 1000)));
+    let frame = ethernet(IPV6, &ipv6(UDP, &udp(1000)));
+    assert_eq!(decode_cut(ETHERNET, &frame, 96), Ok(packet(6, Transport::Udp, 1048, 1000)));
+}
+
+#[test]
+fn a_snap_length_that_cuts_needed_headers_cuts_short() {
+    for (frame, needed) in [
+        (ethernet(IPV4, &ipv4(TCP, &tcp(9))), 14 + 20 + 14),
+        (ethernet(0x8100, &tag(5, IPV4, &ipv4(UDP, &udp(9)))), 18 + 20 + 4),
+        (ethernet(IPV4, &ipv4_between(ENDS, 2, UDP, &udp(9))), 14 + 28 + 4),
+        (ethernet(IPV6, &ipv6(60, &extension(60, TCP, 2, &tcp(9)))), 14 + 40 + 24 + 14),
+    ] {
+        for captured in 0..needed {
+            assert_eq!(decode_cut(ETHERNET, &frame, captured), Err(Unmetered::CutShort), "{captured} bytes");
+        }
+        assert_eq!(decode_cut(ETHERNET, &frame, needed), decode(ETHERNET, &frame));
+    }
+}
+
+#[test]
+fn lengths_left_to_segmentation_offload_are_the_frames() {
+    let v4 = with(ipv4(TCP, &tcp(100)), 2, &[0, 0]);
+    let v6 = with(ipv6(60, &extension(60, TCP, 0, &tcp(100))), 4, &[0, 0]);
+    let expected = [packet(4, Transport::Tcp, 140, 100), packet(6, Transport::Tcp, 168, 100)];
+    for (ip, ethertype, expected) in [(v4, IPV4, expected[0]), (v6, IPV6, expected[1])] {
+        assert_eq!(decode(RAW, &ip), Ok(expected));
+        let tagged = ethernet(0x8100, &tag(5, ethertype, &ip));
+        assert_eq!(decode(ETHERNET, &tagged), Ok(in_vlan(5, expected)));
+        assert_eq!(decode_cut(ETHERNET, &tagged, 90), Ok(in_vlan(5, expected)));
+    }
+}
+
+#[test]
+fn damage_is_told_by_layer() {
+    use Unmetered::{DamagedIp, DamagedLink, DamagedTransport};
+    let udp_in = |ip_bytes: u16| with(ipv4(UDP, &udp(9)), 2, &be(ip_bytes));
+    for (what, damage, link, frame) in [
+        ("Ethernet header ends early", DamagedLink, ETHERNET, vec![0; 13]),
+        ("VLAN tag ends early", DamagedLink, ETHERNET, ethernet(0x8100, &[0; 3])),
+        ("loopback header ends early", DamagedLink, 0, vec![0; 3]),
+        ("cooked header ends early", DamagedLink, 113, vec![0; 15]),
+        ("cooked v2 header ends early", DamagedLink, 276, vec![0; 19]),
+        ("nothing at all", DamagedLink, RAW, vec![]),
+        ("IP version 5", DamagedLink, RAW, vec![0x55; 60]),
+        ("IPv6 where IPv4 was announced", DamagedIp, ETHERNET, ethernet(IPV4, &ipv6(TCP, &tcp(0)))),
+        ("IPv4 where IPv6 was announced", DamagedIp, ETHERNET, ethernet(IPV6, &ipv4(TCP, &tcp(0)))),
+        ("IPv4 header of 16 bytes", DamagedIp, RAW, with(ipv4(TCP, &tcp(0)), 0, &[0x44])),
+        ("total length within the header", DamagedIp, RAW, with(ipv4(TCP, &tcp(0)), 2, &be(19))),
+        ("IPv4 header ends early", DamagedIp, RAW, ipv4(TCP, &[])[..19].to_vec()),
+        ("IPv4 options end early", DamagedIp, RAW, ipv4_between(ENDS, 3, TCP, &[])[..31].to_vec()),
+        ("IPv6 header ends early", DamagedIp, RAW, ipv6(TCP, &[])[..39].to_vec()),
+        ("extension header ends early", DamagedIp, RAW, ipv6(60, &extension(60, TCP, 1, &[])[..15])),
+        ("extension header isn't there", DamagedIp, RAW, ipv6(60, &[])),
+        ("TCP header of 16 bytes", DamagedTransport, RAW, ipv4(TCP, &with(tcp(0), 12, &[0x40]))),
+        ("TCP header of 60 bytes in 59", DamagedTransport, RAW, ipv4(TCP, &with(tcp(39), 12, &[0xf0]))),
+        ("TCP header ends early", DamagedTransport, RAW, ipv4(TCP, &tcp(0)[..13])),
+        ("UDP header ends early", DamagedTransport, RAW, ipv4(UDP, &udp(0)[..3])),
+        ("no room for a UDP header", DamagedTransport, RAW, udp_in(20 + 7)),
+        ("no room for ports", DamagedTransport, RAW, udp_in(20 + 3)),
+    ] {
+        assert_eq!(decode(link, &frame), Err(damage), "{what}");
+    }
+    // The snap length is not to blame for what was damaged before.
+    assert_eq!(decode_cut(RAW, &udp_in(20 + 3), 30), Err(DamagedTransport));
+    assert_eq!(decode_cut(RAW, &with(ipv4(TCP, &tcp(9)), 0, &[0x44]), 30), Err(DamagedIp));
+}
+
+#[test]
+fn what_has_no_ports_is_told_by_kind() {
+    for (reason, link, frame) in [
+        (Unmetered::LinkType, 105, ipv4(TCP, &tcp(0))),
+        (Unmetered::LinkType, u16::MAX, vec![]),
+        (Unmetered::NotIp, ETHERNET, ethernet(0x0806, &[0; 28])),
+        (Unmetered::NotIp, ETHERNET, ethernet(38, &[0; 38])), // IEEE 802.3: a length
+        (Unmetered::NotIp, 0, [vec![7, 0, 0, 0], ipv4(TCP, &tcp(0))].concat()),
+        (Unmetered::NotIp, 113, vec![0; 16]),
+        (Unmetered::NotIp, 276, vec![0; 20]),
+        (Unmetered::Icmp, RAW, ipv4(ICMP, &[8, 0])),
+        (Unmetered::Icmp, RAW, ipv6(58, &[128, 0])),
+        (Unmetered::Icmp, RAW, ipv6(0, &extension(0, 58, 0, &[143, 0]))),
+        (Unmetered::NoPorts, RAW, ipv4(89, &[0; 24])),
+        (Unmetered::NoPorts, RAW, ipv6(59, &[])),
+    ] {
+        assert_eq!(decode(link, &frame), Err(reason), "link type {link}: {frame:02x?}");
+    }
+}
+
+/// A frame of any kind that a network really carries, with its link type; and the same frame with source and
+/// destination swapped.
+fn valid_frames() -> impl Strategy<Value = (u16, Vec<u8>, Vec<u8>)> {
+    let extensions =
+        prop::collection::vec((select(vec![0, 43, FRAGMENT, AUTHENTICATION, 60, 135]), 0..3_u8), 0..4);
+    let transport = select(vec![TCP, TCP, UDP, UDP, ICMP, 89]);
+    let sizes = (0..10_usize, 0..50_usize, 0..20_usize);
+    (any::<Index>(), any::<bool>(), extensions, transport, sizes, prop::bool::weighted(0.1)).prop_map(
+        |(link, v4, extensions, transport, (options, payload_bytes, padding), offload)| {
+            let (link, header) = link.get(&links(if v4 { IPV4 } else { IPV6 })).clone();
+            let build = |ends| {
+                let body = match transport {
+                    TCP => tcp_between(ends, payload_bytes),
+                    UDP => udp_between(ends, payload_bytes),
+                    _ => vec![0; payload_bytes],
+                };
+                let ip = if v4 {
+                    let fragment_offset = be(options as u16 / 9);
+                    with(ipv4_between(ends, options, transport, &body), 6, &fragment_offset)
+                } else {
+                    let extend = |(next, body): (u8, Vec<u8>), &(kind, more)| {
+                        (kind, extension(kind, next, more, &body))
+                    };
+                    let (next_header, body) = extensions.iter().fold((transport, body), extend);
+                    ipv6_between(ends, next_header, &body)
+                };
+                if offload {
+                    return [&header, &with(ip, if v4 { 2 } else { 4 }, &[0, 0])[..]].concat();
+                }
+                [&header, &ip[..], &vec![0; padding]].concat()
+            };
+            (link, build(ENDS), build([ENDS[1], ENDS[0]]))
+        },
+    )
+}
+
+fn mirrored(packet: Packet) -> Packet {
+    Packet {
+        source: packet.destination,
+        destination: packet.source,
+        source_port: packet.destination_port,
+        destination_port: packet.source_port,
+        ..packet
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(
+        link in prop_oneof![select(vec![0, 1, 12, 14, 101, 108, 113, 228, 229, 276]), any::<u16>()],
+        data in prop::collection::vec(any::<u8>(), 0..120),
+        wire_bytes in prop_oneof![0..200_u32, any::<u32>()],
+    ) {
+        let _ = super::decode(link, &data, wire_bytes);
+    }
+
+    #[test]
+    fn no_damage_makes_it_panic(
+        (link, mut frame, _) in valid_frames(),
+        damage in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
+        captured in any::<Index>(),
+    ) {
+        for (at, byte) in damage {
+            *at.get_mut(&mut frame) = byte;
+        }
+        let _ = decode(link, &frame);
+        let _ = decode_cut(link, &frame, captured.index(frame.len()));
+    }
+
+    #[test]
+    fn a_snap_length_changes_nothing_or_cuts_short((link, frame, _) in valid_frames(), captured in any::<Index>()) {
+        let cut = decode_cut(link, &frame, captured.index(frame.len()));
+        prop_assert!(cut == decode(link, &frame) || cut == Err(Unmetered::CutShort), "{:?}", cut);
+    }
+
+    #[test]
+    fn swapping_source_and_destination_mirrors((link, there, back) in valid_frames()) {
+        prop_assert_eq!(decode(link, &back), decode(link, &there).map(mirrored));
+    }
+}

@@ -1,0 +1,26 @@
+//! UDP. RFC 768.
+
+use super::{Flaw, be16};
+
+/// The whole header. Its length field is not used: IP's says the same, and offload leaves it wrong.
+pub const HEADER_BYTES: u32 = 8;
+/// As much as is needed: the ports. A snap length may cut the rest.
+const NEEDED_BYTES: usize = 4;
+const SOURCE_PORT: usize = 0;
+const DESTINATION_PORT: usize = 2;
+
+/// A checked UDP header.
+pub struct Udp<'a>(&'a [u8; NEEDED_BYTES]);
+
+impl<'a> Udp<'a> {
+    /// The only place that can fail.
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
+        bytes.first_chunk().map(Self).ok_or(Flaw::Short)
+    }
+
+    #[inline]
+    pub fn ports(&self) -> (u16, u16) {
+        (be16(self.0, SOURCE_PORT), be16(self.0, DESTINATION_PORT))
+    }
+}

@@ -1,0 +1,1 @@
+"""The parts of `record.py`: the network, its servers, its clients' scripts."""
