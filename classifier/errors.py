@@ -40,7 +40,12 @@ class CaptureError(ClassifierError):
     """
 
     def __init__(
-        self, file: str, message: str, *, offset: int | None = None, status: ExitStatus = ExitStatus.NOT_A_CAPTURE
+        self,
+        file: str,
+        message: str,
+        *,
+        offset: int | None = None,
+        status: ExitStatus = ExitStatus.NOT_A_CAPTURE,
     ) -> None:
         """Say what is wrong with which file, where, and what to try."""
         self.file = file

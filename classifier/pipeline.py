@@ -82,7 +82,11 @@ def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
         verdicts = roles.decide(facts, handshakes, context)
         client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
         names = services.name(
-            rules, facts["proto"].to_numpy(), server_port.to_numpy(), client_port.to_numpy(), verdicts.ambiguous
+            rules,
+            facts["proto"].to_numpy(),
+            server_port.to_numpy(),
+            client_port.to_numpy(),
+            verdicts.ambiguous,
         )
         yield _judged(facts, handshakes, verdicts, names)
 

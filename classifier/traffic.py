@@ -47,7 +47,9 @@ class Metered:
         """Take finished flows of an input, given by its place in `captures`."""
         if batch.num_rows:
             facts = pa.record_batch(batch)
-            self.spool.add(facts.append_column("capture", pa.repeat(pa.scalar(capture, pa.int32()), facts.num_rows)))
+            self.spool.add(
+                facts.append_column("capture", pa.repeat(pa.scalar(capture, pa.int32()), facts.num_rows))
+            )
 
     def close(self, name: str, reader: _meter.Reader) -> None:
         """Take the counters of an input that has been read."""
@@ -153,8 +155,10 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     def lists(kind: pa.DataType) -> Any:
         return pd.ArrowDtype(kind) if pa.types.is_list(kind) else None
 
-    frame = table.to_pandas(types_mapper=lists)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=lists)
     for field_ in table.schema:
         if field_.nullable and pa.types.is_unsigned_integer(field_.type):
-            frame[field_.name] = table[field_.name].to_pandas(types_mapper={field_.type: pd.UInt16Dtype()}.get)
+            frame[field_.name] = table[field_.name].to_pandas(
+                types_mapper={field_.type: pd.UInt16Dtype()}.get
+            )
     return frame

@@ -39,4 +39,5 @@ def is_group(address: pa.Array, ip_version: pa.Array) -> npt.NDArray[np.bool_]:
     four = ip_version.to_numpy() == 4
     broadcast = (raw[:, 12:] == 255).all(axis=1)
     multicast = np.where(four, (raw[:, 12] & 0xF0) == 0xE0, raw[:, 0] == 0xFF)
-    return multicast | (four & broadcast)
+    group: npt.NDArray[np.bool_] = multicast | (four & broadcast)
+    return group

@@ -35,7 +35,9 @@ def stitch(
     joined, groups = _meter.stitch(pieces, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
-    yield rows.append_column("capture", _captures(rows.num_rows, group, pieces["capture"].to_numpy(), captures))
+    yield rows.append_column(
+        "capture", _captures(rows.num_rows, group, pieces["capture"].to_numpy(), captures)
+    )
 
 
 def _repeated(table: pa.Table) -> npt.NDArray[np.bool_]:

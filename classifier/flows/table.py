@@ -27,7 +27,12 @@ COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("server_ip", pa.string(), False, "address of the server; for ambiguous flows of the likelier one"),
     ("server_port", pa.uint16(), False, "port of the server"),
     ("role", _WORD, False, "how the server is known: confirmed, inferred, ambiguous"),
-    ("role_confidence", pa.float64(), False, "probability that the server is the server; 1.0 only when confirmed"),
+    (
+        "role_confidence",
+        pa.float64(),
+        False,
+        "probability that the server is the server; 1.0 only when confirmed",
+    ),
     ("role_evidence", pa.list_(pa.string()), False, "what spoke for it, strongest first"),
     ("service", _WORD, True, "name of the service"),
     ("service_source", _WORD, True, "where the name comes from: unofficial, official"),
@@ -62,7 +67,8 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     first_seen_ns, last_seen_ns = judged["first_seen_ns"], judged["last_seen_ns"]
     community_id = pa.record_batch(_meter.community_ids(judged))["community_id"]
     proto = pa.DictionaryArray.from_arrays(
-        pc.index_in(judged["proto"], pa.array(list(PROTOCOLS), pa.uint8())), pa.array(list(PROTOCOLS.values()))
+        pc.index_in(judged["proto"], pa.array(list(PROTOCOLS), pa.uint8())),
+        pa.array(list(PROTOCOLS.values())),
     )
     derived = {
         "flow_id": pc.binary_join_element_wise(community_id, pc.cast(first_seen_ns, pa.string()), "@"),
@@ -77,11 +83,14 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     }
     absent = set(SCHEMA.names) - set(derived) - set(judged.schema.names)
     columns = [
-        pa.nulls(judged.num_rows, field.type) if field.name in absent
+        pa.nulls(judged.num_rows, field.type)
+        if field.name in absent
         else derived.get(field.name, judged[field.name] if field.name in judged.schema.names else None)
         for field in SCHEMA
     ]
-    return pa.RecordBatch.from_arrays([_typed(column, field) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(
+        [_typed(column, field) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
 
 
 def _typed(column: pa.Array, field: pa.Field) -> pa.Array:

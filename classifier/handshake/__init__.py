@@ -51,11 +51,15 @@ class Handshakes:
         """Return Zeek's `history` (n), the client being the initiator."""
         return self._oriented([story.history for story in self._stories], client_is_b)
 
-    def _oriented(self, pairs: list[tuple[str, str]], client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
+    def _oriented(
+        self, pairs: list[tuple[str, str]], client_is_b: npt.NDArray[np.bool_]
+    ) -> pa.DictionaryArray:
         texts = sorted({text for pair in pairs for text in pair})
         place = {text: i for i, text in enumerate(texts)}
         codes = np.array([[place[a], place[b]] for a, b in pairs], dtype=np.int32).reshape(-1, 2)
-        return pa.DictionaryArray.from_arrays(codes[self._story, client_is_b.astype(np.intp)], pa.array(texts, pa.string()))
+        return pa.DictionaryArray.from_arrays(
+            codes[self._story, client_is_b.astype(np.intp)], pa.array(texts, pa.string())
+        )
 
 
 def judge(facts: pa.RecordBatch) -> Handshakes:
@@ -103,7 +107,8 @@ def _isn_acked(isn: Any, ack: Any) -> npt.NDArray[np.bool_]:
     """Whether the peer's first acknowledgement covers an initial sequence number, and little more."""
     known: npt.NDArray[np.bool_] = _bools(pc.and_(pc.is_valid(isn), pc.is_valid(ack)))
     behind = pc.fill_null(ack, 0).to_numpy() - pc.fill_null(isn, 0).to_numpy() - np.uint32(1)  # modulo 2**32
-    return known & (behind < _ACK_WINDOW)
+    covered: npt.NDArray[np.bool_] = known & (behind < _ACK_WINDOW)
+    return covered
 
 
 @lru_cache(maxsize=4096)

@@ -31,10 +31,17 @@ _SPAN = [("first_seen", _TIME), ("last_seen", _TIME)]
 
 SERVICES = pa.schema(
     [
-        pa.field("service", pa.string(), True, {"doc": "name; candidates joined by | while undecided; null: no rule"}),
+        pa.field(
+            "service",
+            pa.string(),
+            True,
+            {"doc": "name; candidates joined by | while undecided; null: no rule"},
+        ),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
         pa.field("server_ports", pa.list_(pa.uint16()), False, {"doc": "ports of its servers"}),
-        pa.field("servers", pa.uint64(), False, {"doc": "addresses that served it, ambiguous flows left out"}),
+        pa.field(
+            "servers", pa.uint64(), False, {"doc": "addresses that served it, ambiguous flows left out"}
+        ),
         pa.field("clients", pa.uint64(), False, {"doc": "addresses that used it, ambiguous flows left out"}),
         pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
         pa.field("share", pa.float64(), False, {"doc": "of the bytes of all flows, attempts included"}),
@@ -47,7 +54,12 @@ SERVERS = pa.schema(
         pa.field("server_port", pa.uint16(), False, {"doc": "port"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
         pa.field("service", pa.string(), True, {"doc": "name"}),
-        pa.field("known_by", pa.string(), False, {"doc": "confirmed: a flow with a handshake; else inferred"}),
+        pa.field(
+            "known_by",
+            pa.string(),
+            False,
+            {"doc": "confirmed: by a handshake; inferred: it sends; one_way: it was only ever spoken to"},
+        ),
         pa.field("clients", pa.uint64(), False, {"doc": "addresses of its clients"}),
         pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
         *(pa.field(name, pa.uint64(), False) for name in ("flows", "confirmed", "inferred", *_VOLUMES)),
@@ -91,20 +103,21 @@ class Totals:
         known = _servers_of(self._pairs())
         keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
         sums = _sum_by(known, keys)
-        confirmed = pc.greater(sums["confirmed"], 0)
+        sends = pc.if_else(pc.greater(sums["server_packets"], 0), "inferred", "one_way")
         return _described(
             sums,
             SERVERS,
             server_ip=_texts(sums, "server_addr"),
-            known_by=pc.if_else(confirmed, "confirmed", "inferred"),
+            known_by=pc.if_else(pc.greater(sums["confirmed"], 0), "confirmed", sends),
             clients=_counted(known, sums, ["client_addr"], keys),
         )
 
     def clients(self) -> pa.Table:
         """Sums per client address, most bytes first; ambiguous flows left out."""
         sums = _sum_by(_known(self._pairs()), ["ip_version", "client_addr"])
-        table = sums.append_column("client_ip", _texts(sums, "client_addr"))
-        return _by_bytes(table).select(["client_ip", "flows", "bytes", *_VOLUMES])
+        servers = _counted(_known(self._pairs()), sums, ["server_addr"], ["ip_version", "client_addr"])
+        table = sums.append_column("client_ip", _texts(sums, "client_addr")).append_column("servers", servers)
+        return _by_bytes(table).select(["client_ip", "servers", "flows", "bytes", *_VOLUMES])
 
     def attempts(self) -> pa.Table:
         """Refused, unanswered and unsolicited attempts per target, most attempts first."""
@@ -121,7 +134,9 @@ class Totals:
         )
         order = [("attempts", "descending"), ("attempt_packets", "descending"), ("target_ip", "ascending")]
         columns = ["target_ip", "target_port", "proto", "service", "sources", *ATTEMPTS]
-        return table.sort_by([*order, ("target_port", "ascending")]).select([*columns, "attempt_packets", "attempt_bytes"])
+        return table.sort_by([*order, ("target_port", "ascending")]).select(
+            [*columns, "attempt_packets", "attempt_bytes"]
+        )
 
     def _pairs(self) -> pa.Table:
         """All groups as one table, one row for each client, server and service."""
@@ -130,6 +145,28 @@ class Totals:
         if len(self._groups) > 1:
             self._groups = [_regrouped(pa.concat_tables(self._groups), _KEYS)]
         return self._groups[0]
+
+
+def fold(table: pa.Table, top: int | None, label: str) -> pa.Table:
+    """Keep the first `top` rows and add up the others in one more row, so that sums stay whole.
+
+    `label` is the column that then says `other`; counts of distinct things can't be added, and are null.
+    """
+    if top is None or table.num_rows <= top:
+        return table
+    rest = table.slice(top)
+    row: dict[str, object] = {name: None for name in table.column_names}
+    for name in table.column_names:
+        if name in _ADDS_UP:
+            row[name] = pc.sum(rest[name]).as_py()
+    row |= {name: pc.min(rest[name]).as_py() for name in row if name == "first_seen"}
+    row |= {name: pc.max(rest[name]).as_py() for name in row if name == "last_seen"}
+    row[label] = "other"
+    nullable = pa.schema([field.with_nullable(True) for field in table.schema])
+    return pa.concat_tables([table.slice(0, top).cast(nullable), pa.Table.from_pylist([row], nullable)])
+
+
+_ADDS_UP = {*_SUMS, "bytes", "share", "attempts"}
 
 
 def _measured(judged: pa.RecordBatch) -> pa.Table:
@@ -224,7 +261,11 @@ def _collected(table: pa.Table, sums: pa.Table, what: str) -> pa.Array:
 
 def _by_bytes(table: pa.Table) -> pa.Table:
     """Most bytes first; ties by all that identifies a row, so that the order never depends on chance."""
-    ties = [name for name in ("service", "proto", "server_addr", "server_port", "client_addr") if name in table.column_names]
+    ties = [
+        name
+        for name in ("service", "proto", "server_addr", "server_port", "client_addr")
+        if name in table.column_names
+    ]
     return table.sort_by([("bytes", "descending"), *((name, "ascending") for name in ties)])
 
 

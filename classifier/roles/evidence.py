@@ -88,7 +88,8 @@ def _port_weight(
 def _is_caller(proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
     (entry,) = (entry for entry in weights()["ports"]["known"] if entry["what"] == "caller")
     numbers = [int(text.partition("/")[0]) for text in entry["ports"]]
-    return (proto == 6) & np.isin(port, numbers)
+    caller: npt.NDArray[np.bool_] = (proto == 6) & np.isin(port, numbers)
+    return caller
 
 
 @cache

@@ -42,14 +42,15 @@ def name(
     # Few distinct cases among many flows: each is worked out once.
     cases, row = np.unique(np.stack([server, client, ambiguous], axis=1), axis=0, return_inverse=True)
     verdicts = [
-        _verdict(rules.candidates[here], rules.candidates[there], bool(undecided)) for here, there, undecided in cases
+        _verdict(rules.candidates[here], rules.candidates[there], bool(undecided))
+        for here, there, undecided in cases
     ]
-    row = row.reshape(-1).astype(np.int32)
+    place = row.reshape(-1).astype(np.int32)
     services, sources, candidates = zip(*verdicts, strict=True) if verdicts else ((), (), ())
     return Names(
-        service=_take(list(services), row),
-        source=_take(list(sources), row),
-        candidates=pa.array(list(candidates), pa.list_(pa.string())).take(pa.array(row)),
+        service=_take(list(services), place),
+        source=_take(list(sources), place),
+        candidates=pa.array(list(candidates), pa.list_(pa.string())).take(pa.array(place)),
     )
 
 

@@ -78,7 +78,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             return tomllib.load(file)
     except OSError as error:
-        raise RulesError(f"{path}: {error.strerror}; the rules belong to the package: install it again") from error
+        raise RulesError(
+            f"{path}: {error.strerror}; the rules belong to the package: install it again"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise RulesError(f"{path}: {error}") from error
 
@@ -97,7 +99,9 @@ def _service(path: Path, entry: dict[str, Any]) -> Service:
             source=entry["source"],
         )
     except (KeyError, ValueError) as error:
-        raise RulesError(f"{path}: service {entry.get('name', '?')}: {error} (statuses: {', '.join(_STATUSES)})") from error
+        raise RulesError(
+            f"{path}: service {entry.get('name', '?')}: {error} (statuses: {', '.join(_STATUSES)})"
+        ) from error
 
 
 def _ranges(path: Path, entry: dict[str, Any]) -> list[tuple[int, int, int]]:

@@ -46,10 +46,14 @@ def problem(name: str, described: tuple[str, int, str]) -> CaptureError:
 
 def inputs(source: Source | Iterable[Source]) -> list[Input]:
     """Find what `source` names; CaptureError if something of it isn't there."""
-    sources = [source] if isinstance(source, str | os.PathLike) or hasattr(source, "read") else list(source)
+    sources: list[Source] = [source] if _is_one(source) else list(source)  # type: ignore[list-item, arg-type]
     if not sources:
         raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
     return [_input(one) for one in sources]
+
+
+def _is_one(source: Source | Iterable[Source]) -> bool:
+    return isinstance(source, str | os.PathLike) or hasattr(source, "read")
 
 
 def _input(source: Source) -> Input:
@@ -59,21 +63,24 @@ def _input(source: Source) -> Input:
     if name == "-":
         if sys.stdin.isatty():
             raise CaptureError(
-                "-", "standard input is a terminal; pipe a capture into it: tcpdump -w - | classifier report -",
+                "-",
+                "standard input is a terminal; pipe a capture into it: tcpdump -w - | classifier report -",
                 status=ExitStatus.NO_INPUT,
             )
         # Unbuffered: what a pipe has is read at once.
-        return Input("standard input", sys.stdin.buffer.raw, None)  # type: ignore[attr-defined]
+        return Input("standard input", sys.stdin.buffer.raw, None)  # type: ignore[union-attr]
     try:
         found = os.stat(name)
         if stat.S_ISDIR(found.st_mode):
             raise CaptureError(
-                name, f"is a directory; name the captures in it: {Path(name) / '*.pcap*'}", status=ExitStatus.NO_INPUT
+                name,
+                f"is a directory; name the captures in it: {Path(name) / '*.pcap*'}",
+                status=ExitStatus.NO_INPUT,
             )
         if stat.S_ISREG(found.st_mode):
             return Input(name, name, found.st_size)
         # Pipes and devices are read by Python, which lets Ctrl-C through while it waits.
-        return Input(name, open(name, "rb", buffering=0), None)  # type: ignore[arg-type]
+        return Input(name, open(name, "rb", buffering=0), None)
     except OSError as error:
         raise _not_there(name, error) from error
 

@@ -51,9 +51,10 @@ fn a_syn_ack_captured_before_its_syn_is_the_same_flow() {
 #[test]
 fn a_syn_ack_of_another_isn_is_a_new_flow() {
     let foreign = tcp(9, "b>a", "SA", 500, 90_001, 0);
-    assert_eq!(after_handshake(&[foreign.clone()]), ["ShA", "h"]);
-    assert_eq!(histories(&[tcp(0, "a>b", "S", 100, 0, 0), foreign.clone()]), ["S", "h"]);
-    assert_eq!(histories(&[foreign, tcp(9, "a>b", "S", 100, 0, 0)]), ["h", "S"]);
+    let syn = tcp(9, "a>b", "S", 100, 0, 0);
+    assert_eq!(histories(&[syn.clone(), foreign.clone()]), ["S", "h"]);
+    assert_eq!(histories(&[foreign.clone(), syn]), ["h", "S"]);
+    assert_eq!(after_handshake(&[foreign]), ["ShA", "h"]);
 }
 
 #[test]
@@ -166,9 +167,9 @@ fn a_flow_begins_anew_in_the_place_of_the_old_one() {
 #[test]
 fn a_frame_without_a_packet_touches_no_flow() {
     let mut meter = Meter::new(super::packets::IDLE);
-    udp(0, "a>b").into_meter(&mut meter);
+    udp(0, "a>b").pass_to(&mut meter);
     frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").bytes());
-    udp(1, "a>b").into_meter(&mut meter);
+    udp(1, "a>b").pass_to(&mut meter);
     assert_eq!(finished(&mut meter).len(), 1);
     assert_eq!((unmetered(&meter), meter.unread_link_types()[&9999]), (1, 1));
 }

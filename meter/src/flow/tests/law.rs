@@ -1,5 +1,6 @@
 //! The law of stitching: a capture metered in pieces gives the rows that it gives as a whole.
 
+use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -8,48 +9,55 @@ use super::stories::{captures, monotone, running_back};
 use crate::flow::stitch;
 use crate::table::Row;
 
-/// Where a capture is cut: rarely, often, or between any two packets.
-fn cuts() -> impl Strategy<Value = Vec<bool>> {
-    prop_oneof![Just(0.05), Just(0.3), Just(1.0)].prop_flat_map(|often| vec(prop::bool::weighted(often), 100))
+/// A capture, cut rarely, often, or wherever it is allowed.
+fn pieces(
+    captures: impl Strategy<Value = Vec<Sent>>,
+    allowed: fn(&Sent, &Sent) -> bool,
+) -> impl Strategy<Value = Vec<Vec<Sent>>> {
+    let cuts = prop_oneof![Just(0.05), Just(0.3), Just(1.0)].prop_flat_map(|often| vec(weighted(often), 100));
+    (captures, cuts).prop_map(move |(packets, cuts)| {
+        let mut cuts = cuts.into_iter().cycle();
+        let together = |one: &Sent, next: &Sent| !(cuts.next() == Some(true) && allowed(one, next));
+        packets.chunk_by(together).map(<[Sent]>::to_vec).collect()
+    })
 }
 
-/// The pieces of a capture, cut where both `cuts` and `allowed` say so.
-fn pieces<'a>(packets: &'a [Sent], cuts: &[bool], allowed: fn(&Sent, &Sent) -> bool) -> Vec<&'a [Sent]> {
-    let mut cuts = cuts.iter().cycle();
-    packets.chunk_by(|one, next| !(*cuts.next().expect("it cycles") && allowed(one, next))).collect()
+/// Cut anywhere.
+fn anywhere(_: &Sent, _: &Sent) -> bool {
+    true
 }
 
-fn stitched(rows: Vec<Row>) -> Vec<Row> {
-    stitch(rows, &IDLE).0
+fn stitched(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    as_set(stitch(rows, &IDLE).0)
+}
+
+fn whole(pieces: &[Vec<Sent>]) -> Vec<Row> {
+    as_set(flows(&pieces.concat()))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 100_000, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
-    fn pieces_in_the_order_of_the_capture_give_the_whole(packets in captures(running_back()), cuts in cuts()) {
-        let rows = pieces(&packets, &cuts, |_, _| true).into_iter().flat_map(metered).collect();
-        prop_assert_eq!(as_set(stitched(rows)), as_set(flows(&packets)));
+    fn pieces_in_the_order_of_the_capture_give_the_whole(pieces in pieces(captures(running_back()), anywhere)) {
+        let rows = pieces.iter().flat_map(|piece| metered(piece));
+        prop_assert_eq!(stitched(rows), whole(&pieces));
     }
 
     /// A cluster stitches in stages.
     #[test]
-    fn pieces_may_be_stitched_before_they_are_stitched_together(packets in captures(running_back()), cuts in cuts()) {
-        let rows = pieces(&packets, &cuts, |_, _| true).into_iter().flat_map(flows).collect();
-        prop_assert_eq!(as_set(stitched(rows)), as_set(flows(&packets)));
+    fn pieces_may_be_stitched_before_they_are_stitched_together(pieces in pieces(captures(running_back()), anywhere)) {
+        let rows = pieces.iter().flat_map(|piece| flows(piece));
+        prop_assert_eq!(stitched(rows), whole(&pieces));
     }
 
     #[test]
     fn where_time_never_runs_back_pieces_may_come_in_any_order(
-        packets in captures(monotone()),
-        cuts in cuts(),
-        order in vec(any::<u32>(), 200),
+        (pieces, shuffled) in pieces(captures(monotone()), |one, next| one.time_ns != next.time_ns)
+            .prop_flat_map(|pieces| (Just(pieces.clone()), Just(pieces).prop_shuffle())),
     ) {
-        let pieces = pieces(&packets, &cuts, |one, next| one.time_ns != next.time_ns);
-        let mut shuffled: Vec<_> = order.iter().cycle().zip(pieces).collect();
-        shuffled.sort_by_key(|(place, _)| **place);
-        let mut rows: Vec<Row> = shuffled.into_iter().flat_map(|(_, piece)| metered(piece)).collect();
+        let mut rows: Vec<Row> = shuffled.iter().flat_map(|piece| metered(piece)).collect();
         rows.sort_by_key(|row| row.first_seen_ns);
-        prop_assert_eq!(as_set(stitched(rows)), as_set(flows(&packets)));
+        prop_assert_eq!(stitched(rows.into_iter()), whole(&pieces));
     }
 }

@@ -1,5 +1,7 @@
 //! Packets that read like a trace: `tcp(3, "a>b", "SA", 500, 101, 0)`; and their rows as short as their history.
 
+use std::fmt;
+
 use crate::capture::Frame;
 use crate::flow::{Events, Idle, Meter, stitch};
 use crate::table::{Row, rows_of};
@@ -12,7 +14,7 @@ pub const IDLE: Idle = Idle { tcp_ns: 100, udp_ns: 10 };
 pub const TCP_HEADERS: u64 = 40;
 
 /// A packet of raw IPv4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Sent {
     pub time_ns: i64,
     source: End,
@@ -21,17 +23,19 @@ pub struct Sent {
     payload_bytes: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy)]
 struct End {
     host: u8,
     port: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy)]
 enum Header {
     Tcp { flags: u8, sequence: u32, acknowledgement: u32 },
     Udp,
 }
+
+const FLAGS: &str = "FSRPA";
 
 /// A segment: when, between whom (`a>b`, with a port `a1024>b`), its flags out of `FSRPA`, its sequence and
 /// acknowledgement number, its bytes of payload.
@@ -43,7 +47,7 @@ pub fn tcp(
     acknowledgement: u32,
     payload_bytes: u16,
 ) -> Sent {
-    let bit = |flag| 1 << "FSRPA".find(flag).expect("a TCP flag");
+    let bit = |flag| 1 << FLAGS.find(flag).expect("a TCP flag");
     let flags = flags.chars().map(bit).sum();
     let transport = Header::Tcp { flags, sequence, acknowledgement };
     Sent { transport, payload_bytes, ..udp(time_ns, ends) }
@@ -59,6 +63,24 @@ pub fn udp(time_ns: i64, ends: &str) -> Sent {
         destination: end(destination),
         transport: Header::Udp,
         payload_bytes: 7,
+    }
+}
+
+/// As it is written in a test.
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |end: End| format!("{}{}", char::from(end.host), end.port);
+        let (time_ns, source, destination) = (self.time_ns, end(self.source), end(self.destination));
+        let Header::Tcp { flags, sequence, acknowledgement } = self.transport else {
+            return write!(f, r#"udp({time_ns}, "{source}>{destination}")"#);
+        };
+        let flags: String =
+            FLAGS.chars().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|it| it.1).collect();
+        let payload_bytes = self.payload_bytes;
+        write!(
+            f,
+            r#"tcp({time_ns}, "{source}>{destination}", "{flags}", {sequence}, {acknowledgement}, {payload_bytes})"#
+        )
     }
 }
 
@@ -91,7 +113,7 @@ impl Sent {
     }
 
     /// Passes it to a meter.
-    pub fn into_meter(&self, meter: &mut Meter) {
+    pub fn pass_to(&self, meter: &mut Meter) {
         frame(meter, 101, self.time_ns, &self.bytes());
     }
 }
@@ -110,7 +132,9 @@ pub fn finished(meter: &mut Meter) -> Vec<Row> {
 /// The rows of packets, metered but not stitched.
 pub fn metered(packets: &[Sent]) -> Vec<Row> {
     let mut meter = Meter::new(IDLE);
-    packets.iter().for_each(|packet| packet.into_meter(&mut meter));
+    for packet in packets {
+        packet.pass_to(&mut meter);
+    }
     finished(&mut meter)
 }
 

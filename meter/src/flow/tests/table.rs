@@ -11,7 +11,9 @@ use crate::table::{Row, Rows, keys_of, rows_of, schema};
 
 fn batch(rows: &[Row]) -> RecordBatch {
     let mut builders = Rows::default();
-    rows.iter().for_each(|row| builders.push(row));
+    for row in rows {
+        builders.push(row);
+    }
     assert_eq!((builders.len(), builders.is_empty()), (rows.len(), rows.is_empty()));
     let batch = builders.take();
     assert!(builders.is_empty());

@@ -1,0 +1,50 @@
+"""`classifier report`: the traffic per service."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from classifier.cli import common
+from classifier.errors import ExitStatus
+
+TOP = 20
+
+
+@click.command()
+@common.reading
+@common.top_option(
+    None, f"Rows of each table; the rest is summed up as `other`.  [table: {TOP}; json, csv: all]"
+)
+@common.format_option("table", "json", "csv")
+def report(
+    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, top: int | None, format: str | None
+) -> ExitStatus:
+    """Report the traffic per service: bytes, flows by how their server is known, servers, clients.
+
+    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input. Several
+    are read as one capture. csv has the services; json has all tables.
+
+    \b
+    Examples:
+      classifier report office.pcapng
+      classifier report monday.pcap.gz tuesday.pcap.gz --top 5
+      classifier report office.pcapng --format json | jq '.services[] | {service, bytes}'
+    """
+    traffic = common.read(paths, tcp_idle, udp_idle)
+    if format == "csv":
+        from classifier.reports.tabular import csv_text
+        from classifier.reports.totals import fold
+
+        click.echo(csv_text(fold(traffic.totals.services(), top, "service")), nl=False)
+        return common.finish(traffic)
+    from classifier.reports.summary import summary
+
+    if format == "json":
+        click.echo(json.dumps(summary(traffic, top), ensure_ascii=False, indent=2))
+    else:
+        from classifier.reports.terminal import console, print_report
+
+        print_report(console(), summary(traffic, top or TOP))
+    return common.finish(traffic)

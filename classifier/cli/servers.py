@@ -1,0 +1,41 @@
+"""`classifier servers`: the server inventory."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from classifier.cli import common
+from classifier.errors import ExitStatus
+
+
+@click.command()
+@common.reading
+@common.top_option(None, "Rows; the rest is summed up as `other`.  [default: all]")
+@common.format_option("table", "json", "csv")
+def servers(
+    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, top: int | None, format: str | None
+) -> ExitStatus:
+    """List the servers: address, port, service, how each is known, clients, traffic, first and last seen.
+
+    `confirmed`: a handshake was seen; `inferred`: other evidence, and it sends; `one way`: it was
+    only ever spoken to.
+
+    \b
+    Examples:
+      classifier servers office.pcapng
+      classifier servers office.pcapng --format csv > servers.csv
+    """
+    from classifier.reports import tabular, terminal
+    from classifier.reports.totals import fold
+
+    traffic = common.read(paths, tcp_idle, udp_idle)
+    table = fold(traffic.totals.servers(), top, "server_ip")
+    if format == "csv":
+        click.echo(tabular.csv_text(table), nl=False)
+    elif format == "json":
+        click.echo(json.dumps(tabular.rows(table), ensure_ascii=False, indent=2))
+    else:
+        terminal.show(terminal.console(), "Servers", terminal.SERVERS, tabular.rows(table))
+    return common.finish(traffic)

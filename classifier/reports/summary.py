@@ -1,0 +1,94 @@
+"""What a report says, as plain data: the same for the terminal and for JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.compute as pc
+
+from classifier.reports.tabular import rows
+from classifier.reports.totals import ATTEMPTS, fold
+from classifier.traffic import Traffic
+
+#: What the reasons of the accounting mean, in words.
+REASONS = {
+    "link_type": "of a link type that isn't read",
+    "not_ip": "not IP (ARP, LLDP …)",
+    "icmp": "ICMP",
+    "no_ports": "IP without ports (OSPF, ESP, GRE …)",
+    "later_fragment": "later IP fragments",
+    "cut_short": "with headers cut off by the snap length",
+    "damaged_link": "with a damaged link header",
+    "damaged_ip": "with a damaged IP header",
+    "damaged_transport": "with a damaged TCP or UDP header",
+}
+
+#: Names of link types that captures often have and this program doesn't read.
+LINK_TYPES = {
+    9: "PPP",
+    105: "802.11",
+    119: "802.11 with Prism header",
+    127: "802.11 with radiotap",
+    147: "private use",
+    187: "Bluetooth",
+    189: "USB",
+    192: "PPI",
+    195: "802.15.4",
+    220: "USB",
+    227: "CAN",
+    239: "NFLOG",
+    249: "USBPcap",
+}
+
+
+def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
+    """Return the report as plain data, each table cut to its `top` rows and a row `other`."""
+    metered, totals = traffic.metered, traffic.totals
+    services = totals.services()
+    counted = {
+        name: int(pc.sum(services[name]).as_py() or 0)
+        for name in ("confirmed", "inferred", "ambiguous", *ATTEMPTS)
+    }
+    return {
+        "captures": metered.captures[: metered.files],
+        "first_seen": time_text(metered.begin_ns) if metered.packets else None,
+        "last_seen": time_text(metered.end_ns) if metered.packets else None,
+        "duration_s": (metered.end_ns - metered.begin_ns) / 1e9,
+        "packets": metered.packets,
+        "wire_bytes": metered.wire_bytes,
+        "dropped": metered.dropped,
+        "problems": [str(problem) for problem in traffic.problems],
+        "flows": {"total": sum(counted.values())} | counted,
+        "services": rows(fold(services, top, "service")),
+        "servers": rows(fold(totals.servers(), top, "server_ip")),
+        "clients": rows(fold(totals.clients(), top, "client_ip")),
+        "attempts": rows(fold(totals.attempts(), top, "target_ip")),
+        "accounting": dict(traffic.accounting),
+    }
+
+
+def nothing_decoded(traffic: Traffic) -> str | None:
+    """Say why a capture with packets has no flow; None where it has one, or has no packet."""
+    counts = traffic.accounting
+    if counts["in_flows"] or not counts["packets"]:
+        return None
+    reasons = [
+        f"{packets:,} {REASONS[reason]}"
+        for reason, packets in counts.items()
+        if reason in REASONS and packets
+    ]
+    unread = [
+        f"link type {number}" + (f" ({LINK_TYPES[number]})" if number in LINK_TYPES else "")
+        for number in sorted(traffic.metered.unread_link_types)
+    ]
+    hint = f"; {', '.join(unread)} isn't read: convert it to Ethernet or raw IP" if unread else ""
+    return f"no TCP or UDP in {counts['packets']:,} packets: {', '.join(reasons)}{hint}"
+
+
+def time_text(time_ns: int) -> str:
+    """Return a time as RFC 3339 text to the second."""
+    try:
+        return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError):  # beyond the year 9999, or before 1
+        return f"{time_ns} ns"
