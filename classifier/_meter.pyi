@@ -6,10 +6,12 @@ The core turns a capture into record batches of flow facts. It never says who is
 from collections.abc import Iterator
 from typing import Any, BinaryIO, final
 
+__all__ = ["Batch", "MeterError", "Reader", "community_ids", "read", "stitch"]
+
 class MeterError(Exception):
     """An input that can't be opened as a capture.
 
-    `args[0]` is `(kind, offset, message)`: `kind` is `empty`, `not_a_capture`, `unsupported`, `cut`,
+    `args` is `(kind, offset, message)`: `kind` is `empty`, `not_a_capture`, `unsupported`, `cut`,
     `damaged` or `io`; `offset` the byte of the uncompressed stream where the trouble begins.
     """
 
@@ -69,7 +71,7 @@ class Reader(Iterator[Batch]):
         """Packets by LINKTYPE_ number that isn't read."""
     @property
     def problem(self) -> tuple[str, int, str] | None:
-        """Why the input could not be read to its end, as in `MeterError`."""
+        """Why the input could not be read to its end, as in `MeterError.args`."""
 
 def read(source: str | BinaryIO, *, tcp_idle_ns: int, udp_idle_ns: int) -> Reader:
     """Open a capture, given as a path or an open binary file.

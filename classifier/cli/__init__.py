@@ -5,6 +5,7 @@ Results go to standard output, talk to standard error; exit statuses are `ExitSt
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.metadata import version
@@ -53,18 +54,48 @@ for command in (report, flows, servers):
 
 def main() -> None:
     """Run the command line and exit."""
+    # Whoever starts us may have closed these.
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal can write …
     try:
         status = app.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = ExitStatus.USAGE
+        sys.stdout.flush()
+    except click.UsageError as error:
+        status = _wrong_usage(error)
     except ClassifierError as error:
-        click.echo(f"classifier: {error}", err=True)
-        status = error.status
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing more to say, also not when Python flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = _trouble(str(error), error.status)
+    except (BrokenPipeError, SystemExit):
+        # The reader has gone (`| head`), which click and rich turn into SystemExit: nothing more to say.
+        _drop_output()
         status = ExitStatus.OK
+    except OSError as error:
+        _drop_output()
+        where = error.filename or "can't go on"
+        status = _trouble(f"{where}: {error.strerror or error}", ExitStatus.FAILURE)
     except (KeyboardInterrupt, click.Abort):
-        status = ExitStatus.INTERRUPTED
+        status = _trouble("interrupted", ExitStatus.INTERRUPTED)
     sys.exit(status or ExitStatus.OK)
+
+
+def _trouble(message: str, status: ExitStatus) -> ExitStatus:
+    """Say in one line what is wrong; names in it may hold anything."""
+    from classifier.reports.terminal import clean
+
+    click.echo(clean(f"classifier: {message}"), err=True)
+    return status
+
+
+def _wrong_usage(error: click.UsageError) -> ExitStatus:
+    message = error.format_message()
+    if "\n" in message:  # no argument at all: click's message is the help
+        click.echo(message, err=True)
+        return ExitStatus.USAGE
+    command = error.ctx.command_path if error.ctx else "classifier"
+    return _trouble(f"{message.rstrip('.')}; see {command} --help", ExitStatus.USAGE)
+
+
+def _drop_output() -> None:
+    """Keep Python from complaining about unwritten output at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

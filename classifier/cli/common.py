@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from classifier.errors import CaptureError, ExitStatus
+from classifier.errors import CaptureError, ClassifierError, ExitStatus
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 #: Work that is over sooner shows no progress bar.
 PATIENCE_S = 1.0
+#: Thirty years: so many nanoseconds can still be added to any time.
+MOST_SECONDS = 1_000_000_000
 
 
 def reading(command: Command) -> Command:
@@ -32,7 +36,7 @@ def reading(command: Command) -> Command:
             default=120.0,
             show_default=True,
             metavar="SECONDS",
-            type=click.FloatRange(min=0),
+            type=_seconds,
             help="A UDP flow ends when it has been silent for so long.",
         ),
         click.option(
@@ -40,13 +44,24 @@ def reading(command: Command) -> Command:
             default=300.0,
             show_default=True,
             metavar="SECONDS",
-            type=click.FloatRange(min=0),
+            type=_seconds,
             help="A TCP flow ends when it has been silent for so long.",
         ),
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
         command = add(command)
     return command
+
+
+def _seconds(text: str) -> float:
+    """Read an option that is a number of seconds; `nan` isn't."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise click.BadParameter(f"{text!r} is not a number of seconds from 0 to {MOST_SECONDS:,}")
+    return seconds
 
 
 def top_option(default: int | None, help: str) -> Callable[[Command], Command]:
@@ -63,10 +78,16 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 def read(paths: tuple[str, ...], tcp_idle: float, udp_idle: float) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
+    _keep_pandas_out()
     from classifier.pipeline import read
 
-    with _progress() as progress:
-        return read(paths, tcp_idle_s=tcp_idle, udp_idle_s=udp_idle, progress=progress, keep_interrupted=True)
+    try:
+        with _progress() as progress:
+            return read(
+                paths, tcp_idle_s=tcp_idle, udp_idle_s=udp_idle, progress=progress, keep_interrupted=True
+            )
+    except OSError as error:  # of a pipe or a device
+        raise ClassifierError(f"reading failed: {error.strerror or error}") from error
 
 
 def finish(traffic: Traffic) -> ExitStatus:
@@ -74,15 +95,41 @@ def finish(traffic: Traffic) -> ExitStatus:
     from classifier.reports.summary import nothing_decoded
     from classifier.reports.terminal import clean
 
+    sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
         click.echo(clean(f"classifier: {problem}"), err=True)
     if reason := nothing_decoded(traffic):
         click.echo(f"classifier: {reason}", err=True)
-    elif not traffic.metered.packets and not traffic.problems:
+    elif not traffic.metered.packets and not traffic.problems and not traffic.metered.interrupted:
         click.echo("classifier: the capture has no packets", err=True)
     if traffic.metered.interrupted:
         click.echo("classifier: interrupted; this is what was read so far", err=True)
     return traffic.status
+
+
+class _NoPandas(MetaPathFinder):
+    """Hides pandas from the import system."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Refuse pandas, know nothing of the rest."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
+def _keep_pandas_out() -> None:
+    """Stop pyarrow from importing pandas, half a second that no command needs.
+
+    pyarrow does so at its first conversion, to see whether it was handed a DataFrame. It looks once;
+    where pandas is really asked for, it looks again.
+    """
+    import pyarrow as pa
+
+    hidden = _NoPandas()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(hidden)
 
 
 @contextmanager
@@ -90,18 +137,32 @@ def output(path: str | None) -> Iterator[IO[bytes]]:
     """Open the output: standard output, or a file that appears when it is complete."""
     if path is None or path == "-":
         yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
         return
-    part = f"{path}.part"
     try:
-        with open(part, "wb") as file:
-            yield file
-        os.replace(part, path)
+        if _is_special(path):
+            with open(path, "wb") as file:
+                yield file
+            return
+        target = os.path.realpath(path)  # of a link, what it points to
+        part = f"{target}.{os.getpid()}.part"
+        try:
+            with open(part, "xb") as file:
+                yield file
+            os.replace(part, target)
+        finally:
+            if os.path.exists(part):
+                os.remove(part)
     except OSError as error:
-        raise CaptureError(path, f"can't be written: {error.strerror}", status=ExitStatus.FAILURE) from error
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
+        message = f"can't be written ({error.strerror}); choose another place with -o"
+        raise CaptureError(path, message, status=ExitStatus.FAILURE) from error
+
+
+def _is_special(path: str) -> bool:
+    """Whether it is there and no file that could be replaced: a pipe, a device."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -113,8 +174,10 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from classifier.reports.terminal import clean
+
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -135,7 +198,7 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
             tasks.clear()
             bar.start()
             tasks[capture.name] = bar.add_task(
-                os.path.basename(capture.name), total=capture.size_bytes, rate=""
+                clean(os.path.basename(capture.name)), total=capture.size_bytes, rate=""
             )
         bar.update(tasks[capture.name], completed=bytes_read, rate=f"{packets / elapsed:,.0f} packets/s")
 

@@ -12,7 +12,7 @@ from classifier.errors import ExitStatus
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 
-@click.command()
+@click.command(short_help="The flows, one row each.")
 @common.reading
 @common.format_option("table", "csv", "jsonl", "parquet")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format.")
@@ -40,11 +40,11 @@ def flows(
         raise click.UsageError("Parquet is not for terminals; add -o FILE")
     if output and format == "table":
         raise click.UsageError("a table is for the terminal; for a file use --format csv, jsonl or parquet")
-    traffic = common.read(paths, tcp_idle, udp_idle)
     if format in (None, "table"):
         from classifier.reports import terminal
         from classifier.reports.tabular import rows
 
+        traffic = common.read(paths, tcp_idle, udp_idle)
         out = terminal.console()
         for batch in traffic.batches():
             terminal.show(out, "", terminal.FLOWS, rows(batch))
@@ -52,6 +52,7 @@ def flows(
         from classifier.flows.table import SCHEMA
         from classifier.reports.tabular import write
 
-        with common.output(output) as file:
+        with common.output(output) as file:  # before reading: an hour later is late for "can't be written"
+            traffic = common.read(paths, tcp_idle, udp_idle)
             write(traffic.batches(), SCHEMA, file, format)
     return common.finish(traffic)

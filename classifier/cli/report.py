@@ -12,7 +12,7 @@ from classifier.errors import ExitStatus
 TOP = 20
 
 
-@click.command()
+@click.command(short_help="The traffic per service, with servers, clients and attempts.")
 @common.reading
 @common.top_option(
     None, f"Rows of each table; the rest is summed up as `other`.  [table: {TOP}; json, csv: all]"
@@ -37,12 +37,12 @@ def report(
         from classifier.reports.tabular import csv_text
         from classifier.reports.totals import fold
 
-        click.echo(csv_text(fold(traffic.totals.services(), top, "service")), nl=False)
+        click.echo(csv_text(fold(traffic.totals.services(), top, "service")).encode(), nl=False)
         return common.finish(traffic)
     from classifier.reports.summary import summary
 
     if format == "json":
-        click.echo(json.dumps(summary(traffic, top), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(summary(traffic, top), ensure_ascii=False, indent=2).encode())
     else:
         from classifier.reports.terminal import console, print_report
 

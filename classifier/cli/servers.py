@@ -10,7 +10,7 @@ from classifier.cli import common
 from classifier.errors import ExitStatus
 
 
-@click.command()
+@click.command(short_help="The server inventory.")
 @common.reading
 @common.top_option(None, "Rows; the rest is summed up as `other`.  [default: all]")
 @common.format_option("table", "json", "csv")
@@ -33,9 +33,9 @@ def servers(
     traffic = common.read(paths, tcp_idle, udp_idle)
     table = fold(traffic.totals.servers(), top, "server_ip")
     if format == "csv":
-        click.echo(tabular.csv_text(table), nl=False)
+        click.echo(tabular.csv_text(table).encode(), nl=False)
     elif format == "json":
-        click.echo(json.dumps(tabular.rows(table), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(tabular.rows(table), ensure_ascii=False, indent=2).encode())
     else:
         terminal.show(terminal.console(), "Servers", terminal.SERVERS, tabular.rows(table))
     return common.finish(traffic)

@@ -17,16 +17,21 @@ from classifier.reports.summary import REASONS
 Row = dict[str, Any]
 #: A pipe has no width: wide enough for every column.
 PIPE_WIDTH = 200
+#: Blanks between columns.
+GAP = 2
+#: Text that is wider may be folded before a column is left out for it.
+TEXT_WIDTH = 21
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: how to make its text from a row, and from which width on to show it."""
+    """A column of a table: how to make its text from a row, and whether it may be left out."""
 
     head: str
     text: Callable[[Row], str]
-    right: bool = False
-    from_width: int = 0
+    number: bool = False
+    #: Where the terminal is too narrow, the column with the highest goes first; 0 stays.
+    spare: int = 0
 
 
 def console() -> Console:
@@ -37,20 +42,41 @@ def console() -> Console:
 
 def show(out: Console, title: str, columns: Iterable[Column], rows: Iterable[Row]) -> None:
     """Print a table, unless it would be empty."""
-    shown = [column for column in columns if out.width >= column.from_width]
-    table = Table(box=SIMPLE_HEAD if out.is_terminal else None, show_edge=False, pad_edge=False)
-    for column in shown:
-        table.add_column(column.head, justify="right" if column.right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(column.text(row))) for column in shown))
-    if not table.row_count:
+    every = list(rows)
+    if not every:
         return
+    shown = _fitting({column: [clean(column.text(row)) for row in every] for column in columns}, out.width)
+    # SIMPLE_HEAD brings one of the blanks between columns along.
+    box, blanks = (SIMPLE_HEAD, GAP - 1) if out.is_terminal else (None, GAP)
+    table = Table(box=box, padding=(0, blanks, 0, 0), show_edge=False, pad_edge=False)
+    for column in shown:
+        side: JustifyMethod = "right" if column.number else "left"
+        table.add_column(column.head, justify=side, no_wrap=column.number, overflow="fold")
+    for texts in zip(*shown.values(), strict=True):
+        table.add_row(*map(Text, texts))
     if title:
         out.print(Text(title, style="bold"))
     with out.capture() as text:
         out.print(table)
     # No blanks at line ends: they get in the way where the text is pasted.
     out.file.write("\n".join(line.rstrip() for line in text.get().splitlines()) + "\n\n")
+
+
+def _fitting(columns: dict[Column, list[str]], width: int) -> dict[Column, list[str]]:
+    """Leave out columns until the others fit: no number is cut, no word of a header folded."""
+    needs = {
+        column: max(
+            len(column.head),
+            min(max(map(cell_len, texts)), width if column.number else TEXT_WIDTH),
+        )
+        for column, texts in columns.items()
+    }
+    while sum(needs.values()) + GAP * (len(needs) - 1) > width:
+        last = max(needs, key=lambda column: column.spare)
+        if not last.spare:
+            break
+        del needs[last]
+    return {column: columns[column] for column in needs}
 
 
 def clean(text: str) -> str:

@@ -5,8 +5,6 @@ Attempts (refused, unanswered, unsolicited) are counted apart, never as traffic 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,6 +12,7 @@ import pyarrow.compute as pc
 
 from classifier.flows import addresses
 from classifier.flows.table import PROTOCOLS
+from classifier.reports.grouping import Grouping, Mask
 
 ATTEMPTS = ("refused", "unanswered", "unsolicited")
 _ROLES = ("confirmed", "inferred", "ambiguous")
@@ -21,7 +20,6 @@ _VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 #: What flows are grouped by; `service` is the name, or the candidates joined by |, or null.
 _KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
 _SUMS = ["flows", *_ROLES, *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes"]
-_TIMES = [("first_seen_ns", "min"), ("last_seen_ns", "max")]
 #: Groups are merged when so many have piled up.
 _MERGE_ROWS = 500_000
 
@@ -73,78 +71,86 @@ class Totals:
 
     def __init__(self) -> None:
         """Start at nothing."""
-        self._groups: list[pa.Table] = []
+        self._pieces: list[pa.Table] = []
         self._rows = 0
 
     def add(self, judged: pa.RecordBatch) -> None:
         """Add a batch of judged flows."""
-        if judged.num_rows:
-            group = _grouped(_measured(judged))
-            self._groups.append(group)
-            self._rows += group.num_rows
-            if self._rows > _MERGE_ROWS:
-                self._rows = self._pairs().num_rows
+        flows = _measured(judged)
+        self._pieces.append(_added(flows, Grouping(flows, _KEYS), _KEYS))
+        self._rows += self._pieces[-1].num_rows
+        if self._rows > _MERGE_ROWS:
+            self._rows = self._pairs.num_rows
 
     def services(self) -> pa.Table:
         """Sums per service and transport, most bytes first, attempts-only ones last."""
-        pairs = self._pairs()
-        sums = _sum_by(pairs, ["service", "proto"])
-        known = _servers_of(pairs)
+        pairs = self._pairs
+        by = Grouping(pairs, ["service", "proto"])
+        serving = _serving(pairs)
         return _described(
-            sums,
+            _added(pairs, by, ["service", "proto"]),
             SERVICES,
-            server_ports=_collected(pairs.filter(pc.greater(pairs["flows"], 0)), sums, "server_port"),
-            servers=_counted(known, sums, ["ip_version", "server_addr"], ["service", "proto"]),
-            clients=_counted(known, sums, ["ip_version", "client_addr"], ["service", "proto"]),
+            server_ports=by.values("server_port", _numbers(pairs, "flows") > 0),
+            servers=by.distinct(["server_addr"], serving),
+            clients=by.distinct(["client_addr"], serving),
         )
 
     def servers(self) -> pa.Table:
         """Sums per server: endpoints that a handshake or other evidence shows to serve."""
-        known = _servers_of(self._pairs())
+        pairs = self._pairs
+        serving = pairs.filter(pa.array(_serving(pairs)))
         keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
-        sums = _sum_by(known, keys)
-        sends = pc.if_else(pc.greater(sums["server_packets"], 0), "inferred", "one_way")
+        by = Grouping(serving, keys)
+        sums = _added(serving, by, keys)
+        sends = np.where(_numbers(sums, "server_packets") > 0, "inferred", "one_way")
+        known_by = np.where(_numbers(sums, "confirmed") > 0, "confirmed", sends)
         return _described(
             sums,
             SERVERS,
             server_ip=_texts(sums, "server_addr"),
-            known_by=pc.if_else(pc.greater(sums["confirmed"], 0), "confirmed", sends),
-            clients=_counted(known, sums, ["client_addr"], keys),
+            known_by=pa.array(known_by, pa.string()),
+            clients=by.distinct(["client_addr"], np.ones(serving.num_rows, dtype=bool)),
         )
 
     def clients(self) -> pa.Table:
         """Sums per client address, most bytes first; ambiguous flows left out."""
-        sums = _sum_by(_known(self._pairs()), ["ip_version", "client_addr"])
-        servers = _counted(_known(self._pairs()), sums, ["server_addr"], ["ip_version", "client_addr"])
-        table = sums.append_column("client_ip", _texts(sums, "client_addr")).append_column("servers", servers)
+        known = self._pairs.filter(pa.array(_known(self._pairs)))
+        by = Grouping(known, ["ip_version", "client_addr"])
+        sums = _added(known, by, ["ip_version", "client_addr"])
+        everywhere = np.ones(known.num_rows, dtype=bool)
+        table = sums.append_column("client_ip", _texts(sums, "client_addr")).append_column(
+            "servers", by.distinct(["server_addr"], everywhere)
+        )
         return _by_bytes(table).select(["client_ip", "servers", "flows", "bytes", *_VOLUMES])
 
     def attempts(self) -> pa.Table:
         """Refused, unanswered and unsolicited attempts per target, most attempts first."""
-        pairs = self._pairs()
-        tried = pairs.filter(pc.greater(_attempts(pairs), 0))
+        tried = self._pairs.filter(pa.array(_attempts(self._pairs) > 0))
         keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
-        sums = _sum_by(tried, keys)
-        table = (
-            sums.append_column("target_ip", _texts(sums, "server_addr"))
-            .append_column("target_port", sums["server_port"])
-            .append_column("sources", _counted(tried, sums, ["client_addr"], keys))
-            .append_column("attempts", _attempts(sums))
-            .set_column(sums.column_names.index("proto"), "proto", _proto_names(sums["proto"]))
-        )
-        order = [("attempts", "descending"), ("attempt_packets", "descending"), ("target_ip", "ascending")]
-        columns = ["target_ip", "target_port", "proto", "service", "sources", *ATTEMPTS]
-        return table.sort_by([*order, ("target_port", "ascending")]).select(
-            [*columns, "attempt_packets", "attempt_bytes"]
-        )
+        by = Grouping(tried, keys)
+        sums = _added(tried, by, keys)
+        everywhere = np.ones(tried.num_rows, dtype=bool)
+        columns = {
+            "target_ip": _texts(sums, "server_addr"),
+            "target_port": sums["server_port"],
+            "proto": _proto_names(sums),
+            "service": sums["service"],
+            "sources": by.distinct(["client_addr"], everywhere),
+            **{name: sums[name] for name in (*ATTEMPTS, "attempt_packets", "attempt_bytes")},
+        }
+        table = pa.table({**columns, "attempts": _attempts(sums)})
+        down = [(name, "descending") for name in ("attempts", "attempt_packets")]
+        return table.sort_by([*down, *((name, "ascending") for name in ("target_ip", "target_port"))])
 
+    @property
     def _pairs(self) -> pa.Table:
-        """All groups as one table, one row for each client, server and service."""
-        if not self._groups:
-            self._groups = [_empty()]
-        if len(self._groups) > 1:
-            self._groups = [_regrouped(pa.concat_tables(self._groups), _KEYS)]
-        return self._groups[0]
+        """All that was added, one row for each service, server and client."""
+        if not self._pieces:
+            self._pieces = [_NOTHING]
+        if len(self._pieces) > 1:
+            pieces = pa.concat_tables(self._pieces)
+            self._pieces = [_added(pieces, Grouping(pieces, _KEYS), _KEYS)]
+        return self._pieces[0]
 
 
 def fold(table: pa.Table, top: int | None, label: str) -> pa.Table:
@@ -155,17 +161,23 @@ def fold(table: pa.Table, top: int | None, label: str) -> pa.Table:
     if top is None or table.num_rows <= top:
         return table
     rest = table.slice(top)
-    row: dict[str, object] = {name: None for name in table.column_names}
-    for name in table.column_names:
-        if name in _ADDS_UP:
-            row[name] = pc.sum(rest[name]).as_py()
-    row |= {name: pc.min(rest[name]).as_py() for name in row if name == "first_seen"}
-    row |= {name: pc.max(rest[name]).as_py() for name in row if name == "last_seen"}
-    row[label] = "other"
+    columns = []
+    for field in table.schema:
+        column = rest[field.name]
+        if field.name == label:
+            folded = pa.scalar("other")
+        elif field.name in _ADDS_UP:
+            folded = pc.sum(column).cast(field.type)
+        elif field.name in _ENDS:
+            folded = _ENDS[field.name](column)
+        else:
+            folded = pa.scalar(None, field.type)
+        columns.append(pa.repeat(folded, 1))
     nullable = pa.schema([field.with_nullable(True) for field in table.schema])
-    return pa.concat_tables([table.slice(0, top).cast(nullable), pa.Table.from_pylist([row], nullable)])
+    return pa.concat_tables([table.slice(0, top).cast(nullable), pa.table(columns, nullable)])
 
 
+_ENDS = {"first_seen": pc.min, "last_seen": pc.max}
 _ADDS_UP = {*_SUMS, "bytes", "share", "attempts"}
 
 
@@ -186,99 +198,69 @@ def _measured(judged: pa.RecordBatch) -> pa.Table:
     for unit in ("packets", "bytes"):
         both = pc.add(judged[f"client_{unit}"], judged[f"server_{unit}"])
         columns[f"attempt_{unit}"] = pc.multiply(vain, both)
-    columns |= {name: judged[name] for name, _ in _TIMES}
+    columns |= {name: judged[name] for name in ("first_seen_ns", "last_seen_ns")}
     return pa.table(columns)
 
 
-def _grouped(table: pa.Table) -> pa.Table:
-    return _regrouped(table, _KEYS)
+def _added(table: pa.Table, by: Grouping, keys: list[str]) -> pa.Table:
+    """Add up the rows of each group: keys, sums, times, and the bytes both ways."""
+    sums = by.sums(*_SUMS)
+    return pa.table(
+        {
+            **by.keys(*keys),
+            **sums,
+            "first_seen_ns": by.smallest("first_seen_ns"),
+            "last_seen_ns": by.largest("last_seen_ns"),
+            "bytes": pc.add(sums["client_bytes"], sums["server_bytes"]),
+        }
+    )
 
 
-def _regrouped(table: pa.Table, keys: list[str]) -> pa.Table:
-    sums = table.group_by(keys).aggregate([*((name, "sum") for name in _SUMS), *_TIMES])
-    names = {f"{name}_sum": name for name in _SUMS} | {f"{name}_{how}": name for name, how in _TIMES}
-    return sums.rename_columns([names.get(name, name) for name in sums.column_names])
+def _attempts(table: pa.Table) -> npt.NDArray[np.uint64]:
+    attempts: npt.NDArray[np.uint64] = sum(_numbers(table, name) for name in ATTEMPTS)  # type: ignore[assignment]
+    return attempts
 
 
-def _sum_by(table: pa.Table, keys: list[str]) -> pa.Table:
-    return _with_bytes(_regrouped(table, keys))
+def _known(pairs: pa.Table) -> Mask:
+    """Rows with a flow whose server is known, and that is more than an attempt."""
+    known: Mask = _numbers(pairs, "confirmed") + _numbers(pairs, "inferred") > 0
+    return known
 
 
-def _with_bytes(sums: pa.Table) -> pa.Table:
-    return sums.append_column("bytes", pc.add(sums["client_bytes"], sums["server_bytes"]))
-
-
-def _attempts(table: pa.Table) -> pa.ChunkedArray:
-    refused, unanswered, unsolicited = (table[name] for name in ATTEMPTS)
-    return pc.add(pc.add(refused, unanswered), unsolicited)
-
-
-def _known(pairs: pa.Table) -> pa.Table:
-    """Rows whose server is known: those with a flow that is not ambiguous, nor a mere attempt."""
-    return pairs.filter(pc.greater(pc.add(pairs["confirmed"], pairs["inferred"]), 0))
-
-
-def _servers_of(pairs: pa.Table) -> pa.Table:
-    """As `_known`, without groups: multicast and broadcast addresses serve nothing."""
-    known = _known(pairs).combine_chunks()
-    if not known.num_rows:
-        return known
-    group = addresses.is_group(_one(known["server_addr"]), _one(known["ip_version"]))
-    return known.filter(pa.array(~group))
+def _serving(pairs: pa.Table) -> Mask:
+    """As `_known`, without multicast and broadcast addresses: they serve nothing."""
+    group = addresses.is_group(_one(pairs["server_addr"]), _one(pairs["ip_version"]))
+    return _known(pairs) & ~group
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return column.combine_chunks()
 
 
 def _texts(table: pa.Table, column: str) -> pa.Array:
     return addresses.texts(_one(table[column]), _one(table["ip_version"]))
 
 
-def _proto_names(proto: pa.ChunkedArray) -> pa.Array:
-    return pa.array([PROTOCOLS[number] for number in proto.to_pylist()], pa.string())
-
-
-def _rows_of(table: pa.Table, keys: Sequence[str]) -> list[tuple[object, ...]]:
-    return list(zip(*(table[key].to_pylist() for key in keys), strict=True))
-
-
-def _counted(table: pa.Table, sums: pa.Table, what: list[str], keys: list[str]) -> pa.Array:
-    """For each row of `sums`, grouped by `keys`, how many distinct `what` the table has."""
-    distinct = table.group_by([*keys, *(name for name in what if name not in keys)]).aggregate([])
-    counts = distinct.group_by(keys).aggregate([([], "count_all")])
-    found = dict(zip(_rows_of(counts, keys), counts["count_all"].to_pylist(), strict=True))
-    return pa.array([found.get(key, 0) for key in _rows_of(sums, keys)], pa.uint64())
-
-
-def _collected(table: pa.Table, sums: pa.Table, what: str) -> pa.Array:
-    """For each row of `sums` the sorted distinct values of a column."""
-    keys = ["service", "proto"]
-    lists = table.group_by(keys).aggregate([(what, "distinct")])
-    found = dict(zip(_rows_of(lists, keys), lists[f"{what}_distinct"].to_pylist(), strict=True))
-    return pa.array([sorted(found.get(key, [])) for key in _rows_of(sums, keys)], pa.list_(pa.uint16()))
+def _proto_names(table: pa.Table) -> pa.Array:
+    return pa.array([PROTOCOLS[number] for number in table["proto"].to_pylist()], pa.string())
 
 
 def _by_bytes(table: pa.Table) -> pa.Table:
     """Most bytes first; ties by all that identifies a row, so that the order never depends on chance."""
-    ties = [
-        name
-        for name in ("service", "proto", "server_addr", "server_port", "client_addr")
-        if name in table.column_names
-    ]
-    return table.sort_by([("bytes", "descending"), *((name, "ascending") for name in ties)])
+    keys = ("service", "proto", "server_addr", "server_port", "client_addr")
+    ties = [(name, "ascending") for name in keys if name in table.column_names]
+    return table.sort_by([("bytes", "descending"), *ties])
 
 
 def _described(sums: pa.Table, schema: pa.Schema, **more: pa.Array) -> pa.Table:
     """Bring sums into a public schema, most bytes first."""
-    table = sums
+    table = sums.set_column(sums.column_names.index("proto"), "proto", _proto_names(sums))
     for name, column in more.items():
         table = table.append_column(name, column)
     table = _by_bytes(table)
-    total = max(int(np.sum(_numbers(table, "bytes")) + np.sum(_numbers(table, "attempt_bytes"))), 1)
+    total = int(_numbers(table, "bytes").sum() + _numbers(table, "attempt_bytes").sum())
     derived = {
-        "proto": _proto_names(table["proto"]),
-        "share": pa.array(_numbers(table, "bytes") / total),
+        "share": pa.array(_numbers(table, "bytes") / max(total, 1)),
         "first_seen": table["first_seen_ns"].cast(_TIME),
         "last_seen": table["last_seen_ns"].cast(_TIME),
     }
@@ -291,14 +273,17 @@ def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.uint64]:
     return numbers
 
 
-def _empty() -> pa.Table:
-    kinds = {
-        "service": pa.string(),
-        "proto": pa.uint8(),
-        "ip_version": pa.uint8(),
-        "server_addr": pa.binary(16),
-        "server_port": pa.uint16(),
-        "client_addr": pa.binary(16),
-    }
-    fields = [*kinds.items(), *_COUNTERS, *((name, pa.int64()) for name, _ in _TIMES)]
-    return pa.schema(fields).empty_table()
+_NOTHING = pa.schema(
+    [
+        ("service", pa.string()),
+        ("proto", pa.uint8()),
+        ("ip_version", pa.uint8()),
+        ("server_addr", pa.binary(16)),
+        ("server_port", pa.uint16()),
+        ("client_addr", pa.binary(16)),
+        *_COUNTERS,
+        ("first_seen_ns", pa.int64()),
+        ("last_seen_ns", pa.int64()),
+        ("bytes", pa.uint64()),
+    ]
+).empty_table()

@@ -32,7 +32,7 @@ class Input:
         try:
             return _meter.read(self.file, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
         except _meter.MeterError as error:
-            raise problem(self.name, error.args[0]) from None
+            raise problem(self.name, error.args) from None
         except OSError as error:
             raise _not_there(self.name, error) from error
 
@@ -59,28 +59,32 @@ def _is_one(source: Source | Iterable[Source]) -> bool:
 def _input(source: Source) -> Input:
     if not isinstance(source, str | os.PathLike):
         return Input(str(getattr(source, "name", "stream")), source, None)
-    name = os.fspath(source)
+    path = os.fspath(source)
+    # Names need not be text; what isn't UTF-8 in them is shown as \N{REPLACEMENT CHARACTER}.
+    name = os.fsencode(path).decode(errors="replace")
     if name == "-":
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
+            found = "a terminal" if sys.stdin else "closed"
             raise CaptureError(
                 "-",
-                "standard input is a terminal; pipe a capture into it: tcpdump -w - | classifier report -",
+                f"standard input is {found}; pipe a capture into it: tcpdump -w - | classifier report -",
                 status=ExitStatus.NO_INPUT,
             )
         # Unbuffered: what a pipe has is read at once.
         return Input("standard input", sys.stdin.buffer.raw, None)  # type: ignore[union-attr]
     try:
-        found = os.stat(name)
-        if stat.S_ISDIR(found.st_mode):
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
             raise CaptureError(
                 name,
                 f"is a directory; name the captures in it: {Path(name) / '*.pcap*'}",
                 status=ExitStatus.NO_INPUT,
             )
-        if stat.S_ISREG(found.st_mode):
-            return Input(name, name, found.st_size)
+        if stat.S_ISREG(status.st_mode):
+            file = name if name == path else open(path, "rb", buffering=0)
+            return Input(name, file, status.st_size)
         # Pipes and devices are read by Python, which lets Ctrl-C through while it waits.
-        return Input(name, open(name, "rb", buffering=0), None)
+        return Input(name, open(path, "rb", buffering=0), None)
     except OSError as error:
         raise _not_there(name, error) from error
 

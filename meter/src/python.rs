@@ -257,15 +257,22 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
 #[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns))]
 fn read(py: Python<'_>, source: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<Reader> {
     let raised = Raised::default();
-    let source: Box<dyn Read + Send> = if let Ok(path) = source.cast::<PyString>() {
+    let path = source.cast::<PyString>().ok();
+    let source: Box<dyn Read + Send> = if let Some(path) = path {
         Box::new(File::open(path.to_str()?)?)
     } else {
         let method = if source.hasattr("read1")? { "read1" } else { "read" };
         Box::new(PyFile { object: source.clone().unbind(), method, raised: Arc::clone(&raised) })
     };
-    let capture = py.detach(|| Capture::open(source)).map_err(|error| {
-        locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error)))
-    })?;
+    let is_file = path.is_some();
+    let open = || {
+        let capture = Capture::open(source)?;
+        // A Python file may wait for its data: it is read by this thread, which Ctrl-C can interrupt.
+        if is_file { capture.read_ahead() } else { Ok(capture) }
+    };
+    let capture = py
+        .detach(open)
+        .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
     let meter = Meter::new(Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
     let state = State { capture, meter, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })
@@ -286,7 +293,10 @@ fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyRes
 #[pyfunction]
 fn community_ids(batch: &Bound<'_, PyAny>) -> PyResult<Batch> {
     let keys = table::keys_of(&import(batch)?).map_err(arrow_error)?;
-    one_column("community_id", Arc::new(keys.iter().map(|key| Some(flow::community_id(key))).collect::<StringArray>()))
+    one_column(
+        "community_id",
+        Arc::new(keys.iter().map(|key| Some(flow::community_id(key))).collect::<StringArray>()),
+    )
 }
 
 fn one_column(name: &str, column: ArrayRef) -> PyResult<Batch> {

@@ -231,7 +231,9 @@ pub fn keys_of(batch: &RecordBatch) -> Result<Vec<Key>, ArrowError> {
 fn columns_of(batch: &RecordBatch, fields: &[FieldRef]) -> Result<Vec<ArrayRef>, ArrowError> {
     let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
         Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
-        _ => Err(ArrowError::SchemaError(format!("no column {} of type {}", field.name(), field.data_type()))),
+        _ => {
+            Err(ArrowError::SchemaError(format!("no column {} of type {}", field.name(), field.data_type())))
+        }
     };
     fields.iter().map(column).collect()
 }

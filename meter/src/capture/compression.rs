@@ -45,9 +45,7 @@ pub(super) fn unpack(mut input: Input) -> Result<Input, CaptureError> {
         return Ok(input);
     };
     let unpacked = match compression {
-        "gzip" => input.unpacked(compression, |packed| {
-            Ok(flate2::bufread::MultiGzDecoder::new(packed))
-        }),
+        "gzip" => input.unpacked(compression, |packed| Ok(flate2::bufread::MultiGzDecoder::new(packed))),
         "zstd" => input.unpacked(compression, |packed| {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
@@ -78,10 +76,7 @@ fn skip_skippable(input: &mut Input) -> Result<bool, CaptureError> {
     let mut skipped = false;
     while is_skippable(input.fill(ZSTD.len())) {
         let at = input.offset();
-        let Some(header) = input
-            .fill(SKIPPABLE_HEADER_BYTES)
-            .first_chunk::<SKIPPABLE_HEADER_BYTES>()
-        else {
+        let Some(header) = input.fill(SKIPPABLE_HEADER_BYTES).first_chunk::<SKIPPABLE_HEADER_BYTES>() else {
             return Err(input.shortfall(at, SKIPPABLE_HEADER_BYTES as u64, "a skippable frame"));
         };
         let &[.., a, b, c, d] = header;

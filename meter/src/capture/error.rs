@@ -33,11 +33,7 @@ pub struct CaptureError {
 
 impl CaptureError {
     pub(super) fn new(kind: CaptureErrorKind, offset: u64, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            offset,
-            message: message.into(),
-        }
+        Self { kind, offset, message: message.into() }
     }
 
     /// For bytes that no writer of the format can have meant. `what` says which ones.

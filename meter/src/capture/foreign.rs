@@ -74,15 +74,9 @@ pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
     } else if let Some(name) = named(OTHERS) {
         (format!("looks like {name}"), "give a pcap or pcapng file")
     } else if let Some(name) = text(start) {
-        (
-            format!("looks like {name}"),
-            "a hex dump can be converted: text2pcap IN OUT",
-        )
+        (format!("looks like {name}"), "a hex dump can be converted: text2pcap IN OUT")
     } else {
-        (
-            "of no format known here".to_owned(),
-            "if Wireshark opens it: editcap -F pcapng IN OUT",
-        )
+        ("of no format known here".to_owned(), "if Wireshark opens it: editcap -F pcapng IN OUT")
     };
     let message = format!("not a capture (starts {shown}, {looks}); {attempt}");
     CaptureError::new(CaptureErrorKind::NotACapture, 0, message)
@@ -95,10 +89,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn tar(start: &[u8]) -> Option<&'static str> {
     let (at, mark) = TAR;
-    start
-        .get(at..)?
-        .starts_with(mark)
-        .then_some("a tar archive")
+    start.get(at..)?.starts_with(mark).then_some("a tar archive")
 }
 
 /// UTF-16 with its mark, or UTF-8 (perhaps cut inside a character) without control characters.

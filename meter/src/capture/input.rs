@@ -8,11 +8,12 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::ahead::{Ahead, HEADROOM};
 use super::error::{CaptureError, CaptureErrorKind};
 
 /// Small enough to stay in the processor's second-level cache, where the packets are read next, and to
 /// leave room there for flows. With 1 MiB the mere reading is about 10 % faster, unpacking slower.
-const BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The program's source as a decompressor sees it: counts bytes and remembers whether *it* failed, so that
 /// a disk error is not reported as a damaged archive.
@@ -41,20 +42,30 @@ impl Read for Source {
     }
 }
 
-/// A stream of bytes, read ahead.
+/// Where the bytes come from.
+enum Supply {
+    /// Read when they are needed.
+    Direct(Box<dyn Read + Send>),
+    /// Read before they are needed, by a thread.
+    Ahead(Ahead),
+    /// Being replaced.
+    Nothing,
+}
+
+/// A stream of bytes, buffered.
 ///
 /// A failed read takes nothing away: what was read before it is handed out first, and the failure comes up
 /// in `clean_end` or `shortfall` once the bytes run out.
 pub(super) struct Input {
-    reader: Box<dyn Read + Send>,
+    supply: Supply,
     compression: Option<&'static str>,
     source: Arc<SourceState>,
     buffer: Vec<u8>,
     /// `buffer[start..end]` is read from the stream, but not yet taken.
     start: usize,
     end: usize,
-    /// Offset in the stream of `buffer[0]`.
-    released: u64,
+    /// Bytes of the stream that came into the buffer so far.
+    received: u64,
     ended: bool,
     failure: Option<io::Error>,
 }
@@ -63,10 +74,7 @@ impl Input {
     /// Bytes as they come from outside.
     pub fn new(reader: Box<dyn Read + Send>) -> Self {
         let state = Arc::new(SourceState::default());
-        let source = Source {
-            reader,
-            state: Arc::clone(&state),
-        };
+        let source = Source { reader, state: Arc::clone(&state) };
         Self::over(Box::new(source), None, state)
     }
 
@@ -77,11 +85,7 @@ impl Input {
         decompressor: impl FnOnce(Self) -> io::Result<R>,
     ) -> io::Result<Self> {
         let source = Arc::clone(&self.source);
-        Ok(Self::over(
-            Box::new(decompressor(self)?),
-            Some(compression),
-            source,
-        ))
+        Ok(Self::over(Box::new(decompressor(self)?), Some(compression), source))
     }
 
     fn over(
@@ -89,18 +93,26 @@ impl Input {
         compression: Option<&'static str>,
         source: Arc<SourceState>,
     ) -> Self {
-        let buffer = vec![0; BUFFER_BYTES];
         Self {
-            reader,
+            supply: Supply::Direct(reader),
             compression,
             source,
-            buffer,
+            buffer: vec![0; BUFFER_BYTES],
             start: 0,
             end: 0,
-            released: 0,
+            received: 0,
             ended: false,
             failure: None,
         }
+    }
+
+    /// From now on a thread reads ahead. Not for sources that may keep a reader waiting: nothing could
+    /// interrupt it.
+    pub fn read_ahead(&mut self) -> io::Result<()> {
+        if let Supply::Direct(reader) = std::mem::replace(&mut self.supply, Supply::Nothing) {
+            self.supply = Supply::Ahead(Ahead::start(reader)?);
+        }
+        Ok(())
     }
 
     /// How the stream was packed, if it was.
@@ -116,7 +128,7 @@ impl Input {
     /// Position in the (unpacked) stream of the next byte to take.
     #[inline]
     pub fn offset(&self) -> u64 {
-        self.released + self.start as u64
+        self.received - (self.end - self.start) as u64
     }
 
     /// The next `wanted` bytes without taking them; fewer only if the stream has no more.
@@ -156,26 +168,59 @@ impl Input {
 
     #[cold]
     fn refill(&mut self, wanted: usize) {
+        while self.end - self.start < wanted && !self.ended {
+            let before = self.end - self.start;
+            let result = match &self.supply {
+                Supply::Direct(_) => self.read_more(wanted),
+                Supply::Ahead(_) => self.receive_block(),
+                Supply::Nothing => Ok(()),
+            };
+            if let Err(error) = result {
+                if error.kind() == ErrorKind::Interrupted {
+                    continue;
+                }
+                self.failure = Some(error);
+            }
+            let arrived = self.end - self.start - before;
+            self.received += arrived as u64;
+            self.ended = arrived == 0;
+        }
+    }
+
+    /// Makes room behind the bytes at hand, and reads.
+    fn read_more(&mut self, wanted: usize) -> io::Result<()> {
+        let Supply::Direct(reader) = &mut self.supply else { return Ok(()) };
         // Less than `wanted` bytes are left over, one packet at most: cheap to move.
         self.buffer.copy_within(self.start..self.end, 0);
-        self.released += self.start as u64;
         self.end -= self.start;
         self.start = 0;
-        while self.end < wanted && !self.ended {
-            if self.end == self.buffer.len() {
-                // `wanted` comes from the file: believe it only step by step.
-                self.buffer.resize(wanted.min(2 * self.buffer.len()), 0);
-            }
-            match self.reader.read(&mut self.buffer[self.end..]) {
-                Ok(0) => self.ended = true,
-                Ok(bytes) => self.end = self.buffer.len().min(self.end + bytes),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failure = Some(error);
-                    self.ended = true;
-                }
-            }
+        if self.end == self.buffer.len() {
+            // `wanted` comes from the file: believe it only step by step.
+            self.buffer.resize(wanted.min(2 * self.buffer.len()), 0);
         }
+        let bytes = reader.read(&mut self.buffer[self.end..])?;
+        self.end = self.buffer.len().min(self.end + bytes);
+        Ok(())
+    }
+
+    /// Goes on in the next block of the reading thread, with what is left over put in front of it.
+    fn receive_block(&mut self) -> io::Result<()> {
+        let Supply::Ahead(ahead) = &self.supply else { return Ok(()) };
+        let mut block = ahead.next()?;
+        let left = &self.buffer[self.start..self.end];
+        if let Some(start) = HEADROOM.checked_sub(left.len()) {
+            block.buffer[start..HEADROOM].copy_from_slice(left);
+            (self.start, self.end) = (start, block.end);
+            ahead.give_back(std::mem::replace(&mut self.buffer, block.buffer));
+        } else {
+            // A packet larger than the room: rare, so it may be copied.
+            self.buffer.truncate(self.end);
+            self.buffer.drain(..self.start);
+            self.buffer.extend_from_slice(&block.buffer[HEADROOM..block.end]);
+            (self.start, self.end) = (0, self.buffer.len());
+            ahead.give_back(block.buffer);
+        }
+        Ok(())
     }
 
     /// For where the stream may end: is this a real end, and not a failure to read on?
@@ -204,9 +249,8 @@ impl Input {
         let (kind, message) = match self.compression {
             Some(packed) if !self.source.failed.load(Ordering::Relaxed) => {
                 if failure.kind() == ErrorKind::UnexpectedEof {
-                    let what = format!(
-                        "the {packed} data end too early, at {place}; everything before it was read"
-                    );
+                    let what =
+                        format!("the {packed} data end too early, at {place}; everything before it was read");
                     (CaptureErrorKind::Cut, what)
                 } else if failure.to_string().contains("too much memory") {
                     let what = format!(
@@ -224,9 +268,7 @@ impl Input {
             }
             _ => (
                 CaptureErrorKind::Io,
-                format!(
-                    "cannot read on at {place}: {failure}; try again, or with a copy of the file"
-                ),
+                format!("cannot read on at {place}: {failure}; try again, or with a copy of the file"),
             ),
         };
         CaptureError::new(kind, at, message)

@@ -4,6 +4,7 @@
 //! Lengths in a file are never trusted, memory is bounded whatever the file says, and an error comes only
 //! after everything before it was delivered.
 
+mod ahead;
 mod bytes;
 mod compression;
 mod error;
@@ -55,11 +56,19 @@ impl Capture {
     pub fn open(source: Box<dyn Read + Send>) -> Result<Self, CaptureError> {
         let mut input = compression::unpack(Input::new(source))?;
         let format = Format::recognise(&mut input)?;
-        Ok(Self {
-            input,
-            format,
-            finished: false,
-        })
+        Ok(Self { input, format, finished: false })
+    }
+
+    /// Lets a thread read and unpack ahead: for files, which never keep a reader waiting.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn read_ahead(mut self) -> Result<Self, CaptureError> {
+        self.input.read_ahead().map_err(|error| {
+            let message = format!("cannot start a thread to read it: {error}; try again");
+            CaptureError::new(CaptureErrorKind::Io, 0, message)
+        })?;
+        Ok(self)
     }
 
     /// The next packet; `None` at the end of the file.
@@ -123,9 +132,7 @@ impl Format {
         if start.is_empty() {
             input.clean_end("its first byte")?;
             let message = match input.compression() {
-                None => {
-                    "the file is empty (0 bytes); is the capture still to be written?".to_owned()
-                }
+                None => "the file is empty (0 bytes); is the capture still to be written?".to_owned(),
                 Some(packed) => format!("there is nothing inside the {packed} data"),
             };
             return Err(CaptureError::new(CaptureErrorKind::Empty, 0, message));
@@ -149,7 +156,5 @@ fn is_cut_magic(start: &[u8]) -> bool {
         &[0x0a, 0x0d, 0x0d, 0x0a],
     ];
     start.len() < Pcapng::MAGIC_BYTES
-        && STARTS
-            .iter()
-            .any(|magic| magic.starts_with(start) || start.starts_with(magic))
+        && STARTS.iter().any(|magic| magic.starts_with(start) || start.starts_with(magic))
 }

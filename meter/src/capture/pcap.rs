@@ -59,12 +59,7 @@ impl Pcap {
         [ByteOrder::Little, ByteOrder::Big]
             .map(|order| (order, order.u32(start, 0)))
             .into_iter()
-            .find(|(_, magic)| {
-                matches!(
-                    *magic,
-                    MAGIC_MICROSECONDS | MAGIC_NANOSECONDS | MAGIC_KUZNETZOV
-                )
-            })
+            .find(|(_, magic)| matches!(*magic, MAGIC_MICROSECONDS | MAGIC_NANOSECONDS | MAGIC_KUZNETZOV))
     }
 
     /// Reads the file header; `magic` recognised it.
@@ -93,11 +88,7 @@ impl Pcap {
         Ok(Self {
             order,
             nanoseconds_per_fraction: if magic == MAGIC_NANOSECONDS { 1 } else { 1000 },
-            record_bytes: if magic == MAGIC_KUZNETZOV {
-                record::KUZNETZOV_BYTES
-            } else {
-                record::BYTES
-            },
+            record_bytes: if magic == MAGIC_KUZNETZOV { record::KUZNETZOV_BYTES } else { record::BYTES },
             lengths,
             link_type,
             maximum_captured: maximum_captured(link_type),
@@ -106,10 +97,7 @@ impl Pcap {
     }
 
     #[inline]
-    pub fn next_frame<'i>(
-        &mut self,
-        input: &'i mut Input,
-    ) -> Result<Option<Frame<'i>>, CaptureError> {
+    pub fn next_frame<'i>(&mut self, input: &'i mut Input) -> Result<Option<Frame<'i>>, CaptureError> {
         let header = input.fill(self.record_bytes);
         if header.len() < self.record_bytes {
             return self.end(input);
@@ -151,11 +139,7 @@ impl Pcap {
 
     #[cold]
     fn cut(&self, input: &mut Input, needs: usize) -> CaptureError {
-        input.shortfall(
-            input.offset(),
-            needs as u64,
-            format_args!("packet {}", self.packets + 1),
-        )
+        input.shortfall(input.offset(), needs as u64, format_args!("packet {}", self.packets + 1))
     }
 
     #[cold]

@@ -31,12 +31,10 @@ impl Pcapng {
     /// The byte order, if these bytes begin a section.
     pub fn magic(start: &[u8]) -> Option<ByteOrder> {
         let start = start.first_chunk::<{ Self::MAGIC_BYTES }>()?;
-        [ByteOrder::Little, ByteOrder::Big]
-            .into_iter()
-            .find(|order| {
-                order.u32(start, block::TYPE) == section_header::BLOCK_TYPE
-                    && order.u32(start, section_header::BYTE_ORDER_MAGIC) == section_header::MAGIC
-            })
+        [ByteOrder::Little, ByteOrder::Big].into_iter().find(|order| {
+            order.u32(start, block::TYPE) == section_header::BLOCK_TYPE
+                && order.u32(start, section_header::BYTE_ORDER_MAGIC) == section_header::MAGIC
+        })
     }
 
     /// Reads the first section header.
@@ -57,10 +55,7 @@ impl Pcapng {
     }
 
     #[inline]
-    pub fn next_frame<'i>(
-        &mut self,
-        input: &'i mut Input,
-    ) -> Result<Option<Frame<'i>>, CaptureError> {
+    pub fn next_frame<'i>(&mut self, input: &'i mut Input) -> Result<Option<Frame<'i>>, CaptureError> {
         loop {
             let header = input.fill(block::HEADER_BYTES);
             if header.len() < block::HEADER_BYTES {
@@ -102,12 +97,7 @@ impl Pcapng {
     }
 
     #[cold]
-    fn other_block(
-        &mut self,
-        input: &mut Input,
-        block_type: u32,
-        total: u32,
-    ) -> Result<(), CaptureError> {
+    fn other_block(&mut self, input: &mut Input, block_type: u32, total: u32) -> Result<(), CaptureError> {
         let result = match block_type {
             section_header::BLOCK_TYPE => return self.begin_section(input),
             description::BLOCK_TYPE => {
@@ -176,19 +166,10 @@ impl Pcapng {
         }
         let (block, trailing) = input.fill(bytes).split_at(bytes - block::TRAILER_BYTES);
         let trailing = self.section.order.u32(trailing, 0);
-        if trailing == total {
-            Ok(block)
-        } else {
-            Err(lengths_disagree(at, block_type, total, trailing))
-        }
+        if trailing == total { Ok(block) } else { Err(lengths_disagree(at, block_type, total, trailing)) }
     }
 
-    fn skip_block(
-        &self,
-        input: &mut Input,
-        block_type: u32,
-        total: u32,
-    ) -> Result<(), CaptureError> {
+    fn skip_block(&self, input: &mut Input, block_type: u32, total: u32) -> Result<(), CaptureError> {
         let at = input.offset();
         if total < block::MINIMUM_BYTES {
             return Err(impossible_length(at, block_type, total));
@@ -222,10 +203,7 @@ impl Pcapng {
             enhanced::BLOCK_TYPE | enhanced::OBSOLETE_BLOCK_TYPE | simple::BLOCK_TYPE => {
                 format!("packet {}", self.packets + 1)
             }
-            _ => format!(
-                "a block of type {block_type:#x} behind packet {}",
-                self.packets
-            ),
+            _ => format!("a block of type {block_type:#x} behind packet {}", self.packets),
         };
         input.shortfall(at, bytes_in_file(total), place)
     }
@@ -239,15 +217,13 @@ fn bytes_in_file(total: u32) -> u64 {
 
 #[cold]
 fn impossible_length(at: u64, block_type: u32, total: u32) -> CaptureError {
-    let what =
-        format!("a block of type {block_type:#x} claims {total} bytes, which it cannot have");
+    let what = format!("a block of type {block_type:#x} claims {total} bytes, which it cannot have");
     CaptureError::damaged(at, what)
 }
 
 #[cold]
 fn lengths_disagree(at: u64, block_type: u32, total: u32, trailing: u32) -> CaptureError {
-    let what = format!(
-        "a block of type {block_type:#x} begins with the length {total} and ends with {trailing}"
-    );
+    let what =
+        format!("a block of type {block_type:#x} begins with the length {total} and ends with {trailing}");
     CaptureError::damaged(at, what)
 }

@@ -9,6 +9,7 @@ mod properties;
 
 use std::io::{self, Cursor, ErrorKind, Read};
 
+use super::bytes::ByteOrder;
 use super::{Capture, CaptureError};
 
 /// A frame that outlives the read buffer.
@@ -39,20 +40,23 @@ fn open(bytes: &[u8]) -> Result<Capture, CaptureError> {
     Capture::open(Box::new(Cursor::new(bytes.to_vec())))
 }
 
+/// Reads with and without a thread that reads ahead: it must make no difference.
 fn read(bytes: &[u8]) -> Outcome {
-    read_from(Cursor::new(bytes.to_vec()))
+    let outcome = read_from(Cursor::new(bytes.to_vec()));
+    assert_eq!(read_all(open(bytes).and_then(Capture::read_ahead)), outcome);
+    outcome
 }
 
 fn read_from(source: impl Read + Send + 'static) -> Outcome {
+    read_all(Capture::open(Box::new(source)))
+}
+
+fn read_all(capture: Result<Capture, CaptureError>) -> Outcome {
     let mut packets = Vec::new();
-    let mut capture = match Capture::open(Box::new(source)) {
+    let mut capture = match capture {
         Ok(capture) => capture,
         Err(error) => {
-            return Outcome {
-                packets,
-                dropped: 0,
-                error: Some(error),
-            };
+            return Outcome { packets, dropped: 0, error: Some(error) };
         }
     };
     let error = loop {
@@ -67,16 +71,8 @@ fn read_from(source: impl Read + Send + 'static) -> Outcome {
             Err(error) => break Some(error),
         }
     };
-    assert_eq!(
-        capture.next_frame(),
-        Ok(None),
-        "there is nothing behind the end or an error"
-    );
-    Outcome {
-        packets,
-        dropped: capture.dropped(),
-        error,
-    }
+    assert_eq!(capture.next_frame(), Ok(None), "there is nothing behind the end or an error");
+    Outcome { packets, dropped: capture.dropped(), error }
 }
 
 /// Gives few bytes at a time, is interrupted in between, and in the end may fail.
@@ -89,19 +85,11 @@ struct Trickle {
 
 impl Trickle {
     fn new(bytes: &[u8], at_once: usize) -> Self {
-        Self {
-            bytes: Cursor::new(bytes.to_vec()),
-            at_once,
-            interrupted: false,
-            failure: None,
-        }
+        Self { bytes: Cursor::new(bytes.to_vec()), at_once, interrupted: false, failure: None }
     }
 
     fn failing(bytes: &[u8]) -> Self {
-        Self {
-            failure: Some(ErrorKind::PermissionDenied),
-            ..Self::new(bytes, 1000)
-        }
+        Self { failure: Some(ErrorKind::PermissionDenied), ..Self::new(bytes, 1000) }
     }
 }
 
@@ -117,4 +105,16 @@ impl Read for Trickle {
             count => Ok(count),
         }
     }
+}
+
+#[test]
+fn packets_astride_blocks_and_larger_than_the_headroom() {
+    let data: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
+    let mut file = make::Pcap::micro(ByteOrder::Little);
+    for length in (0..60).map(|i| [60, 1500, 9000, 40_000, 200_000][i % 5]) {
+        file = file.packet(length as u32, 0, length as u32, &data[..length]);
+    }
+    let packets = read(&file.bytes).clean();
+    assert_eq!(packets.len(), 60);
+    assert!(packets.iter().all(|packet| packet.data == data[..packet.data.len()]));
 }

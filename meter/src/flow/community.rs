@@ -30,8 +30,7 @@ mod tests {
     /// The worked example of the specification's README.
     #[test]
     fn agrees_with_the_specification() {
-        let mapped =
-            |address| (0xffff_0000_0000 | u128::from(u32::from_be_bytes(address))).to_be_bytes();
+        let mapped = |address| (0xffff_0000_0000 | u128::from(u32::from_be_bytes(address))).to_be_bytes();
         let key = Key {
             proto: 6,
             ip_version: 4,

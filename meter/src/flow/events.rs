@@ -138,7 +138,8 @@ impl Events {
         self.times_ns.copy_within(place..MOST_EVENTS - 1, place + 1);
         self.times_ns[place] = time_ns;
         let below = self.order & ((1 << (4 * place)) - 1);
-        self.order = below | u64::from(code) << (4 * place) | (self.order >> (4 * place) << (4 * (place + 1)));
+        self.order =
+            below | u64::from(code) << (4 * place) | (self.order >> (4 * place) << (4 * (place + 1)));
         self.seen |= 1 << code;
     }
 

@@ -180,9 +180,8 @@ pub fn decode(link_type: u16, data: &[u8], wire_bytes: u32) -> Result<Packet, Un
             _ => damaged,
         }
     };
-    let network = link::network(link_type, data)
-        .ok_or(Unmetered::LinkType)?
-        .map_err(blame(Unmetered::DamagedLink))?;
+    let network =
+        link::network(link_type, data).ok_or(Unmetered::LinkType)?.map_err(blame(Unmetered::DamagedLink))?;
     let internet = match network.ethertype {
         ETHERTYPE_IPV4 => ipv4::internet(network.rest),
         ETHERTYPE_IPV6 => ipv6::internet(network.rest),

@@ -29,13 +29,7 @@ impl Read for Packed {
 
 impl Frames {
     pub fn new(input: Input) -> Self {
-        Self {
-            decoder: FrameDecoder::new(Packed {
-                input,
-                exhausted: false,
-            }),
-            inside_frame: false,
-        }
+        Self { decoder: FrameDecoder::new(Packed { input, exhausted: false }), inside_frame: false }
     }
 
     /// False at the end of the file.
@@ -49,15 +43,8 @@ impl Frames {
         }
         if start != LZ4 {
             let cut = start.len() < LZ4.len();
-            let kind = if cut {
-                ErrorKind::UnexpectedEof
-            } else {
-                ErrorKind::InvalidData
-            };
-            return Err(io::Error::new(
-                kind,
-                "something else follows the last frame",
-            ));
+            let kind = if cut { ErrorKind::UnexpectedEof } else { ErrorKind::InvalidData };
+            return Err(io::Error::new(kind, "something else follows the last frame"));
         }
         Ok(true)
     }

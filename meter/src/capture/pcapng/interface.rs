@@ -23,13 +23,10 @@ impl Interface {
     pub fn new(order: ByteOrder, block: &[u8]) -> Result<Self, String> {
         let link_type = order.u16(block, description::LINK_TYPE);
         let (mut if_tsresol, mut if_tsoffset) = (6, 0);
-        for option in (Options {
-            order,
-            rest: &block[description::OPTIONS..],
-        }) {
-            match option.map_err(|code| {
-                format!("option {code} of an interface description runs out of its block")
-            })? {
+        for option in (Options { order, rest: &block[description::OPTIONS..] }) {
+            match option
+                .map_err(|code| format!("option {code} of an interface description runs out of its block"))?
+            {
                 (description::IF_TSRESOL, [value]) => if_tsresol = *value,
                 (description::IF_TSOFFSET, value) if value.len() == 8 => {
                     if_tsoffset = i64::from_ne_bytes(order.u64(value, 0).to_ne_bytes());
@@ -62,13 +59,10 @@ impl Interface {
     /// From a whole statistics block without its trailing length. Counts are since the start of the
     /// capture: the latest replaces what was known.
     pub fn update_statistics(&mut self, order: ByteOrder, block: &[u8]) -> Result<(), String> {
-        for option in (Options {
-            order,
-            rest: &block[statistics::OPTIONS..],
-        }) {
-            match option.map_err(|code| {
-                format!("option {code} of interface statistics runs out of its block")
-            })? {
+        for option in (Options { order, rest: &block[statistics::OPTIONS..] }) {
+            match option
+                .map_err(|code| format!("option {code} of interface statistics runs out of its block"))?
+            {
                 (statistics::ISB_IFDROP, value) if value.len() == 8 => {
                     self.isb_ifdrop = order.u64(value, 0);
                 }

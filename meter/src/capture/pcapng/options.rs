@@ -27,9 +27,7 @@ impl<'a> Iterator for Options<'a> {
             return Some(Err(code));
         };
         // Padded to 32 bits; the padding of the last option may be missing.
-        self.rest = behind
-            .get(bytes.next_multiple_of(4) - bytes..)
-            .unwrap_or(&[]);
+        self.rest = behind.get(bytes.next_multiple_of(4) - bytes..).unwrap_or(&[]);
         Some(Ok((code, value)))
     }
 }

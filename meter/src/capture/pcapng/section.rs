@@ -27,11 +27,7 @@ pub(super) struct Section {
 
 impl Section {
     pub fn new(order: ByteOrder) -> Self {
-        Self {
-            order,
-            maximum_block: block::MAXIMUM_BYTES,
-            interfaces: Vec::new(),
-        }
+        Self { order, maximum_block: block::MAXIMUM_BYTES, interfaces: Vec::new() }
     }
 
     /// Packets lost at all interfaces.

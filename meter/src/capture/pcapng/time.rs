@@ -30,14 +30,9 @@ impl Clock {
             Tick::Nanoseconds(10_u64.pow(9 - exponent))
         } else {
             // From 10^20 ticks a nanosecond on, no 64-bit count reaches one.
-            10_u64
-                .checked_pow(exponent - 9)
-                .map_or(Tick::Nanoseconds(0), Tick::PerNanosecond)
+            10_u64.checked_pow(exponent - 9).map_or(Tick::Nanoseconds(0), Tick::PerNanosecond)
         };
-        Self {
-            tick,
-            offset_ns: if_tsoffset.saturating_mul(i64::from(NANOSECONDS)),
-        }
+        Self { tick, offset_ns: if_tsoffset.saturating_mul(i64::from(NANOSECONDS)) }
     }
 
     /// Times beyond the years 1677–2262 stop at those ends: only a damaged file has them.
@@ -47,8 +42,7 @@ impl Clock {
             Tick::Nanoseconds(ns) => ticks.saturating_mul(ns),
             Tick::PerNanosecond(ticks_per_ns) => ticks / ticks_per_ns,
             Tick::BinarySecond(exponent) => {
-                u64::try_from((u128::from(ticks) * u128::from(NANOSECONDS)) >> exponent)
-                    .unwrap_or(u64::MAX)
+                u64::try_from((u128::from(ticks) * u128::from(NANOSECONDS)) >> exponent).unwrap_or(u64::MAX)
             }
         };
         self.offset_ns.saturating_add_unsigned(ns)
@@ -82,11 +76,7 @@ mod tests {
             (0xc0, u64::MAX, 999_999_999),
             (0xff, u64::MAX, 0),
         ] {
-            assert_eq!(
-                Clock::new(if_tsresol, 0).time_ns(ticks),
-                ns,
-                "if_tsresol {if_tsresol}"
-            );
+            assert_eq!(Clock::new(if_tsresol, 0).time_ns(ticks), ns, "if_tsresol {if_tsresol}");
         }
     }
 
@@ -99,9 +89,6 @@ mod tests {
         assert_eq!(Clock::new(0x80, i64::MAX).time_ns(u64::MAX), i64::MAX);
         assert_eq!(Clock::new(9, i64::MIN).time_ns(0), i64::MIN);
         // A sum within reach is right even where the ticks alone are not.
-        assert_eq!(
-            Clock::new(9, -9_000_000_000).time_ns(9_300_000_000_000_000_000),
-            300_000_000_000_000_000
-        );
+        assert_eq!(Clock::new(9, -9_000_000_000).time_ns(9_300_000_000_000_000_000), 300_000_000_000_000_000);
     }
 }

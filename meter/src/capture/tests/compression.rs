@@ -30,12 +30,7 @@ pub type Pack = fn(&[u8]) -> Vec<u8>;
 pub const PACK: [(&str, Pack); 3] = [("gzip", gzip), ("zstd", zstd), ("lz4", lz4)];
 
 fn skippable(content: &[u8]) -> Vec<u8> {
-    [
-        &[0x53, 0x2a, 0x4d, 0x18],
-        &(content.len() as u32).to_le_bytes()[..],
-        content,
-    ]
-    .concat()
+    [&[0x53, 0x2a, 0x4d, 0x18], &(content.len() as u32).to_le_bytes()[..], content].concat()
 }
 
 /// About 150 kB in 50 packets that do not compress: several blocks in every format.
@@ -62,10 +57,7 @@ fn packed_captures_read_like_plain_ones() {
         assert_eq!(read(&packed), read(&plain));
         assert_eq!(read_from(Trickle::new(&packed, 1)), read(&plain));
         let mut capture = open(&packed).unwrap();
-        assert_eq!(
-            (capture.format(), capture.compression()),
-            ("pcap", Some(name))
-        );
+        assert_eq!((capture.format(), capture.compression()), ("pcap", Some(name)));
         while capture.next_frame().unwrap().is_some() {}
         assert_eq!(capture.bytes_read(), packed.len() as u64);
     }
@@ -85,13 +77,7 @@ fn parts_one_after_another_are_one_file() {
 fn skippable_frames_hide_nothing() {
     let plain = sample();
     for pack in [zstd, lz4] {
-        let packed = [
-            skippable(b"made by hand"),
-            skippable(b""),
-            pack(&plain),
-            skippable(&[0; 99]),
-        ]
-        .concat();
+        let packed = [skippable(b"made by hand"), skippable(b""), pack(&plain), skippable(&[0; 99])].concat();
         assert_eq!(read(&packed), read(&plain));
     }
     let error = open(&skippable(b"alone")).err().unwrap();
@@ -105,10 +91,7 @@ fn nothing_inside() {
     for (name, pack) in PACK {
         let error = open(&pack(b"")).err().unwrap();
         assert_eq!(error.kind, CaptureErrorKind::Empty);
-        assert_eq!(
-            error.message,
-            format!("there is nothing inside the {name} data")
-        );
+        assert_eq!(error.message, format!("there is nothing inside the {name} data"));
     }
 }
 
@@ -117,10 +100,7 @@ fn something_else_inside() {
     for (_, pack) in PACK {
         let error = open(&pack(b"PK\x03\x04 and so on")).err().unwrap();
         assert_eq!(error.kind, CaptureErrorKind::NotACapture);
-        assert!(
-            error.message.contains("looks like a zip archive"),
-            "{error}"
-        );
+        assert!(error.message.contains("looks like a zip archive"), "{error}");
     }
 }
 
@@ -145,28 +125,16 @@ fn cut_anywhere() {
     let plain = sample();
     for (name, pack) in PACK {
         let packed = pack(&plain);
-        let ends =
-            (4..packed.len()).filter(|end| end % 2503 == 0 || *end < 40 || packed.len() - end < 40);
+        let ends = (4..packed.len()).filter(|end| end % 2503 == 0 || *end < 40 || packed.len() - end < 40);
         let blocks = (1..=2).flat_map(|block| {
             let end = 7 + block * (4 + 65_536);
             end - 5..end + 9
         });
         for end in ends.chain(blocks) {
             let outcome = read(&packed[..end]);
-            let error = outcome
-                .error
-                .unwrap_or_else(|| panic!("{name} cut at {end} passes for whole"));
-            assert_eq!(
-                error.kind,
-                CaptureErrorKind::Cut,
-                "{name} at {end}: {error}"
-            );
-            assert!(
-                error
-                    .message
-                    .starts_with(&format!("the {name} data end too early, at ")),
-                "{error}"
-            );
+            let error = outcome.error.unwrap_or_else(|| panic!("{name} cut at {end} passes for whole"));
+            assert_eq!(error.kind, CaptureErrorKind::Cut, "{name} at {end}: {error}");
+            assert!(error.message.starts_with(&format!("the {name} data end too early, at ")), "{error}");
             assert!(outcome.packets.len() * 3016 <= end);
         }
     }
@@ -188,10 +156,7 @@ fn damaged_inside() {
         let error = read(&packed).error.unwrap();
         assert_eq!(error.kind, CaptureErrorKind::Damaged, "{error}");
         assert!(
-            error
-                .message
-                .starts_with(&format!("the {name} data are damaged at packet "))
-                || name == "zstd",
+            error.message.starts_with(&format!("the {name} data are damaged at packet ")) || name == "zstd",
             "{error}"
         );
     }
@@ -203,11 +168,7 @@ fn something_behind() {
     for (name, pack) in PACK {
         let outcome = read(&[pack(&plain), b"something else".to_vec()].concat());
         assert_eq!(outcome.packets, read(&plain).packets);
-        assert_eq!(
-            outcome.error.unwrap().kind,
-            CaptureErrorKind::Damaged,
-            "{name}"
-        );
+        assert_eq!(outcome.error.unwrap().kind, CaptureErrorKind::Damaged, "{name}");
     }
 }
 

@@ -7,10 +7,7 @@ use crate::capture::bytes::ByteOrder::Little;
 fn empty() {
     let error = open(b"").err().unwrap();
     assert_eq!((error.kind, error.offset), (Empty, 0));
-    assert!(
-        error.to_string().starts_with("the file is empty (0 bytes)"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("the file is empty (0 bytes)"), "{error}");
 }
 
 #[test]
@@ -31,16 +28,8 @@ fn files_of_other_kinds_are_named() {
         (b"\xfd7zXZ\0", NotACapture, "xz data"),
         (b"BZh91AY", NotACapture, "bzip2 data"),
         (&tar, NotACapture, "a tar archive"),
-        (
-            b"snoop\0\0\0\0\0\0\x02",
-            Unsupported,
-            "a Sun snoop capture (starts 73 6e 6f 6f)",
-        ),
-        (
-            b"GMBU\0\x02",
-            Unsupported,
-            "convert with: editcap -F pcapng IN OUT",
-        ),
+        (b"snoop\0\0\0\0\0\0\x02", Unsupported, "a Sun snoop capture (starts 73 6e 6f 6f)"),
+        (b"GMBU\0\x02", Unsupported, "convert with: editcap -F pcapng IN OUT"),
         (b"RTSS", Unsupported, "Network Monitor 1"),
         (b"LOGG\x90", Unsupported, "a Vector BLF log"),
         (b"\x7fELF\x02", NotACapture, "a program (ELF)"),
@@ -49,19 +38,11 @@ fn files_of_other_kinds_are_named() {
         (b"{\"a\": 1}", NotACapture, "looks like JSON"),
         (b"<html>", NotACapture, "looks like HTML or XML"),
         ("Häuser und Bä".as_bytes(), NotACapture, "looks like text"),
-        (
-            &"Häuser".as_bytes()[..2],
-            NotACapture,
-            "(starts 48 c3, looks like text)",
-        ),
+        (&"Häuser".as_bytes()[..2], NotACapture, "(starts 48 c3, looks like text)"),
         (b"\xff\xfea\0", NotACapture, "looks like text"),
         (b"\0", NotACapture, "(starts 00, of no format known here)"),
         (&[0x1f], NotACapture, "(starts 1f, of no format known here)"),
-        (
-            b"\x0a\x0d\x0d\x0a but no byte-order magic",
-            NotACapture,
-            "looks like text",
-        ),
+        (b"\x0a\x0d\x0d\x0a but no byte-order magic", NotACapture, "looks like text"),
     ];
     for (bytes, kind, message) in cases {
         let error = open(bytes).err().unwrap();
@@ -82,27 +63,13 @@ fn too_short_to_tell() {
 
 #[test]
 fn a_failing_source() {
-    let file = Pcap::micro(Little)
-        .packet(1, 0, 9, b"123456789")
-        .packet(1, 0, 9, b"123456789")
-        .bytes;
-    for (bytes, packets, offset) in [
-        (0, 0, 0),
-        (3, 0, 0),
-        (10, 0, 0),
-        (24, 0, 24),
-        (30, 0, 24),
-        (49, 1, 49),
-        (70, 1, 49),
-        (74, 2, 74),
-    ] {
+    let file = Pcap::micro(Little).packet(1, 0, 9, b"123456789").packet(1, 0, 9, b"123456789").bytes;
+    for (bytes, packets, offset) in
+        [(0, 0, 0), (3, 0, 0), (10, 0, 0), (24, 0, 24), (30, 0, 24), (49, 1, 49), (70, 1, 49), (74, 2, 74)]
+    {
         let outcome = read_from(Trickle::failing(&file[..bytes]));
         let error = outcome.error.unwrap();
-        assert_eq!(
-            (error.kind, error.offset, outcome.packets.len()),
-            (Io, offset, packets),
-            "{error}"
-        );
+        assert_eq!((error.kind, error.offset, outcome.packets.len()), (Io, offset, packets), "{error}");
         assert!(error.message.contains("permission denied"), "{error}");
     }
 }

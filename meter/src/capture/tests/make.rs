@@ -61,8 +61,7 @@ impl Pcap {
     }
 
     pub fn packet(self, seconds: u32, fraction: u32, original: u32, data: &[u8]) -> Self {
-        self.words(&[seconds, fraction, data.len() as u32, original])
-            .data(data)
+        self.words(&[seconds, fraction, data.len() as u32, original]).data(data)
     }
 }
 
@@ -75,11 +74,7 @@ pub struct Pcapng {
 impl Pcapng {
     /// With a section header.
     pub fn new(order: ByteOrder) -> Self {
-        Self {
-            order,
-            bytes: Vec::new(),
-        }
-        .section(order)
+        Self { order, bytes: Vec::new() }.section(order)
     }
 
     pub fn section(mut self, order: ByteOrder) -> Self {
@@ -114,22 +109,13 @@ impl Pcapng {
         let mut body = u16(order, link_type).to_vec();
         body.extend([0; 2]);
         body.extend(u32(order, snap_len));
-        body.extend(
-            options
-                .iter()
-                .flat_map(|(code, value)| option(order, *code, value)),
-        );
+        body.extend(options.iter().flat_map(|(code, value)| option(order, *code, value)));
         self.block(1, &body)
     }
 
     pub fn enhanced(self, interface: u32, ticks: u64, original: u32, data: &[u8]) -> Self {
-        let mut body = self.words(&[
-            interface,
-            (ticks >> 32) as u32,
-            ticks as u32,
-            data.len() as u32,
-            original,
-        ]);
+        let mut body =
+            self.words(&[interface, (ticks >> 32) as u32, ticks as u32, data.len() as u32, original]);
         body.extend(data);
         body.resize(body.len().next_multiple_of(4), 0);
         // epb_flags
@@ -148,12 +134,7 @@ impl Pcapng {
         let mut body = u16(self.order, interface).to_vec();
         // drops count
         body.extend([0xff; 2]);
-        body.extend(self.words(&[
-            (ticks >> 32) as u32,
-            ticks as u32,
-            data.len() as u32,
-            original,
-        ]));
+        body.extend(self.words(&[(ticks >> 32) as u32, ticks as u32, data.len() as u32, original]));
         body.extend(data);
         self.block(2, &body)
     }
@@ -161,19 +142,12 @@ impl Pcapng {
     pub fn statistics(self, interface: u32, options: &[(u16, u64)]) -> Self {
         let order = self.order;
         let mut body = self.words(&[interface, 0, 0]);
-        body.extend(
-            options
-                .iter()
-                .flat_map(|(code, value)| option(order, *code, &u64(order, *value))),
-        );
+        body.extend(options.iter().flat_map(|(code, value)| option(order, *code, &u64(order, *value))));
         self.block(5, &body)
     }
 
     pub fn words(&self, words: &[u32]) -> Vec<u8> {
-        words
-            .iter()
-            .flat_map(|word| u32(self.order, *word))
-            .collect()
+        words.iter().flat_map(|word| u32(self.order, *word)).collect()
     }
 }
 

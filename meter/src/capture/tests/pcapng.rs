@@ -7,21 +7,12 @@ const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 
 fn packet(link_type: u16, time_ns: i64, wire_bytes: u32, data: &[u8]) -> Packet {
-    Packet {
-        link_type,
-        time_ns,
-        wire_bytes,
-        data: data.to_vec(),
-    }
+    Packet { link_type, time_ns, wire_bytes, data: data.to_vec() }
 }
 
 /// The error after one good packet, which begins right behind that.
 fn error_behind_packet(file: impl Fn(Pcapng) -> Pcapng) -> CaptureError {
-    let good = || {
-        Pcapng::new(Little)
-            .interface(ETHERNET, 0, &[])
-            .enhanced(0, 1, 3, b"abc")
-    };
+    let good = || Pcapng::new(Little).interface(ETHERNET, 0, &[]).enhanced(0, 1, 3, b"abc");
     let outcome = read(&file(good()).bytes);
     assert_eq!(outcome.packets.len(), 1);
     let error = outcome.error.expect("an error");
@@ -39,10 +30,7 @@ fn enhanced_packets_in_both_byte_orders() {
         let packets = read(&file.bytes).clean();
         assert_eq!(
             packets,
-            [
-                packet(ETHERNET, 1_700_000_000_123_456_000, 60, b"abcde"),
-                packet(ETHERNET, 0, 0, b"")
-            ]
+            [packet(ETHERNET, 1_700_000_000_123_456_000, 60, b"abcde"), packet(ETHERNET, 0, 0, b"")]
         );
         let capture = open(&file.bytes).unwrap();
         assert_eq!((capture.format(), capture.compression()), ("pcapng", None));
@@ -83,21 +71,10 @@ fn each_section_has_its_byte_order_and_interfaces() {
         .section(Little)
         .enhanced(0, 3, 1, b"c");
     let outcome = read(&file.bytes);
-    assert_eq!(
-        outcome.packets,
-        [
-            packet(ETHERNET, 1000, 1, b"a"),
-            packet(RAW_IP, 2000, 1, b"b")
-        ]
-    );
+    assert_eq!(outcome.packets, [packet(ETHERNET, 1000, 1, b"a"), packet(RAW_IP, 2000, 1, b"b")]);
     let error = outcome.error.unwrap();
     assert_eq!(error.kind, CaptureErrorKind::Damaged);
-    assert!(
-        error
-            .message
-            .starts_with("packet 3 names interface 0, which no block describes"),
-        "{error}"
-    );
+    assert!(error.message.starts_with("packet 3 names interface 0, which no block describes"), "{error}");
 }
 
 #[test]
@@ -127,14 +104,13 @@ fn simple_packets_take_the_time_of_the_packet_before() {
 #[test]
 fn obsolete_packet_blocks() {
     for order in [Little, Big] {
-        let file = Pcapng::new(order)
-            .interface(ETHERNET, 0, &[])
-            .interface(RAW_IP, 0, &[])
-            .obsolete(1, (1 << 32) + 1, 60, b"abcde");
-        assert_eq!(
-            read(&file.bytes).clean(),
-            [packet(RAW_IP, 4_294_967_297_000, 60, b"abcde")]
+        let file = Pcapng::new(order).interface(ETHERNET, 0, &[]).interface(RAW_IP, 0, &[]).obsolete(
+            1,
+            (1 << 32) + 1,
+            60,
+            b"abcde",
         );
+        assert_eq!(read(&file.bytes).clean(), [packet(RAW_IP, 4_294_967_297_000, 60, b"abcde")]);
     }
 }
 
@@ -155,9 +131,7 @@ fn drops_are_the_last_of_each_interface() {
             .statistics(0, &[(5, 1000)]);
         assert_eq!(read(&file.bytes).dropped, 2 + 20 + 100 + 1000);
     }
-    let most = Pcapng::new(Little)
-        .interface(ETHERNET, 0, &[])
-        .statistics(0, &[(5, u64::MAX), (7, u64::MAX)]);
+    let most = Pcapng::new(Little).interface(ETHERNET, 0, &[]).statistics(0, &[(5, u64::MAX), (7, u64::MAX)]);
     assert_eq!(read(&most.bytes).dropped, u64::MAX);
 }
 
@@ -184,96 +158,39 @@ fn a_length_may_leave_out_the_padding() {
         .enhanced(0, 1, 1, b"a");
     assert_eq!(
         read(&file.bytes).clean(),
-        [
-            packet(ETHERNET, 0, 5, b"abcde"),
-            packet(ETHERNET, 1000, 1, b"a")
-        ]
+        [packet(ETHERNET, 0, 5, b"abcde"), packet(ETHERNET, 1000, 1, b"a")]
     );
 }
 
 #[test]
 fn messages_of_a_bus_may_be_longer_than_packets() {
     let long = vec![1; 20_000_000];
-    let usb = Pcapng::new(Little)
-        .interface(USB_LINUX, 0, &[])
-        .enhanced(0, 1, 1, &long);
+    let usb = Pcapng::new(Little).interface(USB_LINUX, 0, &[]).enhanced(0, 1, 1, &long);
     assert_eq!(read(&usb.bytes).clean()[0].data.len(), long.len());
-    let both = usb
-        .interface(ETHERNET, 0, &[])
-        .enhanced(1, 1, 1, &vec![0; 262_145]);
-    assert_eq!(
-        read(&both.bytes).error.unwrap().kind,
-        CaptureErrorKind::Damaged
-    );
-    let ethernet = Pcapng::new(Little)
-        .interface(ETHERNET, 0, &[])
-        .enhanced(0, 1, 1, &long);
-    assert_eq!(
-        read(&ethernet.bytes).error.unwrap().kind,
-        CaptureErrorKind::Damaged
-    );
+    let both = usb.interface(ETHERNET, 0, &[]).enhanced(1, 1, 1, &vec![0; 262_145]);
+    assert_eq!(read(&both.bytes).error.unwrap().kind, CaptureErrorKind::Damaged);
+    let ethernet = Pcapng::new(Little).interface(ETHERNET, 0, &[]).enhanced(0, 1, 1, &long);
+    assert_eq!(read(&ethernet.bytes).error.unwrap().kind, CaptureErrorKind::Damaged);
 }
 
 #[test]
 fn damage_is_found_where_it_begins() {
     type Damage = fn(Pcapng) -> Pcapng;
     let cases: [(Damage, &str); 14] = [
-        (
-            |file| file.raw_block(6, 11, &[0; 40], 52),
-            "block of type 0x6 claims 11 bytes",
-        ),
-        (
-            |file| file.raw_block(0x99, 8, &[], 8),
-            "block of type 0x99 claims 8 bytes",
-        ),
-        (
-            |file| file.raw_block(6, 16_777_220, &[0; 40], 52),
-            "block of type 0x6 claims 16777220 bytes",
-        ),
-        (
-            |file| file.raw_block(6, 28, &[0; 16], 28),
-            "block of type 0x6 claims 28 bytes",
-        ),
-        (
-            |file| file.raw_block(1, 16, &[0; 4], 16),
-            "block of type 0x1 claims 16 bytes",
-        ),
-        (
-            |file| file.raw_block(6, 40, &[0; 28], 41),
-            "begins with the length 40 and ends with 41",
-        ),
-        (
-            |file| file.raw_block(0x99, 16, &[0; 4], 12),
-            "begins with the length 16 and ends with 12",
-        ),
-        (
-            |file| file.enhanced(1, 0, 0, b""),
-            "packet 2 names interface 1",
-        ),
-        (
-            |file| file.enhanced(u32::MAX, 0, 0, b""),
-            "packet 2 names interface 4294967295",
-        ),
-        (
-            |file| file.obsolete(7, 0, 0, b""),
-            "packet 2 names interface 7",
-        ),
-        (
-            |file| file.simple(9, b"abcd"),
-            "packet 2 claims 9 captured bytes",
-        ),
-        (
-            |file| file.block(6, &[0xff, 0xff, 0xff, 0xff].repeat(5)),
-            "packet 2 names interface",
-        ),
-        (
-            |file| file.interface(1, 0, &[(IF_TSRESOL, b"abc")]),
-            "option 9 of an interface description has 3",
-        ),
-        (
-            |file| file.block(0x0a0d_0d0a, &[0; 16]),
-            "a section header without its byte-order magic",
-        ),
+        (|file| file.raw_block(6, 11, &[0; 40], 52), "block of type 0x6 claims 11 bytes"),
+        (|file| file.raw_block(0x99, 8, &[], 8), "block of type 0x99 claims 8 bytes"),
+        (|file| file.raw_block(6, 16_777_220, &[0; 40], 52), "block of type 0x6 claims 16777220 bytes"),
+        (|file| file.raw_block(6, 28, &[0; 16], 28), "block of type 0x6 claims 28 bytes"),
+        (|file| file.raw_block(1, 16, &[0; 4], 16), "block of type 0x1 claims 16 bytes"),
+        (|file| file.raw_block(6, 40, &[0; 28], 41), "begins with the length 40 and ends with 41"),
+        (|file| file.raw_block(0x99, 16, &[0; 4], 12), "begins with the length 16 and ends with 12"),
+        (|file| file.enhanced(1, 0, 0, b""), "packet 2 names interface 1"),
+        (|file| file.enhanced(u32::MAX, 0, 0, b""), "packet 2 names interface 4294967295"),
+        (|file| file.obsolete(7, 0, 0, b""), "packet 2 names interface 7"),
+        (|file| file.simple(9, b"abcd"), "packet 2 claims 9 captured bytes"),
+        (|file| file.block(6, &[0xff, 0xff, 0xff, 0xff].repeat(5)), "packet 2 names interface"),
+        (|file| file.interface(1, 0, &[(IF_TSRESOL, b"abc")]), "option 9 of an interface description has 3"),
+        (|file| file.block(0x0a0d_0d0a, &[0; 16]), "a section header without its byte-order magic"),
     ];
     for (file, what) in cases {
         let error = error_behind_packet(file);
@@ -284,26 +201,11 @@ fn damage_is_found_where_it_begins() {
 
 #[test]
 fn options_that_run_out_of_their_block() {
-    let body = [
-        &[1, 0, 0, 0, 0, 0, 0, 0][..],
-        &[IF_TSRESOL as u8, 0, 200, 0, 6, 0, 0, 0],
-    ]
-    .concat();
+    let body = [&[1, 0, 0, 0, 0, 0, 0, 0][..], &[IF_TSRESOL as u8, 0, 200, 0, 6, 0, 0, 0]].concat();
     let error = error_behind_packet(|file| file.block(1, &body));
-    assert!(
-        error
-            .message
-            .starts_with("option 9 of an interface description runs out"),
-        "{error}"
-    );
-    let error =
-        error_behind_packet(|file| file.block(5, &[&[0; 12][..], &[5, 0, 8, 0, 1, 2]].concat()));
-    assert!(
-        error
-            .message
-            .starts_with("option 5 of interface statistics runs out"),
-        "{error}"
-    );
+    assert!(error.message.starts_with("option 9 of an interface description runs out"), "{error}");
+    let error = error_behind_packet(|file| file.block(5, &[&[0; 12][..], &[5, 0, 8, 0, 1, 2]].concat()));
+    assert!(error.message.starts_with("option 5 of interface statistics runs out"), "{error}");
 }
 
 #[test]
@@ -326,35 +228,20 @@ fn other_versions_are_refused() {
 
 #[test]
 fn a_cut_block() {
-    let file = Pcapng::new(Little)
-        .interface(ETHERNET, 0, &[])
-        .enhanced(0, 1, 3, b"abc")
-        .bytes;
+    let file = Pcapng::new(Little).interface(ETHERNET, 0, &[]).enhanced(0, 1, 3, b"abc").bytes;
     let start = file.len() as u64 - 48;
     let error = read(&file[..file.len() - 1]).error.unwrap();
     assert_eq!((error.kind, error.offset), (CaptureErrorKind::Cut, start));
-    assert!(
-        error
-            .message
-            .starts_with("the file ends inside packet 1 (needs 48 bytes, has 47)"),
-        "{error}"
-    );
+    assert!(error.message.starts_with("the file ends inside packet 1 (needs 48 bytes, has 47)"), "{error}");
     let error = read(&[&file[..], &[1]].concat()).error.unwrap();
     assert!(
-        error
-            .message
-            .starts_with("the file ends inside a block behind packet 1 (needs 12 bytes, has 1)")
+        error.message.starts_with("the file ends inside a block behind packet 1 (needs 12 bytes, has 1)")
     );
     // A lie about its length must cost no memory.
     let long = Pcapng::new(Little).raw_block(0x99, u32::MAX, b"", 0).bytes;
     let error = read(&long).error.unwrap();
     assert_eq!(error.kind, CaptureErrorKind::Cut);
-    assert!(
-        error
-            .message
-            .contains("a block of type 0x99 behind packet 0 (needs 4294967296"),
-        "{error}"
-    );
+    assert!(error.message.contains("a block of type 0x99 behind packet 0 (needs 4294967296"), "{error}");
 }
 
 #[test]
@@ -365,8 +252,5 @@ fn interfaces_are_bounded() {
     }
     let error = read(&file.bytes).error.unwrap();
     assert_eq!(error.kind, CaptureErrorKind::Damaged);
-    assert!(
-        error.message.starts_with("more than 65536 interfaces"),
-        "{error}"
-    );
+    assert!(error.message.starts_with("more than 65536 interfaces"), "{error}");
 }

@@ -32,15 +32,10 @@ fn pcap() -> impl Strategy<Value = Sample> {
         let mut ends = vec![(file.bytes.len(), 0)];
         for (index, ([seconds, fraction, original], data)) in packets.into_iter().enumerate() {
             let header = [seconds, fraction, data.len() as u32, original, 0, 0];
-            file = file
-                .words(&header[..if magic == 0xa1b2_cd34 { 6 } else { 4 }])
-                .data(&data);
+            file = file.words(&header[..if magic == 0xa1b2_cd34 { 6 } else { 4 }]).data(&data);
             ends.push((file.bytes.len(), index + 1));
         }
-        Sample {
-            bytes: file.bytes,
-            ends,
-        }
+        Sample { bytes: file.bytes, ends }
     })
 }
 
@@ -75,10 +70,8 @@ fn pcapng() -> impl Strategy<Value = Sample> {
         file = file.interface(ETHERNET, 0, &[]);
         ends.push((file.bytes.len(), packets));
         for block in blocks {
-            packets += usize::from(matches!(
-                block,
-                Block::Enhanced(..) | Block::Simple(_) | Block::Obsolete(..)
-            ));
+            packets +=
+                usize::from(matches!(block, Block::Enhanced(..) | Block::Simple(_) | Block::Obsolete(..)));
             file = match block {
                 Block::Section(order) => {
                     file = file.section(order);
@@ -94,10 +87,7 @@ fn pcapng() -> impl Strategy<Value = Sample> {
             };
             ends.push((file.bytes.len(), packets));
         }
-        Sample {
-            bytes: file.bytes,
-            ends,
-        }
+        Sample { bytes: file.bytes, ends }
     })
 }
 
@@ -107,8 +97,7 @@ fn sample() -> impl Strategy<Value = Sample> {
 
 /// Plain, or packed one of the three ways.
 fn packed(bytes: &[u8], how: usize) -> Vec<u8> {
-    PACK.get(how)
-        .map_or_else(|| bytes.to_vec(), |(_, pack)| pack(bytes))
+    PACK.get(how).map_or_else(|| bytes.to_vec(), |(_, pack)| pack(bytes))
 }
 
 proptest! {

@@ -48,10 +48,12 @@ fn play(script: &str, (initiator, responder): (&str, &str), isn: [u32; 2]) -> Ve
         let (own, peer) = (usize::from(from_responder), usize::from(!from_responder));
         let (flags, payload_bytes) = match letter.to_ascii_uppercase() {
             'U' => return udp(0, &ends),
-            'S' => return tcp(0, &ends, "S", isn[0], 0, 0),
-            'T' => return tcp(0, &ends, "S", isn[0], 0, DATA_ON_SYN),
-            'H' => return tcp(0, &ends, "SA", isn[1], isn[0].wrapping_add(1), 0),
-            'K' => return tcp(0, &ends, "SA", isn[1], isn[0].wrapping_add(1 + u32::from(DATA_ON_SYN)), 0),
+            'S' => return tcp(0, &ends, "S", isn[own], 0, 0),
+            'T' => return tcp(0, &ends, "S", isn[own], 0, DATA_ON_SYN),
+            'H' => return tcp(0, &ends, "SA", isn[own], isn[peer].wrapping_add(1), 0),
+            'K' => {
+                return tcp(0, &ends, "SA", isn[own], isn[peer].wrapping_add(1 + u32::from(DATA_ON_SYN)), 0);
+            }
             'A' => ("A", 0),
             'D' => ("PA", 10),
             'F' => ("FA", 0),
