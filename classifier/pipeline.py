@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier import handshake, roles, services, sources
-from classifier.flows.spool import Spool
 from classifier.flows.stitch import stitch
 from classifier.sources import Input, Source
 from classifier.traffic import Metered, Traffic
@@ -92,10 +91,9 @@ def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
 
 
 def _stitched(metered: Metered) -> Iterable[pa.RecordBatch]:
-    spool: Spool = metered.spool
-    if len(metered.captures) < 2 and not metered.time_ran_back:
-        return spool  # nothing can have come apart
-    return stitch(spool, metered.captures, **metered.idle)
+    if metered.files < 2 and not metered.time_ran_back:
+        return metered.spool  # nothing can have come apart
+    return stitch(metered.spool, metered.captures, **metered.idle)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

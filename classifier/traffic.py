@@ -98,9 +98,12 @@ class Traffic:
         return {"packets": packets, "in_flows": packets - sum(lost.values()), **lost}
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of the flow table batch by batch; they are judged on the way."""
+        """Yield the rows of the flow table batch by batch, each in the order of `first_seen`.
+
+        The flows are judged on the way.
+        """
         for judged in self._judge(self.metered):
-            yield present(judged, self.metered.captures)
+            yield present(judged.sort_by("first_seen_ns"), self.metered.captures)
 
     def to_arrow(self) -> pa.Table:
         """Return the flow table, in the order of `first_seen`."""

@@ -6,48 +6,64 @@ rows whose key occurs more than once are found, and the joined ones put back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from classifier import _meter
+from classifier.flows.addresses import octets
+from classifier.flows.spool import Spool
 
-KEY = ["proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b"]
+_Hashes = npt.NDArray[np.uint64]
 
 
 def stitch(
-    batches: Iterable[pa.RecordBatch], captures: list[str], *, tcp_idle_ns: int, udp_idle_ns: int
+    spool: Spool, captures: list[str], *, tcp_idle_ns: int, udp_idle_ns: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `batches` with those of one flow joined.
+    """Yield the rows of the spool with those of one flow joined.
 
-    Each batch has the flow facts and `capture`, an index into `captures`, to which the names of
-    combinations are added. The batches come in the order of the capture.
+    The rows have the flow facts and `capture`, an index into `captures`, to which the names of
+    combinations are added. They lie in the spool in the order of the capture. In memory are eight
+    bytes a row, and the rows whose key occurs more than once.
     """
-    table = pa.Table.from_batches(batches)
-    repeated = _repeated(table)
-    yield from table.filter(pa.array(~repeated)).to_batches()
-    if not repeated.any():
+    hashes = [_key_hashes(batch) for batch in spool]
+    repeated = _repeated(hashes)
+    pieces = []
+    for batch, hashed in zip(spool, hashes, strict=True):
+        again = np.isin(hashed, repeated)
+        pieces.append(batch.filter(pa.array(again)))
+        yield batch.filter(pa.array(~again))
+    if not len(repeated):
         return
-    (pieces,) = table.filter(pa.array(repeated)).combine_chunks().to_batches()
-    joined, groups = _meter.stitch(pieces, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+    (candidates,) = pa.Table.from_batches(pieces).combine_chunks().to_batches()
+    joined, groups = _meter.stitch(candidates, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
-    yield rows.append_column(
-        "capture", _captures(rows.num_rows, group, pieces["capture"].to_numpy(), captures)
-    )
+    came_from = _captures(rows.num_rows, group, candidates["capture"].to_numpy(), captures)
+    yield rows.append_column("capture", came_from)
 
 
-def _repeated(table: pa.Table) -> npt.NDArray[np.bool_]:
-    """Whether each row's key occurs again."""
-    counted = table.select(KEY).append_column("row", pa.array(np.arange(table.num_rows))).group_by(KEY)
-    found = counted.aggregate([("row", "list")])["row_list"].combine_chunks()
-    several = pc.greater(pc.list_value_length(found), 1)
-    repeated = np.zeros(table.num_rows, dtype=bool)
-    repeated[pc.list_flatten(found.filter(several)).to_numpy()] = True
-    return repeated
+def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
+    """Hash the keys of n rows: equal keys are equal, others hardly ever."""
+    ports = facts["port_a"].to_numpy().astype(np.uint64) << 16 | facts["port_b"].to_numpy()
+    kind = facts["proto"].to_numpy().astype(np.uint64) << 8 | facts["ip_version"].to_numpy()
+    addresses = [octets(facts[end]).view(np.uint64) for end in ("addr_a", "addr_b")]
+    words = [ports, kind, *(address[:, half] for address in addresses for half in (0, 1))]
+    hashes = np.zeros(facts.num_rows, dtype=np.uint64)
+    for word in words:  # multiply and fold, modulo 2**64
+        hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= hashes >> np.uint64(29)
+    return hashes
+
+
+def _repeated(hashes: list[_Hashes]) -> _Hashes:
+    """Return the hashes that occur more than once."""
+    if not hashes:
+        return np.array([], dtype=np.uint64)
+    ordered = np.sort(np.concatenate(hashes))
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
 def _captures(

@@ -48,7 +48,7 @@ class Grouping:
         return pa.array(np.bincount(pairs[:, 0], minlength=len(self.first_rows)).astype(np.uint64))
 
     def values(self, column: str, where: Mask) -> pa.ListArray:
-        """List in each group the distinct values of a column of numbers, sorted, in the rows `where` says (g)."""
+        """List in each group the distinct numbers of a column, sorted, in the rows `where` says (g)."""
         numbers = _one(self._table[column])
         pairs = self._pairs(numbers.to_numpy().astype(np.int64), where)
         offsets = np.searchsorted(pairs[:, 0], np.arange(len(self.first_rows) + 1)).astype(np.int32)

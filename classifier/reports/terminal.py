@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 from rich.text import Text
 
 from classifier.reports.summary import REASONS
+from classifier.reports.totals import ATTEMPTS
 
 Row = dict[str, Any]
 #: A pipe has no width: wide enough for every column.
@@ -25,12 +26,13 @@ TEXT_WIDTH = 21
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: how to make its text from a row, and whether it may be left out."""
+    """A column of a table: how to make its text from a row, and what may be done to it to save room."""
 
     head: str
     text: Callable[[Row], str]
     number: bool = False
-    #: Where the terminal is too narrow, the column with the highest goes first; 0 stays.
+    folds: bool = False
+    #: Where the terminal is too narrow, the column with the highest is left out first; 0 stays.
     spare: int = 0
 
 
@@ -41,46 +43,62 @@ def console() -> Console:
 
 
 def show(out: Console, title: str, columns: Iterable[Column], rows: Iterable[Row]) -> None:
-    """Print a table, unless it would be empty."""
+    """Print a table, unless it would be empty. rich's own tables manage a thousand rows a second."""
     every = list(rows)
     if not every:
         return
-    shown = _fitting({column: [clean(column.text(row)) for row in every] for column in columns}, out.width)
-    # SIMPLE_HEAD brings one of the blanks between columns along.
-    box, blanks = (SIMPLE_HEAD, GAP - 1) if out.is_terminal else (None, GAP)
-    table = Table(box=box, padding=(0, blanks, 0, 0), show_edge=False, pad_edge=False)
-    for column in shown:
-        side: JustifyMethod = "right" if column.number else "left"
-        table.add_column(column.head, justify=side, no_wrap=column.number, overflow="fold")
-    for texts in zip(*shown.values(), strict=True):
-        table.add_row(*map(Text, texts))
+    texts = {column: [clean(column.text(row)) for row in every] for column in columns}
+    widths = _fitting(texts, out.width)
     if title:
         out.print(Text(title, style="bold"))
-    with out.capture() as text:
-        out.print(table)
-    # No blanks at line ends: they get in the way where the text is pasted.
-    out.file.write("\n".join(line.rstrip() for line in text.get().splitlines()) + "\n\n")
+    heads = _lines([column.head for column in widths], widths)
+    out.print(Text("\n".join(heads), style="bold"), soft_wrap=True)
+    if out.is_terminal:
+        rule = "─" if out.encoding.startswith("utf") else "-"
+        out.file.write(rule * (sum(widths.values()) + GAP * (len(widths) - 1)) + "\n")
+    for cells in zip(*(texts[column] for column in widths), strict=True):
+        out.file.writelines(f"{line}\n" for line in _lines(cells, widths))
+    out.file.write("\n")
 
 
-def _fitting(columns: dict[Column, list[str]], width: int) -> dict[Column, list[str]]:
-    """Leave out columns until the others fit: no number is cut, no word of a header folded."""
-    needs = {
-        column: max(
-            len(column.head),
-            min(max(map(cell_len, texts)), width if column.number else TEXT_WIDTH),
-        )
-        for column, texts in columns.items()
-    }
-    while sum(needs.values()) + GAP * (len(needs) - 1) > width:
-        last = max(needs, key=lambda column: column.spare)
+def _fitting(texts: dict[Column, list[str]], width: int) -> dict[Column, int]:
+    """Choose columns and their widths: no header is folded, no number cut."""
+    full = {column: max(cell_len(text) for text in [column.head, *texts[column]]) for column in texts}
+    least = {column: max(len(column.head), min(full[column], TEXT_WIDTH)) for column in texts if column.folds}
+    room = width + GAP
+    while sum((full | least)[column] + GAP for column in full) > room:
+        last = max(full, key=lambda column: column.spare)
         if not last.spare:
             break
-        del needs[last]
-    return {column: columns[column] for column in needs}
+        del full[last]
+        least.pop(last, None)
+    while (over := sum(full.values()) + GAP * len(full) - room) > 0 and any(
+        full[c] > len(c.head) for c in least
+    ):
+        widest = max(least, key=lambda column: full[column] - len(column.head))
+        full[widest] = max(full[widest] - over, full[widest] - 1 - (full[widest] - len(widest.head)) // 2)
+    return full
+
+
+def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:
+    """Lay out one row, of several lines where text is folded."""
+    folded = [
+        [cell] if cell_len(cell) <= width else chop_cells(cell, width)
+        for cell, width in zip(cells, widths.values(), strict=True)
+    ]
+    for parts in zip_longest(*folded, fillvalue=""):
+        padded = (
+            " " * (width - cell_len(part)) + part if column.number else set_cell_size(part, width)
+            for part, (column, width) in zip(parts, widths.items(), strict=True)
+        )
+        # No blanks at line ends: they get in the way where the text is pasted.
+        yield (" " * GAP).join(padded).rstrip()
 
 
 def clean(text: str) -> str:
     """Take out what could steer a terminal: text may come from packets, or from file names."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
@@ -109,8 +127,8 @@ def _print_head(out: Console, report: Row) -> None:
     attempts = flows["refused"] + flows["unanswered"] + flows["unsolicited"]
     out.print(
         Text(
-            f"{flows['total']:,} flows, by how the server is known: {flows['confirmed']:,} confirmed, "
-            f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts"
+            f"{flows['total']:,} flows: server confirmed in {flows['confirmed']:,}, inferred in "
+            f"{flows['inferred']:,}, ambiguous in {flows['ambiguous']:,}; {attempts:,} attempts"
         )
     )
     out.print()
@@ -123,12 +141,12 @@ def _print_accounting(out: Console, report: Row) -> None:
     out.print(Text(f"Packets: {counts['packets']:,} = " + " + ".join(parts)))
 
 
-def _number(name: str, head: str, from_width: int = 0) -> Column:
-    return Column(head, lambda row: "" if row[name] is None else f"{row[name]:,}", True, from_width)
+def _number(name: str, head: str, spare: int = 0) -> Column:
+    return Column(head, lambda row: "" if row[name] is None else f"{row[name]:,}", number=True, spare=spare)
 
 
-def _size(name: str, head: str, from_width: int = 0) -> Column:
-    return Column(head, lambda row: size_text(row[name]), True, from_width)
+def _size(name: str, head: str, spare: int = 0) -> Column:
+    return Column(head, lambda row: size_text(row[name]), number=True, spare=spare)
 
 
 def size_text(size_bytes: int) -> str:
@@ -136,13 +154,16 @@ def size_text(size_bytes: int) -> str:
     return decimal(size_bytes).replace(" bytes", " B").replace(" byte", " B")
 
 
-def _time(name: str, from_width: int) -> Column:
+def _time(name: str, spare: int) -> Column:
     """Column of a time, to the second."""
-    return Column(
-        name.replace("_", " ").capitalize(),
-        lambda row: row[name][:19].replace("T", " "),
-        from_width=from_width,
-    )
+    head = name.replace("_", " ").capitalize()
+    return Column(head, lambda row: row[name][:19].replace("T", " "), spare=spare)
+
+
+def _end(side: str) -> Column:
+    """Column of an address and port."""
+    ip, port = f"{side}_ip", f"{side}_port"
+    return Column(side.capitalize(), lambda row: endpoint(row[ip], row[port]), folds=True)
 
 
 def _service(row: Row) -> str:
@@ -160,6 +181,17 @@ def _ports(row: Row) -> str:
     return f"{several}/{row['proto']}" if row["proto"] else ""
 
 
+def _attempts(row: Row) -> str:
+    return ", ".join(f"{row[outcome]:,} {outcome}" for outcome in ATTEMPTS if row[outcome])
+
+
+def _role(row: Row) -> str:
+    """Name the role; only what is confirmed is certain, so nothing else is rounded up to 100 %."""
+    if row["role"] == "confirmed":
+        return "confirmed"
+    return f"{row['role']} {int(row['role_confidence'] * 100)}%"
+
+
 def endpoint(ip: str, port: int | None) -> str:
     """Write an address and port, IPv6 in brackets."""
     if port is None:
@@ -168,65 +200,65 @@ def endpoint(ip: str, port: int | None) -> str:
 
 
 _SERVICES = [
-    Column("Service", _service),
-    Column("Port", _ports),
+    Column("Service", _service, folds=True),
+    Column("Port", _ports, folds=True, spare=2),
     _size("bytes", "Bytes"),
-    Column("Share", lambda row: f"{row['share']:.1%}", True),
-    _size("client_bytes", "from clients", 112),
-    _size("server_bytes", "from servers", 112),
+    Column("Share", lambda row: f"{row['share']:.1%}", number=True, spare=1),
+    _size("client_bytes", "from clients", 9),
+    _size("server_bytes", "from servers", 8),
     _number("flows", "Flows"),
-    _number("confirmed", "confirmed"),
-    _number("inferred", "inferred"),
-    _number("ambiguous", "ambiguous"),
-    _number("servers", "Servers", 90),
-    _number("clients", "Clients", 100),
+    _number("confirmed", "confirmed", 3),
+    _number("inferred", "inferred", 4),
+    _number("ambiguous", "ambiguous", 5),
+    _number("servers", "Servers", 6),
+    _number("clients", "Clients", 7),
 ]
 
 SERVERS = [
-    Column("Server", lambda row: endpoint(row["server_ip"], row["server_port"])),
-    Column("Service", _service_and_proto),
-    Column("Known by", lambda row: (row["known_by"] or "").replace("_", " ")),
-    _size("bytes", "Bytes"),
-    _size("client_bytes", "from clients", 112),
-    _size("server_bytes", "from server", 100),
-    _number("flows", "Flows"),
-    _number("clients", "Clients"),
-    _time("first_seen", 120),
-    _time("last_seen", 142),
+    _end("server"),
+    Column("Service", _service_and_proto, folds=True),
+    Column("Known by", lambda row: (row["known_by"] or "").replace("_", " "), spare=2),
+    _size("bytes", "Bytes", 1),
+    _size("client_bytes", "from clients", 6),
+    _size("server_bytes", "from server", 5),
+    _number("flows", "Flows", 3),
+    _number("clients", "Clients", 4),
+    _time("first_seen", 7),
+    _time("last_seen", 8),
 ]
 
 _CLIENTS = [
-    Column("Client", lambda row: row["client_ip"]),
+    Column("Client", lambda row: row["client_ip"], folds=True),
     _size("bytes", "Bytes"),
-    _size("client_bytes", "sent", 60),
-    _size("server_bytes", "received", 60),
-    _number("flows", "Flows"),
-    _number("servers", "Servers"),
+    _size("client_bytes", "sent", 3),
+    _size("server_bytes", "received", 4),
+    _number("flows", "Flows", 1),
+    _number("servers", "Servers", 2),
 ]
 
 _ATTEMPTS = [
-    Column("Target", lambda row: endpoint(row["target_ip"], row["target_port"])),
-    Column("Service", _service_and_proto),
-    _number("refused", "refused"),
-    _number("unanswered", "unanswered"),
-    _number("unsolicited", "unsolicited"),
-    _number("sources", "Sources", 90),
-    _number("attempt_packets", "Packets"),
+    Column("Target", lambda row: endpoint(row["target_ip"], row["target_port"]), folds=True),
+    Column("Service", _service_and_proto, folds=True, spare=1),
+    Column("Attempts", _attempts, folds=True),
+    _number("sources", "Sources", 2),
+    _number("attempt_packets", "Packets", 3),
 ]
 
 FLOWS = [
-    _time("first_seen", 100),
-    Column("Client", lambda row: endpoint(row["client_ip"], row["client_port"])),
-    Column("Server", lambda row: endpoint(row["server_ip"], row["server_port"])),
-    Column("Proto", lambda row: row["proto"]),
-    Column("Service", lambda row: row["service"] or "|".join(row["service_candidates"]) or "(no rule)"),
+    _time("first_seen", 6),
+    _end("client"),
+    _end("server"),
+    Column("Proto", lambda row: row["proto"], spare=3),
     Column(
-        "Role",
-        lambda row: row["role"] + (f" {row['role_confidence']:.0%}" if row["role"] != "confirmed" else ""),
+        "Service",
+        lambda row: row["service"] or "|".join(row["service_candidates"]) or "(no rule)",
+        folds=True,
+        spare=1,
     ),
-    Column("Evidence", lambda row: ", ".join(row["role_evidence"]), from_width=150),
-    Column("Outcome", lambda row: row["outcome"]),
-    Column("State", lambda row: row["conn_state"], from_width=130),
-    _size("client_bytes", "from client", 110),
-    _size("server_bytes", "from server", 110),
+    Column("Role", _role, spare=2),
+    Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),
+    Column("Outcome", lambda row: row["outcome"], spare=4),
+    Column("State", lambda row: row["conn_state"], spare=8),
+    _size("client_bytes", "from client", 7),
+    _size("server_bytes", "from server", 5),
 ]

@@ -26,7 +26,7 @@ const BATCH_ROWS: usize = 1 << 15;
 
 create_exception!(_meter, MeterError, PyException);
 
-/// A record batch, handed over by the Arrow PyCapsule interface without a copy.
+/// A record batch, handed over by the Arrow `PyCapsule` interface without a copy.
 #[pyclass(frozen)]
 struct Batch(RecordBatch);
 
@@ -45,7 +45,8 @@ impl Batch {
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         drop(requested_schema); // the interface allows to hand over what is there
         let data = StructArray::from(self.0.clone()).into_data();
-        let schema = FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(arrow_error)?;
+        let schema =
+            FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(|error| arrow_error(&error))?;
         Ok((
             PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
             PyCapsule::new_with_value(py, FFI_ArrowArray::new(&data), c"arrow_array")?,
@@ -53,7 +54,7 @@ impl Batch {
     }
 }
 
-fn arrow_error(error: ArrowError) -> PyErr {
+fn arrow_error(error: &ArrowError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
@@ -70,7 +71,7 @@ fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
         let schema = FFI_ArrowSchema::from_raw(schema.as_ptr());
         ffi::from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), &schema)
     };
-    let data = data.map_err(arrow_error)?;
+    let data = data.map_err(|error| arrow_error(&error))?;
     if !matches!(data.data_type(), arrow_schema::DataType::Struct(_)) {
         return Err(PyValueError::new_err("a record batch is needed"));
     }
@@ -168,10 +169,7 @@ impl Reader {
                 state.problem = None;
                 return Err(exception);
             }
-            if state.at_end {
-                state.meter.finish();
-                state.done = true;
-            }
+            state.done = state.at_end && state.meter.finish(BATCH_ROWS);
             Ok(Some(Batch(state.meter.take())))
         })
     }
@@ -281,7 +279,7 @@ fn read(py: Python<'_>, source: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns
 #[pyfunction]
 #[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
 fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
-    let rows = table::rows_of(&import(batch)?).map_err(arrow_error)?;
+    let rows = table::rows_of(&import(batch)?).map_err(|error| arrow_error(&error))?;
     let (joined, groups) = flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
     let mut table = Rows::default();
     for row in &joined {
@@ -292,7 +290,7 @@ fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyRes
 
 #[pyfunction]
 fn community_ids(batch: &Bound<'_, PyAny>) -> PyResult<Batch> {
-    let keys = table::keys_of(&import(batch)?).map_err(arrow_error)?;
+    let keys = table::keys_of(&import(batch)?).map_err(|error| arrow_error(&error))?;
     one_column(
         "community_id",
         Arc::new(keys.iter().map(|key| Some(flow::community_id(key))).collect::<StringArray>()),
@@ -300,7 +298,7 @@ fn community_ids(batch: &Bound<'_, PyAny>) -> PyResult<Batch> {
 }
 
 fn one_column(name: &str, column: ArrayRef) -> PyResult<Batch> {
-    RecordBatch::try_from_iter([(name, column)]).map(Batch).map_err(arrow_error)
+    RecordBatch::try_from_iter([(name, column)]).map(Batch).map_err(|error| arrow_error(&error))
 }
 
 #[pymodule]

@@ -59,20 +59,20 @@ macro_rules! columns {
 
         /// Rows on their way into a record batch.
         #[derive(Default)]
-        pub struct Rows { $( $name: <$type as Column>::Builder, )+ rows: usize }
+        pub struct Rows { $( $name: <$type as Column>::Builder, )+ waiting: usize }
 
         impl Rows {
             /// Adds a row.
             pub fn push(&mut self, row: &Row) {
                 $( row.$name.append(&mut self.$name); )+
-                self.rows += 1;
+                self.waiting += 1;
             }
 
             /// The record batch of all rows since the last call.
             pub fn take(&mut self) -> RecordBatch {
                 let mut arrays = Vec::with_capacity(SCHEMA.fields().len());
                 $( <$type>::finish(&mut self.$name, &mut arrays); )+
-                self.rows = 0;
+                self.waiting = 0;
                 RecordBatch::try_new(schema(), arrays).expect("the builders are made from the schema")
             }
         }
@@ -203,13 +203,13 @@ impl Rows {
     /// How many rows are waiting.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows
+        self.waiting
     }
 
     /// Whether no row is waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.waiting == 0
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Meter {
     rows: Vec<Row>,
     vacant: Vec<u32>,
     swept: usize,
+    /// So many of `rows` were ended by `finish`.
+    ended: usize,
     pending: Vec<Pending>,
     finished: Rows,
     packets: u64,
@@ -76,6 +78,7 @@ impl Meter {
             rows: Vec::new(),
             vacant: Vec::new(),
             swept: 0,
+            ended: 0,
             pending: Vec::with_capacity(LOOKED_UP),
             finished: Rows::default(),
             packets: 0,
@@ -196,20 +199,25 @@ impl Meter {
         self.vacant.push(place as u32);
     }
 
-    /// Ends every flow: the capture is over.
-    pub fn finish(&mut self) {
+    /// Ends the flows that are still active, until `most` rows wait: the capture is over.
+    ///
+    /// Returns whether none is left. Nothing may be taken in after the first call.
+    pub fn finish(&mut self, most: usize) -> bool {
         self.meter_pending();
-        for row in &self.rows {
+        while self.finished.len() < most {
+            let Some(row) = self.rows.get(self.ended) else {
+                (self.rows, self.vacant, self.index) = (Vec::new(), Vec::new(), HashTable::new());
+                return true;
+            };
             if !row.is_vacant() {
                 self.finished.push(row);
             }
+            self.ended += 1;
         }
-        self.rows = Vec::new();
-        self.vacant = Vec::new();
-        self.index = HashTable::new();
+        false
     }
 
-    /// Flows for which there is memory, active or vacant.
+    /// How many places for flows are in memory.
     #[cfg(test)]
     pub(super) fn held_rows(&self) -> usize {
         self.rows.len()

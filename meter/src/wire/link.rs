@@ -6,7 +6,7 @@ use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Network, be16, ethernet};
 
 const NULL: u16 = 0;
 const ETHERNET: u16 = 1;
-/// DLT_RAW, as systems wrote it before LINKTYPE_RAW had a number of its own (OpenBSD: 14, others: 12).
+/// `DLT_RAW`, as systems wrote it before `LINKTYPE_RAW` had a number of its own (OpenBSD: 14, others: 12).
 const RAW_OLD: [u16; 2] = [12, 14];
 const RAW: u16 = 101;
 const LOOP: u16 = 108;
@@ -40,7 +40,7 @@ fn raw(data: &[u8]) -> Result<Network<'_>, Flaw> {
 }
 
 /// BSD loopback: four bytes with the address family, in the byte order of the machine that
-/// captured (LINKTYPE_NULL) or of the network (LINKTYPE_LOOP).
+/// captured (`LINKTYPE_NULL`) or of the network (`LINKTYPE_LOOP`).
 fn null(data: &[u8]) -> Result<Network<'_>, Flaw> {
     let (family, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
     // A family is a small number, so its byte order shows.

@@ -79,12 +79,13 @@ fn only_a_first_fragment_has_ports() {
     assert_eq!(of_v4(0x2000), Ok(packet(4, Transport::Udp, 128, 100)), "more to come");
     assert_eq!(of_v4(0x4000), Ok(packet(4, Transport::Udp, 128, 100)), "not to be fragmented");
     assert_eq!(of_v4(0x2001), Err(Unmetered::LaterFragment));
-    assert_eq!(of_v4(0x1fff), Err(Unmetered::LaterFragment));
+    assert_eq!(of_v4(0x1000), Err(Unmetered::LaterFragment));
     let fragment = extension(FRAGMENT, UDP, 0, &udp(100));
     let of_v6 = |bits: u16| decode(RAW, &ipv6(FRAGMENT, &with(fragment.clone(), 2, &be(bits))));
     assert_eq!(of_v6(0x0001), Ok(packet(6, Transport::Udp, 156, 100)), "more to come");
+    assert_eq!(of_v6(0x0006), Ok(packet(6, Transport::Udp, 156, 100)), "reserved bits");
     assert_eq!(of_v6(0x0008), Err(Unmetered::LaterFragment));
-    assert_eq!(of_v6(0xfff9), Err(Unmetered::LaterFragment));
+    assert_eq!(of_v6(0x8000), Err(Unmetered::LaterFragment));
     // What follows is the middle of something: not to be read as a header, be it too short for one.
     let later = with(extension(FRAGMENT, 60, 0, &[60]), 2, &be(8));
     assert_eq!(decode(RAW, &ipv6(FRAGMENT, &later)), Err(Unmetered::LaterFragment));
@@ -159,6 +160,7 @@ fn damage_is_told_by_layer() {
         ("TCP header of 16 bytes", DamagedTransport, RAW, ipv4(TCP, &with(tcp(0), 12, &[0x40]))),
         ("TCP header of 60 bytes in 59", DamagedTransport, RAW, ipv4(TCP, &with(tcp(39), 12, &[0xf0]))),
         ("TCP header ends early", DamagedTransport, RAW, ipv4(TCP, &tcp(0)[..13])),
+        ("IP promises more than there is", DamagedTransport, RAW, ipv4(TCP, &tcp(0))[..30].to_vec()),
         ("UDP header ends early", DamagedTransport, RAW, ipv4(UDP, &udp(0)[..3])),
         ("no room for a UDP header", DamagedTransport, RAW, udp_in(20 + 7)),
         ("no room for ports", DamagedTransport, RAW, udp_in(20 + 3)),

@@ -63,6 +63,11 @@ fn an_opening_after_midstream_traffic_is_a_new_flow() {
     let [syn, syn_ack, ack] = handshake(1);
     assert_eq!(histories(&[data.clone(), syn, syn_ack.clone(), ack.clone()]), ["D", "ShA"]);
     assert_eq!(histories(&[data, syn_ack, ack]), ["D", "hA"]);
+    let [syn, ..] = handshake(1);
+    let no_acknowledgement = ["R", "F", ""].map(|flags| tcp(0, "a>b", flags, 101, 0, 0));
+    for packet in no_acknowledgement {
+        assert_eq!(histories(&[packet, syn.clone()]).len(), 2);
+    }
 }
 
 #[test]
@@ -84,6 +89,10 @@ fn a_simultaneous_open_is_one_flow() {
     assert_eq!(histories(&[&opening[..], &[retransmitted]].concat()), ["SsHh"]);
     let renewed = tcp(4, "b>a", "S", 90_000, 0, 0);
     assert_eq!(histories(&[&opening[..], &[renewed]].concat()), ["SsHh", "s"]);
+    let [_, syn, _, syn_ack] = opening;
+    let other_syn_ack = tcp(3, "b>a", "SA", 90_000, 101, 0);
+    assert_eq!(histories(&[syn.clone(), syn_ack]), ["sh"], "the other end's packets weren't captured");
+    assert_eq!(histories(&[syn, other_syn_ack]), ["s", "h"]);
 }
 
 #[test]
@@ -126,12 +135,12 @@ fn ports_addresses_and_transports_tell_flows_apart() {
 
 #[test]
 fn an_idle_flow_ends_after_its_limit_not_at_it() {
-    let data = |time_ns| tcp(time_ns, "a>b", "PA", 101, 501, 1);
-    assert_eq!(histories(&[data(0), data(100), data(200)]), ["D"]);
-    assert_eq!(histories(&[data(0), data(101), data(202)]), ["D", "D", "D"]);
-    let udp = |time_ns| udp(time_ns, "a>b");
-    assert_eq!(histories(&[udp(0), udp(10), udp(20)]), ["D"]);
-    assert_eq!(histories(&[udp(0), udp(11), udp(22)]), ["D", "D", "D"]);
+    for (limit_ns, packet) in [(100, tcp(0, "a>b", "PA", 101, 501, 1)), (10, udp(0, "a>b"))] {
+        let every = |gap_ns| [0, gap_ns, 2 * gap_ns].map(|time_ns| packet.clone().at(time_ns));
+        assert_eq!(metered(&every(limit_ns)).len(), 1, "the meter keeps them together");
+        assert_eq!(histories(&every(limit_ns)), ["D"]);
+        assert_eq!(histories(&every(limit_ns + 1)), ["D", "D", "D"]);
+    }
     assert_eq!(histories(&[tcp(0, "a>b", "S", 100, 0, 0), tcp(101, "a>b", "S", 100, 0, 0)]), ["S", "S"]);
 }
 
@@ -168,7 +177,7 @@ fn a_flow_begins_anew_in_the_place_of_the_old_one() {
 fn a_frame_without_a_packet_touches_no_flow() {
     let mut meter = Meter::new(super::packets::IDLE);
     udp(0, "a>b").pass_to(&mut meter);
-    frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").bytes());
+    frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").ip());
     udp(1, "a>b").pass_to(&mut meter);
     assert_eq!(finished(&mut meter).len(), 1);
     assert_eq!((unmetered(&meter), meter.unread_link_types()[&9999]), (1, 1));

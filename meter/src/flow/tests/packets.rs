@@ -13,7 +13,7 @@ pub const IDLE: Idle = Idle { tcp_ns: 100, udp_ns: 10 };
 /// Bytes of the IPv4 and the TCP header.
 pub const TCP_HEADERS: u64 = 40;
 
-/// A packet of raw IPv4.
+/// A packet of IPv4: raw, or in a VLAN.
 #[derive(Clone)]
 pub struct Sent {
     pub time_ns: i64,
@@ -21,6 +21,7 @@ pub struct Sent {
     destination: End,
     transport: Header,
     payload_bytes: u16,
+    vlan: Option<u16>,
 }
 
 #[derive(Clone, Copy)]
@@ -63,24 +64,28 @@ pub fn udp(time_ns: i64, ends: &str) -> Sent {
         destination: end(destination),
         transport: Header::Udp,
         payload_bytes: 7,
+        vlan: None,
     }
 }
 
 /// As it is written in a test.
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = |end: End| format!("{}{}", char::from(end.host), end.port);
-        let (time_ns, source, destination) = (self.time_ns, end(self.source), end(self.destination));
-        let Header::Tcp { flags, sequence, acknowledgement } = self.transport else {
-            return write!(f, r#"udp({time_ns}, "{source}>{destination}")"#);
-        };
-        let flags: String =
-            FLAGS.chars().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|it| it.1).collect();
-        let payload_bytes = self.payload_bytes;
-        write!(
-            f,
-            r#"tcp({time_ns}, "{source}>{destination}", "{flags}", {sequence}, {acknowledgement}, {payload_bytes})"#
-        )
+        let Self { time_ns, source, destination, transport, payload_bytes, vlan } = self;
+        let name = |end: &End| format!("{}{}", char::from(end.host), end.port);
+        let ends = format!("{}>{}", name(source), name(destination));
+        match *transport {
+            Header::Udp => write!(f, "udp({time_ns}, {ends:?})")?,
+            Header::Tcp { flags, sequence, acknowledgement } => {
+                let set = FLAGS.char_indices().filter(|(bit, _)| flags >> bit & 1 != 0);
+                let flags: String = set.map(|(_, letter)| letter).collect();
+                write!(
+                    f,
+                    "tcp({time_ns}, {ends:?}, {flags:?}, {sequence}, {acknowledgement}, {payload_bytes})"
+                )?;
+            }
+        }
+        vlan.map_or(Ok(()), |vlan| write!(f, ".in_vlan(Some({vlan}))"))
     }
 }
 
@@ -90,13 +95,18 @@ impl Sent {
         Self { time_ns, ..self }
     }
 
+    /// The same packet in a VLAN, or in none.
+    pub fn in_vlan(self, vlan: Option<u16>) -> Self {
+        Self { vlan, ..self }
+    }
+
     /// The same packet the other way.
     pub fn mirrored(&self) -> Self {
         Self { source: self.destination, destination: self.source, ..self.clone() }
     }
 
     /// The bytes of the IP packet.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub fn ip(&self) -> Vec<u8> {
         let (protocol, header) = match self.transport {
             Header::Udp => (17, vec![0; 4]), // length and checksum
             Header::Tcp { flags, sequence, acknowledgement } => {
@@ -112,9 +122,17 @@ impl Sent {
         [&ip[..], &addresses, &ports, &header, &vec![0; self.payload_bytes.into()]].concat()
     }
 
+    /// The link type and the bytes of the frame.
+    pub fn frame(&self) -> (u16, Vec<u8>) {
+        let Some(vlan) = self.vlan else { return (101, self.ip()) };
+        let [high, low] = vlan.to_be_bytes();
+        (1, [&[0xee; 12], &[0x81, 0, high, low, 0x08, 0][..], &self.ip()].concat())
+    }
+
     /// Passes it to a meter.
     pub fn pass_to(&self, meter: &mut Meter) {
-        frame(meter, 101, self.time_ns, &self.bytes());
+        let (link_type, data) = self.frame();
+        frame(meter, link_type, self.time_ns, &data);
     }
 }
 
@@ -125,8 +143,14 @@ pub fn frame(meter: &mut Meter, link_type: u16, time_ns: i64, data: &[u8]) {
 
 /// The rows of a meter at the end of its capture.
 pub fn finished(meter: &mut Meter) -> Vec<Row> {
-    meter.finish();
-    rows_of(&meter.take()).expect("the meter's own table")
+    let mut rows = Vec::new();
+    loop {
+        let none_left = meter.finish(7);
+        rows.extend(rows_of(&meter.take()).expect("the meter's own table"));
+        if none_left {
+            return rows;
+        }
+    }
 }
 
 /// The rows of packets, metered but not stitched.

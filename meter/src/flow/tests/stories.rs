@@ -83,6 +83,7 @@ pub struct Step {
     gap_ns: i64,
     /// The packet was captured before the one before it.
     overtakes: bool,
+    vlan: Option<u16>,
     /// Strangers appear so much later: reason for the meter to free what is over by then.
     strangers_ns: Option<i64>,
 }
@@ -94,8 +95,16 @@ fn gaps() -> impl Strategy<Value = i64> {
 
 fn steps(gap_ns: impl Strategy<Value = i64>, far: &'static [i64]) -> impl Strategy<Value = Step> {
     let strangers_ns = prop::option::weighted(0.05, select(far));
-    (any::<Index>(), gap_ns, prop::bool::weighted(0.1), strangers_ns)
-        .prop_map(|(story, gap_ns, overtakes, strangers_ns)| Step { story, gap_ns, overtakes, strangers_ns })
+    let vlan = prop::option::weighted(0.1, 1..4_u16);
+    (any::<Index>(), gap_ns, prop::bool::weighted(0.1), vlan, strangers_ns).prop_map(
+        |(story, gap_ns, overtakes, vlan, strangers_ns)| Step {
+            story,
+            gap_ns,
+            overtakes,
+            vlan,
+            strangers_ns,
+        },
+    )
 }
 
 /// Time never runs back.
@@ -131,7 +140,7 @@ fn mix(mut stories: Vec<VecDeque<Sent>>, steps: &[Step]) -> Vec<Sent> {
     let mut now_ns = 0;
     for (packet, step) in packets.into_iter().zip(steps) {
         now_ns += step.gap_ns;
-        capture.push(packet.at(now_ns));
+        capture.push(packet.at(now_ns).in_vlan(step.vlan));
         if let Some(far_ns) = step.strangers_ns {
             let port = capture.len();
             capture.extend((0..16).map(|more| udp(now_ns + far_ns, &format!("x{}>y", port + more))));
