@@ -252,8 +252,14 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
 }
 
 #[pyfunction]
-#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns))]
-fn read(py: Python<'_>, source: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<Reader> {
+#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, decapsulate = true))]
+fn read(
+    py: Python<'_>,
+    source: &Bound<'_, PyAny>,
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+    decapsulate: bool,
+) -> PyResult<Reader> {
     let raised = Raised::default();
     let path = source.cast::<PyString>().ok();
     let source: Box<dyn Read + Send> = if let Some(path) = path {
@@ -271,7 +277,7 @@ fn read(py: Python<'_>, source: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns
     let capture = py
         .detach(open)
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let meter = Meter::new(Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
+    let meter = Meter::new(Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }, decapsulate);
     let state = State { capture, meter, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })
 }

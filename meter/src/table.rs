@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::builder::{
-    BooleanBuilder, FixedSizeBinaryBuilder, Int64Builder, ListBuilder, UInt8Builder, UInt16Builder,
+    BooleanBuilder, FixedSizeBinaryBuilder, Int64Builder, ListBuilder, StringBuilder, UInt8Builder, UInt16Builder,
     UInt32Builder, UInt64Builder,
 };
 use arrow_array::cast::AsArray;
@@ -16,6 +16,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::flow::{Event, Events, Key};
+use crate::wire::Path;
 
 /// How a column of a later piece joins that of an earlier piece of the same flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +137,8 @@ columns! {
     evicted: bool, Or;
     /// Outermost VLAN id
     vlan: Option<u16>, First;
+    /// What its packets were wrapped in, outermost first
+    tunnel: Path, First;
     /// Time of the earliest packet, nanoseconds since 1970 UTC
     first_seen_ns: i64, Min;
     /// Time of the latest packet, nanoseconds since 1970 UTC
@@ -176,6 +179,7 @@ impl Row {
             past_opening: false,
             evicted: false,
             vlan: None,
+            tunnel: Path::default(),
             first_seen_ns: time_ns,
             last_seen_ns: time_ns,
             packets_ab: 0,
@@ -295,6 +299,7 @@ pub struct KeyBuilder {
     port_a: UInt16Builder,
     addr_b: FixedSizeBinaryBuilder,
     port_b: UInt16Builder,
+    network_id: UInt32Builder,
 }
 
 impl Default for KeyBuilder {
@@ -306,13 +311,14 @@ impl Default for KeyBuilder {
             port_a: UInt16Builder::default(),
             addr_b: FixedSizeBinaryBuilder::new(16),
             port_b: UInt16Builder::default(),
+            network_id: UInt32Builder::default(),
         }
     }
 }
 
 impl Column for Key {
     type Builder = KeyBuilder;
-    const WIDTH: usize = 6;
+    const WIDTH: usize = 7;
 
     fn fields(_name: &str, _doc: &str, merge: Merge, fields: &mut Vec<Field>) {
         let mut column = |name, data_type, doc| fields.push(field(name, data_type, false, doc, merge));
@@ -322,6 +328,7 @@ impl Column for Key {
         column("port_a", DataType::UInt16, "Port of a");
         column("addr_b", DataType::FixedSizeBinary(16), "Address of b; IPv4 as ::ffff:a.b.c.d");
         column("port_b", DataType::UInt16, "Port of b");
+        column("network_id", DataType::UInt32, "VXLAN, Geneve or NVGRE network id; 0 outside of them");
     }
 
     fn append(&self, builder: &mut KeyBuilder) {
@@ -331,6 +338,7 @@ impl Column for Key {
         builder.port_a.append_value(self.port_a);
         builder.addr_b.append_value(self.addr_b).expect("addresses have 16 bytes");
         builder.port_b.append_value(self.port_b);
+        builder.network_id.append_value(self.network_id);
     }
 
     fn finish(builder: &mut KeyBuilder, arrays: &mut Vec<ArrayRef>) {
@@ -340,6 +348,7 @@ impl Column for Key {
         arrays.push(Arc::new(builder.port_a.finish()));
         arrays.push(Arc::new(builder.addr_b.finish()));
         arrays.push(Arc::new(builder.port_b.finish()));
+        arrays.push(Arc::new(builder.network_id.finish()));
     }
 
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
@@ -353,6 +362,7 @@ impl Column for Key {
             port_a: u16::read(&arrays[3..], row),
             addr_b: address(&arrays[4]),
             port_b: u16::read(&arrays[5..], row),
+            network_id: u32::read(&arrays[6..], row),
         }
     }
 }
@@ -363,7 +373,7 @@ impl Column for Events {
 
     fn fields(name: &str, doc: &str, merge: Merge, fields: &mut Vec<Field>) {
         let packed = format!(
-            "{doc}, in time order, four bits each from the lowest: 1 SYN, 2 SYN+ACK, 3 pure ACK, 4 data, 5 FIN, 6 RST of a; plus 8 of b"
+            "{doc}, in time order, four bits each from the lowest: 1 SYN, 2 SYN+ACK, 3 pure ACK, 4 data, 5 FIN, 6 RST of a, 7 ICMP says that a can't be reached; plus 8 of b"
         );
         fields.push(field(name, DataType::UInt64, false, &packed, merge));
         let times = DataType::new_list(DataType::Int64, true);
@@ -384,5 +394,26 @@ impl Column for Events {
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
         let times = arrays[1].as_list::<i32>().value(row);
         Self::new(u64::read(arrays, row), times.as_primitive::<Int64Type>().values())
+    }
+}
+
+impl Column for Path {
+    type Builder = StringBuilder;
+
+    fn fields(name: &str, doc: &str, merge: Merge, fields: &mut Vec<Field>) {
+        fields.push(field(name, DataType::Utf8, true, doc, merge));
+    }
+
+    fn append(&self, builder: &mut StringBuilder) {
+        builder.append_option((!self.is_empty()).then(|| self.to_string()));
+    }
+
+    fn finish(builder: &mut StringBuilder, arrays: &mut Vec<ArrayRef>) {
+        arrays.push(Arc::new(builder.finish()));
+    }
+
+    fn read(arrays: &[ArrayRef], row: usize) -> Self {
+        let texts = arrays[0].as_string::<i32>();
+        if texts.is_null(row) { Self::default() } else { Self::parse(texts.value(row)).unwrap_or_default() }
     }
 }

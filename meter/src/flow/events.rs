@@ -18,13 +18,15 @@ pub enum Event {
     Fin = 5,
     /// RST.
     Rst = 6,
+    /// An ICMP error says that this end can't be reached. Not sent by the end itself.
+    Unreachable = 7,
 }
 
 const KINDS: [Event; 6] = [Event::Syn, Event::SynAck, Event::Ack, Event::Data, Event::Fin, Event::Rst];
 /// Added to an event's number when `b` sent it.
 const FROM_B: u8 = 8;
-/// Six kinds at two ends.
-pub const MOST_EVENTS: usize = 12;
+/// Seven kinds at two ends.
+pub const MOST_EVENTS: usize = 14;
 
 /// The bits, by event number, of what one packet shows.
 #[inline]
@@ -111,9 +113,14 @@ impl Events {
         }
     }
 
+    /// Notes that an end can't be reached.
+    pub fn record_unreachable(&mut self, is_a: bool, time_ns: i64) {
+        self.note(Event::Unreachable as u8 + if is_a { 0 } else { FROM_B }, time_ns);
+    }
+
     /// Notes one event, unless it is known from an earlier or the same time.
     fn note(&mut self, code: u8, time_ns: i64) {
-        if !(1..=6).contains(&(code & 7)) {
+        if code & 7 == 0 {
             return;
         }
         if self.seen >> code & 1 != 0 {
@@ -160,6 +167,7 @@ mod tests {
             ip_bytes: 40 + payload_bytes,
             payload_bytes,
             vlan: None,
+            tunnel: crate::wire::Path::default(),
             segment: Some(Segment { flags: crate::wire::Flags(flags), sequence: 0, acknowledgement: 0 }),
         }
     }
@@ -200,6 +208,6 @@ mod tests {
         events.record(&packet(0x02, 0), true, 1, true);
         events.record(&packet(0x14, 0), false, 2, true);
         assert_eq!(Events::new(events.order(), events.times_ns()), events);
-        assert_eq!(Events::new(0x80f7, &[1, 2, 3, 4]), Events::default());
+        assert_eq!(Events::new(0x8080, &[1, 2, 3, 4]), Events::default());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::wire::Packet;
+use crate::wire::Ends;
 
 /// The key of a bidirectional flow. End `a` is the one with the smaller (address, port), so that
 /// both directions meet.
@@ -17,6 +17,8 @@ pub struct Key {
     pub port_a: u16,
     /// Port of end `b`.
     pub port_b: u16,
+    /// VXLAN, Geneve or NVGRE network id; 0 outside of them.
+    pub network_id: u32,
     /// IP protocol number of the transport.
     pub proto: u8,
     /// 4 or 6: a mapped IPv4 address is also a possible, if odd, IPv6 address.
@@ -27,18 +29,19 @@ impl Key {
     /// The key of a packet's flow, and whether the packet was sent by `a`.
     #[inline]
     #[must_use]
-    pub fn of(packet: &Packet) -> (Self, bool) {
-        let source = (packet.source, packet.source_port);
-        let destination = (packet.destination, packet.destination_port);
+    pub fn of(ends: &Ends) -> (Self, bool) {
+        let source = (ends.source, ends.source_port);
+        let destination = (ends.destination, ends.destination_port);
         let from_a = source <= destination;
         let (a, b) = if from_a { (source, destination) } else { (destination, source) };
         let key = Self {
-            proto: packet.transport as u8,
-            ip_version: packet.ip_version,
             addr_a: a.0.to_be_bytes(),
-            port_a: a.1,
             addr_b: b.0.to_be_bytes(),
+            port_a: a.1,
             port_b: b.1,
+            network_id: ends.network_id,
+            proto: ends.proto,
+            ip_version: ends.ip_version,
         };
         (key, from_a)
     }
@@ -50,6 +53,7 @@ impl Hash for Key {
         state.write_u128(u128::from_ne_bytes(self.addr_a));
         state.write_u128(u128::from_ne_bytes(self.addr_b));
         let ports = u32::from(self.port_a) << 16 | u32::from(self.port_b);
-        state.write_u64(u64::from(ports) << 16 | u64::from(self.ip_version) << 8 | u64::from(self.proto));
+        state.write_u64(u64::from(ports) << 32 | u64::from(self.network_id));
+        state.write_u16(u16::from(self.ip_version) << 8 | u16::from(self.proto));
     }
 }

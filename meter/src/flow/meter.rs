@@ -6,15 +6,16 @@ use ahash::RandomState;
 use arrow_array::RecordBatch;
 use hashbrown::HashTable;
 
+use super::fragments::{Attributed, Fragments};
 use super::{Key, boundary};
 use crate::capture::Frame;
 use crate::table::{Row, Rows};
-use crate::wire::{self, Content, Transport, Unmetered};
+use crate::wire::{self, Aside, Content, Packet, Quoted, Transport, Unmetered};
 
 /// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idle {
-    /// For TCP.
+    /// For transports with connections.
     pub tcp_ns: u64,
     /// For transports without a connection.
     pub udp_ns: u64,
@@ -23,7 +24,7 @@ pub struct Idle {
 impl Idle {
     #[inline]
     pub(super) fn of(&self, proto: u8) -> u64 {
-        if proto == Transport::Tcp as u8 { self.tcp_ns } else { self.udp_ns }
+        if proto == Transport::Udp as u8 || proto == Transport::UdpLite as u8 { self.udp_ns } else { self.tcp_ns }
     }
 }
 
@@ -48,6 +49,7 @@ struct Pending {
 /// Active flows, and the finished ones that nobody has taken yet.
 pub struct Meter {
     idle: Idle,
+    decapsulate: bool,
     hasher: RandomState,
     /// Places in `rows`, found by key. The hasher is seeded at random: keys are chosen by strangers.
     index: HashTable<u32>,
@@ -58,6 +60,7 @@ pub struct Meter {
     /// So many of `rows` were ended by `finish`.
     ended: usize,
     pending: Vec<Pending>,
+    fragments: Fragments,
     finished: Rows,
     packets: u64,
     wire_bytes: u64,
@@ -68,11 +71,12 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// An empty meter.
+    /// An empty meter. Without `decapsulate` tunnels over IP stay closed.
     #[must_use]
-    pub fn new(idle: Idle) -> Self {
+    pub fn new(idle: Idle, decapsulate: bool) -> Self {
         Self {
             idle,
+            decapsulate,
             hasher: RandomState::new(),
             index: HashTable::new(),
             rows: Vec::new(),
@@ -80,6 +84,7 @@ impl Meter {
             swept: 0,
             ended: 0,
             pending: Vec::with_capacity(LOOKED_UP),
+            fragments: Fragments::default(),
             finished: Rows::default(),
             packets: 0,
             wire_bytes: 0,
@@ -98,22 +103,61 @@ impl Meter {
         let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
         self.time_ran_back |= frame.time_ns < last;
         self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
-        match wire::decode(frame.link_type, frame.data, frame.wire_bytes) {
-            Ok(packet) => {
-                let (key, from_a) = Key::of(&packet);
-                let hash = self.hasher.hash_one(key);
-                let content = packet.content;
-                self.pending.push(Pending { key, content, from_a, hash, time_ns: frame.time_ns });
-                if self.pending.len() == LOOKED_UP {
-                    self.meter_pending();
-                }
-            }
-            Err(reason) => {
-                self.unmetered[reason as usize] += 1;
-                if reason == Unmetered::LinkType {
+        match wire::decode(frame.link_type, frame.data, frame.wire_bytes, self.decapsulate) {
+            Ok(packet) => self.packet(&packet, frame.time_ns),
+            Err(aside) => self.aside(&aside, frame),
+        }
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &Packet, time_ns: i64) {
+        let (key, from_a) = Key::of(&packet.ends);
+        let hash = self.hasher.hash_one(key);
+        self.pending.push(Pending { key, content: packet.content, from_a, hash, time_ns });
+        if self.pending.len() == LOOKED_UP {
+            self.meter_pending();
+        }
+    }
+
+    #[cold]
+    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>) {
+        match aside {
+            Aside::Unmetered(reason) => {
+                self.unmetered[*reason as usize] += 1;
+                if *reason == Unmetered::LinkType {
                     *self.unread_link_types.entry(frame.link_type).or_default() += 1;
                 }
             }
+            Aside::Fragment(fragment) => {
+                let attributed = self.fragments.take(fragment, frame.time_ns);
+                self.attribute(attributed);
+            }
+            Aside::IcmpError(quoted) => {
+                self.unmetered[Unmetered::Icmp as usize] += 1;
+                self.unreachable(quoted, frame.time_ns);
+            }
+        }
+    }
+
+    fn attribute(&mut self, attributed: Attributed) {
+        for (packet, time_ns) in attributed.packets {
+            self.packet(&packet, time_ns);
+        }
+        for (reason, fragments) in attributed.unmetered {
+            self.unmetered[reason as usize] += fragments;
+        }
+    }
+
+    /// Notes an ICMP error in the flow of the packet that it quotes, if such a packet was seen.
+    fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
+        self.meter_pending();
+        let (key, from_a) = Key::of(&quoted.ends);
+        let hash = self.hasher.hash_one(key);
+        let Some(&place) = self.index.find(hash, |&place| self.rows[place as usize].key == key) else { return };
+        let row = &mut self.rows[place as usize];
+        let sent = if from_a { row.packets_ab } else { row.packets_ba };
+        if sent > 0 && !boundary::is_over(row, time_ns, &self.idle) {
+            row.events.record_unreachable(!from_a, time_ns);
         }
     }
 
@@ -133,7 +177,7 @@ impl Meter {
             // A packet before this one may have begun the flow, or ended it.
             let known = place.filter(|&place| self.rows[place as usize].holds(&packet.key));
             let place = known.or_else(|| self.find(packet));
-            self.packet(packet, place);
+            self.meter(packet, place);
         }
         pending.clear();
         self.pending = pending;
@@ -145,7 +189,7 @@ impl Meter {
     }
 
     #[inline]
-    fn packet(&mut self, pending: &Pending, place: Option<u32>) {
+    fn meter(&mut self, pending: &Pending, place: Option<u32>) {
         let Pending { key, content, from_a, hash, time_ns } = pending;
         let place = if let Some(place) = place {
             let row = &mut self.rows[place as usize];
@@ -203,6 +247,8 @@ impl Meter {
     ///
     /// Returns whether none is left. Nothing may be taken in after the first call.
     pub fn finish(&mut self, most: usize) -> bool {
+        let orphans = self.fragments.finish();
+        self.attribute(orphans);
         self.meter_pending();
         while self.finished.len() < most {
             let Some(row) = self.rows.get(self.ended) else {
@@ -271,8 +317,8 @@ impl Meter {
     }
 }
 
-/// Four cache lines; see [`Row`].
-const _: () = assert!(size_of::<Row>() == 256);
+/// Five cache lines; see [`Row`].
+const _: () = assert!(size_of::<Row>() == 320);
 
 impl Row {
     /// Takes in a packet of this flow.
@@ -293,6 +339,7 @@ impl Row {
         *bytes += u64::from(packet.ip_bytes);
         *payload_bytes += u64::from(packet.payload_bytes);
         self.vlan = self.vlan.or(packet.vlan);
+        self.tunnel = self.tunnel.or(packet.tunnel);
         if let Some(segment) = &packet.segment {
             self.record_numbers(segment, from_a);
         }

@@ -3,6 +3,7 @@
 mod boundary;
 mod community;
 mod events;
+mod fragments;
 mod key;
 mod meter;
 mod stitch;

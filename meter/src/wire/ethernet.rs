@@ -1,32 +1,37 @@
-//! Ethernet II and VLAN tags: IEEE 802.3, 802.1Q (C-tags and S-tags).
+//! Ethernet, VLAN tags, LLC and SNAP: IEEE 802.3, 802.1Q, 802.2.
 
-use super::{Flaw, Network, be16};
+use super::{Behind, ETHERTYPE_IPV4, Flaw, Next, be16};
 
 const HEADER_BYTES: usize = 14;
 const TYPE: usize = 12;
-/// 802.1Q, 802.1ad, and the two numbers that switches used for stacked tags before it.
-const VLAN_TYPES: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
-/// More tags than any network stacks; a longer stack is not looked through.
-const MOST_TAGS: usize = 8;
+/// Below this the field is a length, and LLC follows. IEEE 802.3 §3.2.6.
+pub const LEAST_ETHERTYPE: u16 = 0x0600;
+const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
+const LLC_IP: [u8; 3] = [0x06, 0x06, 0x03];
 
 /// What an Ethernet header leads to.
 #[inline]
-pub fn network(data: &[u8]) -> Result<Network<'_>, Flaw> {
+pub fn next(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (header, rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
-    behind_ethertype(be16(header, TYPE), rest)
+    Ok((Behind::Ether(be16(header, TYPE)), rest))
 }
 
-/// What follows an EtherType, through any VLAN tags.
+/// What a VLAN tag leads to, and its id.
 #[inline]
-pub fn behind_ethertype(mut ethertype: u16, mut rest: &[u8]) -> Result<Network<'_>, Flaw> {
-    let mut vlan = None;
-    for _ in 0..MOST_TAGS {
-        if !VLAN_TYPES.contains(&ethertype) {
-            break;
+pub fn behind_vlan(data: &[u8]) -> Result<(u16, Next<'_>), Flaw> {
+    let (tag, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+    Ok((be16(tag, 0) & 0x0fff, (Behind::Ether(be16(tag, 2)), rest)))
+}
+
+/// What an LLC header leads to: an EtherType in its SNAP extension, seldom IP itself.
+pub fn behind_llc(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (llc, rest) = data.split_first_chunk::<3>().ok_or(Flaw::Short)?;
+    match *llc {
+        SNAP => {
+            let (snap, rest) = rest.split_first_chunk::<5>().ok_or(Flaw::Short)?;
+            Ok((Behind::Ether(be16(snap, 3)), rest))
         }
-        let (tag, inner) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
-        vlan = vlan.or(Some(be16(tag, 0) & 0x0fff));
-        (ethertype, rest) = (be16(tag, 2), inner);
+        LLC_IP => Ok((Behind::Ether(ETHERTYPE_IPV4), rest)),
+        _ => Ok((Behind::Other, rest)),
     }
-    Ok(Network { ethertype, vlan, rest })
 }

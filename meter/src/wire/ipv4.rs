@@ -1,18 +1,21 @@
 //! IPv4. RFC 791 §3.1.
 
-use super::{Address, Flaw, Internet, be16, be32};
+use super::{Address, Flaw, be16, be32};
 
 const HEADER_BYTES: usize = 20;
 const VERSION_IHL: usize = 0;
 const TOTAL_LENGTH: usize = 2;
+const IDENTIFICATION: usize = 4;
 const FLAGS_FRAGMENT_OFFSET: usize = 6;
+const MORE_FRAGMENTS: u16 = 0x2000;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
 const PROTOCOL: usize = 9;
 const SOURCE: usize = 12;
 const DESTINATION: usize = 16;
 
 /// What an IPv4 header leads to.
 #[inline]
-pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
+pub fn internet(data: &[u8]) -> Result<super::walk::Internet<'_>, Flaw> {
     let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
     let header_bytes = usize::from(header[VERSION_IHL] & 0x0f) * 4;
     if header[VERSION_IHL] >> 4 != 4 || header_bytes < HEADER_BYTES {
@@ -22,7 +25,8 @@ pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
     if total_length != 0 && usize::from(total_length) < header_bytes {
         return Err(Flaw::Damaged);
     }
-    Ok(Internet {
+    let fragment = be16(header, FLAGS_FRAGMENT_OFFSET);
+    Ok(super::walk::Internet {
         ip_version: 4,
         source: mapped(header, SOURCE),
         destination: mapped(header, DESTINATION),
@@ -30,7 +34,9 @@ pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
         // Segmentation offload hands packets over before the length is filled in.
         ip_bytes: (total_length != 0).then_some(total_length.into()),
         header_bytes: header_bytes as u32,
-        later_fragment: be16(header, FLAGS_FRAGMENT_OFFSET) & 0x1fff != 0,
+        identification: be16(header, IDENTIFICATION).into(),
+        fragment_offset: u32::from(fragment & FRAGMENT_OFFSET) * 8,
+        more_fragments: fragment & MORE_FRAGMENTS != 0,
         rest: data.get(header_bytes..).ok_or(Flaw::Short)?,
     })
 }

@@ -1,6 +1,7 @@
 //! IPv6 and its extension headers. RFC 8200.
 
-use super::{Address, Flaw, Internet, be16};
+use super::walk::Internet;
+use super::{Address, Flaw, be16, be32};
 
 const HEADER_BYTES: usize = 40;
 const PAYLOAD_LENGTH: usize = 4;
@@ -17,6 +18,11 @@ const MOBILITY: u8 = 135;
 const HIP: u8 = 139;
 const SHIM6: u8 = 140;
 
+/// Fragment header, §4.5.
+const FRAGMENT_OFFSET: usize = 2;
+const MORE_FRAGMENTS: u16 = 1;
+const IDENTIFICATION: usize = 4;
+
 /// What an IPv6 header leads to, through its extension headers.
 pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
     let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
@@ -24,40 +30,42 @@ pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
         return Err(Flaw::Damaged);
     }
     let payload_length = be16(header, PAYLOAD_LENGTH);
-    let mut protocol = header[NEXT_HEADER];
-    let mut rest = &data[HEADER_BYTES..];
-    let mut later_fragment = false;
-    // Each turn takes eight bytes or more, so the packet's length bounds the loop.
-    loop {
-        let bytes = match protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => {
-                (usize::from(*rest.get(1).ok_or(Flaw::Short)?) + 1) * 8
-            }
-            AUTHENTICATION => (usize::from(*rest.get(1).ok_or(Flaw::Short)?) + 2) * 4, // RFC 4302 §2.2
-            FRAGMENT => 8,
-            _ => break,
-        };
-        let (extension, behind) = rest.split_at_checked(bytes).ok_or(Flaw::Short)?;
-        if protocol == FRAGMENT {
-            later_fragment = be16(extension, 2) & 0xfff8 != 0;
-        }
-        protocol = extension[0];
-        rest = behind;
-        if later_fragment {
-            break; // what follows is the middle of something
-        }
-    }
-    Ok(Internet {
+    let mut internet = Internet {
         ip_version: 6,
         source: address(header, SOURCE),
         destination: address(header, DESTINATION),
-        protocol,
+        protocol: header[NEXT_HEADER],
         // Zero: a jumbogram (RFC 2675), or left to segmentation offload.
         ip_bytes: (payload_length != 0).then_some(u32::from(payload_length) + HEADER_BYTES as u32),
-        header_bytes: (data.len() - rest.len()) as u32,
-        later_fragment,
-        rest,
-    })
+        header_bytes: 0,
+        identification: 0,
+        fragment_offset: 0,
+        more_fragments: false,
+        rest: &data[HEADER_BYTES..],
+    };
+    // Each turn takes eight bytes or more, so the packet's length bounds the loop.
+    while internet.fragment_offset == 0 {
+        let bytes = match internet.protocol {
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => {
+                (usize::from(*internet.rest.get(1).ok_or(Flaw::Short)?) + 1) * 8
+            }
+            // RFC 4302 §2.2.
+            AUTHENTICATION => (usize::from(*internet.rest.get(1).ok_or(Flaw::Short)?) + 2) * 4,
+            FRAGMENT => 8,
+            _ => break,
+        };
+        let (extension, behind) = internet.rest.split_at_checked(bytes).ok_or(Flaw::Short)?;
+        if internet.protocol == FRAGMENT {
+            let offset = be16(extension, FRAGMENT_OFFSET);
+            internet.fragment_offset = u32::from(offset & 0xfff8);
+            internet.more_fragments = offset & MORE_FRAGMENTS != 0;
+            internet.identification = be32(extension, IDENTIFICATION);
+        }
+        internet.protocol = extension[0];
+        internet.rest = behind;
+    }
+    internet.header_bytes = (data.len() - internet.rest.len()) as u32;
+    Ok(internet)
 }
 
 #[inline]

@@ -1,66 +1,134 @@
-//! Link headers other than Ethernet's, and which link type means which header.
+//! Which link type means which header, and the link headers that are too small for a file of their own.
 //!
 //! Numbers and layouts: <https://www.tcpdump.org/linktypes.html>.
 
-use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Network, be16, ethernet};
+use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, ethernet, le16};
 
+pub const ETHERNET: u16 = 1;
 const NULL: u16 = 0;
-const ETHERNET: u16 = 1;
+const PPP: u16 = 9;
 /// `DLT_RAW`, as systems wrote it before `LINKTYPE_RAW` had a number of its own (OpenBSD: 14, others: 12).
 const RAW_OLD: [u16; 2] = [12, 14];
+const PPP_HDLC: u16 = 50;
+const PPP_ETHER: u16 = 51;
 const RAW: u16 = 101;
+const CISCO_HDLC: u16 = 104;
+pub const IEEE802_11: u16 = 105;
+const FRAME_RELAY: u16 = 107;
 const LOOP: u16 = 108;
 const LINUX_SLL: u16 = 113;
+pub const IEEE802_11_PRISM: u16 = 119;
+pub const IEEE802_11_RADIOTAP: u16 = 127;
+pub const IEEE802_11_AVS: u16 = 163;
+pub const PPI: u16 = 192;
+const PPP_WITH_DIRECTION: u16 = 204;
 const IPV4: u16 = 228;
 const IPV6: u16 = 229;
+const NFLOG: u16 = 239;
 const LINUX_SLL2: u16 = 276;
 
 /// What the link header leads to; `None` for a link type that isn't known.
+///
+/// Wi-Fi's are left to `ieee80211`.
 #[inline]
-pub fn network(link_type: u16, data: &[u8]) -> Option<Result<Network<'_>, Flaw>> {
+pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
     Some(match link_type {
-        ETHERNET => ethernet::network(data),
-        RAW | IPV4 | IPV6 => raw(data),
-        old if RAW_OLD.contains(&old) => raw(data),
+        ETHERNET => ethernet::next(data),
+        RAW | IPV4 | IPV6 => Ok((Behind::Ip, data)),
+        old if RAW_OLD.contains(&old) => Ok((Behind::Ip, data)),
         NULL | LOOP => null(data),
         LINUX_SLL => linux_sll(data),
         LINUX_SLL2 => linux_sll2(data),
+        PPP | PPP_HDLC => Ok((Behind::Ppp, data)),
+        PPP_WITH_DIRECTION => behind(data, 1).map(|rest| (Behind::Ppp, rest)),
+        PPP_ETHER => Ok((Behind::Ether(0x8864), data)),
+        CISCO_HDLC => cisco_hdlc(data),
+        FRAME_RELAY => frame_relay(data),
+        NFLOG => nflog(data),
         _ => return None,
     })
 }
 
-/// No link header: the first nibble is the IP version.
-fn raw(data: &[u8]) -> Result<Network<'_>, Flaw> {
-    let ethertype = match data.first().ok_or(Flaw::Short)? >> 4 {
-        4 => ETHERTYPE_IPV4,
-        6 => ETHERTYPE_IPV6,
-        _ => return Err(Flaw::Damaged),
-    };
-    Ok(Network { ethertype, vlan: None, rest: data })
-}
-
 /// BSD loopback: four bytes with the address family, in the byte order of the machine that
 /// captured (`LINKTYPE_NULL`) or of the network (`LINKTYPE_LOOP`).
-fn null(data: &[u8]) -> Result<Network<'_>, Flaw> {
+fn null(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (family, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
     // A family is a small number, so its byte order shows.
     let family = u32::from_be_bytes(*family).min(u32::from_le_bytes(*family));
-    let ethertype = match family {
-        2 => ETHERTYPE_IPV4,
-        10 | 24 | 28 | 30 => ETHERTYPE_IPV6, // Linux; NetBSD, OpenBSD; FreeBSD; Darwin
-        _ => 0,
-    };
-    Ok(Network { ethertype, vlan: None, rest })
+    Ok((of_family(family), rest))
+}
+
+/// IP by an address family's number on some system.
+fn of_family(family: u32) -> Behind {
+    match family {
+        2 => Behind::Ether(ETHERTYPE_IPV4),
+        10 | 24 | 28 | 30 => Behind::Ether(ETHERTYPE_IPV6), // Linux; NetBSD, OpenBSD; FreeBSD; Darwin
+        _ => Behind::Other,
+    }
 }
 
 /// Linux "cooked" capture v1: the protocol is in bytes 14 and 15.
-fn linux_sll(data: &[u8]) -> Result<Network<'_>, Flaw> {
+fn linux_sll(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (header, rest) = data.split_first_chunk::<16>().ok_or(Flaw::Short)?;
-    ethernet::behind_ethertype(be16(header, 14), rest)
+    Ok((of_linux(be16(header, 14)), rest))
 }
 
 /// Linux "cooked" capture v2: the protocol comes first.
-fn linux_sll2(data: &[u8]) -> Result<Network<'_>, Flaw> {
+fn linux_sll2(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (header, rest) = data.split_first_chunk::<20>().ok_or(Flaw::Short)?;
-    ethernet::behind_ethertype(be16(header, 0), rest)
+    Ok((of_linux(be16(header, 0)), rest))
+}
+
+/// An EtherType, or one of Linux's own small numbers.
+fn of_linux(protocol: u16) -> Behind {
+    const ETH_P_802_2: u16 = 4;
+    if protocol == ETH_P_802_2 { Behind::Llc } else { Behind::Ether(protocol) }
+}
+
+/// Cisco HDLC: address, control, EtherType.
+fn cisco_hdlc(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (header, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+    Ok((Behind::Ether(be16(header, 2)), rest))
+}
+
+/// Frame relay: an address of two to four bytes, then RFC 2427's NLPID or Cisco's EtherType.
+fn frame_relay(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    const LAST_ADDRESS_BYTE: u8 = 0x01;
+    const UNNUMBERED: u8 = 0x03;
+    let address = data.iter().take(4).position(|byte| byte & LAST_ADDRESS_BYTE != 0).ok_or(Flaw::Damaged)? + 1;
+    let (header, rest) = behind(data, address)?.split_first_chunk::<2>().ok_or(Flaw::Short)?;
+    Ok(match *header {
+        [UNNUMBERED, 0xcc] => (Behind::Ether(ETHERTYPE_IPV4), rest),
+        [UNNUMBERED, 0x8e] => (Behind::Ether(ETHERTYPE_IPV6), rest),
+        [UNNUMBERED, 0x80] => (Behind::Ether(be16(rest.get(..5).ok_or(Flaw::Short)?, 3)), &rest[5..]),
+        // Padding after the control field, then SNAP.
+        [UNNUMBERED, 0x00] if rest.first() == Some(&0x80) => {
+            (Behind::Ether(be16(rest.get(..6).ok_or(Flaw::Short)?, 4)), &rest[6..])
+        }
+        [UNNUMBERED, _] => (Behind::Other, rest),
+        ethertype => (Behind::Ether(u16::from_be_bytes(ethertype)), rest),
+    })
+}
+
+/// Linux netfilter log: family, version, queue, then attributes; one of them is the packet.
+fn nflog(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    const HEADER_BYTES: usize = 4;
+    const ATTRIBUTE_BYTES: usize = 4;
+    const PAYLOAD: u16 = 9;
+    let family = of_family(u32::from(*data.first().ok_or(Flaw::Short)?));
+    let mut rest = behind(data, HEADER_BYTES)?;
+    loop {
+        let header = rest.first_chunk::<ATTRIBUTE_BYTES>().ok_or(Flaw::Short)?;
+        // In the order of the machine that captured. A length is a small number, so its order shows.
+        let little = le16(header, 0) <= be16(header, 0) || be16(header, 0) == 0;
+        let (length, kind) = if little { (le16(header, 0), le16(header, 2)) } else { (be16(header, 0), be16(header, 2)) };
+        let length = usize::from(length);
+        if length < ATTRIBUTE_BYTES {
+            return Err(Flaw::Damaged);
+        }
+        if kind == PAYLOAD {
+            return Ok((family, &rest[ATTRIBUTE_BYTES..rest.len().min(length)]));
+        }
+        rest = behind(rest, length.next_multiple_of(4))?;
+    }
 }

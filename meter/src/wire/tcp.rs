@@ -17,24 +17,33 @@ pub struct Flags(pub u8);
 
 impl Flags {
     /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronize sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// The acknowledgement number counts.
+    pub const ACK: u8 = 0x10;
+
+    /// No more data from the sender.
     #[must_use]
     pub fn fin(self) -> bool {
-        self.0 & 0x01 != 0
+        self.0 & Self::FIN != 0
     }
     /// Synchronize sequence numbers.
     #[must_use]
     pub fn syn(self) -> bool {
-        self.0 & 0x02 != 0
+        self.0 & Self::SYN != 0
     }
     /// Reset the connection.
     #[must_use]
     pub fn rst(self) -> bool {
-        self.0 & 0x04 != 0
+        self.0 & Self::RST != 0
     }
     /// The acknowledgement number counts.
     #[must_use]
     pub fn ack(self) -> bool {
-        self.0 & 0x10 != 0
+        self.0 & Self::ACK != 0
     }
 }
 

@@ -6,16 +6,20 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use self::frames::*;
-use super::{Packet, Transport, Unmetered};
+use super::{Aside, Ends, Packet, Transport, Unmetered};
 
 /// Decodes a frame that was captured whole.
 fn decode(link_type: u16, frame: &[u8]) -> Result<Packet, Unmetered> {
-    super::decode(link_type, frame, frame.len() as u32)
+    decode_cut(link_type, frame, frame.len())
 }
 
 /// Decodes a frame of which the snap length left `captured` bytes.
 fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet, Unmetered> {
-    super::decode(link_type, &frame[..captured], frame.len() as u32)
+    super::decode(link_type, &frame[..captured], frame.len() as u32, true).map_err(|aside| match aside {
+        Aside::Unmetered(reason) => reason,
+        Aside::Fragment(_) => Unmetered::LaterFragment,
+        Aside::IcmpError(_) => Unmetered::Icmp,
+    })
 }
 
 #[test]
@@ -74,15 +78,15 @@ fn ipv6_extension_headers_are_passed_over() {
 }
 
 #[test]
-fn only_a_first_fragment_has_ports() {
+fn fragments_are_put_aside() {
     let of_v4 = |bits: u16| decode(RAW, &with(ipv4(UDP, &udp(100)), 6, &be(bits)));
-    assert_eq!(of_v4(0x2000), Ok(packet(4, Transport::Udp, 128, 100)), "more to come");
+    assert_eq!(of_v4(0x2000), Err(Unmetered::LaterFragment), "more to come");
     assert_eq!(of_v4(0x4000), Ok(packet(4, Transport::Udp, 128, 100)), "not to be fragmented");
     assert_eq!(of_v4(0x2001), Err(Unmetered::LaterFragment));
     assert_eq!(of_v4(0x1000), Err(Unmetered::LaterFragment));
     let fragment = extension(FRAGMENT, UDP, 0, &udp(100));
     let of_v6 = |bits: u16| decode(RAW, &ipv6(FRAGMENT, &with(fragment.clone(), 2, &be(bits))));
-    assert_eq!(of_v6(0x0001), Ok(packet(6, Transport::Udp, 156, 100)), "more to come");
+    assert_eq!(of_v6(0x0001), Err(Unmetered::LaterFragment), "more to come");
     assert_eq!(of_v6(0x0006), Ok(packet(6, Transport::Udp, 156, 100)), "reserved bits");
     assert_eq!(of_v6(0x0008), Err(Unmetered::LaterFragment));
     assert_eq!(of_v6(0x8000), Err(Unmetered::LaterFragment));
@@ -146,8 +150,8 @@ fn damage_is_told_by_layer() {
         ("loopback header ends early", DamagedLink, 0, vec![0; 3]),
         ("cooked header ends early", DamagedLink, 113, vec![0; 15]),
         ("cooked v2 header ends early", DamagedLink, 276, vec![0; 19]),
-        ("nothing at all", DamagedLink, RAW, vec![]),
-        ("IP version 5", DamagedLink, RAW, vec![0x55; 60]),
+        ("nothing at all", DamagedIp, RAW, vec![]),
+        ("IP version 5", DamagedIp, RAW, vec![0x55; 60]),
         ("IPv6 where IPv4 was announced", DamagedIp, ETHERNET, ethernet(IPV4, &ipv6(TCP, &tcp(0)))),
         ("IPv4 where IPv6 was announced", DamagedIp, ETHERNET, ethernet(IPV6, &ipv4(TCP, &tcp(0)))),
         ("IPv4 header of 16 bytes", DamagedIp, RAW, with(ipv4(TCP, &tcp(0)), 0, &[0x44])),
@@ -175,7 +179,7 @@ fn damage_is_told_by_layer() {
 #[test]
 fn what_has_no_ports_is_told_by_kind() {
     for (reason, link, frame) in [
-        (Unmetered::LinkType, 105, ipv4(TCP, &tcp(0))),
+        (Unmetered::LinkType, 147, ipv4(TCP, &tcp(0))),
         (Unmetered::LinkType, u16::MAX, vec![]),
         (Unmetered::NotIp, ETHERNET, ethernet(0x0806, &[0; 28])),
         (Unmetered::NotIp, ETHERNET, ethernet(38, &[0; 38])), // IEEE 802.3: a length
@@ -229,13 +233,14 @@ fn valid_frames() -> impl Strategy<Value = (u16, Vec<u8>, Vec<u8>)> {
 }
 
 fn mirrored(packet: Packet) -> Packet {
-    Packet {
-        source: packet.destination,
-        destination: packet.source,
-        source_port: packet.destination_port,
-        destination_port: packet.source_port,
-        ..packet
-    }
+    let ends = Ends {
+        source: packet.ends.destination,
+        destination: packet.ends.source,
+        source_port: packet.ends.destination_port,
+        destination_port: packet.ends.source_port,
+        ..packet.ends
+    };
+    Packet { ends, ..packet }
 }
 
 proptest! {
@@ -245,7 +250,7 @@ proptest! {
         data in prop::collection::vec(any::<u8>(), 0..120),
         wire_bytes in prop_oneof![0..200_u32, any::<u32>()],
     ) {
-        let _ = super::decode(link, &data, wire_bytes);
+        let _ = super::decode(link, &data, wire_bytes, true);
     }
 
     #[test]

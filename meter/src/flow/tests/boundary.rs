@@ -175,7 +175,7 @@ fn a_flow_begins_anew_in_the_place_of_the_old_one() {
 
 #[test]
 fn a_frame_without_a_packet_touches_no_flow() {
-    let mut meter = Meter::new(super::packets::IDLE);
+    let mut meter = Meter::new(super::packets::IDLE, true);
     udp(0, "a>b").pass_to(&mut meter);
     frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").ip());
     udp(1, "a>b").pass_to(&mut meter);

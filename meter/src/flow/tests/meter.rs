@@ -98,7 +98,7 @@ fn the_first_vlan_is_the_flows() {
 #[test]
 fn many_short_flows_take_little_memory() {
     const FLOWS: u32 = 100_000;
-    let mut meter = Meter::new(IDLE);
+    let mut meter = Meter::new(IDLE, true);
     let mut most_held = 0;
     for number in 0..FLOWS {
         stranger(&mut meter, number, i64::from(number)); // 11 at a time are active
@@ -112,7 +112,7 @@ fn many_short_flows_take_little_memory() {
 
 #[test]
 fn memory_is_freed_when_time_goes_on() {
-    let mut meter = Meter::new(IDLE);
+    let mut meter = Meter::new(IDLE, true);
     (0..10_000).for_each(|number| stranger(&mut meter, number, 0));
     (10_000..20_000).for_each(|number| stranger(&mut meter, number, 1_000));
     (20_000..100_000).for_each(|number| stranger(&mut meter, number, i64::from(number)));
@@ -121,7 +121,7 @@ fn memory_is_freed_when_time_goes_on() {
 
 #[test]
 fn the_last_rows_come_in_batches() {
-    let mut meter = Meter::new(IDLE);
+    let mut meter = Meter::new(IDLE, true);
     (0..20).for_each(|number| stranger(&mut meter, number, 0));
     let mut batches = vec![];
     while !meter.finish(8) {
@@ -134,7 +134,7 @@ fn the_last_rows_come_in_batches() {
 #[test]
 fn rows_may_be_taken_at_any_time() {
     let packets: Vec<Sent> = (0..100).flat_map(|now_ns| [udp(now_ns, "a1>b"), udp(now_ns, "b>a2")]).collect();
-    let mut meter = Meter::new(IDLE);
+    let mut meter = Meter::new(IDLE, true);
     let mut rows = Vec::new();
     for packet in &packets {
         packet.pass_to(&mut meter);
@@ -147,7 +147,7 @@ fn rows_may_be_taken_at_any_time() {
 
 #[test]
 fn the_span_is_that_of_all_frames() {
-    let mut meter = Meter::new(IDLE);
+    let mut meter = Meter::new(IDLE, true);
     assert_eq!((meter.span_ns(), meter.time_ran_back()), (None, false));
     for (time_ns, span, ran_back) in
         [(5, (5, 5), false), (9, (5, 9), false), (8, (5, 9), true), (1, (1, 9), true)]
@@ -164,7 +164,7 @@ proptest! {
         packets in captures(running_back()),
         frames in vec((any::<prop::sample::Index>(), 0..300_u16, vec(any::<u8>(), 0..60)), 0..20),
     ) {
-        let mut meter = Meter::new(IDLE);
+        let mut meter = Meter::new(IDLE, true);
         let mut bytes = 0;
         let mut ip_bytes = 0;
         for (at, packet) in packets.iter().enumerate() {

@@ -155,7 +155,7 @@ pub fn finished(meter: &mut Meter) -> Vec<Row> {
 
 /// The rows of packets, metered but not stitched.
 pub fn metered(packets: &[Sent]) -> Vec<Row> {
-    let mut meter = Meter::new(IDLE);
+    let mut meter = Meter::new(IDLE, true);
     for packet in packets {
         packet.pass_to(&mut meter);
     }

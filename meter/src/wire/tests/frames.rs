@@ -1,6 +1,8 @@
 //! Builders of frames, a header each, and of the packets that they stand for.
 
-use super::super::{Address, Content, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flags, Packet, Segment, Transport};
+use super::super::{
+    Address, Content, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flags, Packet, Path, Segment, Transport,
+};
 
 pub const IPV4: u16 = ETHERTYPE_IPV4;
 pub const IPV6: u16 = ETHERTYPE_IPV6;
@@ -120,15 +122,16 @@ fn address(ip_version: u8, host: u8) -> Address {
 pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes: u32) -> Packet {
     let segment = Segment { flags: Flags(0x12), sequence: 7, acknowledgement: 9 };
     let segment = (transport == Transport::Tcp).then_some(segment);
-    Packet {
+    let ends = Ends {
         ip_version,
-        transport,
+        proto: transport as u8,
         source: address(ip_version, ENDS[0].0),
         destination: address(ip_version, ENDS[1].0),
         source_port: ENDS[0].1,
         destination_port: ENDS[1].1,
-        content: Content { ip_bytes, payload_bytes, vlan: None, segment },
-    }
+        network_id: 0,
+    };
+    Packet { ends, content: Content { ip_bytes, payload_bytes, vlan: None, tunnel: Path::default(), segment } }
 }
 
 /// The same packet in a VLAN.

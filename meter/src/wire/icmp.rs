@@ -1,0 +1,43 @@
+//! ICMP and ICMPv6 errors, and the packets that they quote. RFC 792, RFC 4443 §3.
+
+use super::walk::Internet;
+use super::{Address, Ends, be16, ipv4, ipv6};
+
+const TYPE: usize = 0;
+const CODE: usize = 1;
+const QUOTE: usize = 8;
+
+/// An error that says: what this packet was sent to can't be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// Whose packet is answered.
+    pub ends: Ends,
+}
+
+/// The packet that an ICMP error quotes, if the error means that its destination is closed to it.
+pub fn unreachable(internet: &Internet<'_>, body: &[u8], network_id: u32) -> Option<Quoted> {
+    const UNREACHABLE: u8 = 3;
+    const FRAGMENTATION_NEEDED: u8 = 4;
+    const UNREACHABLE_V6: u8 = 1;
+    let (header, quote) = body.split_first_chunk::<QUOTE>()?;
+    let quoted = match (internet.ip_version, header[TYPE], header[CODE]) {
+        (4, UNREACHABLE, code) if code != FRAGMENTATION_NEEDED => ipv4::internet(quote),
+        (6, UNREACHABLE_V6, _) => ipv6::internet(quote),
+        _ => return None,
+    }
+    .ok()?;
+    let ports = quoted.rest.first_chunk::<4>()?;
+    let answered_to: Address = internet.destination;
+    // The error goes to whom it concerns; anything else is no answer to this packet.
+    (quoted.fragment_offset == 0 && quoted.source == answered_to).then(|| Quoted {
+        ends: Ends {
+            ip_version: quoted.ip_version,
+            proto: quoted.protocol,
+            source: quoted.source,
+            destination: quoted.destination,
+            source_port: be16(ports, 0),
+            destination_port: be16(ports, 2),
+            network_id,
+        },
+    })
+}

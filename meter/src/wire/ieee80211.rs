@@ -1,0 +1,87 @@
+//! Wi-Fi data frames, and the headers that monitor mode puts before them. IEEE 802.11 §9.
+
+use super::{Behind, Flaw, Next, be32, behind, le16};
+
+const FRAME_CONTROL: usize = 0;
+const TYPE_DATA: u8 = 0x08;
+const TYPE_MASK: u8 = 0x0c;
+const SUBTYPE_NO_DATA: u8 = 0x40;
+const SUBTYPE_QOS: u8 = 0x80;
+/// Second byte of the frame control field.
+const TO_DS_FROM_DS: u8 = 0x03;
+const PROTECTED: u8 = 0x40;
+const ORDER: u8 = 0x80;
+const HEADER_BYTES: usize = 24;
+const ADDRESS_BYTES: usize = 6;
+/// First byte of the QoS control field: the body is an A-MSDU.
+const AGGREGATE: u8 = 0x80;
+
+/// What an 802.11 frame leads to; `Err(None)` for an aggregate of several packets.
+pub fn next(data: &[u8], padded: bool) -> Result<Next<'_>, Option<Flaw>> {
+    let control = data.first_chunk::<2>().ok_or(Flaw::Short)?;
+    let (kind, flags) = (control[FRAME_CONTROL], control[1]);
+    if kind & TYPE_MASK != TYPE_DATA || kind & SUBTYPE_NO_DATA != 0 {
+        return Ok((Behind::Other, data));
+    }
+    if flags & PROTECTED != 0 {
+        return Ok((Behind::Encrypted, data));
+    }
+    let mut header = HEADER_BYTES;
+    if flags & TO_DS_FROM_DS == TO_DS_FROM_DS {
+        header += ADDRESS_BYTES;
+    }
+    if kind & SUBTYPE_QOS != 0 {
+        if data.get(header).ok_or(Flaw::Short)? & AGGREGATE != 0 {
+            return Err(None);
+        }
+        header += 2;
+        if flags & ORDER != 0 {
+            header += 4; // HT control
+        }
+    }
+    if padded {
+        header = header.next_multiple_of(4);
+    }
+    Ok((Behind::Llc, behind(data, header)?))
+}
+
+/// The frame behind a radiotap header, and whether its header is padded to four bytes.
+/// <https://www.radiotap.org>
+pub fn behind_radiotap(data: &[u8]) -> Result<(&[u8], bool), Flaw> {
+    const PRESENT: usize = 4;
+    const HAS_TSFT: u32 = 1;
+    const HAS_FLAGS: u32 = 1 << 1;
+    const MORE_PRESENT: u32 = 1 << 31;
+    const FLAG_PADDED: u8 = 0x20;
+    let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
+    let frame = behind(data, le16(header, 2).into())?;
+    let present = be32(header, PRESENT).swap_bytes();
+    if present & HAS_FLAGS == 0 {
+        return Ok((frame, false));
+    }
+    let mut field = 8;
+    let mut word = present;
+    while word & MORE_PRESENT != 0 {
+        word = be32(data.get(field..field + 4).ok_or(Flaw::Short)?, 0).swap_bytes();
+        field += 4;
+    }
+    if present & HAS_TSFT != 0 {
+        field = field.next_multiple_of(8) + 8;
+    }
+    Ok((frame, data.get(field).ok_or(Flaw::Short)? & FLAG_PADDED != 0))
+}
+
+/// The frame behind a Prism or an AVS header: both stand for the same link type.
+pub fn behind_prism(data: &[u8]) -> Result<&[u8], Flaw> {
+    const PRISM_BYTES: usize = 144;
+    const AVS_VERSION: u32 = 0x8021_1000;
+    let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
+    let bytes = if be32(header, 0) & 0xffff_f000 == AVS_VERSION { be32(header, 4) as usize } else { PRISM_BYTES };
+    behind(data, bytes)
+}
+
+/// Link type and frame behind a PPI header. CACE "Per-Packet Information Header Specification" §3.1.
+pub fn behind_ppi(data: &[u8]) -> Result<(u16, &[u8]), Flaw> {
+    let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
+    Ok((le16(header, 4), behind(data, le16(header, 2).into())?))
+}

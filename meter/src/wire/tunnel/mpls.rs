@@ -1,0 +1,31 @@
+//! MPLS label stacks and what they carry. RFC 3032, RFC 4385 (control word), RFC 4448 (Ethernet).
+
+use crate::wire::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind};
+
+const BOTTOM_OF_STACK: u8 = 0x01;
+const LABEL_BYTES: usize = 4;
+const CONTROL_WORD_BYTES: usize = 4;
+const ETHERNET: Behind = Behind::Link(1);
+
+/// What the bottom label leads to. The header doesn't say: the first nibble and plausibility must.
+pub fn next(mut rest: &[u8]) -> Result<Next<'_>, Flaw> {
+    loop {
+        let (label, inner) = rest.split_first_chunk::<LABEL_BYTES>().ok_or(Flaw::Short)?;
+        rest = inner;
+        if label[2] & BOTTOM_OF_STACK != 0 {
+            break;
+        }
+    }
+    match rest.first().ok_or(Flaw::Short)? >> 4 {
+        4 | 6 => Ok((Behind::Ip, rest)),
+        // A pseudowire's control word begins with 0, and so do many MAC addresses.
+        0 if !is_ethernet(rest) => Ok((ETHERNET, behind(rest, CONTROL_WORD_BYTES)?)),
+        _ => Ok((ETHERNET, rest)),
+    }
+}
+
+/// Whether this looks like an Ethernet frame: with the EtherType of something that is often carried.
+fn is_ethernet(frame: &[u8]) -> bool {
+    frame.len() >= 14
+        && matches!(be16(frame, 12), ETHERTYPE_IPV4 | ETHERTYPE_IPV6 | 0x0806 | 0x8100 | 0x88a8 | 0x8847)
+}
