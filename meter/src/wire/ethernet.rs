@@ -25,7 +25,8 @@ pub fn behind_ethertype(mut ethertype: u16, mut rest: &[u8]) -> Result<Network<'
             break;
         }
         let (tag, inner) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
-        vlan = vlan.or(Some(be16(tag, 0) & 0x0fff));
+        let id = be16(tag, 0) & 0x0fff;
+        vlan = vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
         (ethertype, rest) = (be16(tag, 2), inner);
     }
     Ok(Network { ethertype, vlan, rest })

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::packets::{
     IDLE, Sent, TCP_HEADERS, as_set, finished, flows, frame, history, metered, mirrored, tcp, udp, unmetered,
 };
-use super::stories::{captures, running_back};
+use super::stories::{ANY, captures, running_back};
 use crate::flow::Meter;
 use crate::table::{Row, rows_of};
 use crate::wire::Transport;
@@ -161,7 +161,7 @@ proptest! {
     /// Nothing is lost: every packet is in a flow or in a count.
     #[test]
     fn every_packet_is_accounted_for(
-        packets in captures(running_back()),
+        packets in captures(ANY, running_back()),
         frames in vec((any::<prop::sample::Index>(), 0..300_u16, vec(any::<u8>(), 0..60)), 0..20),
     ) {
         let mut meter = Meter::new(IDLE);
@@ -187,7 +187,7 @@ proptest! {
 
     /// No end is preferred.
     #[test]
-    fn swapping_all_sources_and_destinations_mirrors_the_table(packets in captures(running_back())) {
+    fn swapping_all_sources_and_destinations_mirrors_the_table(packets in captures(ANY, running_back())) {
         let back: Vec<Sent> = packets.iter().map(Sent::mirrored).collect();
         prop_assert_eq!(as_set(flows(&back)), as_set(flows(&packets).iter().map(mirrored).collect()));
     }
