@@ -64,7 +64,6 @@ pub struct Meter {
     unread_link_types: BTreeMap<u16, u64>,
     unmetered: [u64; Unmetered::ALL.len()],
     span_ns: Option<(i64, i64)>,
-    time_ran_back: bool,
 }
 
 impl Meter {
@@ -86,7 +85,6 @@ impl Meter {
             unread_link_types: BTreeMap::new(),
             unmetered: [0; Unmetered::ALL.len()],
             span_ns: None,
-            time_ran_back: false,
         }
     }
 
@@ -96,7 +94,6 @@ impl Meter {
         self.packets += 1;
         self.wire_bytes += u64::from(frame.wire_bytes);
         let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
-        self.time_ran_back |= frame.time_ns < last;
         self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
         match wire::decode(frame.link_type, frame.data, frame.wire_bytes) {
             Ok(packet) => {
@@ -262,12 +259,6 @@ impl Meter {
     #[must_use]
     pub fn span_ns(&self) -> Option<(i64, i64)> {
         self.span_ns
-    }
-
-    /// Whether a packet was older than one before it, so that rows may need stitching.
-    #[must_use]
-    pub fn time_ran_back(&self) -> bool {
-        self.time_ran_back
     }
 }
 
