@@ -61,9 +61,6 @@ class Reader(Iterator[Batch]):
     def span_ns(self) -> tuple[int, int] | None:
         """Times of the earliest and the latest packet, nanoseconds since 1970 UTC."""
     @property
-    def time_ran_back(self) -> bool:
-        """Whether a packet was older than one before it: rows then need `stitch`."""
-    @property
     def unmetered(self) -> dict[str, int]:
         """Packets in no flow, by reason; all reasons, in a fixed order."""
     @property

@@ -76,7 +76,7 @@ def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
     """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
     rules = services.load()
     context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
-    for facts in _stitched(metered):
+    for facts in stitch(metered.spool, metered.captures, **metered.idle):
         handshakes = handshake.judge(facts)
         verdicts = roles.decide(facts, handshakes, context)
         client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
@@ -88,12 +88,6 @@ def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
             verdicts.ambiguous,
         )
         yield _judged(facts, handshakes, verdicts, names)
-
-
-def _stitched(metered: Metered) -> Iterable[pa.RecordBatch]:
-    if metered.files < 2 and not metered.time_ran_back:
-        return metered.spool  # nothing can have come apart
-    return stitch(metered.spool, metered.captures, **metered.idle)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

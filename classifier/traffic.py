@@ -35,7 +35,6 @@ class Metered:
     dropped: int = 0
     begin_ns: int = 0
     end_ns: int = 0
-    time_ran_back: bool = False
     interrupted: bool = False
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
@@ -61,7 +60,6 @@ class Metered:
         self.packets += reader.packets
         self.wire_bytes += reader.wire_bytes
         self.dropped += reader.dropped
-        self.time_ran_back |= reader.time_ran_back
         for reason, packets in reader.unmetered.items():
             self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
         for link_type, packets in reader.unread_link_types.items():

@@ -42,7 +42,7 @@ def report(
     from classifier.reports.summary import summary
 
     if format == "json":
-        click.echo(json.dumps(summary(traffic, top), ensure_ascii=False, indent=2).encode())
+        click.echo(json.dumps(summary(traffic, top), indent=2))
     else:
         from classifier.reports.terminal import console, print_report
 

@@ -35,7 +35,7 @@ def servers(
     if format == "csv":
         click.echo(tabular.csv_text(table).encode(), nl=False)
     elif format == "json":
-        click.echo(json.dumps(tabular.rows(table), ensure_ascii=False, indent=2).encode())
+        click.echo(json.dumps(tabular.rows(table), indent=2))
     else:
         terminal.show(terminal.console(), "Servers", terminal.SERVERS, tabular.rows(table))
     return common.finish(traffic)

@@ -63,7 +63,7 @@ def _flat(column: pa.Array) -> pa.Array:
 
 def _write_jsonl(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
     for batch in batches:
-        lines = (json.dumps(row, ensure_ascii=False) for row in rows(batch))
+        lines = (json.dumps(row) for row in rows(batch))
         file.write("".join(f"{line}\n" for line in lines).encode())
 
 

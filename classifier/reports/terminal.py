@@ -61,23 +61,20 @@ def show(out: Console, title: str, columns: Iterable[Column], rows: Iterable[Row
     out.file.write("\n")
 
 
-def _fitting(texts: dict[Column, list[str]], width: int) -> dict[Column, int]:
+def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
     """Choose columns and their widths: no header is folded, no number cut."""
-    full = {column: max(cell_len(text) for text in [column.head, *texts[column]]) for column in texts}
-    least = {column: max(len(column.head), min(full[column], TEXT_WIDTH)) for column in texts if column.folds}
-    room = width + GAP
-    while sum((full | least)[column] + GAP for column in full) > room:
-        last = max(full, key=lambda column: column.spare)
-        if not last.spare:
+    widths = {column: max(cell_len(text) for text in [column.head, *texts[column]]) for column in texts}
+    while any(column.spare for column in widths):
+        least = (min(width, TEXT_WIDTH) if column.folds else width for column, width in widths.items())
+        if sum(least) + GAP * (len(widths) - 1) <= room:
             break
-        del full[last]
-        least.pop(last, None)
-    while (over := sum(full.values()) + GAP * len(full) - room) > 0 and any(
-        full[c] > len(c.head) for c in least
-    ):
-        widest = max(least, key=lambda column: full[column] - len(column.head))
-        full[widest] = max(full[widest] - over, full[widest] - 1 - (full[widest] - len(widest.head)) // 2)
-    return full
+        del widths[max(widths, key=lambda column: column.spare)]
+    while sum(widths.values()) + GAP * (len(widths) - 1) > room:
+        slack = {column: width - len(column.head) for column, width in widths.items() if column.folds}
+        if not any(slack.values()):
+            break
+        widths[max(slack, key=lambda column: slack[column])] -= 1
+    return widths
 
 
 def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:
@@ -127,8 +124,8 @@ def _print_head(out: Console, report: Row) -> None:
     attempts = flows["refused"] + flows["unanswered"] + flows["unsolicited"]
     out.print(
         Text(
-            f"{flows['total']:,} flows: server confirmed in {flows['confirmed']:,}, inferred in "
-            f"{flows['inferred']:,}, ambiguous in {flows['ambiguous']:,}; {attempts:,} attempts"
+            f"{flows['total']:,} flows, by how the server is known: {flows['confirmed']:,} confirmed, "
+            f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts"
         )
     )
     out.print()

@@ -215,11 +215,6 @@ impl Reader {
     }
 
     #[getter]
-    fn time_ran_back(&self) -> bool {
-        self.state().meter.time_ran_back()
-    }
-
-    #[getter]
     fn unread_link_types(&self) -> BTreeMap<u16, u64> {
         self.state().meter.unread_link_types().clone()
     }

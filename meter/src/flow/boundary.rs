@@ -74,10 +74,8 @@ impl Opening {
         if later.syn[0] || later.syn[1] {
             return (0..2).all(|end| !later.syn[end] || compare(end).unwrap_or(!self.over));
         }
-        let Some(responder) = (0..2).find(|&end| later.isn[end].is_some_and(|isn| isn.own)) else {
-            return true; // no SYN of either kind
-        };
-        compare(1 - responder).or_else(|| compare(responder)).unwrap_or(!self.over)
+        let mut responders = (0..2).filter(|&end| later.isn[end].is_some_and(|isn| isn.own));
+        responders.all(|end| compare(1 - end).or_else(|| compare(end)).unwrap_or(!self.over))
     }
 }
 

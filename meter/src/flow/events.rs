@@ -120,7 +120,7 @@ impl Events {
 
     /// Notes one event, unless it is known from an earlier or the same time.
     fn note(&mut self, code: u8, time_ns: i64) {
-        if code & 7 == 0 {
+        if matches!(code, 0 | FROM_B) {
             return;
         }
         if self.seen >> code & 1 != 0 {

@@ -48,7 +48,8 @@ impl Fragments {
     pub fn take(&mut self, fragment: &Fragment<'_>, time_ns: i64) -> Attributed {
         let mut attributed = Attributed::default();
         let datagram = fragment.datagram;
-        if self.states.get(&datagram).is_some_and(|state| time_ns.abs_diff(state.first_seen_ns) > LIFETIME_NS) {
+        if self.states.get(&datagram).is_some_and(|state| time_ns.abs_diff(state.first_seen_ns) > LIFETIME_NS)
+        {
             self.give_up(datagram, &mut attributed);
         }
         if !self.states.contains_key(&datagram) {
@@ -69,7 +70,8 @@ impl Fragments {
                 Ok(packet) => {
                     state.ends = Some(Ok(packet.ends));
                     let header_bytes = u32::MAX - packet.content.payload_bytes;
-                    content.payload_bytes = (fragment.offset + fragment.body_bytes).saturating_sub(header_bytes);
+                    content.payload_bytes =
+                        (fragment.offset + fragment.body_bytes).saturating_sub(header_bytes);
                     content.segment = packet.content.segment;
                 }
                 // More fragments may show more of the header.
@@ -118,7 +120,8 @@ impl Attributed {
     fn settle(&mut self, ends: Result<Ends, Unmetered>, waiting: &mut Vec<(Content, i64)>) {
         match ends {
             Ok(ends) => {
-                self.packets.extend(waiting.drain(..).map(|(content, time_ns)| (Packet { ends, content }, time_ns)));
+                self.packets
+                    .extend(waiting.drain(..).map(|(content, time_ns)| (Packet { ends, content }, time_ns)));
             }
             Err(reason) => {
                 self.unmetered.push((reason, waiting.len() as u64));

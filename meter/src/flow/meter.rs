@@ -24,7 +24,11 @@ pub struct Idle {
 impl Idle {
     #[inline]
     pub(super) fn of(&self, proto: u8) -> u64 {
-        if proto == Transport::Udp as u8 || proto == Transport::UdpLite as u8 { self.udp_ns } else { self.tcp_ns }
+        if proto == Transport::Udp as u8 || proto == Transport::UdpLite as u8 {
+            self.udp_ns
+        } else {
+            self.tcp_ns
+        }
     }
 }
 
@@ -67,7 +71,6 @@ pub struct Meter {
     unread_link_types: BTreeMap<u16, u64>,
     unmetered: [u64; Unmetered::ALL.len()],
     span_ns: Option<(i64, i64)>,
-    time_ran_back: bool,
 }
 
 impl Meter {
@@ -91,7 +94,6 @@ impl Meter {
             unread_link_types: BTreeMap::new(),
             unmetered: [0; Unmetered::ALL.len()],
             span_ns: None,
-            time_ran_back: false,
         }
     }
 
@@ -101,7 +103,6 @@ impl Meter {
         self.packets += 1;
         self.wire_bytes += u64::from(frame.wire_bytes);
         let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
-        self.time_ran_back |= frame.time_ns < last;
         self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
         match wire::decode(frame.link_type, frame.data, frame.wire_bytes, self.decapsulate) {
             Ok(packet) => self.packet(&packet, frame.time_ns),
@@ -153,7 +154,9 @@ impl Meter {
         self.meter_pending();
         let (key, from_a) = Key::of(&quoted.ends);
         let hash = self.hasher.hash_one(key);
-        let Some(&place) = self.index.find(hash, |&place| self.rows[place as usize].key == key) else { return };
+        let Some(&place) = self.index.find(hash, |&place| self.rows[place as usize].key == key) else {
+            return;
+        };
         let row = &mut self.rows[place as usize];
         let sent = if from_a { row.packets_ab } else { row.packets_ba };
         if sent > 0 && !boundary::is_over(row, time_ns, &self.idle) {
@@ -308,12 +311,6 @@ impl Meter {
     #[must_use]
     pub fn span_ns(&self) -> Option<(i64, i64)> {
         self.span_ns
-    }
-
-    /// Whether a packet was older than one before it, so that rows may need stitching.
-    #[must_use]
-    pub fn time_ran_back(&self) -> bool {
-        self.time_ran_back
     }
 }
 

@@ -16,8 +16,6 @@ const LONG_ACKNOWLEDGEMENT_LOW: usize = 20;
 const REQUEST: u8 = 0;
 const RESPONSE: u8 = 1;
 const DATA: u8 = 2;
-const ACK: u8 = 3;
-const DATA_ACK: u8 = 4;
 const CLOSE_REQUEST: u8 = 5;
 const CLOSE: u8 = 6;
 const RESET: u8 = 7;
@@ -56,11 +54,10 @@ impl<'a> Dccp<'a> {
         let flags = match self.header[TYPE_X] >> 1 & 0x0f {
             REQUEST => Flags::SYN,
             RESPONSE => Flags::SYN | Flags::ACK,
-            ACK | DATA_ACK => Flags::ACK,
             CLOSE_REQUEST | CLOSE => Flags::FIN | Flags::ACK,
             RESET => Flags::RST,
             DATA => 0,
-            _ => Flags::ACK,
+            _ => Flags::ACK, // Ack, DataAck, Sync, SyncAck
         };
         Segment { flags: Flags(flags), sequence, acknowledgement: acknowledged.wrapping_add(1) }
     }

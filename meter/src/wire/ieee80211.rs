@@ -76,7 +76,8 @@ pub fn behind_prism(data: &[u8]) -> Result<&[u8], Flaw> {
     const PRISM_BYTES: usize = 144;
     const AVS_VERSION: u32 = 0x8021_1000;
     let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
-    let bytes = if be32(header, 0) & 0xffff_f000 == AVS_VERSION { be32(header, 4) as usize } else { PRISM_BYTES };
+    let bytes =
+        if be32(header, 0) & 0xffff_f000 == AVS_VERSION { be32(header, 4) as usize } else { PRISM_BYTES };
     behind(data, bytes)
 }
 

@@ -82,7 +82,11 @@ fn linux_sll2(data: &[u8]) -> Result<Next<'_>, Flaw> {
 /// An EtherType, or one of Linux's own small numbers.
 fn of_linux(protocol: u16) -> Behind {
     const ETH_P_802_2: u16 = 4;
-    if protocol == ETH_P_802_2 { Behind::Llc } else { Behind::Ether(protocol) }
+    match protocol {
+        ETH_P_802_2 => Behind::Llc,
+        own if own < ethernet::LEAST_ETHERTYPE => Behind::Other,
+        ethertype => Behind::Ether(ethertype),
+    }
 }
 
 /// Cisco HDLC: address, control, EtherType.
@@ -95,7 +99,8 @@ fn cisco_hdlc(data: &[u8]) -> Result<Next<'_>, Flaw> {
 fn frame_relay(data: &[u8]) -> Result<Next<'_>, Flaw> {
     const LAST_ADDRESS_BYTE: u8 = 0x01;
     const UNNUMBERED: u8 = 0x03;
-    let address = data.iter().take(4).position(|byte| byte & LAST_ADDRESS_BYTE != 0).ok_or(Flaw::Damaged)? + 1;
+    let address =
+        data.iter().take(4).position(|byte| byte & LAST_ADDRESS_BYTE != 0).ok_or(Flaw::Damaged)? + 1;
     let (header, rest) = behind(data, address)?.split_first_chunk::<2>().ok_or(Flaw::Short)?;
     Ok(match *header {
         [UNNUMBERED, 0xcc] => (Behind::Ether(ETHERTYPE_IPV4), rest),
@@ -121,7 +126,8 @@ fn nflog(data: &[u8]) -> Result<Next<'_>, Flaw> {
         let header = rest.first_chunk::<ATTRIBUTE_BYTES>().ok_or(Flaw::Short)?;
         // In the order of the machine that captured. A length is a small number, so its order shows.
         let little = le16(header, 0) <= be16(header, 0) || be16(header, 0) == 0;
-        let (length, kind) = if little { (le16(header, 0), le16(header, 2)) } else { (be16(header, 0), be16(header, 2)) };
+        let (length, kind) =
+            if little { (le16(header, 0), le16(header, 2)) } else { (be16(header, 0), be16(header, 2)) };
         let length = usize::from(length);
         if length < ATTRIBUTE_BYTES {
             return Err(Flaw::Damaged);

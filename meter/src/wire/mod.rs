@@ -6,6 +6,7 @@
 //! [`decode`] walks from the link header inwards. Each header says what lies behind it ([`Behind`]);
 //! `walk` is the only place that knows what leads to what.
 
+mod dccp;
 mod ethernet;
 mod icmp;
 mod ieee80211;
@@ -14,7 +15,6 @@ mod ipv6;
 mod link;
 mod ppp;
 mod sctp;
-mod dccp;
 mod tcp;
 mod tunnel;
 mod udp;

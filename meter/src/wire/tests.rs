@@ -48,7 +48,7 @@ fn of_stacked_vlan_tags_the_outermost_counts() {
     let nested =
         |tags| (0..tags).fold((IPV4, ip.clone()), |(ethertype, rest), _| (0x8100, tag(5, ethertype, &rest)));
     assert_eq!(decode(ETHERNET, &ethernet(0x8100, &nested(8).1)), Ok(expected));
-    assert_eq!(decode(ETHERNET, &ethernet(0x8100, &nested(9).1)), Err(Unmetered::NotIp));
+    assert_eq!(decode(ETHERNET, &ethernet(0x8100, &nested(40).1)), Err(Unmetered::TooDeep));
 }
 
 #[test]

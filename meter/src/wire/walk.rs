@@ -33,6 +33,8 @@ struct Walk<'a> {
     rest: &'a [u8],
     /// Bytes from here on that were on the wire; more than `rest` has if the snap length cut it.
     wire_bytes: u32,
+    /// The frame was captured in part.
+    cut: bool,
     headers: u32,
     vlan: Option<u16>,
     tunnel: Path,
@@ -54,6 +56,7 @@ pub fn decode(link_type: u16, data: &[u8], wire_bytes: u32, decapsulate: bool) -
     let walk = Walk {
         rest: data,
         wire_bytes: wire_bytes.max(data.len() as u32),
+        cut: data.len() < wire_bytes as usize,
         headers: 0,
         vlan: None,
         tunnel: Path::default(),
@@ -67,7 +70,7 @@ pub fn decode(link_type: u16, data: &[u8], wire_bytes: u32, decapsulate: bool) -
 impl<'a> Walk<'a> {
     /// Whether the wire or the snap length is to blame for a flaw.
     fn blame(&self, flaw: Flaw, damaged: Unmetered) -> Unmetered {
-        if flaw == Flaw::Short && self.rest.len() < self.wire_bytes as usize {
+        if flaw == Flaw::Short && self.cut && self.rest.len() < self.wire_bytes as usize {
             Unmetered::CutShort
         } else {
             damaged
@@ -146,14 +149,15 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn ether(mut self, ethertype: u16) -> Result<Packet, Aside<'a>> {
-        let shim = |shim, next: Result<Next<'a>, Flaw>| {
-            self.in_shim(shim)?.follow(next.map_err(self.link_flaw())?)
-        };
+        let shim =
+            |shim, next: Result<Next<'a>, Flaw>| self.in_shim(shim)?.follow(next.map_err(self.link_flaw())?);
         match ethertype {
-            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => self.ip_version(if ethertype == ETHERTYPE_IPV4 { 4 } else { 6 }),
+            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => {
+                self.ip_version(if ethertype == ETHERTYPE_IPV4 { 4 } else { 6 })
+            }
             0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
                 let (id, next) = ethernet::behind_vlan(self.rest).map_err(self.link_flaw())?;
-                self.vlan = self.vlan.or(Some(id));
+                self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
                 self.follow(next)
             }
             0x8847 | 0x8848 => shim(Shim::Mpls, mpls::next(self.rest)),
@@ -193,7 +197,8 @@ impl<'a> Walk<'a> {
         if internet.fragment_offset != 0 || internet.more_fragments {
             return self.fragment(&internet, body, ip_bytes, body_bytes);
         }
-        let inner = Self { rest: body, wire_bytes: body_bytes, headers: self.headers + 1, inside_ip: true, ..self };
+        let inner =
+            Self { rest: body, wire_bytes: body_bytes, headers: self.headers + 1, inside_ip: true, ..self };
         inner.transport(&internet, ip_bytes)
     }
 
@@ -227,26 +232,30 @@ impl<'a> Walk<'a> {
     #[inline]
     fn transport(self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Packet, Aside<'a>> {
         let flaw = |flaw| self.blame(flaw, Unmetered::DamagedTransport);
-        let packet = |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
-            Ok(Packet {
-                ends: Ends {
-                    ip_version: internet.ip_version,
-                    proto: transport as u8,
-                    source: internet.source,
-                    destination: internet.destination,
-                    source_port: ports.0,
-                    destination_port: ports.1,
-                    network_id: self.network_id,
-                },
-                content: Content {
-                    ip_bytes,
-                    payload_bytes: self.wire_bytes.checked_sub(header_bytes).ok_or(Unmetered::DamagedTransport)?,
-                    vlan: self.vlan,
-                    tunnel: self.tunnel,
-                    segment,
-                },
-            })
-        };
+        let packet =
+            |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
+                Ok(Packet {
+                    ends: Ends {
+                        ip_version: internet.ip_version,
+                        proto: transport as u8,
+                        source: internet.source,
+                        destination: internet.destination,
+                        source_port: ports.0,
+                        destination_port: ports.1,
+                        network_id: self.network_id,
+                    },
+                    content: Content {
+                        ip_bytes,
+                        payload_bytes: self
+                            .wire_bytes
+                            .checked_sub(header_bytes)
+                            .ok_or(Unmetered::DamagedTransport)?,
+                        vlan: self.vlan,
+                        tunnel: self.tunnel,
+                        segment,
+                    },
+                })
+            };
         match internet.protocol {
             6 => {
                 let tcp = tcp::Tcp::new(self.rest).map_err(flaw)?;
@@ -267,7 +276,12 @@ impl<'a> Walk<'a> {
                 let all = if data { sctp::HEADER_BYTES as u32 } else { self.wire_bytes };
                 packet(Transport::Sctp, sctp.ports(), all, Some(segment))
             }
-            136 => packet(Transport::UdpLite, udp::Udp::new(self.rest).map_err(flaw)?.ports(), udp::HEADER_BYTES, None),
+            136 => packet(
+                Transport::UdpLite,
+                udp::Udp::new(self.rest).map_err(flaw)?.ports(),
+                udp::HEADER_BYTES,
+                None,
+            ),
             33 => {
                 let dccp = dccp::Dccp::new(self.rest).map_err(flaw)?;
                 packet(Transport::Dccp, dccp.ports(), dccp.header_bytes(), Some(dccp.segment()))
@@ -293,7 +307,8 @@ impl<'a> Walk<'a> {
             AUTHENTICATION => {
                 let next = *self.rest.first().ok_or_else(|| self.blame(Flaw::Short, Unmetered::DamagedIp))?;
                 let bytes = self.rest.get(1).map_or(0, |length| (usize::from(*length) + 2) * 4);
-                let rest = self.rest.get(bytes..).ok_or_else(|| self.blame(Flaw::Short, Unmetered::DamagedIp))?;
+                let rest =
+                    self.rest.get(bytes..).ok_or_else(|| self.blame(Flaw::Short, Unmetered::DamagedIp))?;
                 let inner = Internet { protocol: next, rest, ..*internet };
                 self.on(rest)?.transport(&inner, ip_bytes)
             }
@@ -326,11 +341,15 @@ impl<'a> Walk<'a> {
                 self.network_id = id;
                 (Shim::Geneve, behind, rest)
             }
-            _ if [source_port, destination_port].contains(&gtp::PORT) => (Shim::Gtp, Behind::Ip, gtp::next(data)?),
+            _ if [source_port, destination_port].contains(&gtp::PORT) => {
+                (Shim::Gtp, Behind::Ip, gtp::next(data)?)
+            }
             _ if [source_port, destination_port].contains(&teredo::PORT) => {
                 (Shim::Teredo, Behind::Ip, teredo::next(data)?)
             }
-            _ if [source_port, destination_port].contains(&l2tp::PORT) => (Shim::L2tp, Behind::Ppp, l2tp::next(data)?),
+            _ if [source_port, destination_port].contains(&l2tp::PORT) => {
+                (Shim::L2tp, Behind::Ppp, l2tp::next(data)?)
+            }
             _ => return None,
         };
         self.in_shim(shim).ok()?.follow((behind, rest)).ok()
@@ -369,6 +388,7 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
     let walk = Walk {
         rest: start,
         wire_bytes: u32::MAX, // the rest is in other fragments
+        cut: true,
         headers: 0,
         vlan: fragment.vlan,
         tunnel: fragment.tunnel,

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::packets::{IDLE, Sent, as_set, flows, metered};
-use super::stories::{captures, monotone, running_back};
+use super::stories::{LAWFUL, captures, monotone, running_back};
 use crate::flow::stitch;
 use crate::table::Row;
 
@@ -39,21 +39,25 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 100_000, ..ProptestConfig::with_cases(500) })]
 
     #[test]
-    fn pieces_in_the_order_of_the_capture_give_the_whole(pieces in pieces(captures(running_back()), anywhere)) {
+    fn pieces_in_the_order_of_the_capture_give_the_whole(
+        pieces in pieces(captures(LAWFUL, running_back()), anywhere),
+    ) {
         let rows = pieces.iter().flat_map(|piece| metered(piece));
         prop_assert_eq!(stitched(rows), whole(&pieces));
     }
 
     /// A cluster stitches in stages.
     #[test]
-    fn pieces_may_be_stitched_before_they_are_stitched_together(pieces in pieces(captures(running_back()), anywhere)) {
+    fn pieces_may_be_stitched_before_they_are_stitched_together(
+        pieces in pieces(captures(LAWFUL, running_back()), anywhere),
+    ) {
         let rows = pieces.iter().flat_map(|piece| flows(piece));
         prop_assert_eq!(stitched(rows), whole(&pieces));
     }
 
     #[test]
     fn where_time_never_runs_back_pieces_may_come_in_any_order(
-        (pieces, shuffled) in pieces(captures(monotone()), |one, next| one.time_ns != next.time_ns)
+        (pieces, shuffled) in pieces(captures(LAWFUL, monotone()), |one, next| one.time_ns != next.time_ns)
             .prop_flat_map(|pieces| (Just(pieces.clone()), Just(pieces).prop_shuffle())),
     ) {
         let mut rows: Vec<Row> = shuffled.iter().flat_map(|piece| metered(piece)).collect();

@@ -23,7 +23,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
 fn any_key() -> impl Strategy<Value = Key> {
     any::<([[u8; 16]; 2], [u16; 2], u8, u8)>().prop_map(|(addresses, ports, proto, ip_version)| {
         let ([addr_a, addr_b], [port_a, port_b]) = (addresses, ports);
-        Key { addr_a, addr_b, port_a, port_b, proto, ip_version }
+        Key { addr_a, addr_b, port_a, port_b, network_id: 7, proto, ip_version }
     })
 }
 

@@ -131,7 +131,10 @@ pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes
         destination_port: ENDS[1].1,
         network_id: 0,
     };
-    Packet { ends, content: Content { ip_bytes, payload_bytes, vlan: None, tunnel: Path::default(), segment } }
+    Packet {
+        ends,
+        content: Content { ip_bytes, payload_bytes, vlan: None, tunnel: Path::default(), segment },
+    }
 }
 
 /// The same packet in a VLAN.
