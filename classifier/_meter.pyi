@@ -52,6 +52,9 @@ class Reader(Iterator[Batch]):
     def packets(self) -> int:
         """Packets read."""
     @property
+    def evicted(self) -> int:
+        """Flows that the cap ended early."""
+    @property
     def wire_bytes(self) -> int:
         """Bytes of all packets on the wire, link headers included."""
     @property
@@ -70,8 +73,13 @@ class Reader(Iterator[Batch]):
     def problem(self) -> tuple[str, int, str] | None:
         """Why the input could not be read to its end, as in `MeterError.args`."""
 
-def read(source: str | BinaryIO, *, tcp_idle_ns: int, udp_idle_ns: int) -> Reader:
+def read(
+    source: str | BinaryIO, *, tcp_idle_ns: int, udp_idle_ns: int, most_flows: int, decapsulate: bool
+) -> Reader:
     """Open a capture, given as a path or an open binary file.
+
+    At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
+    tunnels over IP stay closed, and a flow is that of the outer packet.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier import handshake, roles, services, sources
+from classifier._meter import Reader
 from classifier.flows.stitch import stitch
 from classifier.sources import Input, Source
 from classifier.traffic import Metered, Traffic
@@ -29,13 +30,16 @@ def read(
     *,
     tcp_idle_s: float = 300,
     udp_idle_s: float = 120,
+    max_flows: int = 250_000,
+    decapsulate: bool = True,
     progress: Progress | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
     """Read captures and judge their flows.
 
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
-    it has been silent for the idle time of its transport, in seconds on the capture's own clock.
+    it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
+    `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
     Raises CaptureError for an input that can't be used. One that is cut or damaged further on is
@@ -45,9 +49,14 @@ def read(
     found = sources.inputs(source)
     metered = Metered(idle=idle)
     try:
-        for number, capture in enumerate(found):
+        for capture in found:
             metered.captures.append(capture.name)
-            _meter_input(capture, number, metered, progress)
+            _meter_input(
+                capture.open(**idle, most_flows=max_flows, decapsulate=decapsulate),
+                capture,
+                metered,
+                progress,
+            )
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
@@ -55,18 +64,17 @@ def read(
     return Traffic(metered, judge)
 
 
-def _meter_input(capture: Input, number: int, metered: Metered, progress: Progress | None) -> None:
-    reader = capture.open(**metered.idle)
+def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Progress | None) -> None:
     packets_before = metered.packets
     try:
         for batch in reader:
-            metered.add(batch, number)
+            metered.add(batch)
             if progress:
                 progress(capture, reader.bytes_read, packets_before + reader.packets)
     except KeyboardInterrupt:
         reader.stop()
         for batch in reader:
-            metered.add(batch, number)
+            metered.add(batch)
         raise
     finally:
         metered.close(capture.name, reader)
@@ -120,8 +128,8 @@ def _judged(
 
 #: Facts that go on as they are.
 _KEPT = [
-    *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b"),
-    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "evicted"),
+    *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),
+    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "tunnel", "evicted"),
 ]
 #: Facts of the two ends, as (name, column of a, column of b).
 _SIDES = [

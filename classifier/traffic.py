@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from classifier import _meter, sources
@@ -33,6 +34,8 @@ class Metered:
     wire_bytes: int = 0
     #: Packets that the capturing systems say they lost.
     dropped: int = 0
+    #: Flows that the cap ended early.
+    evicted: int = 0
     begin_ns: int = 0
     end_ns: int = 0
     interrupted: bool = False
@@ -42,13 +45,12 @@ class Metered:
     unread_link_types: dict[int, int] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
 
-    def add(self, batch: _meter.Batch, capture: int) -> None:
-        """Take finished flows of an input, given by its place in `captures`."""
+    def add(self, batch: _meter.Batch) -> None:
+        """Take finished flows of the input that was named last."""
         if batch.num_rows:
             facts = pa.record_batch(batch)
-            self.spool.add(
-                facts.append_column("capture", pa.repeat(pa.scalar(capture, pa.int32()), facts.num_rows))
-            )
+            capture = np.full(facts.num_rows, len(self.captures) - 1, dtype=np.int32)
+            self.spool.add(facts.append_column("capture", pa.array(capture)))
 
     def close(self, name: str, reader: _meter.Reader) -> None:
         """Take the counters of an input that has been read."""
@@ -60,6 +62,7 @@ class Metered:
         self.packets += reader.packets
         self.wire_bytes += reader.wire_bytes
         self.dropped += reader.dropped
+        self.evicted += reader.evicted
         for reason, packets in reader.unmetered.items():
             self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
         for link_type, packets in reader.unread_link_types.items():
@@ -146,7 +149,7 @@ class Traffic:
 
 
 #: Reasons that mean that a packet could not be looked into.
-_UNDECODED = {"link_type", "cut_short", "damaged_link", "damaged_ip", "damaged_transport"}
+_UNDECODED = {"link_type", "too_deep", "cut_short", "damaged_link", "damaged_ip", "damaged_transport"}
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -47,6 +47,19 @@ def reading(command: Command) -> Command:
             type=_seconds,
             help="A TCP flow ends when it has been silent for so long.",
         ),
+        click.option(
+            "--max-flows",
+            default=250_000,
+            show_default=True,
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
+        ),
+        click.option(
+            "--no-decapsulate",
+            is_flag=True,
+            help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
+        ),
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
         command = add(command)
@@ -76,7 +89,9 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
     return click.option("--format", type=click.Choice(formats), default=None, help=f"Default: {formats[0]}.")
 
 
-def read(paths: tuple[str, ...], tcp_idle: float, udp_idle: float) -> Traffic:
+def read(
+    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, max_flows: int, no_decapsulate: bool
+) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
     from classifier.pipeline import read
@@ -84,7 +99,13 @@ def read(paths: tuple[str, ...], tcp_idle: float, udp_idle: float) -> Traffic:
     try:
         with _progress() as progress:
             return read(
-                paths, tcp_idle_s=tcp_idle, udp_idle_s=udp_idle, progress=progress, keep_interrupted=True
+                paths,
+                tcp_idle_s=tcp_idle,
+                udp_idle_s=udp_idle,
+                max_flows=max_flows,
+                decapsulate=not no_decapsulate,
+                progress=progress,
+                keep_interrupted=True,
             )
     except OSError as error:  # of a pipe or a device
         raise ClassifierError(f"reading failed: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -16,9 +17,7 @@ _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 @common.reading
 @common.format_option("table", "csv", "jsonl", "parquet")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format.")
-def flows(
-    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, format: str | None, output: str | None
-) -> ExitStatus:
+def flows(format: str | None, output: str | None, **reading: Any) -> ExitStatus:
     """List the flows: client, server, service, how each is known, outcome, packets and bytes.
 
     PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input.
@@ -44,7 +43,7 @@ def flows(
         from classifier.reports import terminal
         from classifier.reports.tabular import rows
 
-        traffic = common.read(paths, tcp_idle, udp_idle)
+        traffic = common.read(**reading)
         out = terminal.console()
         for batch in traffic.batches():
             terminal.show(out, "", terminal.FLOWS, rows(batch))
@@ -53,6 +52,6 @@ def flows(
         from classifier.reports.tabular import write
 
         with common.output(output) as file:  # before reading: an hour later is late for "can't be written"
-            traffic = common.read(paths, tcp_idle, udp_idle)
+            traffic = common.read(**reading)
             write(traffic.batches(), SCHEMA, file, format)
     return common.finish(traffic)

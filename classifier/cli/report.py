@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -18,9 +19,7 @@ TOP = 20
     None, f"Rows of each table; the rest is summed up as `other`.  [table: {TOP}; json, csv: all]"
 )
 @common.format_option("table", "json", "csv")
-def report(
-    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, top: int | None, format: str | None
-) -> ExitStatus:
+def report(top: int | None, format: str | None, **reading: Any) -> ExitStatus:
     """Report the traffic per service: bytes, flows by how their server is known, servers, clients.
 
     PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input. Several
@@ -32,7 +31,7 @@ def report(
       classifier report monday.pcap.gz tuesday.pcap.gz --top 5
       classifier report office.pcapng --format json | jq '.services[] | {service, bytes}'
     """
-    traffic = common.read(paths, tcp_idle, udp_idle)
+    traffic = common.read(**reading)
     if format == "csv":
         from classifier.reports.tabular import csv_text
         from classifier.reports.totals import fold

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -14,9 +15,7 @@ from classifier.errors import ExitStatus
 @common.reading
 @common.top_option(None, "Rows; the rest is summed up as `other`.  [default: all]")
 @common.format_option("table", "json", "csv")
-def servers(
-    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, top: int | None, format: str | None
-) -> ExitStatus:
+def servers(top: int | None, format: str | None, **reading: Any) -> ExitStatus:
     """List the servers: address, port, service, how each is known, clients, traffic, first and last seen.
 
     `confirmed`: a handshake was seen; `inferred`: other evidence, and it sends; `one way`: it was
@@ -30,7 +29,7 @@ def servers(
     from classifier.reports import tabular, terminal
     from classifier.reports.totals import fold
 
-    traffic = common.read(paths, tcp_idle, udp_idle)
+    traffic = common.read(**reading)
     table = fold(traffic.totals.servers(), top, "server_ip")
     if format == "csv":
         click.echo(tabular.csv_text(table).encode(), nl=False)

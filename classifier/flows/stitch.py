@@ -28,11 +28,10 @@ def stitch(
     combinations are added. They lie in the spool in the order of the capture. In memory are eight
     bytes a row, and the rows whose key occurs more than once.
     """
-    hashes = [_key_hashes(batch) for batch in spool]
-    repeated = _repeated(hashes)
+    repeated = _repeated(spool)
     pieces = []
-    for batch, hashed in zip(spool, hashes, strict=True):
-        again = np.isin(hashed, repeated)
+    for batch in spool:
+        again = np.isin(_key_hashes(batch), repeated)
         pieces.append(batch.filter(pa.array(again)))
         yield batch.filter(pa.array(~again))
     if not len(repeated):
@@ -49,8 +48,9 @@ def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
     """Hash the keys of n rows: equal keys are equal, others hardly ever."""
     ports = facts["port_a"].to_numpy().astype(np.uint64) << 16 | facts["port_b"].to_numpy()
     kind = facts["proto"].to_numpy().astype(np.uint64) << 8 | facts["ip_version"].to_numpy()
+    network = facts["network_id"].to_numpy().astype(np.uint64)
     addresses = [octets(facts[end]).view(np.uint64) for end in ("addr_a", "addr_b")]
-    words = [ports, kind, *(address[:, half] for address in addresses for half in (0, 1))]
+    words = [ports, kind, network, *(address[:, half] for address in addresses for half in (0, 1))]
     hashes = np.zeros(facts.num_rows, dtype=np.uint64)
     for word in words:  # multiply and fold, modulo 2**64
         hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
@@ -58,12 +58,15 @@ def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
     return hashes
 
 
-def _repeated(hashes: list[_Hashes]) -> _Hashes:
+def _repeated(spool: Spool) -> _Hashes:
     """Return the hashes that occur more than once."""
-    if not hashes:
-        return np.array([], dtype=np.uint64)
-    ordered = np.sort(np.concatenate(hashes))
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    hashes = np.empty(spool.rows, dtype=np.uint64)
+    row = 0
+    for batch in spool:
+        hashes[row : row + batch.num_rows] = _key_hashes(batch)
+        row += batch.num_rows
+    hashes.sort()
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
 def _captures(

@@ -21,7 +21,7 @@ COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("first_seen", _TIME, False, "time of the earliest packet"),
     ("last_seen", _TIME, False, "time of the latest packet"),
     ("duration_s", pa.float64(), False, "seconds from the first to the last packet"),
-    ("proto", _WORD, False, "tcp, udp"),
+    ("proto", _WORD, False, "tcp, udp, sctp, dccp, udplite"),
     ("client_ip", pa.string(), False, "address of the client; for ambiguous flows of the likelier one"),
     ("client_port", pa.uint16(), False, "port of the client"),
     ("server_ip", pa.string(), False, "address of the server; for ambiguous flows of the likelier one"),
@@ -50,7 +50,7 @@ COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("conn_state", _WORD, False, "Zeek's code for how the connection went"),
     ("history", _WORD, False, "Zeek's letters S H A D F R and ^, each end's first of a kind, in time order"),
     ("vlan", pa.uint16(), True, "outermost VLAN id"),
-    ("tunnel", _WORD, True, "encapsulation path"),
+    ("tunnel", _WORD, True, "what its packets were wrapped in, outermost first: gre/ip"),
     ("evicted", pa.bool_(), False, "ended early by a cap on flows"),
 ]
 

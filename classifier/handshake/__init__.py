@@ -19,10 +19,13 @@ from classifier.handshake.tracker import Outcome, Signature, Story, track
 
 __all__ = ["Handshakes", "Outcome", "Signature", "Story", "judge", "track"]
 
-TCP = 6
-_LETTERS = {1: "S", 2: "H", 3: "A", 4: "D", 5: "F", 6: "R"}
-#: Bits above the twelve events of four bits each.
-_TCP_BIT, _FIRST_FROM_B, _ISN_ACKED_A, _ISN_ACKED_B, _ACK_MOVED_A, _ACK_MOVED_B = range(48, 54)
+#: IP protocol numbers of TCP, DCCP and SCTP: transports with a handshake.
+WITH_HANDSHAKE = [6, 33, 132]
+_LETTERS = {1: "S", 2: "H", 3: "A", 4: "D", 5: "F", 6: "R", 7: "U"}
+#: Up to fourteen events of four bits each.
+_MOST_EVENTS = 14
+#: Bits above them.
+_CONNECTION, _FIRST_FROM_B, _ISN_ACKED_A, _ISN_ACKED_B, _ACK_MOVED_A, _ACK_MOVED_B = range(56, 62)
 #: An acknowledgement is taken for one of the SYN+ACK if it is at most this far behind it: the first
 #: one captured may already cover data. Among random numbers 1 in 4,096 is.
 _ACK_WINDOW = 1 << 20
@@ -38,6 +41,11 @@ class Handshakes:
     confirmed: npt.NDArray[np.bool_]
     #: bool (n): the handshake proves that the responder accepts connections.
     accepted: npt.NDArray[np.bool_]
+    #: int8 (n): the end that an ICMP error says can't be reached, though it never sent anything: a closed
+    #: server port; -1 for none.
+    closed: npt.NDArray[np.int8]
+    #: int8 (n): the end that an ICMP error says can't be reached, after it had sent: a client that has gone.
+    gone: npt.NDArray[np.int8]
     #: dictionary of strings (n): an `Outcome`.
     outcome: pa.DictionaryArray
     _story: npt.NDArray[np.int32]
@@ -67,11 +75,17 @@ def judge(facts: pa.RecordBatch) -> Handshakes:
     encoded = pa.array(_signatures(facts)).dictionary_encode()
     row = encoded.indices.to_numpy().astype(np.int32)
     stories = [_story_of(packed) for packed in encoded.dictionary.to_pylist()]
-    initiators = [-1 if story.initiator is None else story.initiator for story in stories]
+
+    def ends(found: list[int | None]) -> npt.NDArray[np.int8]:
+        codes: npt.NDArray[np.int8] = np.array([-1 if end is None else end for end in found], dtype=np.int8)
+        return codes[row]
+
     outcomes = list(Outcome)
     outcome_of = np.array([outcomes.index(story.outcome) for story in stories], dtype=np.int32)
     return Handshakes(
-        initiator=np.array(initiators, dtype=np.int8)[row],
+        initiator=ends([story.initiator for story in stories]),
+        closed=ends([story.closed for story in stories]),
+        gone=ends([story.gone for story in stories]),
         confirmed=np.array([story.confirmed for story in stories], dtype=bool)[row],
         accepted=np.array([story.accepted for story in stories], dtype=bool)[row],
         outcome=pa.DictionaryArray.from_arrays(outcome_of[row], pa.array([str(o) for o in outcomes])),
@@ -89,7 +103,7 @@ def _signatures(facts: pa.RecordBatch) -> npt.NDArray[np.uint64]:
     packed: npt.NDArray[np.uint64] = facts["events"].to_numpy()
     return (
         packed
-        | bit(facts["proto"].to_numpy() == TCP, _TCP_BIT)
+        | bit(np.isin(facts["proto"].to_numpy(), WITH_HANDSHAKE), _CONNECTION)
         | bit(_bools(facts["first_from_b"]), _FIRST_FROM_B)
         | bit(_isn_acked(facts["isn_a"], facts["first_ack_b"]), _ISN_ACKED_A)
         | bit(_isn_acked(facts["isn_b"], facts["first_ack_a"]), _ISN_ACKED_B)
@@ -114,7 +128,7 @@ def _isn_acked(isn: Any, ack: Any) -> npt.NDArray[np.bool_]:
 @lru_cache(maxsize=4096)
 def _story_of(packed: int) -> Story:
     codes = []
-    for place in range(12):
+    for place in range(_MOST_EVENTS):
         code = packed >> (4 * place) & 0xF
         if not code:
             break
@@ -125,7 +139,7 @@ def _story_of(packed: int) -> Story:
 
     return track(
         Signature(
-            tcp=bit(_TCP_BIT),
+            connection=bit(_CONNECTION),
             events=tuple(codes),
             first=int(bit(_FIRST_FROM_B)),
             isn_acked=(bit(_ISN_ACKED_A), bit(_ISN_ACKED_B)),

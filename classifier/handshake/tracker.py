@@ -3,6 +3,8 @@
 All that is known of connections stands in this file, as tables. A flow's events are letters in the
 order of their first occurrence, as in Zeek's history: S a SYN, H a SYN+ACK, A a pure
 acknowledgement, D data, F a FIN, R a RST; capital from the initiator, small from the responder.
+U stands for an ICMP error: this end can't be reached. Zeek has no letter for it, so it isn't in
+`history`.
 
 States are Zeek's `conn_state` codes by their published definitions, and a few that only matter on
 the way. Sequence numbers were matched before: a SYN+ACK in a flow acknowledges the flow's SYN, for
@@ -36,8 +38,8 @@ class State(StrEnum):
     OTH = "OTH"  # midstream
 
 
-#: TCP: the state after a letter. Letters not listed change nothing.
-TCP: dict[State, dict[str, State]] = {
+#: TCP, SCTP, DCCP: the state after a letter. Letters not listed change nothing.
+CONNECTIONS: dict[State, dict[str, State]] = {
     State.NEW: {"S": State.S0, "h": State.SYN_ACK}
     | dict.fromkeys(["A", "a", "D", "d", "F", "f", "R", "r"], State.OTH),
     State.S0: {
@@ -88,7 +90,8 @@ class Outcome(StrEnum):
 class Signature:
     """All that the tracker is told of a flow. Index 0 is end a, 1 is end b."""
 
-    tcp: bool
+    #: The transport has a handshake: TCP, SCTP, DCCP.
+    connection: bool
     #: The events in time order: which end, which capital letter.
     events: tuple[tuple[int, str], ...]
     #: The end that sent the earliest packet.
@@ -100,7 +103,7 @@ class Signature:
 
     def sent(self, end: int) -> str:
         """Return the letters of what an end sent, in time order."""
-        return "".join(letter for sender, letter in self.events if sender == end)
+        return "".join(letter for sender, letter in self.events if sender == end and letter != "U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,11 @@ class Story:
     initiator: int | None
     #: The handshake proves who called.
     confirmed: bool
-    #: It also proves that the responder accepts connections: good for a list of servers.
+    #: The end that can't be reached, though it never sent anything: a closed server port.
+    closed: int | None
+    #: The end that can't be reached, after it had sent something: a client that has gone.
+    gone: int | None
+    #: The handshake also proves that the responder accepts connections: good for a list of servers.
     accepted: bool
     outcome: Outcome
     #: `conn_state` and `history`, should a be the initiator, and should b be.
@@ -121,7 +128,8 @@ class Story:
 
 def track(signature: Signature) -> Story:
     """Tell what a flow's events show. Pure: the same signature gives the same story."""
-    initiator = _initiator(signature) if signature.tcp else None
+    initiator = _initiator(signature) if signature.connection else None
+    closed, gone = _unreachable(signature)
     confirmed = accepted = False
     if initiator is not None:
         confirmed, accepted = _proof(signature, initiator)
@@ -129,7 +137,11 @@ def track(signature: Signature) -> Story:
         initiator=initiator,
         confirmed=confirmed,
         accepted=accepted,
-        outcome=_outcome(signature, initiator, confirmed, accepted),
+        closed=closed,
+        gone=gone,
+        outcome=Outcome.REFUSED
+        if closed is not None
+        else _outcome(signature, initiator, confirmed, accepted),
         conn_state=(_conn_state(signature, 0), _conn_state(signature, 1)),
         history=(_history(signature, 0), _history(signature, 1)),
     )
@@ -137,12 +149,13 @@ def track(signature: Signature) -> Story:
 
 def letters(signature: Signature, initiator: int) -> str:
     """Return the events as history letters, given who the initiator is."""
-    return "".join(x if end == initiator else x.lower() for end, x in signature.events)
+    told = (event for event in signature.events if event[1] != "U")
+    return "".join(x if end == initiator else x.lower() for end, x in told)
 
 
 def final_state(signature: Signature, initiator: int) -> State:
     """Run the transition table over the events."""
-    table = TCP if signature.tcp else DATAGRAMS
+    table = CONNECTIONS if signature.connection else DATAGRAMS
     state = State.NEW
     for letter in letters(signature, initiator):
         state = table.get(state, {}).get(letter, state)
@@ -157,6 +170,21 @@ def _initiator(signature: Signature) -> int | None:
         if letter == "H":
             return 1 - end
     return None
+
+
+def _unreachable(signature: Signature) -> tuple[int | None, int | None]:
+    """Return the closed end and the end that has gone, of those that ICMP says can't be reached."""
+    sent: set[int] = set()
+    closed = gone = None
+    for end, letter in signature.events:
+        if letter != "U":
+            sent.add(end)
+        elif end in sent:
+            gone = end
+        elif 1 - end in sent:
+            closed = end
+    # An end that answers after all was not closed.
+    return (None if closed in sent else closed), gone
 
 
 def _proof(signature: Signature, initiator: int) -> tuple[bool, bool]:
@@ -180,7 +208,7 @@ def _refused(signature: Signature, initiator: int) -> bool:
 def _outcome(signature: Signature, initiator: int | None, confirmed: bool, accepted: bool) -> Outcome:
     both = bool(signature.sent(0)) and bool(signature.sent(1))
     one_way_or_answered = Outcome.ANSWERED if both or any(signature.ack_moved) else Outcome.ONE_WAY
-    if not signature.tcp:
+    if not signature.connection:
         return one_way_or_answered
     if initiator is None:
         if {letter for _, letter in signature.events} == {"R"}:

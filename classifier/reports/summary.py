@@ -16,28 +16,25 @@ REASONS = {
     "link_type": "of a link type that isn't read",
     "not_ip": "not IP (ARP, LLDP …)",
     "icmp": "ICMP",
-    "no_ports": "IP without ports (OSPF, ESP, GRE …)",
-    "later_fragment": "later IP fragments",
+    "no_ports": "IP without ports (OSPF, IGMP …)",
+    "encrypted": "encrypted (ESP, Wi-Fi, MACsec)",
+    "aggregate": "802.11 aggregates of several packets",
+    "later_fragment": "IP fragments without their first",
+    "too_deep": "with more headers inside one another than are followed",
     "cut_short": "with headers cut off by the snap length",
-    "damaged_link": "with a damaged link header",
+    "damaged_link": "with a damaged link or tunnel header",
     "damaged_ip": "with a damaged IP header",
-    "damaged_transport": "with a damaged TCP or UDP header",
+    "damaged_transport": "with a damaged transport header",
 }
 
 #: Names of link types that captures often have and this program doesn't read.
 LINK_TYPES = {
-    9: "PPP",
-    105: "802.11",
-    119: "802.11 with Prism header",
-    127: "802.11 with radiotap",
     147: "private use",
     187: "Bluetooth",
     189: "USB",
-    192: "PPI",
     195: "802.15.4",
     220: "USB",
     227: "CAN",
-    239: "NFLOG",
     249: "USBPcap",
 }
 
@@ -58,6 +55,7 @@ def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
         "packets": metered.packets,
         "wire_bytes": metered.wire_bytes,
         "dropped": metered.dropped,
+        "evicted": metered.evicted,
         "problems": [str(problem) for problem in traffic.problems],
         "flows": {"total": sum(counted.values())} | counted,
         "services": rows(fold(services, top, "service")),

@@ -19,12 +19,12 @@ _ROLES = ("confirmed", "inferred", "ambiguous")
 _VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 #: What flows are grouped by; `service` is the name, or the candidates joined by |, or null.
 _KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
-_SUMS = ["flows", *_ROLES, *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes"]
+_SUMS = ["flows", *_ROLES, *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
 #: Groups are merged when so many have piled up.
 _MERGE_ROWS = 500_000
 
 _TIME = pa.timestamp("ns", tz="UTC")
-_COUNTERS = [(name, pa.uint64()) for name in _SUMS]
+_COUNTERS = [(name, pa.uint64()) for name in _SUMS if name != "sources"]
 _SPAN = [("first_seen", _TIME), ("last_seen", _TIME)]
 
 SERVICES = pa.schema(
@@ -80,6 +80,8 @@ class Totals:
         self._pieces.append(_added(flows, Grouping(flows, _KEYS), _KEYS))
         self._rows += self._pieces[-1].num_rows
         if self._rows > _MERGE_ROWS:
+            if self._pairs.num_rows > _MERGE_ROWS // 2:
+                self._pieces = [_without_sources(self._pairs)]
             self._rows = self._pairs.num_rows
 
     def services(self) -> pa.Table:
@@ -129,13 +131,13 @@ class Totals:
         keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
         by = Grouping(tried, keys)
         sums = _added(tried, by, keys)
-        everywhere = np.ones(tried.num_rows, dtype=bool)
+        named = _numbers(tried, "sources") == 0
         columns = {
             "target_ip": _texts(sums, "server_addr"),
             "target_port": sums["server_port"],
             "proto": _proto_names(sums),
             "service": sums["service"],
-            "sources": by.distinct(["client_addr"], everywhere),
+            "sources": pc.add(by.distinct(["client_addr"], named), sums["sources"]),
             **{name: sums[name] for name in (*ATTEMPTS, "attempt_packets", "attempt_bytes")},
         }
         table = pa.table({**columns, "attempts": _attempts(sums)})
@@ -195,6 +197,7 @@ def _measured(judged: pa.RecordBatch) -> pa.Table:
     columns |= {name: pc.multiply(real, pc.cast(pc.equal(role, name), pa.uint64())) for name in _ROLES}
     columns |= {name: pc.cast(pc.equal(outcome, name), pa.uint64()) for name in ATTEMPTS}
     columns |= {name: pc.multiply(real, judged[name]) for name in _VOLUMES}
+    columns["sources"] = pa.array(np.zeros(judged.num_rows, dtype=np.uint64))
     for unit in ("packets", "bytes"):
         both = pc.add(judged[f"client_{unit}"], judged[f"server_{unit}"])
         columns[f"attempt_{unit}"] = pc.multiply(vain, both)
@@ -214,6 +217,23 @@ def _added(table: pa.Table, by: Grouping, keys: list[str]) -> pa.Table:
             "bytes": pc.add(sums["client_bytes"], sums["server_bytes"]),
         }
     )
+
+
+def _without_sources(pairs: pa.Table) -> pa.Table:
+    """Add up mere attempts without telling their sources apart, but for the number of them.
+
+    A flood comes from millions of forged addresses. Seen again later, a source counts again.
+    """
+    mere = (_numbers(pairs, "flows") == 0) & (_numbers(pairs, "sources") == 0)
+    tried = pairs.filter(pa.array(mere))
+    keys = [key for key in _KEYS if key != "client_addr"]
+    by = Grouping(tried, keys)
+    sums = _added(tried, by, keys)
+    counted = by.distinct(["client_addr"], np.ones(tried.num_rows, dtype=bool))
+    sums = sums.set_column(sums.column_names.index("sources"), "sources", counted)
+    nobody = pa.nulls(sums.num_rows, pairs.schema.field("client_addr").type)
+    rest = pairs.filter(pa.array(~mere))
+    return pa.concat_tables([rest, sums.append_column("client_addr", nobody).select(rest.column_names)])
 
 
 def _attempts(table: pa.Table) -> npt.NDArray[np.uint64]:
@@ -282,6 +302,7 @@ _NOTHING = pa.schema(
         ("server_port", pa.uint16()),
         ("client_addr", pa.binary(16)),
         *_COUNTERS,
+        ("sources", pa.uint64()),
         ("first_seen_ns", pa.int64()),
         ("last_seen_ns", pa.int64()),
         ("bytes", pa.uint64()),

@@ -46,7 +46,7 @@ class Verdicts:
 
 def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> Verdicts:
     """Decide for each of n flows which side is the server, and say how surely and why."""
-    odds = np.stack([weigh(facts, context) for weigh in KINDS.values()], axis=1)
+    odds = np.stack([weigh(facts, handshakes, context) for weigh in KINDS.values()], axis=1)
     total = odds.sum(axis=1)
     # A tie falls to whoever was spoken to first; the confidence says that it is a tie.
     spoken_to_b = ~facts["first_from_b"].to_numpy(zero_copy_only=False)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifier.handshake import Handshakes
 from classifier.services.rules import FOLDER, PORTS, PortRules, read_toml
 
 UDP = 17
@@ -28,6 +29,7 @@ class Evidence(StrEnum):
 
     HANDSHAKE = "handshake"
     PORTS = "ports"
+    ICMP_UNREACHABLE = "icmp_unreachable"
     FIRST_PACKET = "first_packet"
 
 
@@ -41,7 +43,7 @@ class Context:
     udp_idle_ns: int
 
 
-def ports(facts: pa.RecordBatch, context: Context) -> LogOdds:
+def ports(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> LogOdds:
     """Weigh the two ports: what is known to be served there, and where clients take theirs."""
     most = weights()["ports"]["most"]
     proto = facts["proto"].to_numpy()
@@ -49,7 +51,16 @@ def ports(facts: pa.RecordBatch, context: Context) -> LogOdds:
     return np.clip(b - a, -most, most)
 
 
-def first_packet(facts: pa.RecordBatch, context: Context) -> LogOdds:
+def icmp_unreachable(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> LogOdds:
+    """Weigh ICMP errors: a closed port that was called is a server's, one that had called is a client's."""
+    weight = weights()["icmp_unreachable"]
+    closed = np.select([handshakes.closed == 0, handshakes.closed == 1], [-1.0, 1.0], 0.0)
+    gone = np.select([handshakes.gone == 0, handshakes.gone == 1], [1.0, -1.0], 0.0)
+    odds: LogOdds = weight["closed"] * closed + weight["gone"] * gone
+    return odds
+
+
+def first_packet(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> LogOdds:
     """Weigh who spoke first, for UDP: the client does, if this was the first packet at all."""
     weight = weights()["first_packet"]
     first_seen_ns = facts["first_seen_ns"].to_numpy()
@@ -60,8 +71,9 @@ def first_packet(facts: pa.RecordBatch, context: Context) -> LogOdds:
 
 
 #: All kinds that are weighed where no handshake decides.
-KINDS: dict[Evidence, Callable[[pa.RecordBatch, Context], LogOdds]] = {
+KINDS: dict[Evidence, Callable[[pa.RecordBatch, Handshakes, Context], LogOdds]] = {
     Evidence.PORTS: ports,
+    Evidence.ICMP_UNREACHABLE: icmp_unreachable,
     Evidence.FIRST_PACKET: first_packet,
 }
 

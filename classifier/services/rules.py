@@ -16,6 +16,8 @@ from classifier.errors import RulesError
 FOLDER = Path(__file__).parent.parent / "rules"
 #: IP protocol numbers of the transports that rules may name.
 TRANSPORTS = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132}
+#: UDP-Lite has no rules of its own: RFC 3828 §6 gives it UDP's ports.
+UDP_LITE = 136
 _STATUSES = ("official", "unofficial", "conflict", "historic")
 PORTS = 1 << 16
 
@@ -51,6 +53,7 @@ class PortRules:
         #: The candidates of each distinct port, likeliest first; the first entry stands for "none".
         self.candidates: list[tuple[Service, ...]] = [()]
         self._place = {proto: np.zeros(PORTS, dtype=np.int32) for proto in TRANSPORTS.values()}
+        self._place[UDP_LITE] = self._place[TRANSPORTS["udp"]]
         for (proto, port), found in by_port.items():
             self._place[proto][port] = len(self.candidates)
             self.candidates.append(tuple(sorted(found, key=lambda service: service.rank)))

@@ -27,10 +27,18 @@ class Input:
     #: Size of the (compressed) file for a progress bar; None where it isn't known.
     size_bytes: int | None
 
-    def open(self, *, tcp_idle_ns: int, udp_idle_ns: int) -> _meter.Reader:
+    def open(
+        self, *, tcp_idle_ns: int, udp_idle_ns: int, most_flows: int, decapsulate: bool
+    ) -> _meter.Reader:
         """Start metering; CaptureError says why that can't be done."""
         try:
-            return _meter.read(self.file, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+            return _meter.read(
+                self.file,
+                tcp_idle_ns=tcp_idle_ns,
+                udp_idle_ns=udp_idle_ns,
+                most_flows=most_flows,
+                decapsulate=decapsulate,
+            )
         except _meter.MeterError as error:
             raise problem(self.name, error.args) from None
         except OSError as error:

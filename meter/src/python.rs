@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Meter};
+use crate::flow::{self, Idle, Meter, Options};
 use crate::table::{self, Rows};
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
@@ -205,6 +205,11 @@ impl Reader {
     }
 
     #[getter]
+    fn evicted(&self) -> u64 {
+        self.state().meter.evicted()
+    }
+
+    #[getter]
     fn wire_bytes(&self) -> u64 {
         self.state().meter.wire_bytes()
     }
@@ -247,12 +252,13 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
 }
 
 #[pyfunction]
-#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, decapsulate = true))]
+#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate))]
 fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
     tcp_idle_ns: u64,
     udp_idle_ns: u64,
+    most_flows: usize,
     decapsulate: bool,
 ) -> PyResult<Reader> {
     let raised = Raised::default();
@@ -272,7 +278,11 @@ fn read(
     let capture = py
         .detach(open)
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let meter = Meter::new(Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }, decapsulate);
+    let meter = Meter::new(Options {
+        idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns },
+        most_flows,
+        decapsulate,
+    });
     let state = State { capture, meter, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })
 }

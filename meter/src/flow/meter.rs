@@ -36,6 +36,9 @@ impl Idle {
 /// more than those that are active.
 const SWEPT_PER_NEW: usize = 4;
 
+/// Past the cap on flows, of so many the one that has been idle the longest is ended.
+const CANDIDATES: usize = 16;
+
 /// So many packets are looked up together: their flows lie far apart in memory, and the processor
 /// fetches them side by side instead of one after the other.
 const LOOKED_UP: usize = 32;
@@ -50,10 +53,20 @@ struct Pending {
     time_ns: i64,
 }
 
+/// How to meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// When flows end.
+    pub idle: Idle,
+    /// So many flows are active at a time at the most: past that, idle ones are ended early.
+    pub most_flows: usize,
+    /// Look into tunnels over IP.
+    pub decapsulate: bool,
+}
+
 /// Active flows, and the finished ones that nobody has taken yet.
 pub struct Meter {
-    idle: Idle,
-    decapsulate: bool,
+    options: Options,
     hasher: RandomState,
     /// Places in `rows`, found by key. The hasher is seeded at random: keys are chosen by strangers.
     index: HashTable<u32>,
@@ -67,6 +80,7 @@ pub struct Meter {
     fragments: Fragments,
     finished: Rows,
     packets: u64,
+    evicted: u64,
     wire_bytes: u64,
     unread_link_types: BTreeMap<u16, u64>,
     unmetered: [u64; Unmetered::ALL.len()],
@@ -74,12 +88,11 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// An empty meter. Without `decapsulate` tunnels over IP stay closed.
+    /// An empty meter.
     #[must_use]
-    pub fn new(idle: Idle, decapsulate: bool) -> Self {
+    pub fn new(options: Options) -> Self {
         Self {
-            idle,
-            decapsulate,
+            options,
             hasher: RandomState::new(),
             index: HashTable::new(),
             rows: Vec::new(),
@@ -90,6 +103,7 @@ impl Meter {
             fragments: Fragments::default(),
             finished: Rows::default(),
             packets: 0,
+            evicted: 0,
             wire_bytes: 0,
             unread_link_types: BTreeMap::new(),
             unmetered: [0; Unmetered::ALL.len()],
@@ -104,7 +118,7 @@ impl Meter {
         self.wire_bytes += u64::from(frame.wire_bytes);
         let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
         self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
-        match wire::decode(frame.link_type, frame.data, frame.wire_bytes, self.decapsulate) {
+        match wire::decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate) {
             Ok(packet) => self.packet(&packet, frame.time_ns),
             Err(aside) => self.aside(&aside, frame),
         }
@@ -159,7 +173,7 @@ impl Meter {
         };
         let row = &mut self.rows[place as usize];
         let sent = if from_a { row.packets_ab } else { row.packets_ba };
-        if sent > 0 && !boundary::is_over(row, time_ns, &self.idle) {
+        if sent > 0 && !boundary::is_over(row, time_ns, &self.options.idle) {
             row.events.record_unreachable(!from_a, time_ns);
         }
     }
@@ -196,7 +210,7 @@ impl Meter {
         let Pending { key, content, from_a, hash, time_ns } = pending;
         let place = if let Some(place) = place {
             let row = &mut self.rows[place as usize];
-            if !boundary::belongs(row, content, *from_a, *time_ns, &self.idle) {
+            if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
                 self.finished.push(row);
                 *row = Row::new(*key, *time_ns);
             }
@@ -210,6 +224,9 @@ impl Meter {
     /// A place for a new flow.
     fn place(&mut self, key: Key, hash: u64, time_ns: i64) -> u32 {
         self.sweep(time_ns);
+        if self.vacant.is_empty() && self.rows.len() >= self.options.most_flows.max(1) {
+            self.evict();
+        }
         let row = Row::new(key, time_ns);
         let place = if let Some(place) = self.vacant.pop() {
             self.rows[place as usize] = row;
@@ -223,13 +240,23 @@ impl Meter {
         place
     }
 
+    /// Ends a flow early to make room: near the sweep's place, the one that was idle for the longest.
+    fn evict(&mut self) {
+        let candidates = (0..CANDIDATES).map(|step| (self.swept + step) % self.rows.len());
+        let Some(place) = candidates.min_by_key(|&place| self.rows[place].last_seen_ns) else { return };
+        self.rows[place].evicted = true;
+        self.evicted += 1;
+        self.swept = (self.swept + CANDIDATES) % self.rows.len();
+        self.end(place);
+    }
+
     /// Frees flows that are over by the clock of the capture. That only saves memory: a packet that
     /// still belongs to one, because time ran back, is joined with it when rows are stitched.
     fn sweep(&mut self, now_ns: i64) {
         for _ in 0..SWEPT_PER_NEW.min(self.rows.len()) {
             self.swept = if self.swept + 1 < self.rows.len() { self.swept + 1 } else { 0 };
             let row = &self.rows[self.swept];
-            if !row.is_vacant() && boundary::is_over(row, now_ns, &self.idle) {
+            if !row.is_vacant() && boundary::is_over(row, now_ns, &self.options.idle) {
                 self.end(self.swept);
             }
         }
@@ -288,6 +315,12 @@ impl Meter {
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.packets
+    }
+
+    /// Flows ended early by the cap.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.evicted
     }
 
     /// Bytes of all frames on the wire, link headers included.

@@ -11,7 +11,7 @@ mod stitch;
 pub use community::community_id;
 pub use events::{Event, Events};
 pub use key::Key;
-pub use meter::{Idle, Meter};
+pub use meter::{Idle, Meter, Options};
 pub use stitch::stitch;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where one flow ends and the next begins. ISN of `a`: 100, of `b`: 500, if nothing else is said.
 
-use super::packets::{Sent, finished, frame, histories, metered, tcp, udp, unmetered};
+use super::packets::{Sent, finished, frame, histories, metered, options, tcp, udp, unmetered};
 use crate::flow::Meter;
 
 /// The three packets of a handshake, from `time_ns` on.
@@ -175,7 +175,7 @@ fn a_flow_begins_anew_in_the_place_of_the_old_one() {
 
 #[test]
 fn a_frame_without_a_packet_touches_no_flow() {
-    let mut meter = Meter::new(super::packets::IDLE, true);
+    let mut meter = Meter::new(options(super::packets::IDLE));
     udp(0, "a>b").pass_to(&mut meter);
     frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").ip());
     udp(1, "a>b").pass_to(&mut meter);

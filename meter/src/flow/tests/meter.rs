@@ -3,11 +3,12 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::packets::options;
 use super::packets::{
     IDLE, Sent, TCP_HEADERS, as_set, finished, flows, frame, history, metered, mirrored, tcp, udp, unmetered,
 };
 use super::stories::{ANY, captures, running_back};
-use crate::flow::Meter;
+use crate::flow::{Meter, Options};
 use crate::table::{Row, rows_of};
 use crate::wire::Transport;
 
@@ -98,7 +99,7 @@ fn the_first_vlan_is_the_flows() {
 #[test]
 fn many_short_flows_take_little_memory() {
     const FLOWS: u32 = 100_000;
-    let mut meter = Meter::new(IDLE, true);
+    let mut meter = Meter::new(options(IDLE));
     let mut most_held = 0;
     for number in 0..FLOWS {
         stranger(&mut meter, number, i64::from(number)); // 11 at a time are active
@@ -112,7 +113,7 @@ fn many_short_flows_take_little_memory() {
 
 #[test]
 fn memory_is_freed_when_time_goes_on() {
-    let mut meter = Meter::new(IDLE, true);
+    let mut meter = Meter::new(options(IDLE));
     (0..10_000).for_each(|number| stranger(&mut meter, number, 0));
     (10_000..20_000).for_each(|number| stranger(&mut meter, number, 1_000));
     (20_000..100_000).for_each(|number| stranger(&mut meter, number, i64::from(number)));
@@ -121,7 +122,7 @@ fn memory_is_freed_when_time_goes_on() {
 
 #[test]
 fn the_last_rows_come_in_batches() {
-    let mut meter = Meter::new(IDLE, true);
+    let mut meter = Meter::new(options(IDLE));
     (0..20).for_each(|number| stranger(&mut meter, number, 0));
     let mut batches = vec![];
     while !meter.finish(8) {
@@ -134,7 +135,7 @@ fn the_last_rows_come_in_batches() {
 #[test]
 fn rows_may_be_taken_at_any_time() {
     let packets: Vec<Sent> = (0..100).flat_map(|now_ns| [udp(now_ns, "a1>b"), udp(now_ns, "b>a2")]).collect();
-    let mut meter = Meter::new(IDLE, true);
+    let mut meter = Meter::new(options(IDLE));
     let mut rows = Vec::new();
     for packet in &packets {
         packet.pass_to(&mut meter);
@@ -147,7 +148,7 @@ fn rows_may_be_taken_at_any_time() {
 
 #[test]
 fn the_span_is_that_of_all_frames() {
-    let mut meter = Meter::new(IDLE, true);
+    let mut meter = Meter::new(options(IDLE));
     assert_eq!(meter.span_ns(), None);
     for (time_ns, span) in [(5, (5, 5)), (9, (5, 9)), (8, (5, 9)), (1, (1, 9))] {
         frame(&mut meter, 9999, time_ns, &[]);
@@ -162,7 +163,7 @@ proptest! {
         packets in captures(ANY, running_back()),
         frames in vec((any::<prop::sample::Index>(), 0..300_u16, vec(any::<u8>(), 0..60)), 0..20),
     ) {
-        let mut meter = Meter::new(IDLE, true);
+        let mut meter = Meter::new(options(IDLE));
         let mut bytes = 0;
         let mut ip_bytes = 0;
         for (at, packet) in packets.iter().enumerate() {
@@ -189,4 +190,20 @@ proptest! {
         let back: Vec<Sent> = packets.iter().map(Sent::mirrored).collect();
         prop_assert_eq!(as_set(flows(&back)), as_set(flows(&packets).iter().map(mirrored).collect()));
     }
+}
+
+#[test]
+fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
+    let mut meter = Meter::new(Options { most_flows: 40, ..options(IDLE) });
+    for number in 1..=1000 {
+        let time_ns = number / 125; // within the idle time
+        udp(time_ns, &format!("a{number}>b53")).pass_to(&mut meter);
+        udp(time_ns, "a65000>b53").pass_to(&mut meter);
+        assert!(meter.held_rows() <= 40);
+    }
+    let rows = finished(&mut meter);
+    assert_eq!(rows.iter().map(|row| row.packets_ab + row.packets_ba).sum::<u64>(), 2000);
+    assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
+    // The busy flow is not the one that goes.
+    assert_eq!(rows.iter().filter(|row| row.key.port_a == 65_000).count(), 1);
 }

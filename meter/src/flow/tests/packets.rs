@@ -3,12 +3,17 @@
 use std::fmt;
 
 use crate::capture::Frame;
-use crate::flow::{Events, Idle, Meter, stitch};
+use crate::flow::{Events, Idle, Meter, Options, stitch};
 use crate::table::{Row, rows_of};
 use crate::wire::Unmetered;
 
 /// Short enough to count with.
 pub const IDLE: Idle = Idle { tcp_ns: 100, udp_ns: 10 };
+
+/// Without a cap that any test would reach.
+pub fn options(idle: Idle) -> Options {
+    Options { idle, most_flows: 1 << 20, decapsulate: true }
+}
 
 /// Bytes of the IPv4 and the TCP header.
 pub const TCP_HEADERS: u64 = 40;
@@ -155,7 +160,7 @@ pub fn finished(meter: &mut Meter) -> Vec<Row> {
 
 /// The rows of packets, metered but not stitched.
 pub fn metered(packets: &[Sent]) -> Vec<Row> {
-    let mut meter = Meter::new(IDLE, true);
+    let mut meter = Meter::new(options(IDLE));
     for packet in packets {
         packet.pass_to(&mut meter);
     }
