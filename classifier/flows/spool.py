@@ -9,7 +9,7 @@ from typing import IO
 import pyarrow as pa
 
 #: Past so many bytes rows go to a temporary file.
-MEMORY_BYTES = 64 << 20
+MEMORY_BYTES = 32 << 20
 
 
 class Spool:
@@ -51,7 +51,7 @@ class Spool:
             yield reader.get_batch(number)
 
     def _spill(self, schema: pa.Schema) -> None:
-        self._file = tempfile.TemporaryFile(prefix="classifier-flows-")  # noqa: SIM115: as long-lived as the spool
+        self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
         self._writer = pa.ipc.new_file(self._file, schema)
         for batch in self._held:
             self._writer.write_batch(batch)

@@ -76,16 +76,17 @@ def judge(facts: pa.RecordBatch) -> Handshakes:
     row = encoded.indices.to_numpy().astype(np.int32)
     stories = [_story_of(packed) for packed in encoded.dictionary.to_pylist()]
 
-    def ends(found: list[int | None]) -> npt.NDArray[np.int8]:
-        codes: npt.NDArray[np.int8] = np.array([-1 if end is None else end for end in found], dtype=np.int8)
-        return codes[row]
+    def of_rows(found: list[int | None]) -> npt.NDArray[np.int8]:
+        codes = np.array([-1 if end is None else end for end in found], dtype=np.int8)
+        ends: npt.NDArray[np.int8] = codes[row]
+        return ends
 
     outcomes = list(Outcome)
     outcome_of = np.array([outcomes.index(story.outcome) for story in stories], dtype=np.int32)
     return Handshakes(
-        initiator=ends([story.initiator for story in stories]),
-        closed=ends([story.closed for story in stories]),
-        gone=ends([story.gone for story in stories]),
+        initiator=of_rows([story.initiator for story in stories]),
+        closed=of_rows([story.closed for story in stories]),
+        gone=of_rows([story.gone for story in stories]),
         confirmed=np.array([story.confirmed for story in stories], dtype=bool)[row],
         accepted=np.array([story.accepted for story in stories], dtype=bool)[row],
         outcome=pa.DictionaryArray.from_arrays(outcome_of[row], pa.array([str(o) for o in outcomes])),

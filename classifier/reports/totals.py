@@ -21,7 +21,7 @@ _VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 _KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
 _SUMS = ["flows", *_ROLES, *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
 #: Groups are merged when so many have piled up.
-_MERGE_ROWS = 500_000
+_MERGE_ROWS = 150_000
 
 _TIME = pa.timestamp("ns", tz="UTC")
 _COUNTERS = [(name, pa.uint64()) for name in _SUMS if name != "sources"]

@@ -39,6 +39,9 @@ const SWEPT_PER_NEW: usize = 4;
 /// Past the cap on flows, of so many the one that has been idle the longest is ended.
 const CANDIDATES: usize = 16;
 
+/// Room for so many flows is set aside from the start.
+const MOST_RESERVED: usize = 1 << 18;
+
 /// So many packets are looked up together: their flows lie far apart in memory, and the processor
 /// fetches them side by side instead of one after the other.
 const LOOKED_UP: usize = 32;
@@ -95,7 +98,8 @@ impl Meter {
             options,
             hasher: RandomState::new(),
             index: HashTable::new(),
-            rows: Vec::new(),
+            // Memory that isn't touched costs nothing; growing by copies would, twice over.
+            rows: Vec::with_capacity(options.most_flows.min(MOST_RESERVED)),
             vacant: Vec::new(),
             swept: 0,
             ended: 0,
