@@ -4,9 +4,13 @@
 //! `capture` turns bytes into frames, `wire` frames into packets, `flow` packets into rows,
 //! `table` rows into Arrow. Only `python` knows Python.
 
+#[forbid(unsafe_code)]
 pub mod capture;
+#[forbid(unsafe_code)]
 pub mod flow;
 #[cfg(feature = "python")]
 mod python;
+#[forbid(unsafe_code)]
 pub mod table;
+#[forbid(unsafe_code)]
 pub mod wire;

@@ -1,6 +1,8 @@
 //! Unpacks gzip, zstd and lz4 on the way. Recognised by content: names lie, and standard input has none.
 
+mod gzip;
 mod lz4;
+mod zstd;
 
 use super::error::{CaptureError, CaptureErrorKind};
 use super::input::Input;
@@ -14,9 +16,6 @@ const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 /// What tools put around zstd and lz4 data for themselves: `5x 2a 4d 18`. RFC 8878 §3.1.2.
 const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 const SKIPPABLE_HEADER_BYTES: usize = 8;
-
-/// The most memory that a zstd frame may ask for: 2^27 bytes, as the `zstd` tool allows.
-const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Something to unpack, from the first bytes of a stream.
 fn recognise(start: &[u8]) -> Option<&'static str> {
@@ -45,12 +44,8 @@ pub(super) fn unpack(mut input: Input) -> Result<Input, CaptureError> {
         return Ok(input);
     };
     let unpacked = match compression {
-        "gzip" => input.unpacked(compression, |packed| Ok(flate2::bufread::MultiGzDecoder::new(packed))),
-        "zstd" => input.unpacked(compression, |packed| {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Ok(decoder)
-        }),
+        "gzip" => input.unpacked(compression, |packed| Ok(gzip::Members::new(packed))),
+        "zstd" => input.unpacked(compression, zstd::Frames::new),
         _ => input.unpacked(compression, |packed| Ok(lz4::Frames::new(packed))),
     };
     let mut unpacked = unpacked.map_err(|error| {

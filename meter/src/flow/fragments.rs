@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::wire::{Content, Datagram, Ends, Fragment, Packet, Unmetered, decode_first};
+use crate::wire::{Content, Datagram, Ends, Fragment, Packet, Segment, Unmetered, decode_first};
 
 /// So many datagrams are remembered; past that the oldest is given up.
 const MOST_DATAGRAMS: usize = 4096;
@@ -13,25 +13,44 @@ const MOST_DATAGRAMS: usize = 4096;
 const MOST_WAITING: usize = 64;
 /// After this an identification means another datagram. RFC 1122 §3.3.2: 60 to 120 seconds, RFC 8200: 60.
 const LIFETIME_NS: u64 = 60_000_000_000;
-/// More of a datagram's start than any transport header needs for its ports.
-const START_BYTES: usize = 64;
+/// More of a datagram's start than extension and transport headers need.
+const START_BYTES: usize = 256;
+
+/// What the start of a datagram shows.
+#[derive(Clone, Copy)]
+struct Header {
+    ends: Ends,
+    bytes: u32,
+    /// All its fragments say what it says.
+    segment: Option<Segment>,
+}
+
+/// A fragment whose flow isn't known yet.
+struct Waiting {
+    content: Content,
+    offset: u32,
+    time_ns: i64,
+}
 
 /// What is known of a datagram.
 struct State {
     first_seen_ns: i64,
-    /// Its ports, or why it has none; `None` as long as that isn't known.
-    ends: Option<Result<Ends, Unmetered>>,
+    /// Its header, or why it has none with ports; `None` as long as that isn't known.
+    header: Option<Result<Header, Unmetered>>,
     /// Its first bytes, while they are too few.
     start: Vec<u8>,
-    waiting: Vec<(Content, i64)>,
+    /// Bytes of its fragments, and of all of it once its last fragment is known.
+    seen_bytes: u64,
+    whole_bytes: Option<u64>,
+    waiting: Vec<Waiting>,
 }
 
 /// The datagrams of which fragments were seen lately.
 #[derive(Default)]
 pub struct Fragments {
     states: HashMap<Datagram, State>,
-    /// Oldest first; may name a datagram that is already gone.
-    order: VecDeque<Datagram>,
+    /// Oldest first, with the time of the first fragment; may name a datagram that is already gone.
+    order: VecDeque<(Datagram, i64)>,
 }
 
 /// What became of fragments: packets of flows with their times, or a reason with a number.
@@ -48,40 +67,24 @@ impl Fragments {
     pub fn take(&mut self, fragment: &Fragment<'_>, time_ns: i64) -> Attributed {
         let mut attributed = Attributed::default();
         let datagram = fragment.datagram;
-        if self.states.get(&datagram).is_some_and(|state| time_ns.abs_diff(state.first_seen_ns) > LIFETIME_NS)
-        {
+        if self.states.get(&datagram).is_some_and(|state| state.is_over(fragment.offset, time_ns)) {
             self.give_up(datagram, &mut attributed);
         }
         if !self.states.contains_key(&datagram) {
             self.remember(datagram, time_ns, &mut attributed);
         }
         let Some(state) = self.states.get_mut(&datagram) else { return attributed };
-        let mut content = Content {
+        state.read(fragment);
+        let content = Content {
             ip_bytes: fragment.ip_bytes,
             payload_bytes: fragment.body_bytes,
             vlan: fragment.vlan,
             tunnel: fragment.tunnel,
             segment: None,
         };
-        if state.ends.is_none() && state.start.len() == fragment.offset as usize {
-            let room = START_BYTES.saturating_sub(state.start.len()).min(fragment.body.len());
-            state.start.extend_from_slice(&fragment.body[..room]);
-            match decode_first(fragment, &state.start) {
-                Ok(packet) => {
-                    state.ends = Some(Ok(packet.ends));
-                    let header_bytes = u32::MAX - packet.content.payload_bytes;
-                    content.payload_bytes =
-                        (fragment.offset + fragment.body_bytes).saturating_sub(header_bytes);
-                    content.segment = packet.content.segment;
-                }
-                // More fragments may show more of the header.
-                Err(Unmetered::CutShort) if room == fragment.body_bytes as usize => {}
-                Err(reason) => state.ends = Some(Err(reason)),
-            }
-        }
-        state.waiting.push((content, time_ns));
-        if let Some(ends) = state.ends {
-            attributed.settle(ends, &mut state.waiting);
+        state.waiting.push(Waiting { content, offset: fragment.offset, time_ns });
+        if let Some(header) = state.header {
+            attributed.settle(header, &mut state.waiting);
         } else if state.waiting.len() > MOST_WAITING {
             self.give_up(datagram, &mut attributed);
         }
@@ -91,42 +94,87 @@ impl Fragments {
     /// Gives up all that still wait: the capture is over.
     pub fn finish(&mut self) -> Attributed {
         let mut attributed = Attributed::default();
-        for datagram in std::mem::take(&mut self.order) {
-            self.give_up(datagram, &mut attributed);
+        for state in std::mem::take(&mut self.states).into_values() {
+            attributed.orphan(state);
         }
+        self.order.clear();
         attributed
     }
 
     fn remember(&mut self, datagram: Datagram, time_ns: i64, attributed: &mut Attributed) {
         while self.order.len() >= MOST_DATAGRAMS {
-            if let Some(oldest) = self.order.pop_front() {
+            let Some((oldest, first_seen_ns)) = self.order.pop_front() else { break };
+            if self.states.get(&oldest).is_some_and(|state| state.first_seen_ns == first_seen_ns) {
                 self.give_up(oldest, attributed);
             }
         }
-        self.order.push_back(datagram);
-        let state = State { first_seen_ns: time_ns, ends: None, start: Vec::new(), waiting: Vec::new() };
-        self.states.insert(datagram, state);
+        self.order.push_back((datagram, time_ns));
+        self.states.insert(datagram, State::new(time_ns));
     }
 
     /// Forgets a datagram; what still waits for its first fragment is counted.
     fn give_up(&mut self, datagram: Datagram, attributed: &mut Attributed) {
-        if let Some(mut state) = self.states.remove(&datagram) {
-            attributed.settle(Err(Unmetered::LaterFragment), &mut state.waiting);
+        if let Some(state) = self.states.remove(&datagram) {
+            attributed.orphan(state);
         }
     }
 }
 
+impl State {
+    fn new(first_seen_ns: i64) -> Self {
+        let (start, waiting) = (Vec::new(), Vec::new());
+        Self { first_seen_ns, header: None, start, seen_bytes: 0, whole_bytes: None, waiting }
+    }
+
+    /// A fragment with this offset is of another datagram: this one is too old, or was complete before.
+    fn is_over(&self, offset: u32, time_ns: i64) -> bool {
+        let complete = self.whole_bytes.is_some_and(|whole_bytes| self.seen_bytes >= whole_bytes);
+        time_ns.abs_diff(self.first_seen_ns) > LIFETIME_NS || offset == 0 && complete
+    }
+
+    /// Learns what a fragment shows.
+    fn read(&mut self, fragment: &Fragment<'_>) {
+        let body_bytes = u64::from(fragment.body_bytes);
+        self.seen_bytes += body_bytes;
+        if !fragment.more {
+            self.whole_bytes = Some(u64::from(fragment.offset) + body_bytes);
+        }
+        if self.header.is_some() || self.start.len() != fragment.offset as usize {
+            return;
+        }
+        let room = START_BYTES.saturating_sub(self.start.len()).min(fragment.body.len());
+        self.start.extend_from_slice(&fragment.body[..room]);
+        let header = match decode_first(fragment, &self.start) {
+            // More fragments may show more of the header.
+            Err(Unmetered::CutShort) if room == fragment.body_bytes as usize => return,
+            header => header,
+        };
+        self.start = Vec::new();
+        self.header = Some(header.map(|packet| Header {
+            ends: packet.ends,
+            bytes: u32::MAX - packet.content.payload_bytes,
+            segment: packet.content.segment,
+        }));
+    }
+}
+
 impl Attributed {
-    fn settle(&mut self, ends: Result<Ends, Unmetered>, waiting: &mut Vec<(Content, i64)>) {
-        match ends {
-            Ok(ends) => {
-                self.packets
-                    .extend(waiting.drain(..).map(|(content, time_ns)| (Packet { ends, content }, time_ns)));
-            }
+    fn settle(&mut self, header: Result<Header, Unmetered>, waiting: &mut Vec<Waiting>) {
+        match header {
+            Ok(Header { ends, bytes, segment }) => self.packets.extend(waiting.drain(..).map(|fragment| {
+                let Waiting { mut content, offset, time_ns } = fragment;
+                content.segment = segment;
+                content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
+                (Packet { ends, content }, time_ns)
+            })),
             Err(reason) => {
                 self.unmetered.push((reason, waiting.len() as u64));
                 waiting.clear();
             }
         }
+    }
+
+    fn orphan(&mut self, mut state: State) {
+        self.settle(Err(Unmetered::LaterFragment), &mut state.waiting);
     }
 }

@@ -8,7 +8,10 @@ const DESTINATION_PORT: usize = 2;
 const DATA_OFFSET: usize = 4;
 const TYPE_X: usize = 8;
 const GENERIC_BYTES: usize = 12;
-/// With X = 1: the low 32 bits of the 48-bit number. With X = 0: 24 bits from byte 9 on.
+/// With X = 0 the numbers have 24 bits, behind a byte of something else.
+const SHORT_SEQUENCE: usize = 8;
+const SHORT_ACKNOWLEDGEMENT: usize = 12;
+/// With X = 1: the low 32 bits of the 48-bit numbers.
 const LONG_SEQUENCE_LOW: usize = 12;
 const LONG_BYTES: usize = 16;
 const LONG_ACKNOWLEDGEMENT_LOW: usize = 20;
@@ -30,11 +33,27 @@ impl<'a> Dccp<'a> {
     /// The only place that can fail.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
         let header = bytes.first_chunk::<GENERIC_BYTES>().ok_or(Flaw::Short)?;
-        let extended = header[TYPE_X] & 1 != 0;
-        if extended && bytes.len() < LONG_BYTES {
-            return Err(Flaw::Short);
+        let dccp = Self { header, bytes };
+        let acknowledges = !matches!(dccp.kind(), REQUEST | DATA);
+        let needed = match (dccp.extended(), acknowledges) {
+            (false, false) => GENERIC_BYTES,
+            (false, true) => SHORT_ACKNOWLEDGEMENT + 4,
+            (true, false) => LONG_BYTES,
+            (true, true) => LONG_ACKNOWLEDGEMENT_LOW + 4,
+        };
+        if (dccp.header_bytes() as usize) < needed {
+            return Err(Flaw::Damaged);
         }
-        Ok(Self { header, bytes })
+        if bytes.len() < needed { Err(Flaw::Short) } else { Ok(dccp) }
+    }
+
+    fn kind(&self) -> u8 {
+        self.header[TYPE_X] >> 1 & 0x0f
+    }
+
+    /// The numbers have 48 bits, not 24.
+    fn extended(&self) -> bool {
+        self.header[TYPE_X] & 1 != 0
     }
 
     pub fn ports(&self) -> (u16, u16) {
@@ -47,11 +66,13 @@ impl<'a> Dccp<'a> {
 
     /// The low bits of the numbers are enough to match a Response with its Request.
     pub fn segment(&self) -> Segment {
-        let extended = self.header[TYPE_X] & 1 != 0;
         let number = |at: usize| self.bytes.get(at..at + 4).map_or(0, |bytes| be32(bytes, 0));
-        let sequence = if extended { number(LONG_SEQUENCE_LOW) } else { number(8) & 0x00ff_ffff };
-        let acknowledged = if extended { number(LONG_ACKNOWLEDGEMENT_LOW) } else { number(12) & 0x00ff_ffff };
-        let flags = match self.header[TYPE_X] >> 1 & 0x0f {
+        let (sequence, acknowledged) = if self.extended() {
+            (number(LONG_SEQUENCE_LOW), number(LONG_ACKNOWLEDGEMENT_LOW))
+        } else {
+            (number(SHORT_SEQUENCE) & 0x00ff_ffff, number(SHORT_ACKNOWLEDGEMENT) & 0x00ff_ffff)
+        };
+        let flags = match self.kind() {
             REQUEST => Flags::SYN,
             RESPONSE => Flags::SYN | Flags::ACK,
             CLOSE_REQUEST | CLOSE => Flags::FIN | Flags::ACK,

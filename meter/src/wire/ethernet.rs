@@ -27,11 +27,23 @@ pub fn behind_vlan(data: &[u8]) -> Result<(u16, Next<'_>), Flaw> {
 pub fn behind_llc(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (llc, rest) = data.split_first_chunk::<3>().ok_or(Flaw::Short)?;
     match *llc {
-        SNAP => {
-            let (snap, rest) = rest.split_first_chunk::<5>().ok_or(Flaw::Short)?;
-            Ok((Behind::Ether(be16(snap, 3)), rest))
-        }
+        SNAP => behind_snap(rest),
         LLC_IP => Ok((Behind::Ether(ETHERTYPE_IPV4), rest)),
         _ => Ok((Behind::Other, rest)),
     }
+}
+
+/// What a SNAP header leads to: an EtherType, unless the number is one of another organisation.
+pub fn behind_snap(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (snap, rest) = data.split_first_chunk::<5>().ok_or(Flaw::Short)?;
+    let behind = match snap[..3] {
+        [0, 0, 0 | 0xf8] => ethertype(be16(snap, 3)), // Ethernet; bridged, IEEE 802.1H
+        _ => Behind::Other,
+    };
+    Ok((behind, rest))
+}
+
+/// What an EtherType leads to where a smaller number isn't a length.
+pub fn ethertype(number: u16) -> Behind {
+    if number < LEAST_ETHERTYPE { Behind::Other } else { Behind::Ether(number) }
 }

@@ -7,6 +7,9 @@ const TYPE: usize = 0;
 const CODE: usize = 1;
 const QUOTE: usize = 8;
 
+pub const ICMP: u8 = 1;
+pub const ICMP_V6: u8 = 58;
+
 /// An error that says: what this packet was sent to can't be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoted {
@@ -20,9 +23,9 @@ pub fn unreachable(internet: &Internet<'_>, body: &[u8], network_id: u32) -> Opt
     const FRAGMENTATION_NEEDED: u8 = 4;
     const UNREACHABLE_V6: u8 = 1;
     let (header, quote) = body.split_first_chunk::<QUOTE>()?;
-    let quoted = match (internet.ip_version, header[TYPE], header[CODE]) {
-        (4, UNREACHABLE, code) if code != FRAGMENTATION_NEEDED => ipv4::internet(quote),
-        (6, UNREACHABLE_V6, _) => ipv6::internet(quote),
+    let quoted = match (internet.protocol, header[TYPE], header[CODE]) {
+        (ICMP, UNREACHABLE, code) if code != FRAGMENTATION_NEEDED => ipv4::internet(quote),
+        (ICMP_V6, UNREACHABLE_V6, _) => ipv6::internet(quote),
         _ => return None,
     }
     .ok()?;

@@ -71,14 +71,18 @@ pub fn behind_radiotap(data: &[u8]) -> Result<(&[u8], bool), Flaw> {
     Ok((frame, data.get(field).ok_or(Flaw::Short)? & FLAG_PADDED != 0))
 }
 
-/// The frame behind a Prism or an AVS header: both stand for the same link type.
+/// The frame behind a Prism header, whose link type an AVS header may stand for too.
 pub fn behind_prism(data: &[u8]) -> Result<&[u8], Flaw> {
     const PRISM_BYTES: usize = 144;
     const AVS_VERSION: u32 = 0x8021_1000;
+    let header = data.first_chunk::<4>().ok_or(Flaw::Short)?;
+    if be32(header, 0) & 0xffff_f000 == AVS_VERSION { behind_avs(data) } else { behind(data, PRISM_BYTES) }
+}
+
+/// The frame behind an AVS header.
+pub fn behind_avs(data: &[u8]) -> Result<&[u8], Flaw> {
     let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
-    let bytes =
-        if be32(header, 0) & 0xffff_f000 == AVS_VERSION { be32(header, 4) as usize } else { PRISM_BYTES };
-    behind(data, bytes)
+    behind(data, be32(header, 4) as usize)
 }
 
 /// Link type and frame behind a PPI header. CACE "Per-Packet Information Header Specification" §3.1.

@@ -43,14 +43,19 @@ pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
         more_fragments: false,
         rest: &data[HEADER_BYTES..],
     };
+    pass_extensions(&mut internet)?;
+    internet.header_bytes = (data.len() - internet.rest.len()) as u32;
+    Ok(internet)
+}
+
+/// Goes on behind the extension headers; of a fragment only as far as all fragments have them in common.
+pub fn pass_extensions(internet: &mut Internet<'_>) -> Result<(), Flaw> {
     // Each turn takes eight bytes or more, so the packet's length bounds the loop.
-    while internet.fragment_offset == 0 {
+    while internet.fragment_offset == 0 && !internet.more_fragments {
+        let length = || internet.rest.get(1).map(|&length| usize::from(length)).ok_or(Flaw::Short);
         let bytes = match internet.protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => {
-                (usize::from(*internet.rest.get(1).ok_or(Flaw::Short)?) + 1) * 8
-            }
-            // RFC 4302 §2.2.
-            AUTHENTICATION => (usize::from(*internet.rest.get(1).ok_or(Flaw::Short)?) + 2) * 4,
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => (length()? + 1) * 8,
+            AUTHENTICATION => (length()? + 2) * 4,
             FRAGMENT => 8,
             _ => break,
         };
@@ -64,8 +69,13 @@ pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
         internet.protocol = extension[0];
         internet.rest = behind;
     }
-    internet.header_bytes = (data.len() - internet.rest.len()) as u32;
-    Ok(internet)
+    Ok(())
+}
+
+/// Next header and what follows an Authentication Header, which IPv4 has as well. RFC 4302 §2.
+pub fn behind_authentication(data: &[u8]) -> Result<(u8, &[u8]), Flaw> {
+    let header = data.first_chunk::<2>().ok_or(Flaw::Short)?;
+    Ok((header[0], data.get((usize::from(header[1]) + 2) * 4..).ok_or(Flaw::Short)?))
 }
 
 #[inline]

@@ -11,6 +11,8 @@ const PPP: u16 = 9;
 const RAW_OLD: [u16; 2] = [12, 14];
 const PPP_HDLC: u16 = 50;
 const PPP_ETHER: u16 = 51;
+/// The first byte of Cisco's framing, which this link type may mean too; PPP's is another.
+const CISCO_ADDRESSES: [u8; 2] = [0x0f, 0x8f];
 const RAW: u16 = 101;
 const CISCO_HDLC: u16 = 104;
 pub const IEEE802_11: u16 = 105;
@@ -39,6 +41,7 @@ pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
         NULL | LOOP => null(data),
         LINUX_SLL => linux_sll(data),
         LINUX_SLL2 => linux_sll2(data),
+        PPP_HDLC if CISCO_ADDRESSES.contains(&data.first().copied().unwrap_or(0)) => cisco_hdlc(data),
         PPP | PPP_HDLC => Ok((Behind::Ppp, data)),
         PPP_WITH_DIRECTION => behind(data, 1).map(|rest| (Behind::Ppp, rest)),
         PPP_ETHER => Ok((Behind::Ether(0x8864), data)),
@@ -84,34 +87,35 @@ fn of_linux(protocol: u16) -> Behind {
     const ETH_P_802_2: u16 = 4;
     match protocol {
         ETH_P_802_2 => Behind::Llc,
-        own if own < ethernet::LEAST_ETHERTYPE => Behind::Other,
-        ethertype => Behind::Ether(ethertype),
+        number => ethernet::ethertype(number),
     }
 }
 
 /// Cisco HDLC: address, control, EtherType.
 fn cisco_hdlc(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (header, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
-    Ok((Behind::Ether(be16(header, 2)), rest))
+    Ok((ethernet::ethertype(be16(header, 2)), rest))
 }
 
 /// Frame relay: an address of two to four bytes, then RFC 2427's NLPID or Cisco's EtherType.
 fn frame_relay(data: &[u8]) -> Result<Next<'_>, Flaw> {
     const LAST_ADDRESS_BYTE: u8 = 0x01;
     const UNNUMBERED: u8 = 0x03;
-    let address =
-        data.iter().take(4).position(|byte| byte & LAST_ADDRESS_BYTE != 0).ok_or(Flaw::Damaged)? + 1;
-    let (header, rest) = behind(data, address)?.split_first_chunk::<2>().ok_or(Flaw::Short)?;
+    let Some(last) = data.iter().take(4).position(|byte| byte & LAST_ADDRESS_BYTE != 0) else {
+        return Err(if data.len() < 4 { Flaw::Short } else { Flaw::Damaged });
+    };
+    let (header, rest) = data[last + 1..].split_first_chunk::<2>().ok_or(Flaw::Short)?;
     Ok(match *header {
         [UNNUMBERED, 0xcc] => (Behind::Ether(ETHERTYPE_IPV4), rest),
         [UNNUMBERED, 0x8e] => (Behind::Ether(ETHERTYPE_IPV6), rest),
-        [UNNUMBERED, 0x80] => (Behind::Ether(be16(rest.get(..5).ok_or(Flaw::Short)?, 3)), &rest[5..]),
+        [UNNUMBERED, 0x80] => ethernet::behind_snap(rest)?,
         // Padding after the control field, then SNAP.
-        [UNNUMBERED, 0x00] if rest.first() == Some(&0x80) => {
-            (Behind::Ether(be16(rest.get(..6).ok_or(Flaw::Short)?, 4)), &rest[6..])
-        }
+        [UNNUMBERED, 0x00] => match rest.split_first().ok_or(Flaw::Short)? {
+            (0x80, rest) => ethernet::behind_snap(rest)?,
+            _ => (Behind::Other, rest),
+        },
         [UNNUMBERED, _] => (Behind::Other, rest),
-        ethertype => (Behind::Ether(u16::from_be_bytes(ethertype)), rest),
+        number => (ethernet::ethertype(u16::from_be_bytes(number)), rest),
     })
 }
 
@@ -120,14 +124,18 @@ fn nflog(data: &[u8]) -> Result<Next<'_>, Flaw> {
     const HEADER_BYTES: usize = 4;
     const ATTRIBUTE_BYTES: usize = 4;
     const PAYLOAD: u16 = 9;
+    /// The two highest bits of an attribute's type are flags.
+    const TYPE: u16 = 0x3fff;
     let family = of_family(u32::from(*data.first().ok_or(Flaw::Short)?));
     let mut rest = behind(data, HEADER_BYTES)?;
     loop {
         let header = rest.first_chunk::<ATTRIBUTE_BYTES>().ok_or(Flaw::Short)?;
-        // In the order of the machine that captured. A length is a small number, so its order shows.
-        let little = le16(header, 0) <= be16(header, 0) || be16(header, 0) == 0;
-        let (length, kind) =
-            if little { (le16(header, 0), le16(header, 2)) } else { (be16(header, 0), be16(header, 2)) };
+        // In the order of the machine that captured. A type is a small number, so its order shows.
+        let (length, kind) = if le16(header, 2) & TYPE < 0x100 {
+            (le16(header, 0), le16(header, 2) & TYPE)
+        } else {
+            (be16(header, 0), be16(header, 2) & TYPE)
+        };
         let length = usize::from(length);
         if length < ATTRIBUTE_BYTES {
             return Err(Flaw::Damaged);

@@ -1,6 +1,6 @@
 //! PPP and what carries it. RFC 1661, RFC 1662 (HDLC framing), RFC 2516 (PPPoE).
 
-use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind};
+use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16};
 
 const ADDRESS_CONTROL: [u8; 2] = [0xff, 0x03];
 const PPPOE_BYTES: usize = 6;
@@ -11,6 +11,8 @@ const PPPOE_CODE: usize = 1;
 pub fn next(mut data: &[u8]) -> Result<Next<'_>, Flaw> {
     if data.starts_with(&ADDRESS_CONTROL) {
         data = &data[2..];
+    } else if data == &ADDRESS_CONTROL[..1] {
+        return Err(Flaw::Short);
     }
     // The field may be compressed to one byte, which then is odd. RFC 1661 §6.5.
     let first = *data.first().ok_or(Flaw::Short)?;
@@ -24,17 +26,18 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, Flaw> {
         0x0021 => ETHERTYPE_IPV4,
         0x0057 => ETHERTYPE_IPV6,
         0x0281 => 0x8847, // MPLS
-        0x0053 => return Ok((Behind::Encrypted, rest)),
+        // Encryption (RFC 1968), and what is MPPE (RFC 3078) far more often than compression.
+        0x0053 | 0x00fd => return Ok((Behind::Encrypted, rest)),
         _ => return Ok((Behind::Other, rest)),
     };
     Ok((Behind::Ether(ethertype), rest))
 }
 
-/// The PPP frame in a PPPoE session packet.
-pub fn behind_pppoe(data: &[u8]) -> Result<&[u8], Flaw> {
-    let header = data.first_chunk::<PPPOE_BYTES>().ok_or(Flaw::Short)?;
-    if header[PPPOE_VERSION_TYPE] != 0x11 || header[PPPOE_CODE] != 0 {
+/// The PPP frame in a PPPoE session packet; in one of discovery there is none.
+pub fn behind_pppoe(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (header, rest) = data.split_first_chunk::<PPPOE_BYTES>().ok_or(Flaw::Short)?;
+    if header[PPPOE_VERSION_TYPE] != 0x11 {
         return Err(Flaw::Damaged);
     }
-    behind(data, PPPOE_BYTES)
+    Ok((if header[PPPOE_CODE] == 0 { Behind::Ppp } else { Behind::Other }, rest))
 }

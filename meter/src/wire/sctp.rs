@@ -38,7 +38,10 @@ impl<'a> Sctp<'a> {
     /// The only place that can fail.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
         let (header, chunks) = bytes.split_first_chunk().ok_or(Flaw::Short)?;
-        Ok(Self { header, chunks })
+        // There is at least one chunk; INIT and INIT ACK are alone in theirs.
+        let first = chunks.first_chunk::<CHUNK_HEADER_BYTES>().ok_or(Flaw::Short)?;
+        let opens = matches!(first[CHUNK_TYPE], INIT | INIT_ACK);
+        if opens && chunks.len() < INITIATE_TAG + 4 { Err(Flaw::Short) } else { Ok(Self { header, chunks }) }
     }
 
     pub fn ports(&self) -> (u16, u16) {

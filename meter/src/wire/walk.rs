@@ -1,6 +1,6 @@
 //! The walk from the link header inwards: what leads to what.
 
-use super::tunnel::{Path, Shim, geneve, gre, gtp, l2tp, macsec, mpls, pbb, teredo, vxlan};
+use super::tunnel::{self, Inside, Path, Shim, gre, macsec, mpls, pbb};
 use super::{
     Address, Aside, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw, Fragment, Next,
     Packet, Segment, Transport, Unmetered, dccp, ethernet, icmp, ieee80211, ipv4, ipv6, link, ppp, sctp, tcp,
@@ -113,8 +113,11 @@ impl<'a> Walk<'a> {
                 let (frame, padded) = ieee80211::behind_radiotap(self.rest).map_err(self.link_flaw())?;
                 (link::IEEE802_11, frame, padded)
             }
-            link::IEEE802_11_PRISM | link::IEEE802_11_AVS => {
+            link::IEEE802_11_PRISM => {
                 (link::IEEE802_11, ieee80211::behind_prism(self.rest).map_err(self.link_flaw())?, false)
+            }
+            link::IEEE802_11_AVS => {
+                (link::IEEE802_11, ieee80211::behind_avs(self.rest).map_err(self.link_flaw())?, false)
             }
             link::PPI => {
                 let (link_type, frame) = ieee80211::behind_ppi(self.rest).map_err(self.link_flaw())?;
@@ -161,7 +164,7 @@ impl<'a> Walk<'a> {
                 self.follow(next)
             }
             0x8847 | 0x8848 => shim(Shim::Mpls, mpls::next(self.rest)),
-            0x8864 => shim(Shim::Pppoe, ppp::behind_pppoe(self.rest).map(|rest| (Behind::Ppp, rest))),
+            0x8864 => shim(Shim::Pppoe, ppp::behind_pppoe(self.rest)),
             0x880b => shim(Shim::Pppoe, Ok((Behind::Ppp, self.rest))),
             0x88e5 => shim(Shim::Macsec, macsec::next(self.rest)),
             0x88e7 => shim(Shim::Pbb, pbb::next(self.rest)),
@@ -264,11 +267,12 @@ impl<'a> Walk<'a> {
             17 => {
                 let udp = udp::Udp::new(self.rest).map_err(flaw)?;
                 let outer = packet(Transport::Udp, udp.ports(), udp::HEADER_BYTES, None)?;
-                if !self.decapsulate || !may_be_tunnel(udp.ports()) {
+                let (source, destination) = udp.ports();
+                if !self.decapsulate || !(tunnel::is_udp_port(source) || tunnel::is_udp_port(destination)) {
                     return Ok(outer);
                 }
-                // A port alone makes no tunnel: what doesn't lead to a packet belongs to the outer flow.
-                Ok(self.over_udp(udp.ports()).unwrap_or(outer))
+                // A port alone makes no tunnel: what leads to nothing belongs to the outer flow.
+                self.over_udp(udp.ports()).unwrap_or(Ok(outer))
             }
             132 => {
                 let sctp = sctp::Sctp::new(self.rest).map_err(flaw)?;
@@ -286,10 +290,12 @@ impl<'a> Walk<'a> {
                 let dccp = dccp::Dccp::new(self.rest).map_err(flaw)?;
                 packet(Transport::Dccp, dccp.ports(), dccp.header_bytes(), Some(dccp.segment()))
             }
-            1 | 58 => Err(match icmp::unreachable(internet, self.rest, self.network_id) {
-                Some(quoted) => Aside::IcmpError(quoted),
-                None => Unmetered::Icmp.into(),
-            }),
+            icmp::ICMP | icmp::ICMP_V6 => {
+                Err(match icmp::unreachable(internet, self.rest, self.network_id) {
+                    Some(quoted) => Aside::IcmpError(quoted),
+                    None => Unmetered::Icmp.into(),
+                })
+            }
             50 => Err(Unmetered::Encrypted.into()),
             protocol => self.over_ip(protocol, internet, ip_bytes),
         }
@@ -297,7 +303,7 @@ impl<'a> Walk<'a> {
 
     /// Tunnels that have an IP protocol of their own.
     #[cold]
-    fn over_ip(mut self, protocol: u8, internet: &Internet<'a>, ip_bytes: u32) -> Result<Packet, Aside<'a>> {
+    fn over_ip(self, protocol: u8, internet: &Internet<'a>, ip_bytes: u32) -> Result<Packet, Aside<'a>> {
         const IPV4_IN_IP: u8 = 4;
         const IPV6_IN_IP: u8 = 41;
         const GRE: u8 = 47;
@@ -305,64 +311,36 @@ impl<'a> Walk<'a> {
         const MPLS_IN_IP: u8 = 137;
         match protocol {
             AUTHENTICATION => {
-                let next = *self.rest.first().ok_or_else(|| self.blame(Flaw::Short, Unmetered::DamagedIp))?;
-                let bytes = self.rest.get(1).map_or(0, |length| (usize::from(*length) + 2) * 4);
-                let rest =
-                    self.rest.get(bytes..).ok_or_else(|| self.blame(Flaw::Short, Unmetered::DamagedIp))?;
-                let inner = Internet { protocol: next, rest, ..*internet };
-                self.on(rest)?.transport(&inner, ip_bytes)
+                let (protocol, rest) = ipv6::behind_authentication(self.rest)
+                    .map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+                self.on(rest)?.transport(&Internet { protocol, rest, ..*internet }, ip_bytes)
             }
             _ if !self.decapsulate => Err(Unmetered::NoPorts.into()),
             IPV4_IN_IP => self.ip_version(4),
             IPV6_IN_IP => self.ip_version(6),
-            GRE => {
-                let gre = gre::Gre::new(self.rest).map_err(self.link_flaw())?;
-                self.network_id = gre.network_id;
-                self.in_shim(gre.shim)?.follow((gre.behind, gre.rest))
-            }
+            GRE => self.inside(gre::next(self.rest).map_err(self.link_flaw())?),
             MPLS_IN_IP => self.in_shim(Shim::Mpls)?.follow(mpls::next(self.rest).map_err(self.link_flaw())?),
             _ => Err(Unmetered::NoPorts.into()),
         }
     }
 
-    /// Tunnels over UDP: the packet inside, if the header is one of a tunnel and a packet is inside.
+    /// Tunnels over UDP: what is inside, if the header is one of a tunnel and a packet is inside, or something
+    /// that tells of one.
     #[cold]
-    fn over_udp(mut self, (source_port, destination_port): (u16, u16)) -> Option<Packet> {
+    fn over_udp(self, (source_port, destination_port): (u16, u16)) -> Option<Result<Packet, Aside<'a>>> {
         let data = self.rest.get(udp::HEADER_BYTES as usize..)?;
-        let (shim, behind, rest) = match destination_port {
-            vxlan::PORT | vxlan::PORT_LINUX | vxlan::PORT_GPE => {
-                let gpe = destination_port == vxlan::PORT_GPE;
-                let (id, behind, rest) = vxlan::next(data, gpe)?;
-                self.network_id = id;
-                (if gpe { Shim::VxlanGpe } else { Shim::Vxlan }, behind, rest)
-            }
-            geneve::PORT => {
-                let (id, behind, rest) = geneve::next(data)?;
-                self.network_id = id;
-                (Shim::Geneve, behind, rest)
-            }
-            _ if [source_port, destination_port].contains(&gtp::PORT) => {
-                (Shim::Gtp, Behind::Ip, gtp::next(data)?)
-            }
-            _ if [source_port, destination_port].contains(&teredo::PORT) => {
-                (Shim::Teredo, Behind::Ip, teredo::next(data)?)
-            }
-            _ if [source_port, destination_port].contains(&l2tp::PORT) => {
-                (Shim::L2tp, Behind::Ppp, l2tp::next(data)?)
-            }
-            _ => return None,
-        };
-        self.in_shim(shim).ok()?.follow((behind, rest)).ok()
+        let inside =
+            tunnel::over_udp(destination_port, data).or_else(|| tunnel::over_udp(source_port, data))?;
+        match self.inside(inside) {
+            Err(Aside::Unmetered(_)) => None,
+            told => Some(told),
+        }
     }
-}
 
-/// Whether one of the ports is a tunnel's: all that an ordinary datagram pays for tunnels.
-#[inline]
-fn may_be_tunnel((source, destination): (u16, u16)) -> bool {
-    let either = |port| matches!(port, gtp::PORT | teredo::PORT | l2tp::PORT);
-    matches!(destination, vxlan::PORT | vxlan::PORT_LINUX | vxlan::PORT_GPE | geneve::PORT)
-        || either(source)
-        || either(destination)
+    fn inside(mut self, inside: Inside<'a>) -> Result<Packet, Aside<'a>> {
+        self.network_id = inside.network_id.unwrap_or(self.network_id);
+        self.in_shim(inside.shim)?.follow((inside.behind, inside.rest))
+    }
 }
 
 /// The packet that a datagram's first bytes show: of its first fragment, or of more put together.
@@ -373,7 +351,7 @@ fn may_be_tunnel((source, destination): (u16, u16)) -> bool {
 /// The reason under which the datagram's fragments are counted; `CutShort` if more bytes may help.
 pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unmetered> {
     let datagram = fragment.datagram;
-    let internet = Internet {
+    let mut internet = Internet {
         ip_version: datagram.ip_version,
         source: datagram.source,
         destination: datagram.destination,
@@ -385,9 +363,19 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
         more_fragments: false,
         rest: start,
     };
+    if datagram.ip_version == 6 {
+        ipv6::pass_extensions(&mut internet).map_err(|flaw| match flaw {
+            Flaw::Short => Unmetered::CutShort,
+            Flaw::Damaged => Unmetered::DamagedIp,
+        })?;
+    }
+    if internet.more_fragments || internet.fragment_offset != 0 {
+        return Err(Unmetered::NoPorts); // a fragment of a fragment
+    }
+    let passed = (start.len() - internet.rest.len()) as u32;
     let walk = Walk {
-        rest: start,
-        wire_bytes: u32::MAX, // the rest is in other fragments
+        rest: internet.rest,
+        wire_bytes: u32::MAX - passed, // the rest is in other fragments
         cut: true,
         headers: 0,
         vlan: fragment.vlan,

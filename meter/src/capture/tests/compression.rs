@@ -193,3 +193,51 @@ fn a_failing_disk_is_no_damaged_archive() {
         }
     }
 }
+
+/// Content whose end meets the end of the read buffer.
+#[test]
+fn the_buffer_may_be_full_where_the_content_ends() {
+    for bytes in [131_032, 131_056, 262_103, 262_104, 262_128, 262_144] {
+        for packets in 1..=3 {
+            let mut file = Pcap::micro(Little);
+            for second in 0..packets {
+                file = file.packet(second, 0, bytes, &vec![0; bytes as usize]);
+            }
+            for (name, pack) in PACK {
+                assert!(read(&pack(&file.bytes)) == read(&file.bytes), "{name}: {packets} of {bytes}");
+            }
+        }
+    }
+}
+
+/// What was unpacked before the damage counts, however little of it there is and however it is read.
+#[test]
+fn nothing_before_the_damage_is_lost() {
+    let plain = sample();
+    for (name, pack) in PACK {
+        // Each part is whole; what follows the first is not.
+        let (first, second) = plain.split_at(24 + 2 * 3016);
+        for noise in [[0xff; 40], [0x06; 40]] {
+            let mut packed = pack(second);
+            let body = if name == "gzip" { 10 } else { 7 };
+            packed[body..body + 40].copy_from_slice(&noise);
+            let packed = [pack(first), packed].concat();
+            let outcome = read(&packed);
+            assert_eq!(outcome.error.as_ref().unwrap().kind, CaptureErrorKind::Damaged, "{name}");
+            assert!(outcome.packets.len() >= 2, "{name}: {}", outcome.packets.len());
+            assert!(read_from(Trickle::new(&packed, 1)) == outcome, "{name}, byte by byte");
+        }
+    }
+}
+
+/// Damage in the middle of a deflate block.
+#[test]
+fn a_small_gzip_file_damaged_near_its_end_is_read_up_to_there() {
+    let plain = sample();
+    let mut packed = gzip(&plain);
+    let at = packed.len() * 9 / 10;
+    packed[at..at + 200].fill(0xff);
+    let outcome = read(&packed);
+    assert!(outcome.packets.len() >= 40, "{}", outcome.packets.len());
+    assert!(read_from(Trickle::new(&packed, 7)) == outcome);
+}

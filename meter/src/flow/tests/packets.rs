@@ -172,14 +172,14 @@ pub fn flows(packets: &[Sent]) -> Vec<Row> {
     stitch(metered(packets), &IDLE).0
 }
 
-/// The flows of a capture, each as its history: `S` SYN, `H` SYN+ACK, `A` pure ACK, `D` data, `F` FIN, `R` RST
-/// of end `a`, in small letters of end `b`.
+/// The flows of a capture, each as its history: `S` SYN, `H` SYN+ACK, `A` pure ACK, `D` data, `F` FIN, `R` RST,
+/// `U` unreachable, of end `a`; in small letters of end `b`.
 pub fn histories(packets: &[Sent]) -> Vec<String> {
     flows(packets).iter().map(history).collect()
 }
 
 pub fn history(row: &Row) -> String {
-    let letter = |place| char::from(b"?SHADFR??shadfr?"[(row.events.order() >> (4 * place) & 0xf) as usize]);
+    let letter = |place| char::from(b"?SHADFRU?shadfru"[(row.events.order() >> (4 * place) & 0xf) as usize]);
     (0..row.events.times_ns().len()).map(letter).collect()
 }
 

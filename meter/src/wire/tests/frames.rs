@@ -97,22 +97,6 @@ pub fn with(mut frame: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Every link header that is read, before IPv4 or IPv6: its link type and bytes.
-pub fn links(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
-    let v4 = ethertype == IPV4;
-    let families: &[u8] = if v4 { &[2] } else { &[10, 24, 28, 30] };
-    let loopback = families.iter().flat_map(|&family| {
-        [0, 108]
-            .into_iter()
-            .flat_map(move |link| [(link, vec![0, 0, 0, family]), (link, vec![family, 0, 0, 0])])
-    });
-    let raw = [12, 14, RAW, if v4 { 228 } else { 229 }].map(|link| (link, vec![]));
-    let cooked = |link, bytes, protocol_at| (link, with(vec![0; bytes], protocol_at, &be(ethertype)));
-    let mut links = vec![(ETHERNET, ethernet(ethertype, &[])), cooked(113, 16, 14), cooked(276, 20, 0)];
-    links.extend(loopback.chain(raw));
-    links
-}
-
 fn address(ip_version: u8, host: u8) -> Address {
     let network = if ip_version == 4 { 0xffff_0a00_0000 } else { 0xfd << 120 };
     network | Address::from(host)
@@ -140,4 +124,10 @@ pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes
 /// The same packet in a VLAN.
 pub fn in_vlan(id: u16, packet: Packet) -> Packet {
     Packet { content: Content { vlan: Some(id), ..packet.content }, ..packet }
+}
+
+/// The same packet in a tunnel.
+pub fn in_tunnel(path: &str, network_id: u32, packet: Packet) -> Packet {
+    let tunnel = if path.is_empty() { Path::default() } else { Path::parse(path).expect("a path") };
+    Packet { ends: Ends { network_id, ..packet.ends }, content: Content { tunnel, ..packet.content } }
 }

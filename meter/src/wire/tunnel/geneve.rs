@@ -1,6 +1,6 @@
 //! Geneve. RFC 8926 §3.4.
 
-use crate::wire::{Behind, be16, be32};
+use crate::wire::{Behind, be16, be32, ethernet};
 
 pub const PORT: u16 = 6081;
 const HEADER_BYTES: usize = 8;
@@ -18,7 +18,7 @@ pub fn next(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
     let options = usize::from(header[VERSION_OPTIONS_LENGTH] & 0x3f) * 4;
     let behind = match be16(header, PROTOCOL_TYPE) {
         TRANSPARENT_ETHERNET => Behind::Link(1),
-        ethertype => Behind::Ether(ethertype),
+        number => ethernet::ethertype(number),
     };
     Some((be32(header, NETWORK_ID) >> 8, behind, data.get(HEADER_BYTES + options..)?))
 }

@@ -1,8 +1,8 @@
 //! GRE. RFC 2784, RFC 2890 (key, sequence), RFC 1701 (routing), RFC 2637 (PPTP), RFC 7637 (NVGRE).
 
-use crate::wire::{Behind, Flaw, be16, be32, behind};
+use crate::wire::{Behind, Flaw, be16, be32, behind, ethernet};
 
-use super::Shim;
+use super::{Inside, Shim};
 
 const FLAGS: usize = 0;
 const PROTOCOL: usize = 2;
@@ -21,54 +21,49 @@ const ERSPAN_III: u16 = 0x22eb;
 const PPP: u16 = 0x880b;
 
 /// What a GRE header leads to.
-pub struct Gre<'a> {
-    pub shim: Shim,
-    /// The virtual subnet id of NVGRE; else 0.
-    pub network_id: u32,
-    pub behind: Behind,
-    pub rest: &'a [u8],
-}
-
-impl<'a> Gre<'a> {
-    /// The only place that can fail.
-    pub fn new(data: &'a [u8]) -> Result<Self, Flaw> {
-        let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
-        let (flags, protocol) = (be16(header, FLAGS), be16(header, PROTOCOL));
-        let mut rest = &data[HEADER_BYTES..];
-        if flags & (CHECKSUM | ROUTING) != 0 {
-            rest = behind(rest, 4)?; // checksum and offset: both are there if either is
-        }
-        let key = if flags & KEY != 0 {
-            let (key, inner) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
-            rest = inner;
-            Some(be32(key, 0))
-        } else {
-            None
-        };
-        if flags & SEQUENCE != 0 {
-            rest = behind(rest, 4)?;
-        }
-        if flags & VERSION == 1 && flags & ACKNOWLEDGEMENT != 0 {
-            rest = behind(rest, 4)?;
-        }
-        if flags & ROUTING != 0 {
-            rest = behind_routing(rest)?;
-        }
-        let (shim, behind) = match protocol {
-            TRANSPARENT_ETHERNET if key.is_some() => (Shim::Nvgre, Behind::Link(1)),
-            TRANSPARENT_ETHERNET => (Shim::Gre, Behind::Link(1)),
-            ERSPAN_I_II | ERSPAN_III => (Shim::Erspan, Behind::Link(1)),
-            PPP => (Shim::Gre, Behind::Ppp),
-            ethertype => (Shim::Gre, Behind::Ether(ethertype)),
-        };
-        match protocol {
-            ERSPAN_I_II => rest = super::erspan::behind_type_1_or_2(rest, flags & SEQUENCE != 0)?,
-            ERSPAN_III => rest = super::erspan::behind_type_3(rest)?,
-            _ => {}
-        }
-        let network_id = if matches!(shim, Shim::Nvgre) { key.unwrap_or(0) >> 8 } else { 0 };
-        Ok(Self { shim, network_id, behind, rest })
+pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
+    let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+    let (flags, protocol) = (be16(header, FLAGS), be16(header, PROTOCOL));
+    if flags & VERSION > 1 {
+        return Err(Flaw::Damaged);
     }
+    let mut rest = &data[HEADER_BYTES..];
+    if flags & (CHECKSUM | ROUTING) != 0 {
+        rest = behind(rest, 4)?; // checksum and offset: both are there if either is
+    }
+    let key = if flags & KEY != 0 {
+        let (key, inner) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+        rest = inner;
+        Some(be32(key, 0))
+    } else {
+        None
+    };
+    if flags & SEQUENCE != 0 {
+        rest = behind(rest, 4)?;
+    }
+    if flags & VERSION == 1 && flags & ACKNOWLEDGEMENT != 0 {
+        rest = behind(rest, 4)?;
+    }
+    if flags & ROUTING != 0 {
+        rest = behind_routing(rest)?;
+    }
+    let (shim, behind) = match protocol {
+        // NVGRE has a key and nothing else. RFC 7637 §3.2.
+        TRANSPARENT_ETHERNET if flags == KEY => (Shim::Nvgre, Behind::Link(1)),
+        TRANSPARENT_ETHERNET => (Shim::Gre, Behind::Link(1)),
+        ERSPAN_I_II | ERSPAN_III => (Shim::Erspan, Behind::Link(1)),
+        // Of PPTP: without a sequence number only an acknowledgement. RFC 2637 §4.1.
+        PPP if flags & (VERSION | SEQUENCE) == 1 => (Shim::Gre, Behind::Other),
+        PPP => (Shim::Gre, Behind::Ppp),
+        number => (Shim::Gre, ethernet::ethertype(number)),
+    };
+    match protocol {
+        ERSPAN_I_II => rest = super::erspan::behind_type_1_or_2(rest, flags & SEQUENCE != 0)?,
+        ERSPAN_III => rest = super::erspan::behind_type_3(rest)?,
+        _ => {}
+    }
+    let network_id = key.filter(|_| shim == Shim::Nvgre).map(|key| key >> 8);
+    Ok(Inside { shim, network_id, behind, rest })
 }
 
 /// Source route entries: family, offset, length, the route; an empty one of family 0 ends them.

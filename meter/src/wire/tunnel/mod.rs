@@ -13,6 +13,48 @@ pub mod vxlan;
 
 use std::fmt;
 
+use super::Behind;
+
+/// What a tunnel's header leads to.
+#[derive(Clone, Copy)]
+pub struct Inside<'a> {
+    pub shim: Shim,
+    /// The virtual network's id, if the tunnel has such a thing.
+    pub network_id: Option<u32>,
+    pub behind: Behind,
+    pub rest: &'a [u8],
+}
+
+/// Whether a UDP port is a tunnel's: all that an ordinary datagram pays for tunnels.
+#[inline]
+pub fn is_udp_port(port: u16) -> bool {
+    matches!(
+        port,
+        vxlan::PORT
+            | vxlan::PORT_LINUX
+            | vxlan::PORT_GPE
+            | geneve::PORT
+            | gtp::PORT
+            | teredo::PORT
+            | l2tp::PORT
+    )
+}
+
+/// What is in a datagram from or to this port, if it has the header of the port's tunnel.
+pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
+    let network = |shim, (id, behind, rest)| Inside { shim, network_id: Some(id), behind, rest };
+    let plain = |shim, behind, rest| Inside { shim, network_id: None, behind, rest };
+    Some(match port {
+        vxlan::PORT | vxlan::PORT_LINUX => network(Shim::Vxlan, vxlan::next(data)?),
+        vxlan::PORT_GPE => network(Shim::VxlanGpe, vxlan::next_gpe(data)?),
+        geneve::PORT => network(Shim::Geneve, geneve::next(data)?),
+        gtp::PORT => plain(Shim::Gtp, Behind::Ip, gtp::next(data)?),
+        teredo::PORT => plain(Shim::Teredo, Behind::Ip, teredo::next(data)?),
+        l2tp::PORT => plain(Shim::L2tp, Behind::Ppp, l2tp::next(data)?),
+        _ => return None,
+    })
+}
+
 /// One wrapping of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -20,6 +20,7 @@ pub fn next(mut rest: &[u8]) -> Result<Next<'_>, Flaw> {
         4 | 6 => Ok((Behind::Ip, rest)),
         // A pseudowire's control word begins with 0, and so do many MAC addresses.
         0 if !is_ethernet(rest) => Ok((ETHERNET, behind(rest, CONTROL_WORD_BYTES)?)),
+        1 if !is_ethernet(rest) => Ok((Behind::Other, rest)), // an associated channel, RFC 5586
         _ => Ok((ETHERNET, rest)),
     }
 }

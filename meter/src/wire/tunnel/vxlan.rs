@@ -10,28 +10,29 @@ const HEADER_BYTES: usize = 8;
 const FLAGS: usize = 0;
 const NEXT_PROTOCOL: usize = 3;
 const NETWORK_ID: usize = 4;
+const RESERVED: usize = 7;
 const ID_VALID: u8 = 0x08;
-const NEXT_PROTOCOL_VALID: u8 = 0x04;
-/// Group policy (draft-smith-vxlan-group-policy) and the version, OAM and BUM bits of GPE.
-const OTHER_KNOWN_FLAGS: u8 = 0xb3;
+/// Says that a group policy follows (draft-smith-vxlan-group-policy).
+const GROUP_POLICY: u8 = 0x80;
+const ETHERNET: Behind = Behind::Link(1);
 
-/// Network id and what follows, if this is such a header.
-pub fn next(data: &[u8], gpe: bool) -> Option<(u32, Behind, &[u8])> {
+/// Network id and frame, if this is a VXLAN header.
+pub fn next(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
     let (header, rest) = data.split_first_chunk::<HEADER_BYTES>()?;
-    let flags = header[FLAGS];
-    if flags & ID_VALID == 0 || header[7] != 0 {
-        return None;
-    }
-    let behind = if gpe && flags & NEXT_PROTOCOL_VALID != 0 {
-        match header[NEXT_PROTOCOL] {
-            1 | 2 => Behind::Ip,
-            3 => Behind::Link(1),
-            _ => return None,
-        }
-    } else if flags & !(ID_VALID | OTHER_KNOWN_FLAGS) == 0 {
-        Behind::Link(1)
-    } else {
-        return None;
+    let known = header[FLAGS] & !GROUP_POLICY == ID_VALID && header[RESERVED] == 0;
+    known.then(|| (be32(header, NETWORK_ID) >> 8, ETHERNET, rest))
+}
+
+/// Network id and what follows, if this is a header of the generic protocol extension.
+///
+/// The flag that makes the next protocol valid isn't asked for: 0, where there is none, means Ethernet.
+pub fn next_gpe(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
+    let (header, rest) = data.split_first_chunk::<HEADER_BYTES>()?;
+    let behind = match header[NEXT_PROTOCOL] {
+        0 | 3 => ETHERNET,
+        1 | 2 => Behind::Ip,
+        _ => return None,
     };
-    Some((be32(header, NETWORK_ID) >> 8, behind, rest))
+    let known = header[FLAGS] & ID_VALID != 0 && header[RESERVED] == 0;
+    known.then(|| (be32(header, NETWORK_ID) >> 8, behind, rest))
 }

@@ -1,0 +1,16 @@
+//! What must hold for any input: run by the fuzz targets, and over their corpus by `cargo test`.
+
+#![allow(dead_code, unused_imports)] // each target uses a part
+
+#[path = "capture.rs"]
+mod of_capture;
+#[path = "meter.rs"]
+mod of_meter;
+#[path = "wire.rs"]
+mod of_wire;
+mod script;
+mod story;
+
+pub use of_capture::check as capture;
+pub use of_meter::check as meter;
+pub use of_wire::check as wire;

@@ -1,0 +1,83 @@
+//! Any bytes as a frame.
+
+use meter::wire::{Aside, Ends, Packet, Path, Segment, Transport, decode, decode_first};
+
+use super::script::{Script, pick};
+
+/// Those that are read, and one that is not.
+const LINK_TYPES: [u16; 24] = [
+    1, 0, 108, 101, 12, 14, 228, 229, 113, 276, 9, 50, 51, 104, 105, 119, 127, 163, 192, 107, 204, 239, 109,
+    147,
+];
+
+pub fn check(input: &[u8]) {
+    let mut script = Script(input);
+    let link_type = match script.byte() {
+        255 => script.u16(),
+        number => pick(&LINK_TYPES, number),
+    };
+    let (lengths, kept) = (script.byte(), script.u16());
+    let more = match lengths % 4 {
+        0 => 0,
+        1 => script.u16().into(),
+        2 => script.u32(),
+        _ => u32::MAX,
+    };
+    let data = script.0;
+    let bytes = data.len() as u32;
+    // Less than was captured: nonsense, but a file may say so.
+    let on_wire = if lengths & 4 == 0 { bytes.saturating_add(more) } else { bytes.saturating_sub(more) };
+    for decapsulate in [true, false] {
+        let whole = decode(link_type, data, on_wire, decapsulate);
+        match &whole {
+            Ok(packet) => sound(packet),
+            Err(Aside::Fragment(fragment)) => {
+                assert!(fragment.body.len() <= data.len());
+                let start = &fragment.body[..fragment.body.len().min(64)];
+                for end in [start.len(), usize::from(kept) % 65] {
+                    if let Ok(first) = decode_first(fragment, &start[..end.min(start.len())]) {
+                        sound_path(first.content.tunnel);
+                    }
+                }
+            }
+            Err(_) => {}
+        }
+        // A snap length hides things; it never makes another packet of a packet. Inside UDP, where a tunnel
+        // is a guess, it may.
+        let kept = usize::from(kept).min(data.len());
+        if let (false, Ok(packet)) = (decapsulate, whole) {
+            match decode(link_type, &data[..kept], on_wire.max(bytes), false) {
+                Err(Aside::Unmetered(_)) => {} // what is in MPLS is a guess, too
+                Ok(cut) => {
+                    assert_eq!(beyond_lengths(&cut), beyond_lengths(&packet), "kept {kept} of {bytes}");
+                }
+                Err(other) => panic!("{other:?} of {packet:?}, kept {kept} of {bytes}"),
+            }
+        }
+    }
+}
+
+/// Lengths may depend on what lies behind the packet, and what an SCTP packet says on all of its chunks.
+fn beyond_lengths(packet: &Packet) -> (Ends, Option<u16>, Path, Option<Segment>) {
+    let segment = packet.content.segment.filter(|_| packet.ends.proto != Transport::Sctp as u8);
+    let segment = segment
+        .map(|segment| if segment.flags.ack() { segment } else { Segment { acknowledgement: 0, ..segment } });
+    (packet.ends, packet.content.vlan, packet.content.tunnel, segment)
+}
+
+fn sound(packet: &Packet) {
+    assert!(packet.content.payload_bytes <= packet.content.ip_bytes);
+    assert!(matches!(packet.ends.ip_version, 4 | 6));
+    if packet.ends.ip_version == 4 {
+        assert_eq!(packet.ends.source >> 32, 0xffff);
+        assert_eq!(packet.ends.destination >> 32, 0xffff);
+    }
+    assert!(packet.content.vlan.is_none_or(|id| (1..4096).contains(&id)));
+    sound_path(packet.content.tunnel);
+}
+
+fn sound_path(path: Path) {
+    if !path.is_empty() {
+        assert_eq!(Path::parse(&path.to_string()), Some(path));
+    }
+}

@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Write first inputs for the fuzzers: `python meter/fuzz/seeds.py [DIR]` (DIR/capture, DIR/wire, DIR/meter).
+
+From `samples/` and from a few crafted headers, so that the corpus has no traffic of strangers. Nothing here
+depends on the day or on chance that isn't seeded.
+"""
+
+import gzip
+import random
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SAMPLES = HERE.parents[1] / "samples"
+#: Places in the table of link types in `checks/wire.rs`.
+LINK_TYPES = [
+    1,
+    0,
+    108,
+    101,
+    12,
+    14,
+    228,
+    229,
+    113,
+    276,
+    9,
+    50,
+    51,
+    104,
+    105,
+    119,
+    127,
+    163,
+    192,
+    107,
+    204,
+    239,
+]
+LARGEST = 4096
+
+
+def frames(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield link type and bytes of each packet of a pcap or (little-endian) pcapng file."""
+    if data[:4] == b"\n\r\r\n":
+        at, links = 0, []
+        while at + 12 <= len(data):
+            kind, total = struct.unpack_from("<II", data, at)
+            if kind == 1:
+                links.append(struct.unpack_from("<H", data, at + 8)[0])
+            elif kind == 6:
+                interface, _, _, captured = struct.unpack_from("<IIII", data, at + 8)
+                yield links[interface], data[at + 28 : at + 28 + captured]
+            at += total
+        return
+    order = "<" if data[:1] in b"\xd4\x4d" else ">"
+    link = struct.unpack_from(f"{order}I", data, 20)[0] & 0xFFFF
+    at = 24
+    while at + 16 <= len(data):
+        captured = struct.unpack_from(f"{order}I", data, at + 8)[0]
+        yield link, data[at + 16 : at + 16 + captured]
+        at += 16 + captured
+
+
+def block(kind: int, body: bytes, order: str) -> bytes:
+    """Put the lengths around the body of a pcapng block."""
+    body += bytes(-len(body) % 4)
+    length = struct.pack(f"{order}I", len(body) + 12)
+    return struct.pack(f"{order}I", kind) + length + body + length
+
+
+def pcapng(order: str) -> bytes:
+    """Make a capture with every block that is read, and some that are not."""
+
+    def pack(kinds: str, *values: int) -> bytes:
+        return struct.pack(order + kinds, *values)
+
+    data = b"".join(bytes([n]) * 14 for n in range(3))
+    section = block(0x0A0D0D0A, pack("IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+    described = [
+        pack("HHI", 1, 0, 0),
+        pack("HHIHHBxxxHHq", 101, 0, 96, 9, 1, 9, 14, 8, -3600) + pack("HH", 0, 0),
+        pack("HHIHHBxxx", 189, 0, 0, 9, 1, 0x8A),
+    ]
+    blocks = [block(1, one, order) for one in described]
+    blocks += [block(6, pack("IIIII", n, 0, 99, len(data), 99) + data, order) for n in range(3)]
+    blocks.append(block(2, pack("HHIIII", 1, 5, 0, 99, len(data), 99) + data, order))
+    blocks.append(block(3, pack("I", len(data)) + data, order))
+    blocks.append(block(5, pack("IIIHHQHHQ", 0, 0, 99, 5, 8, 7, 7, 8, 1), order))
+    blocks.append(block(0xBAD, b"unknown!", order))
+    return section + b"".join(blocks)
+
+
+def pcaps() -> Iterator[bytes]:
+    """Make the variants of pcap."""
+    data = bytes(20)
+    for order in "<>":
+        for magic, version in [
+            (0xA1B2C3D4, (2, 4)),
+            (0xA1B23C4D, (2, 4)),
+            (0xA1B2CD34, (2, 4)),
+            (0xA1B2C3D4, (2, 3)),
+            (0xA1B2C3D4, (2, 1)),
+            (0xA1B2C3D4, (543, 0)),
+        ]:
+            header = struct.pack(f"{order}IHHiIII", magic, *version, 0, 0, 65535, 1)
+            record = struct.pack(f"{order}IIII", 1, 2, 20, 60) + bytes(8 if magic == 0xA1B2CD34 else 0)
+            yield header + (record + data) * 2
+
+
+def capture_seeds() -> Iterator[bytes]:
+    """Yield files."""
+    for path in sorted(SAMPLES.rglob("*.pcap*")):
+        data = path.read_bytes()
+        yield data if len(data) <= LARGEST else data[:LARGEST]
+    yield from [pcapng("<"), pcapng(">"), pcapng("<") + pcapng(">"), *pcaps()]
+    packed = gzip.compress(pcapng("<"), mtime=0)
+    lz4 = (SAMPLES / "links/ethernet.pcap.lz4").read_bytes()
+    zstd = (SAMPLES / "links/ethernet.pcap.zst").read_bytes()
+    skippable = struct.pack("<II", 0x184D2A50, 4) + b"skip"
+    yield from [packed, packed + packed, skippable + zstd, skippable + lz4 + lz4, zstd + zstd]
+    yield from [gzip.compress(packed, mtime=0), b"PK\x03\x04" + bytes(30), b"plain text\n", b""]
+
+
+def sample_frames() -> list[tuple[int, bytes]]:
+    """Every packet of the samples, each once."""
+    found: dict[tuple[int, bytes], None] = {}
+    for path in sorted(SAMPLES.rglob("*.pcap")) + sorted(SAMPLES.rglob("*.pcapng")):
+        found.update(dict.fromkeys((link, data[:600]) for link, data in frames(path.read_bytes())))
+    return list(found)
+
+
+def crafted_frames() -> Iterator[tuple[int, bytes]]:
+    """Headers that no sample has: tunnels, Wi-Fi, PPP."""
+    udp = bytes.fromhex("c0000050000c0000") + b"data"
+
+    def ip(protocol: int, body: bytes) -> bytes:
+        return (
+            struct.pack(">BBHIBBH8B", 0x45, 0, 20 + len(body), 0, 64, protocol, 0, 192, 0, 2, 1, 192, 0, 2, 2)
+            + body
+        )
+
+    def over_udp(port: int, body: bytes) -> bytes:
+        return ip(17, struct.pack(">HHHH", 50000, port, 8 + len(body), 0) + body)
+
+    inner = ip(17, udp)
+    six = struct.pack(">IHBB", 6 << 28, len(udp), 17, 64) + bytes(15) + b"\1" + bytes(15) + b"\2" + udp
+    hop = struct.pack(">IHBB", 6 << 28, len(udp) + 8, 0, 64) + bytes(32) + b"\x11" + bytes(7) + udp
+    ether = bytes(12) + b"\x08\0" + inner
+    for link in (101, 228):
+        yield link, inner
+    yield 229, six
+    yield 101, hop
+    for ethertype, body in [
+        (0x8847, b"\0\1\1\x40" + inner),
+        (0x8847, b"\0\1\1\x40" + bytes(4) + ether),
+        (0x8864, b"\x11\0\0\1" + struct.pack(">H", len(inner) + 2) + b"\0\x21" + inner),
+        (0x88E7, bytes(4) + bytes(12) + ether[12:]),
+        (0x88E5, b"\x00\x00\0\0\0\1\x08\0" + inner),
+        (0x88E5, b"\x0c\x00\0\0\0\1" + bytes(40)),
+        (0x8100, b"\0\5\x88\xa8\0\6\x08\0" + inner),
+        (0x86DD, six),
+        (len(inner) + 8, b"\xaa\xaa\3\0\0\0\x08\0" + inner),
+        (0x0806, bytes(28)),
+    ]:
+        yield 1, bytes(12) + struct.pack(">H", ethertype) + body
+    for protocol, body in [
+        (4, inner),
+        (41, six),
+        (47, b"\0\0\x08\0" + inner),
+        (47, b"\x20\0\x65\x58\0\0\7\0" + ether),
+        (47, b"\x30\1\x88\x0b\0\x1c\0\1" + bytes(4) + b"\xff\3\0\x21" + inner),
+        (47, b"\x10\0\x88\xbe" + bytes(4) + b"\x10\1\0\0\0\0\0\0" + ether),
+        (51, b"\x11\4" + bytes(22) + udp),
+        (137, b"\0\1\1\x40" + inner),
+        (50, bytes(40)),
+        (136, udp),
+        (132, struct.pack(">HHII", 9, 99, 5, 0) + b"\1\0\0\x14" + bytes(16)),
+        (132, struct.pack(">HHII", 9, 99, 5, 0) + b"\2\0\0\x14" + bytes(16)),
+        (33, bytes.fromhex("00090063040001000300000100000001")),
+        (1, b"\3\3" + bytes(6) + inner),
+        (89, bytes(20)),
+    ]:
+        yield 101, ip(protocol, body)
+    for port, body in [
+        (4789, b"\x08\0\0\0\0\0\7\0" + ether),
+        (4790, b"\x0c\0\0\1\0\0\7\0" + inner),
+        (6081, b"\0\0\x65\x58\0\0\7\0" + ether),
+        (6081, b"\1\0\x65\x58\0\0\7\0" + bytes(4) + ether),
+        (2152, b"\x30\xff" + struct.pack(">HI", len(inner), 1) + inner),
+        (2152, b"\x34\xff" + struct.pack(">HI", len(inner) + 8, 1) + bytes(3) + b"\x85\1\0\0\0" + inner),
+        (3544, six),
+        (3544, b"\0\1" + bytes(11) + six),
+        (1701, b"\0\2\0\1\0\1\xff\3\0\x21" + inner),
+    ]:
+        yield 101, over_udp(port, body)
+    data = b"\x08\1\0\0" + bytes(18) + b"\0\0"
+    wifi = data + b"\xaa\xaa\3\0\0\0\x08\0" + inner
+    quality = b"\x88" + wifi[1:24] + b"\0\0" + wifi[24:]
+    yield from [(105, wifi), (105, quality), (105, b"\x88" + data[1:] + b"\x80\0" + wifi[24:])]
+    yield from [(127, b"\0\0\x08\0\0\0\0\0" + wifi), (127, b"\0\0\x09\0\2\0\0\0\x20" + quality)]
+    yield from [
+        (192, b"\0\0\x08\0" + struct.pack("<I", 105) + wifi),
+        (192, b"\0\0\x08\0" + struct.pack("<I", 1) + ether),
+    ]
+    yield from [
+        (119, struct.pack("<II16s", 0x41, 144, b"") + bytes(120) + wifi),
+        (163, struct.pack(">II", 0x80211001, 64) + bytes(56) + wifi),
+    ]
+    yield from [(9, b"\0\x21" + inner), (50, b"\xff\3\0\x57" + six), (51, b"\x11\0\0\1\0\x40\0\x21" + inner)]
+    yield from [
+        (104, b"\x0f\0\x08\0" + inner),
+        (107, b"\x18\x41\3\xcc" + inner),
+        (204, b"\0\xff\3\0\x21" + inner),
+    ]
+    yield from [(0, b"\2\0\0\0" + inner), (108, b"\0\0\0\x02" + inner), (12, inner), (14, six)]
+    yield 113, bytes(14) + b"\x08\0" + inner
+    yield 276, b"\x08\0" + bytes(18) + inner
+    yield 239, b"\2\0\0\0" + struct.pack("<HH", 4 + len(inner), 9) + inner
+
+
+def wire_seeds() -> Iterator[bytes]:
+    """Yield a head as `checks/wire.rs` reads it, and a frame."""
+    for link, data in [*sample_frames(), *crafted_frames()]:
+        number = LINK_TYPES.index(link)
+        yield bytes([number, 0]) + struct.pack(">H", 40) + data
+        yield bytes([number, 1]) + struct.pack(">HH", 20, 1000) + data
+
+
+def meter_seeds() -> Iterator[bytes]:
+    """Yield scripts as `checks/story.rs` reads them."""
+    rng = random.Random(1)
+    for number in range(120):
+        story = bytes([number])
+        for _ in range(rng.randrange(4, 60)):
+            kind = rng.choice([0, 0, 0, 0, 0x10, 0x20, 8, 10, 11, 13, 14, 0x80])
+            story += bytes([kind, rng.choice([1, 1, 1, 5, 130, 192, 193, 194, 195, 200, 255])])
+            if kind & 15 == 0:
+                shape = rng.choice([0, 0, 0, 3, 3, 5, 8, 11, 0x43, 0x40, 0x4B, 4, 6])
+                ends, ports = rng.choice([(1, 8), (4, 1)])
+                flags = rng.choice([2, 0x12, 0x10, 0x18, 0x11, 4, 0x14])
+                story += bytes([shape, ends, ports, flags, rng.choice([0, 10, 25, 0x51, 0x8C, 7])])
+                if shape & 0x40:
+                    story += bytes([rng.choice([8, 0x18, 1, 9, 0x43])])
+                if kind & 0x80:
+                    story += bytes([rng.choice([0, 1, 10, 255])])
+            elif kind in (8, 10):
+                story += bytes([rng.randrange(256)])
+            elif kind == 14:
+                story += bytes([rng.randrange(40), rng.randrange(256)])
+        yield story
+    links = [101, 1, 0, 113, 276, 9, 105]
+    told = [(link, data) for link, data in [*sample_frames()[::40], *crafted_frames()] if link in links]
+    for at in range(0, len(told), 8):
+        story = b"\0"
+        for link, data in told[at : at + 8]:
+            story += bytes([12, 1, links.index(link)]) + struct.pack(">H", len(data)) + data
+        yield story
+
+
+def main() -> None:
+    """Write the files, named by number."""
+    into = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "seeds"
+    for target, seeds in [("capture", capture_seeds()), ("wire", wire_seeds()), ("meter", meter_seeds())]:
+        folder = into / target
+        folder.mkdir(parents=True, exist_ok=True)
+        count = 0
+        for count, seed in enumerate(seeds, 1):
+            (folder / f"seed-{count:04}").write_bytes(seed)
+        print(f"{target}: {count} seeds", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
