@@ -35,7 +35,7 @@ def report(
     traffic = common.read(paths, tcp_idle, udp_idle)
     if format == "csv":
         from classifier.reports.tabular import csv_text
-        from classifier.reports.totals import fold
+        from classifier.traffic.totals import fold
 
         click.echo(csv_text(fold(traffic.totals.services(), top, "service")).encode(), nl=False)
         return common.finish(traffic)

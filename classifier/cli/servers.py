@@ -28,7 +28,7 @@ def servers(
       classifier servers office.pcapng --format csv > servers.csv
     """
     from classifier.reports import tabular, terminal
-    from classifier.reports.totals import fold
+    from classifier.traffic.totals import fold
 
     traffic = common.read(paths, tcp_idle, udp_idle)
     table = fold(traffic.totals.servers(), top, "server_ip")
