@@ -55,7 +55,7 @@ TCP: dict[State, dict[str, State]] = {
     State.SYN_ACK: {"A": State.S1, "D": State.S1, "F": State.S2, "f": State.SHR, "r": State.RSTRH},
     State.SHR: {"A": State.S3, "D": State.S3, "F": State.SF, "r": State.RSTRH},
     State.SH: {"h": State.S2, "f": State.SF, "r": State.REJ},
-    State.REJ: {"h": State.S1},  # the SYN was repeated, and then accepted
+    State.REJ: dict.fromkeys(["h", "a", "d"], State.S1),  # the SYN was repeated, and then accepted
     State.S1: {"F": State.S2, "f": State.S3, "R": State.RSTO, "r": State.RSTR},
     State.S2: {"f": State.SF, "R": State.RSTO, "r": State.RSTR},
     State.S3: {"F": State.SF, "R": State.RSTO, "r": State.RSTR},

@@ -80,9 +80,12 @@ def run(
 
 
 def start(*args: str | os.PathLike[str], **how: Any) -> subprocess.Popen[bytes]:
-    """Start the command line with pipes at all ends."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*COMMAND, *args], env=environment(), **(pipes | how))
+    """Start the command line with pipes at all ends, and Ctrl-C working even where tests run in the background."""
+    defaults = {
+        **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    }
+    return subprocess.Popen([*COMMAND, *args], env=environment(), **(defaults | how))
 
 
 def finish(process: subprocess.Popen[bytes]) -> Result:

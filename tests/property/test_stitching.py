@@ -51,24 +51,50 @@ def told(*segments: bytes) -> list[Packet]:
     return [Packet(START_NS + n, segment) for n, segment in enumerate(segments)]
 
 
-def test_a_new_syn_with_a_number_just_below_the_old_one() -> None:
-    """Cut between SYN and SYN+ACK: the number that is only acknowledged must not pass for the new SYN's."""
-    syn, *rest = told(
-        tcp(CALLER, LISTENER, "S", seq=5000),
-        tcp(LISTENER, CALLER, "SA", seq=0, ack=5001),
-        tcp(CALLER, LISTENER, "S", seq=100),
-    )
-    assert read([syn], rest) == read([syn, *rest])
+#: The law's exceptions. A number that isn't known yet agrees with any, so that joining segments one by one
+#: can't come out the same for every cut where both ends send SYN+ACKs, or one end SYN and SYN+ACK.
+ODD = "segments that no connection has: a SYN+ACK from both ends, or SYN and SYN+ACK from one"
 
 
-def test_both_ends_answer() -> None:
-    """Cut behind a SYN+ACK that acknowledges something else than what comes."""
-    first, *rest = told(
-        tcp(LISTENER, CALLER, "SA", seq=0, ack=0),
-        tcp(CALLER, LISTENER, "SA", seq=0, ack=1),
-        tcp(LISTENER, CALLER, "SA", seq=0, ack=1),
-    )
-    assert read([first], rest) == read([first, *rest])
+@pytest.mark.parametrize(
+    ("cut", "segments"),
+    [
+        pytest.param(
+            1,
+            [
+                tcp(CALLER, LISTENER, "S", seq=5000),
+                tcp(LISTENER, CALLER, "SA", seq=0, ack=5001),
+                tcp(CALLER, LISTENER, "S", seq=100),
+            ],
+            id="a new SYN's number is just below the one that was acknowledged",
+        ),
+        pytest.param(
+            1,
+            [
+                tcp(LISTENER, CALLER, "SA", seq=0, ack=0),
+                tcp(CALLER, LISTENER, "SA", seq=0, ack=1),
+                tcp(LISTENER, CALLER, "SA", seq=0, ack=1),
+            ],
+            id="both ends answer, one of them something else before",
+            marks=pytest.mark.xfail(strict=True, reason=ODD),
+        ),
+        pytest.param(
+            2,
+            [
+                tcp(CALLER, LISTENER, "S", seq=0),
+                tcp(CALLER, LISTENER, "RA", seq=0),
+                tcp(LISTENER, CALLER, "SA", seq=0, ack=1),
+                tcp(LISTENER, CALLER, "S", seq=0),
+            ],
+            id="an end answers, and then calls with the same number",
+            marks=pytest.mark.xfail(strict=True, reason=ODD),
+        ),
+    ],
+)
+def test_found_once(cut: int, segments: list[bytes]) -> None:
+    """Pieces that were not joined as the whole was: examples that searches came upon."""
+    packets = told(*segments)
+    assert read(packets[:cut], packets[cut:]) == read(packets)
 
 
 def test_the_second_piece_first() -> None:
