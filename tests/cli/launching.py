@@ -80,7 +80,7 @@ def run(
 
 
 def start(*args: str | os.PathLike[str], **how: Any) -> subprocess.Popen[bytes]:
-    """Start the command line with pipes at all ends, and Ctrl-C working even where tests run in the background."""
+    """Start the command line with pipes at all ends; Ctrl-C works even where tests run in the background."""
     defaults = {
         **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
         "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
