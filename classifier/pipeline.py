@@ -18,7 +18,8 @@ from classifier import handshake, roles, services, sources
 from classifier._meter import Reader
 from classifier.flows.stitch import stitch
 from classifier.sources import Input, Source
-from classifier.traffic import Metered, Traffic
+from classifier.traffic import Traffic
+from classifier.traffic.metered import Metered
 
 #: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
 Progress = Callable[[Input, int, int], None]
@@ -84,7 +85,7 @@ def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
     """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
     rules = services.load()
     context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
-    for facts in stitch(metered.spool, metered.captures, **metered.idle):
+    for facts in stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle):
         handshakes = handshake.judge(facts)
         verdicts = roles.decide(facts, handshakes, context)
         client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)

@@ -9,6 +9,7 @@ import io
 import os
 import sys
 from importlib.metadata import version
+from typing import Any
 
 import click
 
@@ -36,6 +37,13 @@ class DefaultsToReport(click.Group):
         if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
             args = ["report", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click itself would print an empty line at Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise click.Abort from error
 
 
 @click.group(cls=DefaultsToReport, epilog=EXAMPLES, context_settings={"max_content_width": 100})

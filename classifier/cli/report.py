@@ -34,7 +34,7 @@ def report(top: int | None, format: str | None, **reading: Any) -> ExitStatus:
     traffic = common.read(**reading)
     if format == "csv":
         from classifier.reports.tabular import csv_text
-        from classifier.reports.totals import fold
+        from classifier.traffic.totals import fold
 
         click.echo(csv_text(fold(traffic.totals.services(), top, "service")).encode(), nl=False)
         return common.finish(traffic)

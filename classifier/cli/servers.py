@@ -27,7 +27,7 @@ def servers(top: int | None, format: str | None, **reading: Any) -> ExitStatus:
       classifier servers office.pcapng --format csv > servers.csv
     """
     from classifier.reports import tabular, terminal
-    from classifier.reports.totals import fold
+    from classifier.traffic.totals import fold
 
     traffic = common.read(**reading)
     table = fold(traffic.totals.servers(), top, "server_ip")

@@ -20,13 +20,13 @@ _Hashes = npt.NDArray[np.uint64]
 
 
 def stitch(
-    spool: Spool, captures: list[str], *, tcp_idle_ns: int, udp_idle_ns: int
+    spool: Spool, captures: list[str], begins_ns: list[int], *, tcp_idle_ns: int, udp_idle_ns: int
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of the spool with those of one flow joined.
 
     The rows have the flow facts and `capture`, an index into `captures`, to which the names of
-    combinations are added. They lie in the spool in the order of the capture. In memory are eight
-    bytes a row, and the rows whose key occurs more than once.
+    combinations are added. Inputs are taken in the order of their first packets' times, `begins_ns`,
+    however they were named. In memory are eight bytes a row, and the rows whose key occurs again.
     """
     repeated = _repeated(spool)
     pieces = []
@@ -37,6 +37,8 @@ def stitch(
     if not len(repeated):
         return
     (candidates,) = pa.Table.from_batches(pieces).combine_chunks().to_batches()
+    begin_ns = np.array(begins_ns)[candidates["capture"].to_numpy()]
+    candidates = candidates.take(pa.array(np.argsort(begin_ns, kind="stable")))
     joined, groups = _meter.stitch(candidates, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()

@@ -39,6 +39,8 @@ class Handshakes:
     initiator: npt.NDArray[np.int8]
     #: bool (n): the handshake proves the initiator.
     confirmed: npt.NDArray[np.bool_]
+    #: bool (n): parts of a handshake were seen, and they prove nothing: simultaneous open, backscatter.
+    disputed: npt.NDArray[np.bool_]
     #: bool (n): the handshake proves that the responder accepts connections.
     accepted: npt.NDArray[np.bool_]
     #: int8 (n): the end that an ICMP error says can't be reached, though it never sent anything: a closed
@@ -88,6 +90,7 @@ def judge(facts: pa.RecordBatch) -> Handshakes:
         closed=of_rows([story.closed for story in stories]),
         gone=of_rows([story.gone for story in stories]),
         confirmed=np.array([story.confirmed for story in stories], dtype=bool)[row],
+        disputed=np.array([story.disputed for story in stories], dtype=bool)[row],
         accepted=np.array([story.accepted for story in stories], dtype=bool)[row],
         outcome=pa.DictionaryArray.from_arrays(outcome_of[row], pa.array([str(o) for o in outcomes])),
         _story=row,

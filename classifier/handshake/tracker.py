@@ -46,7 +46,8 @@ CONNECTIONS: dict[State, dict[str, State]] = {
         "h": State.S1,
         "s": State.CROSSED,
         # The responder speaks within the connection: its SYN+ACK was missed by the capture.
-        **dict.fromkeys(["a", "d", "f"], State.S1),
+        **dict.fromkeys(["a", "d"], State.S1),
+        "f": State.S3,
         "r": State.REJ,
         "R": State.RSTOS0,
         "F": State.SH,
@@ -55,8 +56,8 @@ CONNECTIONS: dict[State, dict[str, State]] = {
     # An acknowledgement by the initiator completes the handshake whose SYN was missed.
     State.SYN_ACK: {"A": State.S1, "D": State.S1, "F": State.S2, "f": State.SHR, "r": State.RSTRH},
     State.SHR: {"A": State.S3, "D": State.S3, "F": State.SF, "r": State.RSTRH},
-    State.SH: {"h": State.S2, "f": State.SF},
-    State.REJ: {"h": State.S1},  # the SYN was repeated, and then accepted
+    State.SH: {"h": State.S2, "f": State.SF, "r": State.REJ},
+    State.REJ: dict.fromkeys(["h", "a", "d"], State.S1),  # the SYN was repeated, and then accepted
     State.S1: {"F": State.S2, "f": State.S3, "R": State.RSTO, "r": State.RSTR},
     State.S2: {"f": State.SF, "R": State.RSTO, "r": State.RSTR},
     State.S3: {"F": State.SF, "R": State.RSTO, "r": State.RSTR},
@@ -124,6 +125,11 @@ class Story:
     #: `conn_state` and `history`, should a be the initiator, and should b be.
     conn_state: tuple[str, str]
     history: tuple[str, str]
+
+    @property
+    def disputed(self) -> bool:
+        """Whether parts of a handshake were seen that prove nothing: nobody can know the server."""
+        return self.initiator is not None and not self.confirmed
 
 
 def track(signature: Signature) -> Story:

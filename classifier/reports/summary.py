@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from classifier.reports.tabular import rows
-from classifier.reports.totals import ATTEMPTS, fold
 from classifier.traffic import Traffic
+from classifier.traffic.totals import ATTEMPTS, fold
 
 #: What the reasons of the accounting mean, in words.
 REASONS = {
@@ -48,7 +48,7 @@ def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
         for name in ("confirmed", "inferred", "ambiguous", *ATTEMPTS)
     }
     return {
-        "captures": metered.captures[: metered.files],
+        "captures": metered.captures[: len(metered.begins_ns)],
         "first_seen": time_text(metered.begin_ns) if metered.packets else None,
         "last_seen": time_text(metered.end_ns) if metered.packets else None,
         "duration_s": (metered.end_ns - metered.begin_ns) / 1e9,

@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from classifier.reports.summary import REASONS
-from classifier.reports.totals import ATTEMPTS
+from classifier.traffic.totals import ATTEMPTS
 
 Row = dict[str, Any]
 #: A pipe has no width: wide enough for every column.

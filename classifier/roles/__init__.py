@@ -19,6 +19,8 @@ __all__ = ["Context", "Evidence", "Role", "Verdicts", "decide"]
 
 #: A verdict at least this likely is called `inferred`.
 INFERRED = 0.9
+#: Where a handshake is disputed, evidence says no more than this: about 88 %.
+_MOST_IF_DISPUTED = 2.0
 
 
 class Role(StrEnum):
@@ -48,6 +50,7 @@ def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> V
     """Decide for each of n flows which side is the server, and say how surely and why."""
     odds = np.stack([weigh(facts, handshakes, context) for weigh in KINDS.values()], axis=1)
     total = odds.sum(axis=1)
+    total = np.where(handshakes.disputed, np.clip(total, -_MOST_IF_DISPUTED, _MOST_IF_DISPUTED), total)
     # A tie falls to whoever was spoken to first; the confidence says that it is a tie.
     spoken_to_b = ~facts["first_from_b"].to_numpy(zero_copy_only=False)
     server_is_b = np.where(total == 0, spoken_to_b, total > 0)

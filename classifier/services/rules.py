@@ -89,29 +89,27 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _service(path: Path, entry: dict[str, Any]) -> Service:
-    try:
-        status = entry["status"]
-        usual = entry.get("rank") == "usual"
-        rank = 0 if usual else ("official", "unofficial", "conflict", "historic").index(status) + 1
-        return Service(
-            name=entry["name"],
-            status=status,
-            rank=rank,
-            category=entry["category"],
-            description=entry["description"],
-            source=entry["source"],
-        )
-    except (KeyError, ValueError) as error:
-        raise RulesError(
-            f"{path}: service {entry.get('name', '?')}: {error} (statuses: {', '.join(_STATUSES)})"
-        ) from error
+    where = f"{path}: service {entry.get('name', '?')}"
+    missing = [key for key in ("name", "status", "category", "description", "source") if key not in entry]
+    if missing:
+        raise RulesError(f"{where}: {missing[0]} is missing")
+    if entry["status"] not in _STATUSES:
+        raise RulesError(f"{where}: status {entry['status']!r} is none of {', '.join(_STATUSES)}")
+    return Service(
+        name=entry["name"],
+        status=entry["status"],
+        rank=0 if entry.get("rank") == "usual" else 1 + _STATUSES.index(entry["status"]),
+        category=entry["category"],
+        description=entry["description"],
+        source=entry["source"],
+    )
 
 
 def _ranges(path: Path, entry: dict[str, Any]) -> list[tuple[int, int, int]]:
     ranges = []
     for text in entry.get("ports", []):
         try:
-            ports, transport = text.split("/")
+            ports, transport = str(text).split("/")
             first, _, last = ports.partition("-")
             bounds = int(first), int(last or first)
             if not 0 <= bounds[0] <= bounds[1] < PORTS:

@@ -42,6 +42,8 @@ class Input:
         except _meter.MeterError as error:
             raise problem(self.name, error.args) from None
         except OSError as error:
+            if not isinstance(self.file, str):
+                raise  # the caller's own file object, and its own exception
             raise _not_there(self.name, error) from error
 
 

@@ -36,6 +36,7 @@ from scapy.layers.l2 import (
     Dot1Q,
     Dot3,
     Ether,
+    GRErouting,
     Loopback,
 )
 from scapy.layers.l2tp import L2TP
@@ -365,6 +366,15 @@ FORMATS: dict[str, Format] = {
     ),
     "gre-key": Format(RAW, over_gre(key_present=1, key=7), "gre/ip"),
     "gre-sequence": Format(RAW, over_gre(seqnum_present=1, sequence_number=1), "gre/ip"),
+    "gre-routing": Format(
+        RAW,
+        lambda packet: over_gre(
+            GRErouting(address_family=0x800, SRE_offset=0, routing_info=bytes(4)) / GRErouting(),
+            proto=ethertype(packet),
+            routing_present=1,
+        )(packet),
+        "gre/ip",
+    ),
     "gre-ethernet": Format(RAW, over_gre(ETHER, proto=0x6558), "gre/eth/ip"),
     "gre-mpls": Format(RAW, over_gre(MPLS(label=16, s=1), proto=0x8847), "gre/mpls/ip"),
     "nvgre": Format(RAW, over_gre(ETHER, proto=0x6558, key_present=1, key=0x70001), "nvgre/eth/ip"),

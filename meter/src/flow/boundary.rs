@@ -18,11 +18,11 @@ impl Isn {
     /// segment holds.
     const MOST_DATA_ON_SYN: u32 = 16_384;
 
-    fn agrees(self, other: Self) -> bool {
-        match (self.own, other.own) {
-            (true, false) => other.number.wrapping_sub(self.number) < Self::MOST_DATA_ON_SYN,
-            (false, true) => self.number.wrapping_sub(other.number) < Self::MOST_DATA_ON_SYN,
-            _ => self.number == other.number,
+    /// Whether one seen later can be the same: one that is acknowledged may count data on the SYN.
+    fn agrees(self, later: Self) -> bool {
+        match (self.own, later.own) {
+            (true, false) => later.number.wrapping_sub(self.number) < Self::MOST_DATA_ON_SYN,
+            _ => self.number == later.number,
         }
     }
 }

@@ -101,8 +101,10 @@ fn data_on_the_syn_may_be_acknowledged_or_not() {
     for acknowledged in [101, 101 + 1400] {
         let syn_ack = tcp(1, "b>a", "SA", 500, acknowledged, 0);
         assert_eq!(histories(&[syn.clone(), syn_ack.clone()]), ["Sh"]);
-        assert_eq!(histories(&[syn_ack, syn.clone()]), ["Sh"], "SYN captured late");
     }
+    // Captured late, it must be acknowledged exactly: else a new SYN with a number a little lower would pass for it.
+    let late = |acknowledged| histories(&[tcp(1, "b>a", "SA", 500, acknowledged, 0), syn.clone()]);
+    assert_eq!((late(101), late(101 + 1400)), (vec!["Sh".into()], vec!["h".into(), "S".into()]));
     let beyond = tcp(1, "b>a", "SA", 500, 101 + 16_384, 0);
     assert_eq!(histories(&[syn.clone(), beyond]), ["S", "h"], "more than a SYN can carry");
     let before = tcp(1, "b>a", "SA", 500, 100, 0);

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from classifier.flows import addresses
 from classifier.flows.table import PROTOCOLS
-from classifier.reports.grouping import Grouping, Mask
+from classifier.traffic.grouping import Grouping, Mask
 
 ATTEMPTS = ("refused", "unanswered", "unsolicited")
 _ROLES = ("confirmed", "inferred", "ambiguous")
@@ -148,7 +148,7 @@ class Totals:
     def _pairs(self) -> pa.Table:
         """All that was added, one row for each service, server and client."""
         if not self._pieces:
-            self._pieces = [_NOTHING]
+            self._pieces = [_NO_PAIRS.empty_table()]
         if len(self._pieces) > 1:
             pieces = pa.concat_tables(self._pieces)
             self._pieces = [_added(pieces, Grouping(pieces, _KEYS), _KEYS)]
@@ -293,7 +293,7 @@ def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.uint64]:
     return numbers
 
 
-_NOTHING = pa.schema(
+_NO_PAIRS = pa.schema(
     [
         ("service", pa.string()),
         ("proto", pa.uint8()),
@@ -307,4 +307,4 @@ _NOTHING = pa.schema(
         ("last_seen_ns", pa.int64()),
         ("bytes", pa.uint64()),
     ]
-).empty_table()
+)

@@ -3,72 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
-from classifier import _meter, sources
 from classifier.errors import CaptureError, ExitStatus
-from classifier.flows.spool import Spool
 from classifier.flows.table import SCHEMA, present
-from classifier.reports.totals import Totals
+from classifier.traffic.metered import Metered
+from classifier.traffic.totals import Totals
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass
-class Metered:
-    """The facts of all inputs, before any verdict."""
-
-    #: `tcp_idle_ns` and `udp_idle_ns`.
-    idle: dict[str, int]
-    spool: Spool = field(default_factory=Spool)
-    #: Names of the inputs, and of combinations of them that flows cross.
-    captures: list[str] = field(default_factory=list)
-    files: int = 0
-    packets: int = 0
-    wire_bytes: int = 0
-    #: Packets that the capturing systems say they lost.
-    dropped: int = 0
-    #: Flows that the cap ended early.
-    evicted: int = 0
-    begin_ns: int = 0
-    end_ns: int = 0
-    interrupted: bool = False
-    #: Packets in no flow, by reason.
-    unmetered: dict[str, int] = field(default_factory=dict)
-    #: Packets by link type that isn't read.
-    unread_link_types: dict[int, int] = field(default_factory=dict)
-    problems: list[CaptureError] = field(default_factory=list)
-
-    def add(self, batch: _meter.Batch) -> None:
-        """Take finished flows of the input that was named last."""
-        if batch.num_rows:
-            facts = pa.record_batch(batch)
-            capture = np.full(facts.num_rows, len(self.captures) - 1, dtype=np.int32)
-            self.spool.add(facts.append_column("capture", pa.array(capture)))
-
-    def close(self, name: str, reader: _meter.Reader) -> None:
-        """Take the counters of an input that has been read."""
-        if reader.span_ns:
-            first_ns, last_ns = reader.span_ns
-            self.begin_ns = min(self.begin_ns, first_ns) if self.packets else first_ns
-            self.end_ns = max(self.end_ns, last_ns) if self.packets else last_ns
-        self.files += 1
-        self.packets += reader.packets
-        self.wire_bytes += reader.wire_bytes
-        self.dropped += reader.dropped
-        self.evicted += reader.evicted
-        for reason, packets in reader.unmetered.items():
-            self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
-        for link_type, packets in reader.unread_link_types.items():
-            self.unread_link_types[link_type] = self.unread_link_types.get(link_type, 0) + packets
-        if reader.problem:
-            self.problems.append(sources.problem(name, reader.problem))
 
 
 class Traffic:

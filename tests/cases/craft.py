@@ -1,0 +1,208 @@
+"""Makes the captures of the cases that have one of their own: `python tests/cases/craft.py`.
+
+The same bytes each time. A function's name is its case's (with - for _); it returns frames and, if
+they aren't Ethernet, their link type.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from scapy.layers.dns import DNS, DNSQR, DNSRR
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.ipsec import ESP
+from scapy.layers.l2 import LLC, STP, Dot1Q, Dot3, Ether
+from scapy.packet import Packet as ScapyPacket
+from scapy.packet import Raw
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from support import frames  # noqa: E402
+from support.frames import ETHERNET, START_NS, End, Packet  # noqa: E402
+
+MILLISECOND_NS, SECOND_NS = 1_000_000, 1_000_000_000
+CLIENT, SERVER = "10.5.0.1", "10.5.0.2"
+USER0 = 147  # a link type for private use
+
+Made = tuple[list[Packet], int]
+
+
+def _frame(packet: ScapyPacket, vlan: int | None = None) -> bytes:
+    ether = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+    return bytes(ether / Dot1Q(vlan=vlan) / packet if vlan else ether / packet)
+
+
+def _spaced(packets: Iterable[ScapyPacket], start_ns: int = START_NS) -> list[Packet]:
+    """One packet each millisecond."""
+    return [Packet(start_ns + n * MILLISECOND_NS, _frame(packet)) for n, packet in enumerate(packets)]
+
+
+def _internet(source: str, target: str) -> ScapyPacket:
+    return IPv6(src=source, dst=target) if ":" in source else IP(src=source, dst=target, id=1)
+
+
+def _udp(source: End, target: End, payload: bytes | ScapyPacket = b"hello") -> ScapyPacket:
+    return _internet(source.ip, target.ip) / UDP(sport=source.port, dport=target.port) / payload
+
+
+def _tcp(source: End, target: End, flags: str, seq: int, ack: int = 0, payload: bytes = b"") -> ScapyPacket:
+    segment = TCP(sport=source.port, dport=target.port, flags=flags, seq=seq, ack=ack, window=501)
+    return _internet(source.ip, target.ip) / segment / payload
+
+
+def _conversation(client: End, server: End, question: bytes, answer: bytes) -> list[ScapyPacket]:
+    """Handshake, question, answer, FIN by both: nine packets."""
+    mine, theirs = 101 + len(question), 501 + len(answer)
+    return [
+        _tcp(client, server, "S", 100),
+        _tcp(server, client, "SA", 500, 101),
+        _tcp(client, server, "A", 101, 501),
+        _tcp(client, server, "PA", 101, 501, question),
+        _tcp(server, client, "PA", 501, mine, answer),
+        _tcp(client, server, "A", mine, theirs),
+        _tcp(client, server, "FA", mine, theirs),
+        _tcp(server, client, "FA", theirs, mine + 1),
+        _tcp(client, server, "A", mine + 1, theirs + 1),
+    ]
+
+
+def idle_timeout() -> Made:
+    """Silent for exactly the idle time, and for a microsecond more; by UDP (120 s) and TCP (300 s)."""
+    told: list[Packet] = []
+    for port, seconds, more_ns in ((41_001, 120, 0), (41_002, 120, 1000)):
+        packet = _frame(_udp(End(CLIENT, port), End(SERVER, 514)))
+        told += [Packet(START_NS, packet), Packet(START_NS + seconds * SECOND_NS + more_ns, packet)]
+    for port, seconds, more_ns in ((42_001, 300, 0), (42_002, 300, 1000)):
+        client, server = End(CLIENT, port), End(SERVER, 22)
+        for n, time_ns in enumerate((START_NS, START_NS + seconds * SECOND_NS + more_ns)):
+            told.append(Packet(time_ns, _frame(_tcp(client, server, "PA", 7 + n, 9, b"x"))))
+    return sorted(told), ETHERNET
+
+
+def active_ftp() -> Made:
+    """The server opens data connections from port 20: once with its SYN, once without."""
+    control = _conversation(End(CLIENT, 40_001), End(SERVER, 21), b"LIST\r\n", b"150 Here it comes\r\n")
+    data, late = (End(CLIENT, 40_002), End(SERVER, 20)), (End(CLIENT, 40_003), End(SERVER, 20))
+    opened = _conversation(data[1], data[0], b"a list of files", b"")
+    midstream = [
+        _tcp(late[1], late[0], "PA", 700, 900, b"a list of files"),
+        _tcp(late[0], late[1], "A", 900, 715),
+    ]
+    return _spaced([*control, *opened, *midstream]), ETHERNET
+
+
+def same_address() -> Made:
+    """A host talks to itself: from port to port, and from a port to that very port."""
+    client, server = End("127.0.0.1", 45_000), End("127.0.0.1", 5432)
+    selfish = End("127.0.0.1", 5000)
+    talk = _conversation(client, server, b"select", b"rows")
+    return _spaced([*talk, _udp(selfish, selfish), _udp(selfish, selfish)]), ETHERNET
+
+
+def vlan_per_direction() -> Made:
+    """Asymmetric tagging: the request comes with VLAN 10, the answer with VLAN 20."""
+    client, server = End(CLIENT, 40_001), End(SERVER, 53)
+    packets = _spaced([_udp(client, server, b"question"), _udp(server, client, b"answer")])
+    tags = (10, 20)
+    frames_ = [
+        Packet(packet.time_ns, packet.data[:12] + b"\x81\x00" + tag.to_bytes(2, "big") + packet.data[12:])
+        for packet, tag in zip(packets, tags, strict=True)
+    ]
+    return frames_, ETHERNET
+
+
+def time_runs_back() -> Made:
+    """Two capturing queues: the client's packets come late into the file, with the right times."""
+    told = _spaced(_conversation(End(CLIENT, 40_001), End(SERVER, 80), b"GET /", b"200 OK"))
+    mine = [packet for n, packet in enumerate(told) if n not in (1, 4, 7)]
+    theirs = [packet for n, packet in enumerate(told) if n in (1, 4, 7)]
+    return theirs + mine, ETHERNET
+
+
+def link_type_unread() -> Made:
+    """Frames of a link type for private use: nobody can read them."""
+    return [Packet(START_NS + n, bytes(range(20))) for n in range(3)], USER0
+
+
+def no_packets() -> Made:
+    """A file header and nothing behind it."""
+    return [], ETHERNET
+
+
+def answer_first() -> Made:
+    """A name server's answer; the question was before the capture."""
+    answer = DNSRR(rrname="www.example", type="A", ttl=300, rdata="10.5.0.9")
+    reply = DNS(id=7, qr=1, rd=1, ra=1, qd=[DNSQR(qname="www.example")], an=[answer])
+    return _spaced([_udp(End(SERVER, 53), End(CLIENT, 40_001), reply)]), ETHERNET
+
+
+def mapped_address() -> Made:
+    """The same ports between 10.5.0.1 and 10.5.0.2 by IPv4, and between ::ffff:10.5.0.1 and …2 by IPv6."""
+    told = []
+    for prefix in ("", "::ffff:"):
+        client, server = End(prefix + CLIENT, 40_001), End(prefix + SERVER, 53)
+        told += [_udp(client, server, b"question"), _udp(server, client, b"answer")]
+    return _spaced(told), ETHERNET
+
+
+def seen_twice() -> Made:
+    """A mirror port that copies each packet on its way in and on its way out."""
+    told = _spaced(_conversation(End(CLIENT, 40_001), End(SERVER, 80), b"GET /", b"200 OK"))
+    return [again for packet in told for again in (packet, packet)], ETHERNET
+
+
+def in_no_flow() -> Made:
+    """One packet of each kind that has no ports, or whose headers can't be right."""
+    plain = _frame(_tcp(End(CLIENT, 40_001), End(SERVER, 80), "S", 100))
+    length_19, offset_4 = bytearray(plain), bytearray(plain)
+    length_19[16:18] = (19).to_bytes(2, "big")  # IPv4 total length: less than its header
+    offset_4[46] = 0x40  # TCP data offset: 16 bytes, and 20 are the least
+    no_room = bytearray(plain)
+    no_room[16:18] = (33).to_bytes(2, "big")  # room for 13 bytes of TCP
+    ospf = IP(src=CLIENT, dst="224.0.0.5", id=1, proto=89) / Raw(bytes(44))
+    esp = _internet("fd05::1", "fd05::2") / ESP(spi=1, seq=1, data=bytes(32))
+    fragment = IP(src=CLIENT, dst=SERVER, id=2, proto=17, frag=185) / Raw(bytes(80))
+    datas = [
+        _frame(ospf),
+        _frame(esp),
+        _frame(_internet(CLIENT, SERVER) / ICMP(id=1, seq=1)),
+        bytes(Dot3(src="02:00:00:00:00:01", dst="01:80:c2:00:00:00") / LLC() / STP()),
+        _frame(fragment),
+        plain[:13],  # no room for an Ethernet header
+        bytes(length_19),
+        plain[:30],  # Ethernet and half an IPv4 header, not cut by the snap length
+        bytes(offset_4),
+        bytes(no_room),
+        plain,
+    ]
+    return [Packet(START_NS + n * MILLISECOND_NS, data) for n, data in enumerate(datas)], ETHERNET
+
+
+CASES: tuple[Callable[[], Made], ...] = (
+    idle_timeout,
+    active_ftp,
+    same_address,
+    vlan_per_direction,
+    time_runs_back,
+    link_type_unread,
+    no_packets,
+    answer_first,
+    mapped_address,
+    seen_twice,
+    in_no_flow,
+)
+
+
+def captures() -> dict[Path, bytes]:
+    """All captures by their paths."""
+    return {HERE / make.__name__.replace("_", "-") / "capture.pcap": frames.pcap(*make()) for make in CASES}
+
+
+if __name__ == "__main__":
+    for path, data in captures().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)

@@ -1,0 +1,80 @@
+"""The help has examples that work, and the README shows what the program says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from launching import OFFICE, ROOT, on_terminal, run
+
+from classifier.cli import app
+from classifier.errors import ExitStatus
+
+COMMANDS = sorted(app.commands)
+
+
+def help_of(*command: str) -> str:
+    result = run(*command, "--help")
+    assert (result.status, result.error) == (ExitStatus.OK, b"")
+    return result.text
+
+
+def examples(text: str) -> list[str]:
+    return [line.strip() for line in text.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()]
+
+
+def test_the_help_names_all_commands() -> None:
+    text = help_of()
+    for command in COMMANDS:
+        line = re.search(rf"^  {command} +(.*)$", text, re.M)
+        assert line and line[1].endswith("."), "each is explained in one whole line"
+        assert not line[1].endswith("...")
+
+
+@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)], ids=" ".join)
+def test_every_help_has_examples(command: tuple[str, ...]) -> None:
+    shown = examples(help_of(*command))
+    assert len(shown) >= 2
+    assert all("classifier" in line or "flows.parquet" in line for line in shown)
+
+
+@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)], ids=" ".join)
+def test_examples_of_the_help_work(command: tuple[str, ...], tmp_path: Path) -> None:
+    for line in examples(help_of(*command)):
+        words = re.split(r" {3,}| [|>] ", line)[0] if line.startswith("classifier") else ""
+        args = [re.sub(r".*\.pcap(ng|\.gz)?$", str(OFFICE), word) for word in shlex.split(words)[1:]]
+        if args:
+            result = run(*args, cwd=tmp_path)
+            assert (result.status, result.error) == (ExitStatus.OK, b""), line
+
+
+def test_no_argument_at_all_shows_the_help() -> None:
+    result = run()
+    assert result.status == ExitStatus.USAGE
+    assert result.complaint.startswith("Usage: ") and "Examples:" in result.complaint
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_the_help_fits_the_terminal(width: int) -> None:
+    result = on_terminal("report", "--help", width=width)
+    assert result.status == ExitStatus.OK
+    prose = result.output.decode().partition("Examples:")[0]
+    assert max(map(len, prose.splitlines())) <= width
+
+
+def test_version() -> None:
+    assert run("--version").text == f"classifier, version {version('classifier')}\n"
+
+
+def test_the_readme_shows_the_real_report() -> None:
+    readme = (ROOT / "README.md").read_text()
+    command, shown = re.findall(r"```(?:sh|text)\n(.*?)```", readme, re.S)[:2]
+    args = shlex.split(command.rpartition(".venv/bin/classifier ")[2])
+    result = run(*args, cwd=ROOT)
+    assert result.status == ExitStatus.OK
+    # Without what is left out at the end, and however wide the columns are.
+    expected = [line.split() for line in shown.partition("…")[0].splitlines()]
+    assert [line.split() for line in result.text.splitlines()[: len(expected)]] == expected

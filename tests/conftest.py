@@ -1,0 +1,32 @@
+"""Options and fixtures that all tests share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# `support` is imported from here by all folders of tests.
+sys.path.insert(0, str(Path(__file__).parent))
+
+# The same examples in each run, so that a failure is the fault of a change. To look for new ones:
+# `pytest tests/property --hypothesis-profile=search`. Time says nothing on a shared machine.
+_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+settings.register_profile("steady", derandomize=True, max_examples=100, **_QUIET)
+settings.register_profile("search", max_examples=3000, **_QUIET)
+settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-cases",
+        action="store_true",
+        help="write what the program says to each case's flows.csv; read every change before keeping it",
+    )
+
+
+@pytest.fixture
+def update_cases(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-cases"))

@@ -1,0 +1,76 @@
+"""The spool: in memory first, past a limit in a file, and read as often as one likes."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from classifier.flows.spool import Spool
+
+ROWS = 100
+
+
+def batches(count: int) -> list[pa.RecordBatch]:
+    """Batches as the core hands them over: fixed-size binary, null values, lists."""
+    made = []
+    for number in range(count):
+        rows = range(number * ROWS, (number + 1) * ROWS)
+        made.append(
+            pa.record_batch(
+                {
+                    "row": pa.array(rows, pa.uint64()),
+                    "address": pa.array([row.to_bytes(16, "big") for row in rows], pa.binary(16)),
+                    "vlan": pa.array([row if row % 3 else None for row in rows], pa.uint16()),
+                    "event_ns": pa.array([[row] * (row % 4) for row in rows], pa.list_(pa.int64())),
+                }
+            )
+        )
+    return made
+
+
+def filled(memory_bytes: int, given: list[pa.RecordBatch]) -> Spool:
+    spool = Spool(memory_bytes)
+    for batch in given:
+        spool.add(batch)
+    return spool
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 1.0])
+def test_what_went_in_comes_out_twice(share: float) -> None:
+    given = batches(5)
+    size = sum(batch.nbytes for batch in given)
+    spool = filled(int(size * share), given)
+    assert (spool._file is None) == (share == 1.0), "all in memory only where all fits"
+    assert list(spool) == given
+    assert list(spool) == given
+    assert spool.rows == 5 * ROWS
+
+
+def test_two_readers_at_a_time() -> None:
+    given = batches(4)
+    spool = filled(0, given)
+    pairs = list(zip(spool, spool, strict=True))
+    assert pairs == [(batch, batch) for batch in given]
+
+
+def test_memory_is_given_back() -> None:
+    spool = filled(batches(1)[0].nbytes, batches(3))
+    assert spool._held == []
+
+
+def test_empty_batches_leave_no_trace() -> None:
+    (batch,) = batches(1)
+    spool = filled(0, [batch.slice(0, 0), batch, batch.slice(0, 0)])
+    assert list(spool) == [batch]
+    assert spool.rows == ROWS
+
+
+def test_a_slice_is_kept_as_a_slice() -> None:
+    (batch,) = batches(1)
+    assert list(filled(0, [batch.slice(7, 5)])) == [batch.slice(7, 5)]
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+def test_an_empty_spool(memory_bytes: int) -> None:
+    spool = Spool(memory_bytes)
+    assert (list(spool), spool.rows) == ([], 0)
