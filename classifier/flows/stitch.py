@@ -14,7 +14,10 @@ import pyarrow as pa
 
 from classifier import _meter
 from classifier.flows.addresses import octets
-from classifier.flows.spool import Spool
+from classifier.flows.spool import MEMORY_BYTES, Spool
+
+#: So many rows are joined at a time, about a kilobyte each.
+PART_ROWS = 50_000
 
 _Hashes = npt.NDArray[np.uint64]
 
@@ -26,16 +29,27 @@ def stitch(
 
     The rows have the flow facts and `capture`, an index into `captures`, to which the names of
     combinations are added. Inputs are taken in the order of their first packets' times, `begins_ns`,
-    however they were named. In memory are eight bytes a row, and the rows whose key occurs again.
+    however they were named. In memory are eight bytes a row, and some of the rows whose key occurs
+    again: they are joined part by part.
     """
-    repeated = _repeated(spool)
-    pieces = []
+    repeated, rows = _repeated(spool)
+    parts = 1 + rows // PART_ROWS
+    waiting = [Spool(MEMORY_BYTES // parts) for _ in range(parts)]
     for batch in spool:
-        again = np.isin(_key_hashes(batch), repeated)
-        pieces.append(batch.filter(pa.array(again)))
+        hashes = _key_hashes(batch)
+        again = np.isin(hashes, repeated)
+        for part, pieces in enumerate(waiting):
+            pieces.add(batch.filter(pa.array(again & (hashes % np.uint64(parts) == part))))
         yield batch.filter(pa.array(~again))
-    if not len(repeated):
-        return
+    for pieces in waiting:
+        if pieces.rows:
+            yield _joined(pieces, captures, begins_ns, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+
+
+def _joined(
+    pieces: Spool, captures: list[str], begins_ns: list[int], *, tcp_idle_ns: int, udp_idle_ns: int
+) -> pa.RecordBatch:
+    """Join the rows of some keys."""
     (candidates,) = pa.Table.from_batches(pieces).combine_chunks().to_batches()
     begin_ns = np.array(begins_ns)[candidates["capture"].to_numpy()]
     candidates = candidates.take(pa.array(np.argsort(begin_ns, kind="stable")))
@@ -43,7 +57,7 @@ def stitch(
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
     came_from = _captures(rows.num_rows, group, candidates["capture"].to_numpy(), captures)
-    yield rows.append_column("capture", came_from)
+    return rows.append_column("capture", came_from)
 
 
 def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
@@ -60,15 +74,17 @@ def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
     return hashes
 
 
-def _repeated(spool: Spool) -> _Hashes:
-    """Return the hashes that occur more than once."""
+def _repeated(spool: Spool) -> tuple[_Hashes, int]:
+    """Return the hashes that occur more than once, and how many rows have one of them."""
     hashes = np.empty(spool.rows, dtype=np.uint64)
     row = 0
     for batch in spool:
         hashes[row : row + batch.num_rows] = _key_hashes(batch)
         row += batch.num_rows
     hashes.sort()
-    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+    again = hashes[1:] == hashes[:-1]
+    repeated = np.unique(hashes[1:][again])
+    return repeated, int(again.sum()) + len(repeated)
 
 
 def _captures(
@@ -76,13 +92,14 @@ def _captures(
 ) -> pa.Array:
     """For each joined row the index of the name of the captures that it came from."""
     pairs = np.unique(np.stack([group, capture.astype(np.uint32)], axis=1), axis=0)
-    first = np.searchsorted(pairs[:, 0], np.arange(rows))
+    counts = np.bincount(pairs[:, 0], minlength=rows)
+    first = np.cumsum(counts) - counts
     column = pairs[first, 1].astype(np.int32)
-    several = np.flatnonzero(np.bincount(pairs[:, 0], minlength=rows) > 1)
-    for row in several:  # flows that cross a cut between files: few
-        parts = [names[i] for i in pairs[pairs[:, 0] == row, 1]]
-        name = "|".join(parts)
-        if name not in names:
+    place = {name: number for number, name in enumerate(names)}
+    for row in np.flatnonzero(counts > 1):  # flows that cross a cut between files
+        name = "|".join(names[i] for i in pairs[first[row] : first[row] + counts[row], 1])
+        if name not in place:
+            place[name] = len(names)
             names.append(name)
-        column[row] = names.index(name)
+        column[row] = place[name]
     return pa.array(column, pa.int32())
