@@ -238,11 +238,11 @@ def with_link_type(number: int) -> bytes:
 
 
 def test_an_unknown_link_type_says_which(tmp_path: Path) -> None:
-    (tmp_path / "wifi.pcap").write_bytes(with_link_type(127))
-    result = run("wifi.pcap", cwd=tmp_path)
+    (tmp_path / "usb.pcap").write_bytes(with_link_type(189))
+    result = run("usb.pcap", cwd=tmp_path)
     line = said(result, ExitStatus.NOTHING_DECODED)
     assert "no TCP or UDP in 180 packets" in line
-    assert "link type 127 (802.11 with radiotap) isn't read: convert it" in line
+    assert "link type 189 (USB) isn't read: convert it" in line
     assert "Packets: 180 = 0 in flows + 180 of a link type that isn't read" in result.text
 
 

@@ -21,7 +21,17 @@ from classifier.traffic.totals import SERVERS, SERVICES
 
 NO_HANDSHAKE = SAMPLES / "no-handshake.pcap"
 SUMMARY = {
-    *("captures", "first_seen", "last_seen", "duration_s", "packets", "wire_bytes", "dropped", "problems"),
+    *(
+        "captures",
+        "first_seen",
+        "last_seen",
+        "duration_s",
+        "packets",
+        "wire_bytes",
+        "dropped",
+        "evicted",
+        "problems",
+    ),
     *("flows", "services", "servers", "clients", "attempts", "accounting"),
 }
 LISTS = [field.name for field in SCHEMA if pa.types.is_list(field.type)]
