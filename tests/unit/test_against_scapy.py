@@ -58,6 +58,8 @@ LAYERS = [
 IPV6_EXTENSIONS = tuple(LAYERS[-5:])
 #: IPv6 extension headers that the program knows and scapy isn't asked for.
 NOT_DISSECTED = {51, 135, 139, 140}
+#: EtherTypes that the program looks through and scapy isn't asked to.
+SHIMS = {0x8847, 0x8848, 0x8864}
 #: Of a capture of other projects; the larger ones take too long.
 PACKETS_AT_MOST = 250
 
@@ -96,6 +98,8 @@ def _way(packet: ScapyPacket, wire_bytes: int) -> tuple[Way, int] | None:
     before_ip = 0
     while type(packet) in LINK_BYTES:
         before_ip += LINK_BYTES[type(packet)]
+        if getattr(packet, "type", None) in SHIMS:
+            raise CannotCompareError("MPLS or PPPoE")
         packet = packet.payload
     left_to_the_card = wire_bytes - before_ip
     if isinstance(packet, IP):
