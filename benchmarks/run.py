@@ -28,7 +28,9 @@ from typing import IO
 METER_ALONE = """
 import sys
 from classifier import _meter
-reader = _meter.read(sys.argv[1], tcp_idle_ns=300 * 10**9, udp_idle_ns=120 * 10**9)
+reader = _meter.read(
+    sys.argv[1], tcp_idle_ns=300 * 10**9, udp_idle_ns=120 * 10**9, most_flows=250_000, decapsulate=True
+)
 rows = sum(batch.num_rows for batch in reader)
 print(rows)
 """
