@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from classifier.errors import CaptureError, ClassifierError, ExitStatus
+from classifier.errors import ClassifierError, ExitStatus
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -84,11 +83,6 @@ def top_option(default: int | None, help: str) -> Callable[[Command], Command]:
     )
 
 
-def format_option(*formats: str) -> Callable[[Command], Command]:
-    """Add `--format`."""
-    return click.option("--format", type=click.Choice(formats), default=None, help=f"Default: {formats[0]}.")
-
-
 def read(
     paths: tuple[str, ...], tcp_idle: float, udp_idle: float, max_flows: int, no_decapsulate: bool
 ) -> Traffic:
@@ -151,39 +145,6 @@ def _keep_pandas_out() -> None:
         pa.array([0])
     finally:
         sys.meta_path.remove(hidden)
-
-
-@contextmanager
-def output(path: str | None) -> Iterator[IO[bytes]]:
-    """Open the output: standard output, or a file that appears when it is complete."""
-    if path is None or path == "-":
-        yield sys.stdout.buffer
-        return
-    try:
-        if _is_special(path):
-            with open(path, "wb") as file:
-                yield file
-            return
-        target = os.path.realpath(path)  # of a link, what it points to
-        part = f"{target}.{os.getpid()}.part"
-        try:
-            with open(part, "xb") as file:
-                yield file
-            os.replace(part, target)
-        finally:
-            if os.path.exists(part):
-                os.remove(part)
-    except OSError as error:
-        message = f"can't be written ({error.strerror}); choose another place with -o"
-        raise CaptureError(path, message, status=ExitStatus.FAILURE) from error
-
-
-def _is_special(path: str) -> bool:
-    """Whether it is there and no file that could be replaced: a pipe, a device."""
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager

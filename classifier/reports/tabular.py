@@ -1,28 +1,60 @@
-"""Tables for other programs: CSV, JSON, JSON Lines, Parquet. One place for all commands."""
+"""Tables for other programs. One place for all commands and formats; written batch by batch."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-LIST_SEPARATOR = "|"
+from classifier.reports import delimited, zeek
+from classifier.reports.lines import TIME_FORMAT
+
+#: Formats, and the endings of file names that choose them.
+FORMATS = {
+    "json": (".json",),
+    "jsonl": (".jsonl", ".ndjson"),
+    "csv": (".csv",),
+    "parquet": (".parquet",),
+    "arrow": (".arrow", ".feather"),
+    "zeek": (".log",),
+    "zeek-json": (),
+}
+#: Formats that no terminal should show.
+BINARY = ("parquet", "arrow")
+#: Row groups of Parquet and batches of Arrow files: much smaller ones are slow to read.
+_GROUP_ROWS = 65_536
+#: Rows of a whole table that are turned into text at a time.
+_TEXT_ROWS = 32_768
 
 
-def write(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes], format: str) -> None:
-    """Write a table batch by batch as `csv`, `jsonl` or `parquet`."""
-    {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet}[format](batches, schema, file)
-
-
-def csv_text(table: pa.Table) -> str:
-    """Return a whole table as CSV."""
-    buffer = io.BytesIO()
-    _write_csv(iter(table.to_batches()), table.schema, buffer)
-    return buffer.getvalue().decode()
+def write(
+    rows: pa.Table | Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    file: IO[bytes],
+    format: str,
+    log: zeek.Log | None = None,
+) -> None:
+    """Write a table in one of `FORMATS`; `log` says which of Zeek's logs it becomes."""
+    batches = rows.to_batches(max_chunksize=_TEXT_ROWS) if isinstance(rows, pa.Table) else rows
+    match format:
+        case "csv":
+            delimited.write_csv(batches, schema, file)
+        case "json":
+            delimited.write_json(batches, schema, file)
+        case "jsonl":
+            delimited.write_jsonl(batches, schema, file)
+        case "parquet":
+            _write_parquet(batches, schema, file)
+        case "arrow":
+            _write_arrow(batches, schema, file)
+        case "zeek" if log:
+            zeek.write_tsv(batches, log, file)
+        case "zeek-json" if log:
+            zeek.write_json(batches, log, file)
+        case _:
+            raise ValueError(f"this table can't be written as {format}")
 
 
 def rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
@@ -33,43 +65,42 @@ def rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
 
 def _json_column(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     if pa.types.is_timestamp(column.type):
-        column = pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
+        column = pc.strftime(column, format=TIME_FORMAT)
     values: list[Any] = column.to_pylist()
     return values
 
 
-def _write_csv(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    from pyarrow import csv
-
-    flat = pa.schema([(field.name, _flat_type(field.type)) for field in schema])
-    with csv.CSVWriter(file, flat) as writer:
-        for batch in batches:
-            columns = [_flat(column) for column in batch.columns]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=flat))
-
-
-def _flat_type(kind: pa.DataType) -> pa.DataType:
-    text = pa.types.is_list(kind) or pa.types.is_dictionary(kind) or pa.types.is_timestamp(kind)
-    return pa.string() if text else kind
-
-
-def _flat(column: pa.Array) -> pa.Array:
-    if pa.types.is_list(column.type):
-        return pc.binary_join(column.cast(pa.list_(pa.string())), LIST_SEPARATOR)
-    if pa.types.is_timestamp(column.type):
-        return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
-    return column.cast(_flat_type(column.type))
-
-
-def _write_jsonl(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    for batch in batches:
-        lines = (json.dumps(row) for row in rows(batch))
-        file.write("".join(f"{line}\n" for line in lines).encode())
-
-
-def _write_parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
+def _write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
+    """Write typed columns; what they mean is in the metadata of the schema's fields, as `doc`."""
     from pyarrow import parquet
 
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in batches:
-            writer.write_batch(batch)
+        for group in _grouped(batches, schema):
+            writer.write_table(group)
+
+
+def _write_arrow(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
+    """Write an Arrow IPC file. Its dictionaries can't change on the way, so words are plain strings."""
+    plain = pa.schema([field.with_type(_plain(field.type)) for field in schema])
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(file, plain, options=options) as writer:
+        for group in _grouped(batches, schema):
+            writer.write_table(group.cast(plain))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Put small batches together to groups that are worth a place in a file."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += batch.num_rows
+        if count >= _GROUP_ROWS:
+            yield pa.Table.from_batches(waiting, schema)
+            waiting, count = [], 0
+    if count:
+        yield pa.Table.from_batches(waiting, schema)

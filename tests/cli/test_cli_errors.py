@@ -205,7 +205,7 @@ WRONG = {
     "report --top 0 x": INVALID + "'--top': 0 is not in the range",
     "report --top some x": INVALID + "'--top': 'some' is not a valid integer",
     "report --top": "Option '--top' requires an argument",
-    "report --format xml x": INVALID + "'--format': 'xml' is not one of 'table', 'json', 'csv'",
+    "report --format xml x": INVALID + "'--format': 'xml' is not one of 'table', 'json'",
     "report --format \x1b[31m x": INVALID + "'--format'",
     "report --tcp-idle -1 x": INVALID + "'--tcp-idle': '-1' is not a number of seconds from 0",
     "report --tcp-idle nan x": INVALID + "'--tcp-idle': 'nan' is not",
@@ -214,7 +214,7 @@ WRONG = {
     "report --udp-idle soon x": INVALID + "'--udp-idle': 'soon' is not",
     "--colour x": "No such option '--colour'",
     "flows --format xls x": INVALID + "'--format': 'xls' is not one of",
-    "flows -o flows.xls x": "flows.xls: its ending tells no format; add --format csv, jsonl or parquet",
+    "flows -o flows.xls x": "flows.xls: its ending tells no format; add --format json, jsonl, csv, parquet",
     "flows -o flows.txt --format table x": "a table is for the terminal",
     "servers --top -3 x": INVALID + "'--top': -3 is not in the range",
 }

@@ -1,0 +1,107 @@
+"""Where results go, and in which format: the same options for every command that has a table."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
+
+import click
+
+from classifier.errors import CaptureError, ExitStatus
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_TABLE = "table"
+#: As in `reports.tabular`, which needs pyarrow: too slow to import for `--help`. A test compares them.
+FORMATS = ("json", "jsonl", "csv", "parquet", "arrow", "zeek", "zeek-json")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the user asked for: a table on the terminal, or a format and where to."""
+
+    format: str
+    path: str | None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether people read it."""
+        return self.format == _TABLE
+
+
+def writing(*, zeek: str | None) -> Callable[[Command], Command]:
+    """Add `--format` and `-o`; `zeek` names the log of Zeek's that the command can write."""
+    formats = [name for name in FORMATS if zeek or not name.startswith("zeek")]
+    remark = f" zeek: {zeek}." if zeek else ""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format."
+        )(command)
+        return click.option(
+            "--format",
+            type=click.Choice([_TABLE, *formats]),
+            default=None,
+            help=f"Default: {_TABLE}.{remark}",
+        )(command)
+
+    return add
+
+
+def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target:
+    """Make sense of `--format` and `-o`."""
+    if path is None:
+        if format in ("parquet", "arrow") and sys.stdout.isatty():
+            raise click.UsageError(f"{format.capitalize()} is not for terminals; add -o FILE")
+        return Target(format or _TABLE, None)
+    if format == _TABLE:
+        raise click.UsageError("a table is for the terminal; for a file use another --format")
+    if format is None:
+        from classifier.reports.tabular import FORMATS as ENDINGS
+
+        usable = {name: ends for name, ends in ENDINGS.items() if zeek or not name.startswith("zeek")}
+        format = next((name for name, ends in usable.items() if path.lower().endswith(ends or "\0")), None)
+        if format is None:
+            raise click.UsageError(
+                f"{path}: its ending tells no format; add --format {', '.join(list(usable)[:-1])} or "
+                f"{list(usable)[-1]}"
+            )
+    return Target(format, path)
+
+
+@contextmanager
+def opened(path: str | None) -> Iterator[IO[bytes]]:
+    """Open the output: standard output, or a file that appears when it is complete."""
+    if path is None or path == "-":
+        yield sys.stdout.buffer
+        return
+    try:
+        if _is_special(path):
+            with open(path, "wb") as file:
+                yield file
+            return
+        target = os.path.realpath(path)  # of a link, what it points to
+        part = f"{target}.{os.getpid()}.part"
+        try:
+            with open(part, "xb") as file:
+                yield file
+            os.replace(part, target)
+        finally:
+            if os.path.exists(part):
+                os.remove(part)
+    except OSError as error:
+        message = f"can't be written ({error.strerror}); choose another place with -o"
+        raise CaptureError(path, message, status=ExitStatus.FAILURE) from error
+
+
+def _is_special(path: str) -> bool:
+    """Whether it is there and no file that could be replaced: a pipe, a device."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False
