@@ -60,3 +60,26 @@ class RulesError(ClassifierError):
     """A rule file can't be used. The message names the file, the rule and the reason."""
 
     status = ExitStatus.BAD_RULES
+
+
+class FilterError(ClassifierError):
+    """A condition, a time or a network that chooses flows can't be read.
+
+    `text` is what was written, and the trouble is from `start` to `end` in it.
+    """
+
+    status = ExitStatus.USAGE
+
+    def __init__(self, message: str, text: str, start: int, end: int) -> None:
+        """Say what is wrong, and where."""
+        self.message = message
+        self.text = text
+        self.start = start
+        self.end = end
+        super().__init__(message)
+
+
+class NamesError(ClassifierError):
+    """A hosts file can't be used. The message names the file, the line and the reason."""
+
+    status = ExitStatus.NO_INPUT

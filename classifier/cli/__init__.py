@@ -16,7 +16,7 @@ import click
 from classifier.cli.flows import flows
 from classifier.cli.report import report
 from classifier.cli.servers import servers
-from classifier.errors import ClassifierError, ExitStatus
+from classifier.errors import ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
 \b
@@ -72,6 +72,9 @@ def main() -> None:
         sys.stdout.flush()
     except click.UsageError as error:
         status = _wrong_usage(error)
+    except FilterError as error:
+        status = _trouble(str(error), error.status)
+        _point(error)
     except ClassifierError as error:
         status = _trouble(str(error), error.status)
     except (BrokenPipeError, SystemExit):
@@ -93,6 +96,17 @@ def _trouble(message: str, status: ExitStatus) -> ExitStatus:
 
     click.echo(clean(f"classifier: {message}"), err=True)
     return status
+
+
+def _point(error: FilterError) -> None:
+    """Show what was written, and where in it the trouble is."""
+    from rich.cells import cell_len
+
+    from classifier.reports.terminal import clean
+
+    text = clean(error.text)
+    blanks, marks = cell_len(text[: error.start]), max(cell_len(text[error.start : error.end]), 1)
+    click.echo(f"  {text}\n  {' ' * blanks}{'^' * marks}", err=True)
 
 
 def _wrong_usage(error: click.UsageError) -> ExitStatus:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from classifier.cli.sections import option, options
 from classifier.errors import ClassifierError, ExitStatus
 
 if TYPE_CHECKING:
@@ -29,24 +30,14 @@ MOST_SECONDS = 1_000_000_000
 
 def reading(command: Command) -> Command:
     """Add the arguments and options of a command that reads captures."""
-    for add in (
-        click.option(
-            "--udp-idle",
-            default=120.0,
-            show_default=True,
-            metavar="SECONDS",
-            type=_seconds,
-            help="A UDP flow ends when it has been silent for so long.",
+    command = options(
+        "Reading",
+        option(
+            "--no-decapsulate",
+            is_flag=True,
+            help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
-        click.option(
-            "--tcp-idle",
-            default=300.0,
-            show_default=True,
-            metavar="SECONDS",
-            type=_seconds,
-            help="A TCP flow ends when it has been silent for so long.",
-        ),
-        click.option(
+        option(
             "--max-flows",
             default=250_000,
             show_default=True,
@@ -54,15 +45,24 @@ def reading(command: Command) -> Command:
             type=click.IntRange(min=1),
             help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
         ),
-        click.option(
-            "--no-decapsulate",
-            is_flag=True,
-            help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
+        option(
+            "--tcp-idle",
+            default=300.0,
+            show_default=True,
+            metavar="SECONDS",
+            type=_seconds,
+            help="A TCP flow ends when it has been silent for so long.",
         ),
-        click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
-    ):
-        command = add(command)
-    return command
+        option(
+            "--udp-idle",
+            default=120.0,
+            show_default=True,
+            metavar="SECONDS",
+            type=_seconds,
+            help="A UDP flow ends when it has been silent for so long.",
+        ),
+    )(command)
+    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
 
 
 def _seconds(text: str) -> float:
@@ -76,11 +76,9 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def top_option(default: int | None, help: str) -> Callable[[Command], Command]:
-    """Add `--top`."""
-    return click.option(
-        "--top", type=click.IntRange(min=1), default=default, show_default=True, metavar="N", help=help
-    )
+def top_option(help: str) -> Callable[[str], Callable[[Command], Command]]:
+    """`--top`."""
+    return option("--top", type=click.IntRange(min=1), default=None, metavar="N", help=help)
 
 
 def read(

@@ -8,13 +8,16 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
+from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
 
 
-@click.command(short_help="The flows, one row each.")
-@common.reading
+@click.command(cls=Sectioned, short_help="The flows, one row each.")
+@choosing
 @out.writing(zeek="conn.log")
-def flows(format: str | None, output: str | None, **reading: Any) -> ExitStatus:
+@common.reading
+def flows(format: str | None, output: str | None, hosts: str | None, **given: Any) -> ExitStatus:
     """List the flows: client, server, service, how each is known, outcome, packets and bytes.
 
     PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input.
@@ -22,24 +25,36 @@ def flows(format: str | None, output: str | None, **reading: Any) -> ExitStatus:
     \b
     Examples:
       classifier flows office.pcapng
+      classifier flows office.pcapng --where "role == 'ambiguous' or 'ports' in role_evidence"
       classifier flows office.pcapng --format jsonl | jq 'select(.role == "ambiguous")'
       classifier flows big.pcap -o flows.parquet
       duckdb -c "select service, sum(server_bytes) from 'flows.parquet' group by all"
     """
-    target = out.target(format, output)
-    if target.is_table:
-        from classifier.reports import terminal
-        from classifier.reports.tabular import rows
+    target, chosen = out.target(format, output), chosen_by(given)
+    names = out.names(hosts)
+    from classifier.flows.table import SCHEMA
+    from classifier.reports import tabular, terminal, zeek
 
-        traffic = common.read(**reading)
+    if target.is_table:
+        traffic = chosen(common.read(**given))
         console = terminal.console()
         for batch in traffic.batches():
-            terminal.show(console, "", terminal.FLOWS, rows(batch))
+            terminal.show(console, "", terminal.FLOWS, tabular.rows(names.named(batch) if names else batch))
     else:
-        from classifier.flows.table import SCHEMA
-        from classifier.reports import tabular, zeek
-
         with out.opened(target.path) as file:  # before reading: an hour later is late for "can't be written"
-            traffic = common.read(**reading)
-            tabular.write(traffic.batches(), SCHEMA, file, target.format, zeek.CONN)
-    return common.finish(traffic)
+            traffic = chosen(common.read(**given))
+            batches = traffic.batches()
+            if names:
+                batches = (part for batch in batches for part in names.named(batch).to_batches())
+            schema = names.schema(SCHEMA) if names else SCHEMA
+            tabular.write(batches, schema, file, target.format, zeek.CONN)
+    status = common.finish(traffic)
+    if traffic.left_out.num_rows:  # other tables have a row for that
+        (left_out,) = traffic.left_out.to_pylist()
+        flows, packets = (sum(left_out[name] for name in names) for names in (_FLOWS, _PACKETS))
+        click.echo(f"classifier: {flows:,} flows with {packets:,} packets were filtered out", err=True)
+    return status
+
+
+_FLOWS = ("flows", "refused", "unanswered", "unsolicited")
+_PACKETS = ("client_packets", "server_packets", "attempt_packets")

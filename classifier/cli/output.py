@@ -8,11 +8,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from classifier.cli.sections import option, options
 from classifier.errors import CaptureError, ExitStatus
+
+if TYPE_CHECKING:
+    from classifier.reports.names import Hosts
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,23 +38,25 @@ class Target:
         return self.format == _TABLE
 
 
-def writing(*, zeek: str | None) -> Callable[[Command], Command]:
-    """Add `--format` and `-o`; `zeek` names the log of Zeek's that the command can write."""
+def writing(*more: Any, zeek: str | None) -> Callable[[Command], Command]:
+    """Add `--format`, `-o`, `--hosts` and options of one command.
+
+    `zeek` names the log of Zeek's that the command can write.
+    """
     formats = [name for name in FORMATS if zeek or not name.startswith("zeek")]
     remark = f" zeek: {zeek}." if zeek else ""
-
-    def add(command: Command) -> Command:
-        command = click.option(
-            "-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format."
-        )(command)
-        return click.option(
+    return options(
+        "Output",
+        option(
             "--format",
             type=click.Choice([_TABLE, *formats]),
             default=None,
             help=f"Default: {_TABLE}.{remark}",
-        )(command)
-
-    return add
+        ),
+        option("-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format."),
+        *more,
+        option("--hosts", metavar="FILE", help="Name addresses by this hosts file; see hosts(5)."),
+    )
 
 
 def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target:
@@ -72,6 +78,15 @@ def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target
                 f"{list(usable)[-1]}"
             )
     return Target(format, path)
+
+
+def names(path: str | None) -> Hosts | None:
+    """Read `--hosts`."""
+    if path is None:
+        return None
+    from classifier.reports.names import load
+
+    return load(path)
 
 
 @contextmanager

@@ -2,54 +2,68 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from classifier.cli import common
 from classifier.cli import output as out
+from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.sections import Sectioned, option
 from classifier.errors import ExitStatus
 
-TOP = 20
+#: As `traffic.breakdown.BY`; a test compares them.
+BY = ("service", "server", "client", "port", "vlan", "capture")
 
 
-@click.command(short_help="The traffic per service, with servers, clients and attempts.")
-@common.reading
-@common.top_option(
-    None, f"Rows of each table; the rest is summed up as `other`.  [table: {TOP}; other formats: all]"
+@click.command(cls=Sectioned, short_help="The traffic per service, with servers, clients and attempts.")
+@choosing
+@out.writing(
+    option("--by", type=click.Choice(BY), help="One table by this, in which every flow is counted once."),
+    common.top_option(
+        "Rows of each table; the rest is summed up as `other`.  [table: 20; other formats: all]"
+    ),
+    zeek=None,
 )
-@out.writing(zeek=None)
-def report(top: int | None, format: str | None, output: str | None, **reading: Any) -> ExitStatus:
+@common.reading
+def report(
+    by: str | None,
+    top: int | None,
+    format: str | None,
+    output: str | None,
+    hosts: str | None,
+    **given: Any,
+) -> ExitStatus:
     """Report the traffic per service: bytes, flows by how their server is known, servers, clients.
 
     PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input. Several
-    are read as one capture. json has all tables; the other formats for programs have the services.
+    are read as one capture. json has all tables; the other formats for programs have the services,
+    or the table that --by asks for.
 
     \b
     Examples:
       classifier report office.pcapng
       classifier report monday.pcap.gz tuesday.pcap.gz --top 5
+      classifier report office.pcapng --by client --net 10.77.0.0/24
       classifier report office.pcapng --format json | jq '.services[] | {service, bytes}'
     """
-    target = out.target(format, output, zeek=False)
+    target, chosen = out.target(format, output, zeek=False), chosen_by(given)
+    names = out.names(hosts)
+    from classifier.reports import tabular
+    from classifier.reports.report import TOP, Report
+
     if target.is_table:
-        traffic = common.read(**reading)
-        from classifier.reports.summary import summary
+        traffic = chosen(common.read(**given))
         from classifier.reports.terminal import console, print_report
 
-        print_report(console(), summary(traffic, top or TOP))
+        print_report(console(), Report(traffic, top or TOP, by, names).to_dict())
         return common.finish(traffic)
     with out.opened(target.path) as file:
-        traffic = common.read(**reading)
+        traffic = chosen(common.read(**given))
+        found = Report(traffic, top, by, names)
         if target.format == "json":
-            from classifier.reports.summary import summary
-
-            file.write(json.dumps(summary(traffic, top), indent=2).encode() + b"\n")
+            file.write(found.to_json().encode() + b"\n")
         else:
-            from classifier.reports import tabular
-            from classifier.traffic.totals import fold
-
-            table = fold(traffic.totals.services(), top, "service")
+            table = found.table()
             tabular.write(table, table.schema, file, target.format)
     return common.finish(traffic)

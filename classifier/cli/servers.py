@@ -8,14 +8,20 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
+from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
 
 
-@click.command(short_help="The server inventory.")
+@click.command(cls=Sectioned, short_help="The server inventory.")
+@choosing
+@out.writing(
+    common.top_option("Rows; the rest is summed up as `other`.  [default: all]"), zeek="known_services.log"
+)
 @common.reading
-@common.top_option(None, "Rows; the rest is summed up as `other`.  [default: all]")
-@out.writing(zeek="known_services.log")
-def servers(top: int | None, format: str | None, output: str | None, **reading: Any) -> ExitStatus:
+def servers(
+    top: int | None, format: str | None, output: str | None, hosts: str | None, **given: Any
+) -> ExitStatus:
     """List the servers: address, port, service, how each is known, clients, traffic, first and last seen.
 
     `confirmed`: a handshake was seen; `inferred`: other evidence, and it sends; `one way`: it was
@@ -24,19 +30,24 @@ def servers(top: int | None, format: str | None, output: str | None, **reading: 
     \b
     Examples:
       classifier servers office.pcapng
-      classifier servers office.pcapng --format csv > servers.csv
+      classifier servers office.pcapng --net 10.77.0.0/24 --format csv > servers.csv
     """
+    target, chosen = out.target(format, output), chosen_by(given)
+    names = out.names(hosts)
     from classifier.reports import tabular, terminal, zeek
+    from classifier.traffic import Traffic
     from classifier.traffic.totals import fold
 
-    target = out.target(format, output)
+    def table(traffic: Traffic) -> Any:
+        found = fold(traffic.totals.servers(), top, "server_ip")
+        return names.named(found) if names else found
+
     if target.is_table:
-        traffic = common.read(**reading)
-        table = fold(traffic.totals.servers(), top, "server_ip")
-        terminal.show(terminal.console(), "Servers", terminal.SERVERS, tabular.rows(table))
+        traffic = chosen(common.read(**given))
+        terminal.show(terminal.console(), "Servers", terminal.SERVERS, tabular.rows(table(traffic)))
     else:
         with out.opened(target.path) as file:
-            traffic = common.read(**reading)
-            table = fold(traffic.totals.servers(), top, "server_ip")
-            tabular.write(table, table.schema, file, target.format, zeek.KNOWN_SERVICES)
+            traffic = chosen(common.read(**given))
+            found = table(traffic)
+            tabular.write(found, found.schema, file, target.format, zeek.KNOWN_SERVICES)
     return common.finish(traffic)

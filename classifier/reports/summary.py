@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier.reports.names import Hosts
 from classifier.reports.tabular import rows
 from classifier.traffic import Traffic
+from classifier.traffic.breakdown import with_filtered
 from classifier.traffic.totals import ATTEMPTS, fold
 
 #: What the reasons of the accounting mean, in words.
@@ -25,6 +28,7 @@ REASONS = {
     "damaged_link": "with a damaged link or tunnel header",
     "damaged_ip": "with a damaged IP header",
     "damaged_transport": "with a damaged transport header",
+    "filtered": "of flows that were filtered out",
 }
 
 #: Names of link types that captures often have and this program doesn't read.
@@ -39,10 +43,34 @@ LINK_TYPES = {
 }
 
 
-def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
-    """Return the report as plain data, each table cut to its `top` rows and a row `other`."""
-    metered, totals = traffic.metered, traffic.totals
-    services = totals.services()
+def summary(
+    traffic: Traffic, top: int | None = None, *, by: str | None = None, hosts: Hosts | None = None
+) -> dict[str, Any]:
+    """Return the report as plain data, each table cut to its `top` rows and a row `other`.
+
+    With `by` it has that one table, `groups`, instead of the usual ones.
+    """
+
+    def named(table: pa.Table) -> list[dict[str, Any]]:
+        return rows(hosts.named(table) if hosts else table)
+
+    found = _head(traffic)
+    if by:
+        groups = with_filtered(traffic.breakdown(by), "group", traffic.left_out, top)
+        return found | {"by": by, "groups": named(groups), "accounting": dict(traffic.accounting)}
+    totals = traffic.totals
+    services = with_filtered(totals.services(), "service", traffic.left_out, top)
+    return found | {
+        "services": named(services),
+        "servers": named(fold(totals.servers(), top, "server_ip")),
+        "clients": named(fold(totals.clients(), top, "client_ip")),
+        "attempts": named(fold(totals.attempts(), top, "target_ip")),
+        "accounting": dict(traffic.accounting),
+    }
+
+
+def _head(traffic: Traffic) -> dict[str, Any]:
+    metered, services = traffic.metered, traffic.totals.services()
     counted = {
         name: int(pc.sum(services[name]).as_py() or 0)
         for name in ("confirmed", "inferred", "ambiguous", *ATTEMPTS)
@@ -58,19 +86,14 @@ def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
         "evicted": metered.evicted,
         "problems": [str(problem) for problem in traffic.problems],
         "flows": {"total": sum(counted.values())} | counted,
-        "services": rows(fold(services, top, "service")),
-        "servers": rows(fold(totals.servers(), top, "server_ip")),
-        "clients": rows(fold(totals.clients(), top, "client_ip")),
-        "attempts": rows(fold(totals.attempts(), top, "target_ip")),
-        "accounting": dict(traffic.accounting),
     }
 
 
 def nothing_decoded(traffic: Traffic) -> str | None:
     """Say why a capture with packets has no flow; None where it has one, or has no packet."""
-    counts = traffic.accounting
-    if counts["in_flows"] or not counts["packets"]:
+    if traffic.metered.spool.rows or not traffic.metered.packets:
         return None
+    counts = traffic.accounting
     reasons = [
         f"{packets:,} {REASONS[reason]}"
         for reason, packets in counts.items()

@@ -102,6 +102,10 @@ def clean(text: str) -> str:
 def print_report(out: Console, report: Row) -> None:
     """Print all of a report."""
     _print_head(out, report)
+    if by := report.get("by"):
+        show(out, f"By {by}", _GROUPS, report["groups"])
+        _print_accounting(out, report)
+        return
     show(out, "Services", _SERVICES, (row for row in report["services"] if row["flows"]))
     show(out, "Servers", SERVERS, report["servers"])
     show(out, "Clients", _CLIENTS, report["clients"])
@@ -160,7 +164,12 @@ def _time(name: str, spare: int) -> Column:
 def _end(side: str) -> Column:
     """Column of an address and port."""
     ip, port = f"{side}_ip", f"{side}_port"
-    return Column(side.capitalize(), lambda row: endpoint(row[ip], row[port]), folds=True)
+    return Column(side.capitalize(), lambda row: endpoint(_host(row, ip), row[port]), folds=True)
+
+
+def _host(row: Row, ip: str) -> str:
+    """Name an address, if a hosts file does."""
+    return row.get(f"{ip[:-3]}_host") or str(row[ip])
 
 
 def _service(row: Row) -> str:
@@ -189,6 +198,11 @@ def _role(row: Row) -> str:
     return f"{row['role']} {int(row['role_confidence'] * 100)}%"
 
 
+def _group(row: Row) -> str:
+    host = row.get("server_host") or row.get("client_host")
+    return f"{row['group']} ({host})" if host else str(row["group"])
+
+
 def endpoint(ip: str, port: int | None) -> str:
     """Write an address and port, IPv6 in brackets."""
     if port is None:
@@ -200,7 +214,7 @@ _SERVICES = [
     Column("Service", _service, folds=True),
     Column("Port", _ports, folds=True, spare=2),
     _size("bytes", "Bytes"),
-    Column("Share", lambda row: f"{row['share']:.1%}", number=True, spare=1),
+    Column("Share", lambda row: "" if row["share"] is None else f"{row['share']:.1%}", number=True, spare=1),
     _size("client_bytes", "from clients", 9),
     _size("server_bytes", "from servers", 8),
     _number("flows", "Flows"),
@@ -209,6 +223,20 @@ _SERVICES = [
     _number("ambiguous", "ambiguous", 5),
     _number("servers", "Servers", 6),
     _number("clients", "Clients", 7),
+]
+
+_GROUPS = [
+    Column("Group", _group, folds=True),
+    _size("bytes", "Bytes"),
+    Column("Share", lambda row: "" if row["share"] is None else f"{row['share']:.1%}", number=True, spare=1),
+    _size("client_bytes", "from clients", 8),
+    _size("server_bytes", "from servers", 7),
+    _number("flows", "Flows"),
+    _number("confirmed", "confirmed", 3),
+    _number("inferred", "inferred", 4),
+    _number("ambiguous", "ambiguous", 5),
+    Column("Attempts", lambda row: f"{sum(row[name] for name in ATTEMPTS):,}", number=True, spare=2),
+    _size("attempt_bytes", "their bytes", 6),
 ]
 
 SERVERS = [
@@ -225,7 +253,7 @@ SERVERS = [
 ]
 
 _CLIENTS = [
-    Column("Client", lambda row: row["client_ip"], folds=True),
+    Column("Client", lambda row: _host(row, "client_ip"), folds=True),
     _size("bytes", "Bytes"),
     _size("client_bytes", "sent", 3),
     _size("server_bytes", "received", 4),
@@ -234,7 +262,7 @@ _CLIENTS = [
 ]
 
 _ATTEMPTS = [
-    Column("Target", lambda row: endpoint(row["target_ip"], row["target_port"]), folds=True),
+    Column("Target", lambda row: endpoint(_host(row, "target_ip"), row["target_port"]), folds=True),
     Column("Service", _service_and_proto, folds=True, spare=1),
     Column("Attempts", _attempts, folds=True),
     _number("sources", "Sources", 2),

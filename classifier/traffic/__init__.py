@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.table import SCHEMA, present
+from classifier.traffic.breakdown import BY, Groups, breakdown
 from classifier.traffic.metered import Metered
+from classifier.traffic.selection import Selection, selection
 from classifier.traffic.totals import Totals
 
 if TYPE_CHECKING:
@@ -24,10 +28,35 @@ class Traffic:
     and `to_arrow()` give the flows as Arrow. `accounting` says where every packet went.
     """
 
-    def __init__(self, metered: Metered, judge: Callable[[Metered], Iterator[pa.RecordBatch]]) -> None:
-        """Take the metered facts and the function that judges them."""
+    def __init__(
+        self,
+        metered: Metered,
+        judge: Callable[[Metered], Iterator[pa.RecordBatch]],
+        selections: tuple[Selection, ...] = (),
+    ) -> None:
+        """Take the metered facts, the function that judges them, and what the flows must fulfil."""
         self.metered = metered
         self._judge = judge
+        self._selections = selections
+        self._left_out, self._complete = Groups([]), False
+
+    def select(
+        self,
+        where: str | None = None,
+        *,
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+        net: str | Iterable[str] = (),
+    ) -> Traffic:
+        """Return the traffic of some flows only: those that fulfil all that is given.
+
+        `where` is a condition on columns of the flow table: `service == 'https' and role !=
+        'confirmed'`. `since` and `until` keep flows that were active in that time (ISO 8601, UTC if it
+        names no zone), whole; `net` keeps those with an end in one of these networks. What is left out
+        is `filtered` in the accounting. Raises FilterError for what can't be read.
+        """
+        chosen = selection(where, since, until, net)
+        return Traffic(self.metered, self._judge, (*self._selections, *([chosen] if chosen else [])))
 
     @property
     def problems(self) -> list[CaptureError]:
@@ -38,18 +67,45 @@ class Traffic:
     def accounting(self) -> Mapping[str, int]:
         """Packets by fate: `packets` of all inputs, `in_flows`, and one key for each reason to be in none.
 
-        `in_flows` and the reasons sum to `packets`.
+        `in_flows` and the reasons sum to `packets`. Of selected flows `in_flows` has only theirs, and
+        `filtered` the others'.
         """
-        lost = self.metered.unmetered
+        lost = dict(self.metered.unmetered)
         packets = self.metered.packets
+        if self._selections:
+            left_out = self.left_out
+            columns = ("client_packets", "server_packets", "attempt_packets")
+            lost["filtered"] = sum(left_out[name][0].as_py() for name in columns if left_out.num_rows)
         return {"packets": packets, "in_flows": packets - sum(lost.values()), **lost}
+
+    @property
+    def left_out(self) -> pa.Table:
+        """Sums over the flows that a selection left out: one row, or none."""
+        if self._selections and not self._complete:
+            for _ in self._selected():
+                pass
+        return self._left_out.table()
+
+    def _selected(self) -> Iterator[pa.RecordBatch]:
+        """Yield the judged flows that are wanted, and add up the others."""
+        left_out = Groups([])
+        for judged in self._judge(self.metered):
+            wanted = np.ones(judged.num_rows, dtype=bool)
+            for one in self._selections:
+                wanted &= one.mask(judged, self.metered.captures)
+            if wanted.all():
+                yield judged
+                continue
+            left_out.add(judged.filter(pa.array(~wanted)))
+            yield judged.filter(pa.array(wanted))
+        self._left_out, self._complete = left_out, True
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of the flow table batch by batch, each in the order of `first_seen`.
 
         The flows are judged on the way.
         """
-        for judged in self._judge(self.metered):
+        for judged in self._selected():
             yield present(judged.sort_by("first_seen_ns"), self.metered.captures)
 
     def to_arrow(self) -> pa.Table:
@@ -61,9 +117,22 @@ class Traffic:
     def totals(self) -> Totals:
         """Sums over the flows, by service and by server."""
         totals = Totals()
-        for judged in self._judge(self.metered):
+        for judged in self._selected():
             totals.add(judged)
         return totals
+
+    def breakdown(self, by: str) -> pa.Table:
+        """Sum up the flows by `service`, `server`, `client`, `port`, `vlan` or `capture`.
+
+        Each flow is in one row; most bytes first.
+        """
+        if by not in BY:
+            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+        return breakdown(self._selected(), by, self.metered.captures)
+
+    def by(self, group: str) -> pd.DataFrame:
+        """Return `breakdown(group)` as a DataFrame."""
+        return _frame(self.breakdown(group))
 
     @cached_property
     def flows(self) -> pd.DataFrame:

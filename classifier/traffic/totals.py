@@ -19,12 +19,12 @@ _ROLES = ("confirmed", "inferred", "ambiguous")
 _VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 #: What flows are grouped by; `service` is the name, or the candidates joined by |, or null.
 _KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
-_SUMS = ["flows", *_ROLES, *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
+SUMS = ["flows", *_ROLES, *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
 #: Groups are merged when so many have piled up.
 _MERGE_ROWS = 150_000
 
 _TIME = pa.timestamp("ns", tz="UTC")
-_COUNTERS = [(name, pa.uint64()) for name in _SUMS if name != "sources"]
+_COUNTERS = [(name, pa.uint64()) for name in SUMS if name != "sources"]
 _SPAN = [("first_seen", _TIME), ("last_seen", _TIME)]
 
 SERVICES = pa.schema(
@@ -76,8 +76,8 @@ class Totals:
 
     def add(self, judged: pa.RecordBatch) -> None:
         """Add a batch of judged flows."""
-        flows = _measured(judged)
-        self._pieces.append(_added(flows, Grouping(flows, _KEYS), _KEYS))
+        flows = measured(judged)
+        self._pieces.append(added(flows, Grouping(flows, _KEYS), _KEYS))
         self._rows += self._pieces[-1].num_rows
         if self._rows > _MERGE_ROWS:
             if self._pairs.num_rows > _MERGE_ROWS // 2:
@@ -90,7 +90,7 @@ class Totals:
         by = Grouping(pairs, ["service", "proto"])
         serving = _serving(pairs)
         return _described(
-            _added(pairs, by, ["service", "proto"]),
+            added(pairs, by, ["service", "proto"]),
             SERVICES,
             server_ports=by.values("server_port", _numbers(pairs, "flows") > 0),
             servers=by.distinct(["server_addr"], serving),
@@ -103,7 +103,7 @@ class Totals:
         serving = pairs.filter(pa.array(_serving(pairs)))
         keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
         by = Grouping(serving, keys)
-        sums = _added(serving, by, keys)
+        sums = added(serving, by, keys)
         sends = np.where(_numbers(sums, "server_packets") > 0, "inferred", "one_way")
         known_by = np.where(_numbers(sums, "confirmed") > 0, "confirmed", sends)
         return _described(
@@ -118,7 +118,7 @@ class Totals:
         """Sums per client address, most bytes first; ambiguous flows left out."""
         known = self._pairs.filter(pa.array(_known(self._pairs)))
         by = Grouping(known, ["ip_version", "client_addr"])
-        sums = _added(known, by, ["ip_version", "client_addr"])
+        sums = added(known, by, ["ip_version", "client_addr"])
         everywhere = np.ones(known.num_rows, dtype=bool)
         table = sums.append_column("client_ip", _texts(sums, "client_addr")).append_column(
             "servers", by.distinct(["server_addr"], everywhere)
@@ -130,7 +130,7 @@ class Totals:
         tried = self._pairs.filter(pa.array(_attempts(self._pairs) > 0))
         keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
         by = Grouping(tried, keys)
-        sums = _added(tried, by, keys)
+        sums = added(tried, by, keys)
         named = _numbers(tried, "sources") == 0
         columns = {
             "target_ip": _texts(sums, "server_addr"),
@@ -151,7 +151,7 @@ class Totals:
             self._pieces = [_NO_PAIRS.empty_table()]
         if len(self._pieces) > 1:
             pieces = pa.concat_tables(self._pieces)
-            self._pieces = [_added(pieces, Grouping(pieces, _KEYS), _KEYS)]
+            self._pieces = [added(pieces, Grouping(pieces, _KEYS), _KEYS)]
         return self._pieces[0]
 
 
@@ -180,10 +180,10 @@ def fold(table: pa.Table, top: int | None, label: str) -> pa.Table:
 
 
 _ENDS = {"first_seen": pc.min, "last_seen": pc.max}
-_ADDS_UP = {*_SUMS, "bytes", "share", "attempts"}
+_ADDS_UP = {*SUMS, "bytes", "share", "attempts"}
 
 
-def _measured(judged: pa.RecordBatch) -> pa.Table:
+def measured(judged: pa.RecordBatch) -> pa.Table:
     """One row a flow: keys, and what it adds to each sum."""
     outcome = judged["outcome"].cast(pa.string())
     tried = pc.is_in(outcome, pa.array(ATTEMPTS))
@@ -205,9 +205,9 @@ def _measured(judged: pa.RecordBatch) -> pa.Table:
     return pa.table(columns)
 
 
-def _added(table: pa.Table, by: Grouping, keys: list[str]) -> pa.Table:
+def added(table: pa.Table, by: Grouping, keys: list[str]) -> pa.Table:
     """Add up the rows of each group: keys, sums, times, and the bytes both ways."""
-    sums = by.sums(*_SUMS)
+    sums = by.sums(*SUMS)
     return pa.table(
         {
             **by.keys(*keys),
@@ -228,7 +228,7 @@ def _without_sources(pairs: pa.Table) -> pa.Table:
     tried = pairs.filter(pa.array(mere))
     keys = [key for key in _KEYS if key != "client_addr"]
     by = Grouping(tried, keys)
-    sums = _added(tried, by, keys)
+    sums = added(tried, by, keys)
     counted = by.distinct(["client_addr"], np.ones(tried.num_rows, dtype=bool))
     sums = sums.set_column(sums.column_names.index("sources"), "sources", counted)
     nobody = pa.nulls(sums.num_rows, pairs.schema.field("client_addr").type)

@@ -1,0 +1,236 @@
+"""Conditions on flows: `service == 'https' and server_port in (443, 8443)` as an Arrow expression.
+
+The grammar is a small part of Python's: columns of the flow table, literals, comparisons, `in`, `is
+None`, `and`, `or`, `not`, parentheses. It is parsed, never run, and all else is an error.
+A missing value equals nothing: `service != 'https'` is true where there is no service.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.errors import FilterError
+
+#: Lists are looked at as texts, with this before, between and behind their words.
+BAR = "\x1f"
+#: Longer ones are no conditions that a person wrote.
+_MOST_CHARACTERS = 10_000
+_COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[..., pc.Expression]]] = {
+    ast.Eq: ("==", pc.equal),
+    ast.NotEq: ("!=", lambda one, other: pc.invert(_sure(pc.equal(one, other)))),
+    ast.Lt: ("<", pc.less),
+    ast.LtE: ("<=", pc.less_equal),
+    ast.Gt: (">", pc.greater),
+    ast.GtE: (">=", pc.greater_equal),
+}
+_MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition, and the columns that it looks at."""
+
+    text: str
+    expression: pc.Expression
+    columns: frozenset[str]
+
+
+def parse(text: str, schema: pa.Schema) -> Condition:
+    """Read a condition on the columns of `schema`; FilterError points at what is wrong with it."""
+    if len(text) > _MOST_CHARACTERS:
+        raise FilterError(f"is longer than {_MOST_CHARACTERS:,} characters", text[:40], 0, 40)
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+        reader = _Reader(text.strip(), schema)
+        return Condition(text, _sure(reader.condition(tree.body)), frozenset(reader.columns))
+    except SyntaxError as error:
+        start = max((error.offset or 1) - 1, 0)
+        raise FilterError(f"can't be read: {error.msg}", text.strip(), start, start + 1) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise FilterError("can't be read: too many parentheses, or no text", text[:40], 0, 1) from None
+
+
+def moment(text: str) -> datetime:
+    """Read a time: ISO 8601, UTC where it names no zone; ValueError says that it is none."""
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+def _sure(expression: pc.Expression) -> pc.Expression:
+    """Take what can't be said for false."""
+    return pc.coalesce(expression, pa.scalar(False))
+
+
+class _Reader:
+    """Turns the nodes of one condition into expressions."""
+
+    def __init__(self, text: str, schema: pa.Schema) -> None:
+        self._text = text
+        self._schema = schema
+        self.columns: set[str] = set()
+
+    def condition(self, node: ast.expr) -> pc.Expression:
+        """Return what is true or false."""
+        match node:
+            case ast.BoolOp(op=op, values=values):
+                parts = [_sure(self.condition(value)) for value in values]
+                whole = parts[0]
+                for part in parts[1:]:
+                    whole = whole & part if isinstance(op, ast.And) else whole | part
+                return whole
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return pc.invert(_sure(self.condition(operand)))
+            case ast.Compare():
+                return self._chain(node)
+            case ast.Name() if _kind(self._field(node).type) == "yes or no":
+                return pc.field(node.id)
+            case ast.Name(id=name):
+                self._fail(node, f"is no condition; compare it: {name} == …")
+        self._fail(node, "is no condition; use columns, literals, comparisons, in, and, or, not, parentheses")
+
+    def _chain(self, node: ast.Compare) -> pc.Expression:
+        """Read `a < b < c` as `a < b and b < c`."""
+        ends = [node.left, *node.comparators]
+        parts = [
+            _sure(self._comparison(left, op, right))
+            for left, op, right in zip(ends, node.ops, ends[1:], strict=False)
+        ]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole & part
+        return whole
+
+    def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pc.Expression:
+        if isinstance(op, ast.Is | ast.IsNot):
+            if not isinstance(left, ast.Name) or not _is_none(right):
+                self._fail(right, "is not None; `is` is for None only")
+            self._field(left)
+            absent = pc.is_null(pc.field(left.id))
+            return absent if isinstance(op, ast.Is) else pc.invert(absent)
+        if isinstance(op, ast.In | ast.NotIn):
+            found = _sure(self._membership(left, right))
+            return found if isinstance(op, ast.In) else pc.invert(found)
+        if not isinstance(left, ast.Name) and isinstance(right, ast.Name):
+            left, right, op = right, left, _MIRRORED.get(type(op), type(op))()
+        if not isinstance(left, ast.Name):
+            self._fail(left, "is not a column; a comparison needs one")
+        field = self._field(left)
+        kind = _kind(field.type)
+        sign, compare = _COMPARISONS[type(op)]
+        equality = isinstance(op, ast.Eq | ast.NotEq)
+        if equality and _is_none(right):
+            absent = pc.is_null(pc.field(field.name))
+            return absent if isinstance(op, ast.Eq) else pc.invert(absent)
+        if kind == "list":
+            self._fail(left, f"is a list; ask what is in it: '…' in {field.name}")
+        if kind in ("text", "yes or no") and not equality:
+            self._fail(left, f"is {kind}, which {sign} can't compare; use == or !=")
+        if isinstance(right, ast.Name):
+            other = self._field(right)
+            if _kind(other.type) != kind:
+                self._fail(right, f"is {_kind(other.type)}, and {field.name} is {kind}")
+            return compare(pc.field(field.name), pc.field(other.name))
+        return compare(pc.field(field.name), self._value(right, field))
+
+    def _membership(self, left: ast.expr, right: ast.expr) -> pc.Expression:
+        """Read `column in (…)`, `'text' in column`."""
+        if isinstance(right, ast.Tuple | ast.List | ast.Set):
+            if not isinstance(left, ast.Name):
+                self._fail(left, "is not a column")
+            field = self._field(left)
+            if _kind(field.type) == "list":
+                self._fail(left, f"is a list; ask what is in it: '…' in {field.name}")
+            found = [pc.equal(pc.field(field.name), self._value(item, field)) for item in right.elts]
+            whole = pc.scalar(False)
+            for one in found:
+                whole = whole | _sure(one)
+            return whole
+        if not isinstance(right, ast.Name):
+            self._fail(right, "is no list; write (…, …), or --net for networks")
+        field = self._field(right)
+        if not isinstance(left, ast.Constant) or not isinstance(left.value, str):
+            self._fail(left, "is not a text in quotation marks")
+        if _kind(field.type) == "list":
+            return pc.match_substring(pc.field(field.name), f"{BAR}{left.value}{BAR}")
+        if _kind(field.type) != "text":
+            self._fail(right, f"is {_kind(field.type)}, not text")
+        return pc.match_substring(pc.field(field.name), left.value)
+
+    def _field(self, node: ast.Name) -> pa.Field:
+        if node.id not in self._schema.names:
+            near = get_close_matches(node.id, self._schema.names, 1)
+            hint = f"did you mean {near[0]}?" if near else "`classifier flows --format csv` shows them all"
+            self._fail(node, f"is no column; {hint}")
+        self.columns.add(node.id)
+        return self._schema.field(node.id)
+
+    def _value(self, node: ast.expr, field: pa.Field) -> pa.Scalar:
+        """Return a literal that fits a column."""
+        kind = _kind(field.type)
+        value = self._literal(node)
+        match kind, value:
+            case "yes or no", bool():
+                return pa.scalar(value)
+            case "text", str():
+                return pa.scalar(value)
+            case "number", float():
+                return pa.scalar(value)
+            case "number", int() if not isinstance(value, bool) and abs(value) < 2**63:
+                return pa.scalar(value)
+            case "time", str():
+                try:
+                    return pa.scalar(moment(value), field.type)
+                except (ValueError, OverflowError, pa.ArrowException):
+                    self._fail(node, "is no time; write it like '2026-11-23T14:05:00'")
+        self._fail(node, f"is not {_EXAMPLES[kind]}, but {field.name} is {kind}")
+
+    def _literal(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return -value
+        self._fail(node, "is no literal; write a text in quotation marks, a number, True or False")
+
+    def _fail(self, node: ast.expr, message: str) -> NoReturn:
+        """Raise an error that points at a node; its places count bytes, on lines."""
+        lines = [line.encode() for line in self._text.splitlines()]
+        before = sum(len(line.decode()) + 1 for line in lines[: node.lineno - 1])
+        start = before + len(lines[node.lineno - 1][: node.col_offset].decode())
+        shown = ast.get_source_segment(self._text, node) or ""
+        raise FilterError(f"{shown} {message}", self._text, start, start + len(shown))
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _kind(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return "list"
+    if pa.types.is_boolean(kind):
+        return "yes or no"
+    if pa.types.is_timestamp(kind):
+        return "time"
+    return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "text"
+
+
+_EXAMPLES = {
+    "yes or no": "True or False",
+    "text": "a text in quotation marks",
+    "number": "a number",
+    "time": "a text like '2026-11-23T14:05:00'",
+}

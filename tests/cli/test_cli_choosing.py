@@ -1,0 +1,115 @@
+"""Choosing and grouping flows, and names for addresses, on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from launching import OFFICE, SAMPLES, run
+
+from classifier.cli.report import BY
+from classifier.errors import ExitStatus
+from classifier.traffic.breakdown import BY as GROUPS
+
+
+def test_the_command_line_knows_all_groups() -> None:
+    assert tuple(GROUPS) == BY
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+@pytest.mark.parametrize("by", [None, *BY])
+def test_filtered_and_other_are_rows(by: str | None, format: str) -> None:
+    args = [*(("--by", by) if by else ()), "--top", "1", "--where", "server_port in (53, 80, 443)"]
+    result = run("report", OFFICE, *args, "--format", format)
+    assert (result.status, result.error) == (ExitStatus.OK, b"")
+    assert "filtered" in result.text
+    if format == "json":
+        found = json.loads(result.text)
+        table = found["groups" if by else "services"]
+        assert [row["group" if by else "service"] for row in table][-1] == "filtered"
+        packets = sum(row["client_packets"] + row["server_packets"] + row["attempt_packets"] for row in table)
+        assert packets == found["accounting"]["in_flows"] + found["accounting"]["filtered"]
+        assert len(table) == (3 if by not in ("vlan", "capture") else len(table))
+
+
+def test_flows_say_what_was_filtered_out() -> None:
+    result = run("flows", OFFICE, "--where", "service == 'https'", "--format", "jsonl")
+    assert {json.loads(line)["service"] for line in result.text.splitlines()} == {"https"}
+    assert result.status == ExitStatus.OK
+    assert result.complaint == "classifier: 72 flows with 577 packets were filtered out\n"
+
+
+def test_servers_of_a_network() -> None:
+    found = json.loads(run("servers", OFFICE, "--net", "fd77::/16", "--format", "json").text)
+    assert found and all(row["server_ip"].startswith("fd77:") for row in found)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (
+            ("--where", "role == 'é' and servce == 1"),
+            "--where: servce is no column; did you mean service?\n"
+            "  role == 'é' and servce == 1\n"
+            "                  ^^^^^^\n",
+        ),
+        (("--net", "10.0/8"), "--net: 10.0/8 is no network; write it like 10.0.0.0/8 or 2001:db8::/32\n"),
+        (("--since", "yesterday"), "--since: yesterday is no time;"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_an_error_points_at_the_place(args: tuple[str, ...], expected: str) -> None:
+    result = run("report", "there-is-no-such-file.pcap", *args)  # seen before any file is opened
+    assert (result.status, result.output) == (ExitStatus.USAGE, b"")
+    assert result.complaint.startswith(f"classifier: {expected}")
+
+
+def test_an_error_does_not_steer_the_terminal() -> None:
+    result = run("report", OFFICE, "--where", "service == '\x1b[2J' +")
+    assert result.status == ExitStatus.USAGE and "\x1b" not in result.complaint
+
+
+class TestHosts:
+    @pytest.fixture
+    def hosts(self, tmp_path: Path) -> Path:
+        path = tmp_path / "hosts"
+        path.write_text(
+            "# ours\n10.77.0.10\tfiles.example www\nFD77:0::10 files6.example\n10.77.0.10 later\n"
+        )
+        return path
+
+    def test_names_in_tables(self, hosts: Path) -> None:
+        for command in ("report", "servers", "flows"):
+            text = run(command, OFFICE, "--hosts", hosts).text
+            assert "files.example:443" in text and "files6.example:443" in text and "later" not in text
+            assert "10.77.0.10:443" not in text
+
+    def test_names_for_programs(self, hosts: Path) -> None:
+        lines = run("flows", OFFICE, "--hosts", hosts, "--format", "jsonl").text.splitlines()
+        for flow in map(json.loads, lines):
+            named = {"10.77.0.10": "files.example", "fd77::10": "files6.example"}
+            assert flow["server_host"] == named.get(flow["server_ip"])
+        rows = json.loads(run("servers", OFFICE, "--hosts", hosts, "--format", "json").text)
+        assert {row["server_host"] for row in rows} == {"files.example", "files6.example", None}
+
+    def test_by_server(self, hosts: Path) -> None:
+        text = run("report", OFFICE, "--hosts", hosts, "--by", "server").text
+        assert "10.77.0.10:443/tcp (files.example)" in text
+
+    @pytest.mark.parametrize(
+        ("content", "complaint"),
+        [
+            (b"127.0.0.1 localhost\nexample 10.0.0.1\n", "line 2: 'example' is no address; see hosts(5)"),
+            (b"10.0.0.1\n", "line 1: 10.0.0.1 has no name"),
+            (b"10.0.0.1 caf\xe9\n", "is no text in UTF-8"),
+        ],
+    )
+    def test_unfit_files(self, tmp_path: Path, content: bytes, complaint: str) -> None:
+        (tmp_path / "hosts").write_bytes(content)
+        result = run("report", OFFICE, "--hosts", tmp_path / "hosts")
+        assert result.status == ExitStatus.NO_INPUT and complaint in result.complaint
+
+    def test_no_file(self) -> None:
+        result = run("report", OFFICE, "--hosts", SAMPLES / "no-such-file")
+        assert result.status == ExitStatus.NO_INPUT and "can't be read" in result.complaint
