@@ -83,3 +83,11 @@ class NamesError(ClassifierError):
     """A hosts file can't be used. The message names the file, the line and the reason."""
 
     status = ExitStatus.NO_INPUT
+
+
+class MissingExtraError(ClassifierError):
+    """Something needs packages that an extra brings: `pip install 'classifier[web]'`."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        """Name what was wanted, and the extra."""
+        super().__init__(f"{purpose} needs more packages: pip install 'classifier[{extra}]'")

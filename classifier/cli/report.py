@@ -23,6 +23,9 @@ BY = ("service", "server", "client", "port", "vlan", "capture")
     common.top_option(
         "Rows of each table; the rest is summed up as `other`.  [table: 20; other formats: all]"
     ),
+    option(
+        "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."
+    ),
     zeek=None,
 )
 @common.reading
@@ -31,6 +34,7 @@ def report(
     top: int | None,
     format: str | None,
     output: str | None,
+    html: str | None,
     hosts: str | None,
     **given: Any,
 ) -> ExitStatus:
@@ -45,6 +49,7 @@ def report(
       classifier report office.pcapng
       classifier report monday.pcap.gz tuesday.pcap.gz --top 5
       classifier report office.pcapng --by client --net 10.77.0.0/24
+      classifier report office.pcapng --html office.html
       classifier report office.pcapng --format json | jq '.services[] | {service, bytes}'
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
@@ -52,6 +57,16 @@ def report(
     from classifier.reports import tabular
     from classifier.reports.report import TOP, Report
 
+    if html:
+        if by or format or output:
+            raise click.UsageError("--html has all tables; it goes with none of --by, --format, -o")
+        from classifier.reports import page
+
+        page.check()
+        with out.opened(html) as file:
+            traffic = chosen(common.read(**given))
+            file.write(Report(traffic, top, hosts=names).to_html().encode())
+        return common.finish(traffic)
     if target.is_table:
         traffic = chosen(common.read(**given))
         from classifier.reports.terminal import console, print_report

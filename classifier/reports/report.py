@@ -46,3 +46,9 @@ class Report:
     def to_json(self) -> str:
         """Return all of it as JSON."""
         return json.dumps(self.to_dict(), indent=2)
+
+    def to_html(self) -> str:
+        """Return all of it as one self-contained page; needs `classifier[web]`."""
+        from classifier.reports import page
+
+        return page.build(self)

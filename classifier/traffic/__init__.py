@@ -14,6 +14,7 @@ from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.table import SCHEMA, present
 from classifier.traffic.breakdown import BY, Groups, breakdown
 from classifier.traffic.metered import Metered
+from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
 from classifier.traffic.totals import Totals
 
@@ -113,13 +114,24 @@ class Traffic:
         table = pa.Table.from_batches(self.batches(), SCHEMA).unify_dictionaries()
         return table.sort_by([("first_seen", "ascending"), ("flow_id", "ascending")])
 
-    @cached_property
+    @property
     def totals(self) -> Totals:
         """Sums over the flows, by service and by server."""
-        totals = Totals()
+        return self._sums[0]
+
+    @property
+    def overview(self) -> Overview:
+        """How the servers of the flows are known, by flows, packets and bytes."""
+        return self._sums[1]
+
+    @cached_property
+    def _sums(self) -> tuple[Totals, Overview]:
+        """All sums, in one pass over the flows."""
+        totals, overview = Totals(), Overview()
         for judged in self._selected():
             totals.add(judged)
-        return totals
+            overview.add(judged)
+        return totals, overview
 
     def breakdown(self, by: str) -> pa.Table:
         """Sum up the flows by `service`, `server`, `client`, `port`, `vlan` or `capture`.

@@ -144,6 +144,20 @@ class Totals:
         down = [(name, "descending") for name in ("attempts", "attempt_packets")]
         return table.sort_by([*down, *((name, "ascending") for name in ("target_ip", "target_port"))])
 
+    def conversations(self) -> pa.Table:
+        """Sums per client, service and server, most bytes first; mere attempts left out."""
+        flowed = self._pairs.filter(pa.array(_numbers(self._pairs, "flows") > 0))
+        columns = {
+            "client_ip": _texts(flowed, "client_addr"),
+            "service": flowed["service"],
+            "proto": _proto_names(flowed),
+            "server_ip": _texts(flowed, "server_addr"),
+            "server_port": flowed["server_port"],
+            **{name: flowed[name] for name in ("flows", "bytes", *_VOLUMES)},
+        }
+        ties = [(name, "ascending") for name in ("service", "server_ip", "server_port", "client_ip")]
+        return pa.table(columns).sort_by([("bytes", "descending"), *ties])
+
     @property
     def _pairs(self) -> pa.Table:
         """All that was added, one row for each service, server and client."""

@@ -1,0 +1,271 @@
+"""What the page says, as plain data: headline, charts, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.reports import charts
+from classifier.reports.report import Report
+from classifier.reports.summary import REASONS
+from classifier.reports.tabular import rows
+from classifier.reports.terminal import endpoint, size_text
+from classifier.traffic import Traffic
+from classifier.traffic.overview import ROLES
+from classifier.traffic.totals import ATTEMPTS
+
+Row = dict[str, Any]
+#: Longer tables are cut, with a remark.
+MOST_ROWS = 2_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its head, its kind (`text`, `count`, `bytes`, `share`, `time`), and its value."""
+
+    head: str
+    kind: str
+    name: str
+
+
+def contents(report: Report) -> dict[str, Any]:
+    """Return all that the page shows; nothing in it is HTML."""
+    traffic = report.traffic
+    said = report.to_dict()
+    flows, mismatches = _largest_flows(traffic)
+    conversations = traffic.totals.conversations()
+    if report.hosts:
+        conversations = report.hosts.named(conversations.slice(0, 50_000))
+        flows, mismatches = report.hosts.named(flows), report.hosts.named(mismatches)
+    files = said["captures"]
+    counted = said["flows"]
+    return {
+        "title": files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more" if files else "",
+        "facts": _facts(said, traffic),
+        "notes": _notes(said),
+        "known": _known(traffic),
+        "charts": charts.all_charts(traffic, conversations),
+        "themes": {theme: charts.config(theme) for theme in ("light", "dark")},
+        "tables": [
+            _table("services", "Services", said["services"], _SERVICES, len(said["services"])),
+            _table("servers", "Servers", said["servers"], _SERVERS, len(said["servers"])),
+            _table("mismatches", "Payload and port disagree", rows(mismatches), _FLOWS, mismatches.num_rows),
+            _table(
+                "attempts",
+                "Attempts that came to nothing",
+                said["attempts"],
+                _ATTEMPTS,
+                len(said["attempts"]),
+            ),
+            _table("clients", "Clients", said["clients"], _CLIENTS, len(said["clients"])),
+            _table("flows", "Flows", rows(flows), _FLOWS, counted["total"]),
+        ],
+        "accounting": [
+            ["in flows", said["accounting"]["in_flows"]],
+            *(
+                [words, said["accounting"][key]]
+                for key, words in REASONS.items()
+                if said["accounting"].get(key)
+            ),
+            ["all packets", said["accounting"]["packets"]],
+        ],
+        "self_check": _self_check(said.get("self_check")),
+    }
+
+
+def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
+    span = f"{said['first_seen']} to {said['last_seen']}" if said["first_seen"] else "no packets"
+    counted = said["flows"]
+    served = sum(1 for row in said["services"] if row["flows"] and row["proto"])
+    return [
+        ["Time", span],
+        ["Lasting", f"{said['duration_s']:,.1f} s"],
+        ["Packets", f"{said['packets']:,}"],
+        ["Bytes on the wire", size_text(said["wire_bytes"])],
+        ["Flows", f"{counted['total']:,}"],
+        ["Services", f"{served:,}"],
+        ["Servers", f"{traffic.totals.servers().num_rows:,}"],
+    ]
+
+
+def _notes(said: Row) -> list[str]:
+    notes = list(said["problems"])
+    if said["dropped"]:
+        notes.append(f"{said['dropped']:,} packets were lost while capturing.")
+    if said["evicted"]:
+        notes.append(f"{said['evicted']:,} flows were ended early by the cap on flows.")
+    if filtered := said["accounting"].get("filtered"):
+        notes.append(f"{filtered:,} packets of flows that were filtered out are not shown.")
+    return notes
+
+
+def _known(traffic: Traffic) -> list[Row]:
+    """How the servers are known, by flows, packets and bytes; and packets in no flow."""
+    words = {
+        "confirmed": "by a handshake",
+        "inferred": "by other evidence, 90 % sure or more",
+        "ambiguous": "less sure than that",
+        "attempt": "came to nothing: refused, unanswered, unsolicited",
+    }
+    found = [
+        {"name": role, "words": words[role], **{unit: traffic.overview.roles[role][unit] for unit in _UNITS}}
+        for role in ROLES
+    ]
+    counts = traffic.accounting
+    outside = counts["packets"] - counts["in_flows"] - counts.get("filtered", 0)
+    rest = {
+        "name": "in no flow",
+        "words": "see the accounting",
+        "flows": 0,
+        "packets": outside,
+        "bytes": None,
+    }
+    return [*found, rest]
+
+
+_UNITS = ("flows", "packets", "bytes")
+
+
+def _self_check(check: Row | None) -> str | None:
+    """Say how far inference can be trusted here, where handshakes were seen to tell."""
+    if not check or not check["flows"]:
+        return None
+    right = f", {check['inferred_right']:,} of them rightly" if check["inferred"] else ""
+    return (
+        f"{check['flows']:,} flows have a handshake that proves their server. Had it been missed, "
+        f"{check['inferred']:,} would have been inferred{right}."
+    )
+
+
+def _largest_flows(traffic: Traffic) -> tuple[pa.Table, pa.Table]:
+    """Return the flows with most bytes, and those whose payload is not the service of their port."""
+    largest: pa.Table | None = None
+    mismatched: pa.Table | None = None
+    for batch in traffic.batches():
+        table = pa.table(batch)
+        for unit in _SUMS:
+            table = table.append_column(unit, pc.add(table[f"client_{unit}"], table[f"server_{unit}"]))
+        table = table.select([*_FLOW_COLUMNS, *_SUMS])
+        largest = _most(largest, table)
+        mismatched = _most(mismatched, table.filter(table["mismatch"]))
+    if largest is None or mismatched is None:
+        empty = pa.table({name: pa.array([], pa.string()) for name in (*_FLOW_COLUMNS, *_SUMS)})
+        return empty, empty
+    return largest, mismatched
+
+
+def _most(one: pa.Table | None, other: pa.Table) -> pa.Table:
+    both = other if one is None else pa.concat_tables([one, other]).unify_dictionaries()
+    return both.sort_by([("bytes", "descending"), ("first_seen", "ascending")]).slice(0, MOST_ROWS)
+
+
+def _table(name: str, title: str, found: list[Row], columns: list[Column], whole: int) -> dict[str, Any]:
+    """Return a table's rows as lists of values; columns that are empty throughout are left out."""
+    shown = found[:MOST_ROWS]
+    values = [[_value(row, column) for row in shown] for column in columns]
+    kept = [
+        number for number, column in enumerate(values) if any(value not in (None, "") for value in column)
+    ]
+    return {
+        "name": name,
+        "title": title,
+        "columns": [{"head": columns[number].head, "kind": columns[number].kind} for number in kept],
+        "rows": [list(row) for row in zip(*(values[number] for number in kept), strict=True)],
+        "whole": whole,
+    }
+
+
+def _value(row: Row, column: Column) -> Any:
+    match column.name:
+        case "server" | "client" | "target":
+            host = row.get(f"{column.name}_host") or row[f"{column.name}_ip"]
+            return endpoint(host, row.get(f"{column.name}_port"))
+        case "service":
+            if row["proto"] is None:  # a sum of others
+                return row["service"]
+            words = row["service"] or "|".join(row.get("service_candidates") or ()) or "(no rule)"
+            return f"{words}/{row['proto']}"
+        case "role":
+            sure = f" {int(row['role_confidence'] * 100)} %" if row["role"] != "confirmed" else ""
+            return row["role"] + sure
+        case "attempts":
+            return sum(row[name] for name in ATTEMPTS)
+        case "tries":
+            return ", ".join(f"{row[name]:,} {name}" for name in ATTEMPTS if row[name])
+        case "first_seen" | "last_seen":
+            return row[column.name][:23].replace("T", " ")
+    value = row[column.name]
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value.replace("_", " ") if column.name in ("known_by", "outcome") and value else value
+
+
+def _columns(*described: tuple[str, str, str]) -> list[Column]:
+    return [Column(head, kind, name) for head, kind, name in described]
+
+
+_VOLUMES = (
+    ("from clients", "bytes", "client_bytes"),
+    ("from servers", "bytes", "server_bytes"),
+)
+_TIMES = (("First seen", "time", "first_seen"), ("Last seen", "time", "last_seen"))
+_SERVICES = _columns(
+    ("Service", "text", "service"),
+    ("Ports", "text", "server_ports"),
+    ("Bytes", "bytes", "bytes"),
+    ("Share", "share", "share"),
+    *_VOLUMES,
+    ("Flows", "count", "flows"),
+    *((name, "count", name) for name in ("confirmed", "inferred", "ambiguous")),
+    ("Servers", "count", "servers"),
+    ("Clients", "count", "clients"),
+    ("Attempts", "count", "attempts"),
+)
+_SERVERS = _columns(
+    ("Server", "text", "server"),
+    ("Service", "text", "service"),
+    ("Known by", "text", "known_by"),
+    ("Bytes", "bytes", "bytes"),
+    *_VOLUMES,
+    ("Flows", "count", "flows"),
+    ("Clients", "count", "clients"),
+    *_TIMES,
+)
+_CLIENTS = _columns(
+    ("Client", "text", "client"),
+    ("Bytes", "bytes", "bytes"),
+    ("sent", "bytes", "client_bytes"),
+    ("received", "bytes", "server_bytes"),
+    ("Flows", "count", "flows"),
+    ("Servers", "count", "servers"),
+)
+_ATTEMPTS = _columns(
+    ("Target", "text", "target"),
+    ("Service", "text", "service"),
+    ("Attempts", "text", "tries"),
+    ("Sources", "count", "sources"),
+    ("Packets", "count", "attempt_packets"),
+)
+_FLOWS = _columns(
+    ("First seen", "time", "first_seen"),
+    ("Client", "text", "client"),
+    ("Server", "text", "server"),
+    ("Service", "text", "service"),
+    ("Payload", "text", "payload"),
+    ("Name", "text", "server_name"),
+    ("Role", "text", "role"),
+    ("Evidence", "text", "role_evidence"),
+    ("Outcome", "text", "outcome"),
+    ("Bytes", "bytes", "bytes"),
+    ("Packets", "count", "packets"),
+)
+_FLOW_COLUMNS: Iterable[str] = (
+    *("first_seen", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),
+    *("service_candidates", "payload", "server_name", "mismatch", "role", "role_confidence", "role_evidence"),
+    "outcome",
+)
+_SUMS = ("packets", "bytes")
