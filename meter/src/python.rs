@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Meter, Options};
+use crate::flow::{self, Idle, Meter, Options, bins};
 use crate::table::{self, Rows};
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
@@ -290,13 +290,17 @@ fn read(
 #[pyfunction]
 #[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
 fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
-    let rows = table::rows_of(&import(batch)?).map_err(|error| arrow_error(&error))?;
+    let batch = import(batch)?;
+    let rows = table::rows_of(&batch).map_err(|error| arrow_error(&error))?;
+    let pieces = bins::bins_of(&batch, &rows).map_err(|error| arrow_error(&error))?;
     let (joined, groups) = flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
-    let mut table = Rows::default();
-    for row in &joined {
+    let (mut table, mut columns) = (Rows::default(), bins::Columns::default());
+    for (row, bins) in joined.iter().zip(&bins::joined(pieces, &groups, joined.len())) {
         table.push(row);
+        columns.push(bins);
     }
-    Ok((Batch(table.take()), one_column("group", Arc::new(UInt32Array::from(groups)))?))
+    let joined = Batch(columns.beside(&table.take()));
+    Ok((joined, one_column("group", Arc::new(UInt32Array::from(groups)))?))
 }
 
 #[pyfunction]

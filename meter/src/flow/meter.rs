@@ -6,6 +6,7 @@ use ahash::RandomState;
 use arrow_array::RecordBatch;
 use hashbrown::HashTable;
 
+use super::bins::{self, Counts, Tracks};
 use super::fragments::{Attributed, Fragments};
 use super::{Key, boundary};
 use crate::capture::Frame;
@@ -76,12 +77,15 @@ pub struct Meter {
     /// Active flows; a vacant place is listed in `vacant` and has no packets.
     rows: Vec<Row>,
     vacant: Vec<u32>,
+    /// The time bins that flows have left.
+    tracks: Tracks,
     swept: usize,
     /// So many of `rows` were ended by `finish`.
     ended: usize,
     pending: Vec<Pending>,
     fragments: Fragments,
     finished: Rows,
+    finished_bins: bins::Columns,
     packets: u64,
     evicted: u64,
     wire_bytes: u64,
@@ -101,11 +105,13 @@ impl Meter {
             // Memory that isn't touched costs nothing; growing by copies would, twice over.
             rows: Vec::with_capacity(options.most_flows.min(MOST_RESERVED)),
             vacant: Vec::new(),
+            tracks: Tracks::default(),
             swept: 0,
             ended: 0,
             pending: Vec::with_capacity(LOOKED_UP),
             fragments: Fragments::default(),
             finished: Rows::default(),
+            finished_bins: bins::Columns::default(),
             packets: 0,
             evicted: 0,
             wire_bytes: 0,
@@ -213,16 +219,36 @@ impl Meter {
     fn meter(&mut self, pending: &Pending, place: Option<u32>) {
         let Pending { key, content, from_a, hash, time_ns } = pending;
         let place = if let Some(place) = place {
-            let row = &mut self.rows[place as usize];
+            let row = &self.rows[place as usize];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
-                self.finished.push(row);
-                *row = Row::new(*key, *time_ns);
+                self.emit(place as usize);
+                self.rows[place as usize] = Row::new(*key, *time_ns);
+                self.tracks.now(*time_ns);
+            } else if !self.tracks.stays(row, *time_ns) {
+                self.leave_bin(place, pending);
             }
             place
         } else {
+            self.tracks.now(*time_ns);
             self.place(*key, *hash, *time_ns)
         };
         self.rows[place as usize].record(content, *from_a, *time_ns);
+    }
+
+    /// Notes that a flow has a packet in another time bin.
+    #[inline]
+    fn leave_bin(&mut self, place: u32, pending: &Pending) {
+        let (ab, ba) = (u64::from(pending.from_a), u64::from(!pending.from_a));
+        let bytes = u64::from(pending.content.ip_bytes);
+        let counts = Counts { packets_ab: ab, packets_ba: ba, bytes_ab: ab * bytes, bytes_ba: ba * bytes };
+        self.tracks.leave(place, &self.rows[place as usize], pending.time_ns, counts);
+    }
+
+    /// Hands out the row of a flow that has ended.
+    fn emit(&mut self, place: usize) {
+        let row = &self.rows[place];
+        self.finished.push(row);
+        self.finished_bins.push(&self.tracks.end(place as u32, row));
     }
 
     /// A place for a new flow.
@@ -267,8 +293,8 @@ impl Meter {
     }
 
     fn end(&mut self, place: usize) {
+        self.emit(place);
         let row = &mut self.rows[place];
-        self.finished.push(row);
         let hash = self.hasher.hash_one(row.key);
         if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
             entry.remove();
@@ -287,10 +313,11 @@ impl Meter {
         while self.finished.len() < most {
             let Some(row) = self.rows.get(self.ended) else {
                 (self.rows, self.vacant, self.index) = (Vec::new(), Vec::new(), HashTable::new());
+                self.tracks = Tracks::default();
                 return true;
             };
             if !row.is_vacant() {
-                self.finished.push(row);
+                self.emit(self.ended);
             }
             self.ended += 1;
         }
@@ -312,7 +339,7 @@ impl Meter {
     /// The flows that have ended since the last call.
     pub fn take(&mut self) -> RecordBatch {
         self.meter_pending();
-        self.finished.take()
+        self.finished_bins.beside(&self.finished.take())
     }
 
     /// Packets taken in.

@@ -1,5 +1,6 @@
 //! From packets to flows: the key, the events, where one flow ends and the next begins.
 
+pub mod bins;
 mod boundary;
 mod community;
 mod events;
