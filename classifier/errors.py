@@ -91,3 +91,13 @@ class MissingExtraError(ClassifierError):
     def __init__(self, purpose: str, extra: str) -> None:
         """Name what was wanted, and the extra."""
         super().__init__(f"{purpose} needs more packages: pip install 'classifier[{extra}]'")
+
+
+class IntervalError(ClassifierError):
+    """Time bins are too narrow for the span of the capture."""
+
+    status = ExitStatus.USAGE
+
+    def __init__(self, interval_s: float, least_s: float) -> None:
+        """Say which interval was asked for, and the least one that is possible."""
+        super().__init__(f"bins of {interval_s:g} s are too many; choose {least_s:.3g} s or more")

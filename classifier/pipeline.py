@@ -113,6 +113,7 @@ def _judged(
     for name, a, b in _SIDES:
         columns[f"client_{name}"], columns[f"server_{name}"] = _sides(facts, a, b, server_is_b)
     columns |= {
+        "server_is_b": pa.array(server_is_b),
         "role": verdicts.role,
         "role_confidence": pa.array(verdicts.confidence),
         "role_evidence": verdicts.evidence,
@@ -130,7 +131,7 @@ def _judged(
 #: Facts that go on as they are.
 _KEPT = [
     *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),
-    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "tunnel", "evicted"),
+    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "tunnel", "evicted", "bin_ns", "bins"),
 ]
 #: Facts of the two ends, as (name, column of a, column of b).
 _SIDES = [

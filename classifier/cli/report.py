@@ -24,6 +24,12 @@ BY = ("service", "server", "client", "port", "vlan", "capture")
         "Rows of each table; the rest is summed up as `other`.  [table: 20; other formats: all]"
     ),
     option(
+        "--interval",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0, min_open=True),
+        help="One table of the services over time, in such bins; with --html those of its chart.",
+    ),
+    option(
         "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."
     ),
     zeek=None,
@@ -34,6 +40,7 @@ def report(
     top: int | None,
     format: str | None,
     output: str | None,
+    interval: float | None,
     html: str | None,
     hosts: str | None,
     **given: Any,
@@ -65,17 +72,19 @@ def report(
         page.check()
         with out.opened(html) as file:
             traffic = chosen(common.read(**given))
-            file.write(Report(traffic, top, hosts=names).to_html().encode())
+            file.write(Report(traffic, top, hosts=names, interval_s=interval).to_html().encode())
         return common.finish(traffic)
+    if interval and by:
+        raise click.UsageError("--interval and --by each ask for a table; choose one")
     if target.is_table:
         traffic = chosen(common.read(**given))
         from classifier.reports.terminal import console, print_report
 
-        print_report(console(), Report(traffic, top or TOP, by, names).to_dict())
+        print_report(console(), Report(traffic, top or TOP, by, names, interval).to_dict())
         return common.finish(traffic)
     with out.opened(target.path) as file:
         traffic = chosen(common.read(**given))
-        found = Report(traffic, top, by, names)
+        found = Report(traffic, top, by, names, interval)
         if target.format == "json":
             file.write(found.to_json().encode() + b"\n")
         else:

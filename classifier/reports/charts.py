@@ -5,6 +5,7 @@ Nothing is told by colour alone: names stand beside the marks, or in a legend an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -50,9 +51,13 @@ def config(theme: str) -> Spec:
     }
 
 
-def all_charts(traffic: Traffic, conversations: pa.Table) -> dict[str, Spec]:
+def all_charts(
+    traffic: Traffic, conversations: pa.Table, timeline: pa.Table, interval_s: float
+) -> dict[str, Spec]:
     """Return the charts by name; one that would be empty is left out."""
     makers: dict[str, Callable[[], Chart | None]] = {
+        "timeline": lambda: over_time(timeline, interval_s),
+        "timeline-log": lambda: over_time(timeline, interval_s, log=True),
         "services": lambda: services(traffic.totals.services()),
         "conversations": lambda: who_talks_to_whom(conversations),
         "evidence": lambda: evidence(traffic),
@@ -68,6 +73,81 @@ def _spec(chart: Chart) -> Spec:
     return spec
 
 
+def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Chart | None:
+    """Draw the bytes per second of the largest services, stacked; with `log` as lines of their own."""
+    rows = timeline.to_pylist()
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        sizes[_named(row)] += row["client_bytes"] + row["server_bytes"]
+    largest = [name for name, _ in sizes.most_common(COLOURS)]
+    sums: Counter[tuple[int, str]] = Counter()
+    for row in rows:
+        name = _named(row) if _named(row) in largest else "other"
+        sums[row["start"].value // 1_000_000, name] += row["client_bytes"] + row["server_bytes"]
+    if not sums:
+        return None
+    order = [*largest, *(["other"] if len(sizes) > COLOURS else [])]
+    values: list[dict[str, Any]] = []
+    below: Counter[int] = Counter()
+    for (start, name), size in sorted(sums.items(), key=lambda item: (item[0][0], order.index(item[0][1]))):
+        if size or not log:
+            low = below[start] / interval_s
+            below[start] += size
+            high = size / interval_s if log else below[start] / interval_s
+            end = start + round(interval_s * 1000)
+            values.append(
+                {
+                    "start": start,
+                    "end": end,
+                    "service": name,
+                    "low": low,
+                    "rate": high,
+                    "bytes": size_text(size),
+                }
+            )
+    zoom = alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]", name="zoom")
+    chart = alt.Chart(_data(values), height=280, width="container")
+    marked = chart.mark_line(point=True) if log else chart.mark_rect()
+    span_s = (max(below) - min(below)) / 1000
+    shown = "%m-%d %H:%M" if span_s > 86_400 else "%H:%M:%S" if span_s > 60 else "%H:%M:%S.%L"
+    encoded: alt.Chart = marked.encode(
+        x=alt.X(
+            "start:T",
+            title="time, UTC",
+            scale=alt.Scale(type="utc"),
+            axis=alt.Axis(format=shown, labelOverlap=True, tickCount=8),
+        ),
+        y=alt.Y(
+            "rate:Q",
+            title="bytes per second",
+            axis=alt.Axis(format="~s", tickCount=5),
+            scale=alt.Scale(type="log") if log else alt.Undefined,
+            stack=None,
+        ),
+        color=alt.Color(
+            "service:N",
+            title=None,
+            scale=alt.Scale(domain=order),
+            legend=alt.Legend(orient="bottom", columns=3, symbolType="square"),
+        ),
+        tooltip=[
+            alt.Tooltip("service:N"),
+            alt.Tooltip("start:T", title="from", format="%Y-%m-%d %H:%M:%S.%L", formatType="utc"),
+            alt.Tooltip("bytes:N"),
+        ],
+    )
+    if not log:
+        encoded = encoded.encode(x2="end:T", y2="low:Q")
+    encoded = encoded.add_params(zoom).properties(
+        autosize=_FIT, description=f"Bytes per second by service, in bins of {interval_s:g} s"
+    )
+    return encoded
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"{row['service'] or '(no rule)'}/{row['proto']}"
+
+
 def services(table: pa.Table) -> Chart | None:
     """Draw the bytes of the largest services, what clients and servers sent one behind the other."""
     rows = [row for row in table.to_pylist() if row["bytes"]]
@@ -76,7 +156,7 @@ def services(table: pa.Table) -> Chart | None:
     shown, rest = rows[:_BARS], rows[_BARS:]
     values = [
         {
-            "service": f"{row['service'] or '(no rule)'}/{row['proto']}",
+            "service": _named(row),
             "sent by": f"{side}s",
             "bytes": int(row[f"{side}_bytes"]),
             "text": size_text(int(row[f"{side}_bytes"])),

@@ -22,16 +22,20 @@ class Report:
     """A report on traffic.
 
     `top` cuts each table to so many rows, the rest summed up as `other`; `by` asks for one table by
-    `service`, `server`, `client`, `port`, `vlan` or `capture` instead of all; `hosts` names addresses.
+    `service`, `server`, `client`, `port`, `vlan` or `capture` instead of all; `hosts` names addresses;
+    `interval_s` is the width of time bins.
     """
 
     traffic: Traffic
     top: int | None = None
     by: str | None = None
     hosts: Hosts | None = None
+    interval_s: float | None = None
 
     def table(self) -> pa.Table:
-        """Return the one table that formats without structure have: by service, or as `by` says."""
+        """Return the one table that formats without structure have: by service, by time, or as `by` says."""
+        if self.interval_s:
+            return self.traffic.over_time(self.interval_s)
         if self.by:
             found, label = self.traffic.breakdown(self.by), "group"
         else:
@@ -41,7 +45,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data."""
-        return summary(self.traffic, self.top, by=self.by, hosts=self.hosts)
+        return summary(self.traffic, self.top, by=self.by, hosts=self.hosts, interval_s=self.interval_s)
 
     def to_json(self) -> str:
         """Return all of it as JSON."""

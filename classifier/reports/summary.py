@@ -44,11 +44,16 @@ LINK_TYPES = {
 
 
 def summary(
-    traffic: Traffic, top: int | None = None, *, by: str | None = None, hosts: Hosts | None = None
+    traffic: Traffic,
+    top: int | None = None,
+    *,
+    by: str | None = None,
+    hosts: Hosts | None = None,
+    interval_s: float | None = None,
 ) -> dict[str, Any]:
     """Return the report as plain data, each table cut to its `top` rows and a row `other`.
 
-    With `by` it has that one table, `groups`, instead of the usual ones.
+    With `by` it has that one table, `groups`, with `interval_s` the services over time, `timeline`.
     """
 
     def named(table: pa.Table) -> list[dict[str, Any]]:
@@ -58,15 +63,38 @@ def summary(
     if by:
         groups = with_filtered(traffic.breakdown(by), "group", traffic.left_out, top)
         return found | {"by": by, "groups": named(groups), "accounting": dict(traffic.accounting)}
+    if interval_s:
+        timeline = rows(traffic.over_time(interval_s))
+        return found | {"timeline": timeline, "accounting": dict(traffic.accounting)}
     totals = traffic.totals
     services = with_filtered(totals.services(), "service", traffic.left_out, top)
     return found | {
         "services": named(services),
+        "over_time": _over_time(traffic, services),
         "servers": named(fold(totals.servers(), top, "server_ip")),
         "clients": named(fold(totals.clients(), top, "client_ip")),
         "attempts": named(fold(totals.attempts(), top, "target_ip")),
         "accounting": dict(traffic.accounting),
     }
+
+
+def _over_time(traffic: Traffic, services: pa.Table) -> dict[str, Any]:
+    """Say how many bytes each listed service had in each time bin."""
+    timeline, interval_ns = traffic.over_time(), round(traffic.interval_s * 1e9)
+    place = pc.divide(timeline["start"].cast(pa.int64()), interval_ns).to_numpy()
+    first = int(place.min()) if len(place) else 0
+    bins = int(place.max()) - first + 1 if len(place) else 0
+    size = pc.add(timeline["client_bytes"], timeline["server_bytes"]).to_numpy()
+    keys = list(zip(timeline["service"].to_pylist(), timeline["proto"].to_pylist(), strict=True))
+    listed = list(zip(services["service"].to_pylist(), services["proto"].to_pylist(), strict=True))
+    bytes_ = {key: [0] * bins for key in listed if key[1]}
+    for key, number, moved in zip(keys, place - first, size, strict=True):
+        if key in bytes_:
+            bytes_[key][number] += int(moved)
+    found = [
+        {"service": service, "proto": proto, "bytes": counts} for (service, proto), counts in bytes_.items()
+    ]
+    return {"interval_s": traffic.interval_s, "begin": time_text(first * interval_ns), "services": found}
 
 
 def _head(traffic: Traffic) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -20,6 +20,8 @@ Row = dict[str, Any]
 PIPE_WIDTH = 200
 #: Blanks between columns.
 GAP = 2
+#: Characters of a curve over time.
+SPARK_WIDTH = 20
 #: Text that is wider may be folded before a column is left out for it.
 TEXT_WIDTH = 21
 
@@ -106,11 +108,33 @@ def print_report(out: Console, report: Row) -> None:
         show(out, f"By {by}", _GROUPS, report["groups"])
         _print_accounting(out, report)
         return
-    show(out, "Services", _SERVICES, (row for row in report["services"] if row["flows"]))
+    if "timeline" in report:
+        show(out, "Services over time", _TIMELINE, report["timeline"])
+        _print_accounting(out, report)
+        return
+    curves = {(row["service"], row["proto"]): row["bytes"] for row in report["over_time"]["services"]}
+    served = [row for row in report["services"] if row["flows"]]
+    described = [
+        row | {"curve": sparkline(curves.get((row["service"], row["proto"]), []), out.encoding)}
+        for row in served
+    ]
+    show(out, "Services", _SERVICES, described)
     show(out, "Servers", SERVERS, report["servers"])
     show(out, "Clients", _CLIENTS, report["clients"])
     show(out, "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"])
     _print_accounting(out, report)
+
+
+def sparkline(values: Sequence[int], encoding: str = "utf-8") -> str:
+    """Draw a curve in one line: the higher the more, a blank for nothing."""
+    if not any(values):
+        return ""
+    width = min(len(values), SPARK_WIDTH)
+    edges = [len(values) * place // width for place in range(width + 1)]
+    sums = [sum(values[begin:end]) for begin, end in pairwise(edges)]
+    signs = "▁▂▃▄▅▆▇█" if encoding.startswith("utf") else ".:-=+*%#"
+    top = max(sums)
+    return "".join(signs[(value * len(signs) - 1) // top] if value else " " for value in sums).rstrip()
 
 
 def _print_head(out: Console, report: Row) -> None:
@@ -223,6 +247,17 @@ _SERVICES = [
     _number("ambiguous", "ambiguous", 5),
     _number("servers", "Servers", 6),
     _number("clients", "Clients", 7),
+    Column("Over time", lambda row: row["curve"], spare=10),
+]
+
+_TIMELINE = [
+    _time("start", 0),
+    Column("Service", lambda row: f"{row['service'] or '(no rule)'}/{row['proto']}", folds=True),
+    _number("flows", "Flows"),
+    _size("client_bytes", "from clients"),
+    _size("server_bytes", "from servers"),
+    _number("client_packets", "packets of clients", 2),
+    _number("server_packets", "packets of servers", 1),
 ]
 
 _GROUPS = [

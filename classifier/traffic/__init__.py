@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from classifier.errors import CaptureError, ExitStatus
+from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
 from classifier.traffic.breakdown import BY, Groups, breakdown
 from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
+from classifier.traffic.timeline import MOST_BINS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 
 if TYPE_CHECKING:
@@ -125,13 +126,42 @@ class Traffic:
         return self._sums[1]
 
     @cached_property
-    def _sums(self) -> tuple[Totals, Overview]:
+    def timeline(self) -> pd.DataFrame:
+        """Packets and bytes per time bin and service; `over_time` lets you choose the bins."""
+        return _frame(self.over_time())
+
+    def over_time(self, interval_s: float | None = None) -> pa.Table:
+        """Sum up packets and bytes per service in bins of so many seconds.
+
+        Without an interval there are at most 120 bins, as wide as a power of two times a 64th of a
+        second: then the sums are exact, else a flow's traffic may be spread evenly over its own bins.
+        """
+        if interval_s is None:
+            return self._sums[2].table()
+        interval_ns = round(interval_s * 1e9)
+        span_ns = self.metered.end_ns - self.metered.begin_ns
+        if interval_ns < 1 or span_ns // interval_ns >= MOST_BINS:
+            raise IntervalError(interval_s, span_ns / 1e9 / MOST_BINS)
+        timeline = Timeline(interval_ns)
+        for judged in self._selected():
+            timeline.add(judged)
+        return timeline.table()
+
+    @cached_property
+    def _sums(self) -> tuple[Totals, Overview, Timeline]:
         """All sums, in one pass over the flows."""
         totals, overview = Totals(), Overview()
+        timeline = Timeline(usual_interval_ns(self.metered.begin_ns, self.metered.end_ns))
         for judged in self._selected():
             totals.add(judged)
             overview.add(judged)
-        return totals, overview
+            timeline.add(judged)
+        return totals, overview, timeline
+
+    @property
+    def interval_s(self) -> float:
+        """The width of the bins of `timeline`, in seconds."""
+        return self._sums[2].interval_ns / 1e9
 
     def breakdown(self, by: str) -> pa.Table:
         """Sum up the flows by `service`, `server`, `client`, `port`, `vlan` or `capture`.

@@ -32,7 +32,7 @@ SUMMARY = {
         "evicted",
         "problems",
     ),
-    *("flows", "services", "servers", "clients", "attempts", "accounting"),
+    *("flows", "services", "over_time", "servers", "clients", "attempts", "accounting"),
 }
 LISTS = [field.name for field in SCHEMA if pa.types.is_list(field.type)]
 

@@ -145,7 +145,7 @@ def test_text_can_be_read(chromium: Any, office: Path) -> None:
     for look in ("light", "dark"):
         visit = Visit(chromium, office, **LOOKS[look])
         pairs = visit.page.evaluate(
-            """() => [...document.querySelectorAll('h1, h2, dt, dd, a, p, th, td, small, input, select, label')]
+            """() => [...document.querySelectorAll('h1,h2,dt,dd,a,p,th,td,small,input,select,label')]
             .filter((element) => element.getClientRects().length && element.textContent.trim())
             .map((element) => {
               let behind = element, paper = '';

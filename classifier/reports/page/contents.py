@@ -48,7 +48,12 @@ def contents(report: Report) -> dict[str, Any]:
         "facts": _facts(said, traffic),
         "notes": _notes(said),
         "known": _known(traffic),
-        "charts": charts.all_charts(traffic, conversations),
+        "charts": charts.all_charts(
+            traffic,
+            conversations,
+            traffic.over_time(report.interval_s),
+            report.interval_s or traffic.interval_s,
+        ),
         "themes": {theme: charts.config(theme) for theme in ("light", "dark")},
         "tables": [
             _table("services", "Services", said["services"], _SERVICES, len(said["services"])),

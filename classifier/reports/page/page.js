@@ -143,8 +143,10 @@
 
   function charts(data) {
     const places = [];
-    for (const [name, specs] of Object.entries(data.charts)) {
-      const variants = Array.isArray(specs) ? specs : [{ title: "", spec: specs }];
+    for (const [name, spec] of Object.entries(data.charts)) {
+      if (name.endsWith("-log")) continue;
+      const other = data.charts[`${name}-log`];
+      const variants = [{ title: "Linear, stacked", spec }, ...(other ? [{ title: "Logarithmic", spec: other }] : [])];
       const place = element("div", { class: "chart" });
       const shown = { place, name, spec: variants[0].spec };
       const choice = variants.length > 1 ? element("div", { class: "choice", role: "group", "aria-label": "Scale" }) : null;
@@ -159,7 +161,7 @@
       }
       const extra = name === "evidence" ? known(data.known) : null;
       const check = name === "evidence" && data.self_check ? element("p", {}, data.self_check) : null;
-      section(name === "services" ? "services-chart" : name, titles[name], check, extra, choice, element("div", { class: "scroll" }, place));
+      section(name === "services" ? "services-chart" : name, titles[name], check, extra, choice, element("div", { class: "scroll" }, place), name === "timeline" ? element("p", { class: "remark" }, "Drag to move, Shift and wheel to zoom, double-click to see all. Traffic that came to nothing is (attempts).") : null);
       places.push(shown);
     }
     return places;

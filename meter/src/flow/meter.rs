@@ -248,7 +248,7 @@ impl Meter {
     fn emit(&mut self, place: usize) {
         let row = &self.rows[place];
         self.finished.push(row);
-        self.finished_bins.push(&self.tracks.end(place as u32, row));
+        self.finished_bins.push(self.tracks.end(place as u32, row));
     }
 
     /// A place for a new flow.

@@ -51,7 +51,7 @@ impl Columns {
         let width_ns = BASE_NS << bins.level;
         self.width.append_value(width_ns);
         let filled = if bins.filled.len() > 1 { &bins.filled[..] } else { &[] };
-        for (number, counts) in filled {
+        for (number, counts) in filled.iter().rev() {
             self.start.append_value(number.saturating_mul(width_ns));
             let values = [counts.packets_ab, counts.packets_ba, counts.bytes_ab, counts.bytes_ba];
             for (builder, value) in self.counts.iter_mut().zip(values) {
@@ -114,7 +114,7 @@ pub fn bins_of(batch: &RecordBatch, rows: &[Row]) -> Result<Vec<Bins>, ArrowErro
         let bins = list.as_struct();
         let start = bins.column(0).as_primitive::<Int64Type>();
         let count = |place: usize, bin| bins.column(place).as_primitive::<UInt64Type>().value(bin);
-        for bin in 0..bins.len() {
+        for bin in (0..bins.len()).rev() {
             let counts = Counts {
                 packets_ab: count(1, bin),
                 packets_ba: count(2, bin),

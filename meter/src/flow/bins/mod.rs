@@ -74,13 +74,19 @@ fn number(time_ns: i64, level: u32) -> i64 {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bins {
     level: u32,
-    /// By number, those with packets only.
+    /// Those with packets, the latest first.
     filled: Vec<(i64, Counts)>,
 }
 
 impl Bins {
     fn new(level: u32) -> Self {
         Self { level, filled: Vec::new() }
+    }
+
+    /// Forgets all, but not the room for it.
+    fn begin(&mut self, level: u32) {
+        self.level = level;
+        self.filled.clear();
     }
 
     /// Adds what was seen in the bin of a time.
@@ -91,7 +97,12 @@ impl Bins {
     }
 
     fn add(&mut self, number: i64, counts: &Counts) {
-        match self.filled.binary_search_by_key(&number, |bin| bin.0) {
+        // Mostly they come in order.
+        if self.filled.last().is_none_or(|last| number < last.0) {
+            self.filled.push((number, *counts));
+            return;
+        }
+        match self.filled.binary_search_by(|bin| number.cmp(&bin.0)) {
             Ok(place) => self.filled[place].1.add(counts),
             Err(place) => self.filled.insert(place, (number, *counts)),
         }

@@ -29,6 +29,8 @@ pub struct Tracks {
     span_ns: Option<(i64, i64)>,
     /// The bin of the latest packet.
     bin_ns: (i64, i64),
+    /// Those of the flow that ended last.
+    ended: Bins,
 }
 
 impl Default for Tracks {
@@ -40,6 +42,7 @@ impl Default for Tracks {
             level: 0,
             span_ns: None,
             bin_ns: (0, -1),
+            ended: Bins::default(),
         }
     }
 }
@@ -101,24 +104,24 @@ impl Tracks {
     }
 
     /// Ends the flow at a place: its bins, as wide as they are now.
-    pub fn end(&mut self, place: u32, row: &Row) -> Bins {
+    pub fn end(&mut self, place: u32, row: &Row) -> &Bins {
         let mut latest = self.of_place.get_mut(place as usize).map_or(NONE, |at| std::mem::replace(at, NONE));
-        let mut bins = Bins::new(self.level);
         let mut sums = Counts::of(row);
         let mut time_ns = row.last_seen_ns;
+        self.ended.begin(self.level);
         // Backwards: what came apart is not in the sums of the bin it was seen in.
         while let Some(entry) = self.entries.get(latest as usize) {
             if entry.apart {
-                bins.add_at(entry.time_ns, &entry.counts);
+                self.ended.add_at(entry.time_ns, &entry.counts);
                 sums = sums.since(&entry.counts);
             } else {
-                bins.add_at(time_ns, &sums.since(&entry.counts));
+                self.ended.add_at(time_ns, &sums.since(&entry.counts));
                 (sums, time_ns) = (entry.counts, entry.time_ns);
             }
             self.vacant.push(latest);
             latest = entry.before;
         }
-        bins.add_at(time_ns, &sums);
-        bins
+        self.ended.add_at(time_ns, &sums);
+        &self.ended
     }
 }

@@ -1,0 +1,169 @@
+"""The traffic over time: packets and bytes per service and bin.
+
+The meter keeps each flow's traffic in bins of its own. Where they are no wider than the bins asked for,
+and these are a multiple of them, sums are exact; a wider one is spread evenly over the time it covers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.flows.table import PROTOCOLS
+from classifier.traffic.grouping import Grouping
+from classifier.traffic.totals import ATTEMPTS, measured
+
+#: The meter's narrowest bins: a 64th of a second.
+BASE_NS = 1_000_000_000 // 64
+#: So many bins a timeline has if no interval is given …
+USUAL_BINS = 120
+#: … and at most.
+MOST_BINS = 100_000
+#: Stands for the services of flows that came to nothing.
+ATTEMPTED = "(attempts)"
+_SUMS = ["flows", "client_packets", "server_packets", "client_bytes", "server_bytes"]
+_KEYS = ["service", "proto", "bin"]
+#: Rows are merged when so many have piled up.
+_MERGE_ROWS = 200_000
+_MOST_NS = 2**63 - 1
+
+SCHEMA = pa.schema(
+    [
+        pa.field("start", pa.timestamp("ns", tz="UTC"), False, {"doc": "when the bin begins"}),
+        pa.field("service", pa.string(), True, {"doc": "as in the services; (attempts) for those of all"}),
+        pa.field("proto", pa.string(), False, {"doc": "transport"}),
+        pa.field("flows", pa.uint64(), False, {"doc": "flows that had packets in the bin"}),
+        pa.field("client_packets", pa.uint64(), False, {"doc": "packets sent by clients"}),
+        pa.field("server_packets", pa.uint64(), False, {"doc": "packets sent by servers"}),
+        pa.field("client_bytes", pa.uint64(), False, {"doc": "IP bytes sent by clients"}),
+        pa.field("server_bytes", pa.uint64(), False, {"doc": "IP bytes sent by servers"}),
+    ]
+)
+_Numbers = npt.NDArray[np.int64]
+
+
+def usual_interval_ns(begin_ns: int, end_ns: int) -> int:
+    """Return a width of bins that gives no more than `USUAL_BINS`, and exact sums."""
+    interval_ns = BASE_NS
+    while end_ns // interval_ns - begin_ns // interval_ns >= USUAL_BINS:
+        interval_ns *= 2
+    return interval_ns
+
+
+class Timeline:
+    """Adds up judged flows in bins that begin at multiples of `interval_ns` since 1970 UTC."""
+
+    def __init__(self, interval_ns: int) -> None:
+        """Start at nothing."""
+        self.interval_ns = interval_ns
+        self._pieces: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, judged: pa.RecordBatch) -> None:
+        """Add a batch of judged flows."""
+        flow, begin, end, counts = _binned(judged)
+        part, place, shares = _spread(begin, end, self.interval_ns)
+        tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
+        label = pc.if_else(tried, ATTEMPTED, measured(judged)["service"].combine_chunks())
+        of_flow = pa.array(flow[part])
+        shared = {name: _share(values, part, shares) for name, values in counts.items()}
+        table = pa.table(
+            {
+                "service": label.dictionary_encode().take(of_flow),
+                "proto": judged["proto"].take(of_flow),
+                "bin": pa.array(place),
+                "flows": pa.array(np.ones(len(part), dtype=np.uint64)),
+                **{name: pa.array(values) for name, values in shared.items()},
+            }
+        ).filter(pa.array(np.logical_or.reduce([values > 0 for values in shared.values()])))
+        self._pieces.append(_added(table))
+        self._rows += self._pieces[-1].num_rows
+        if self._rows > _MERGE_ROWS:
+            self._rows = self._merged().num_rows
+
+    def _merged(self) -> pa.Table:
+        if len(self._pieces) > 1:
+            self._pieces = [_added(pa.concat_tables(self._pieces))]
+        return self._pieces[0]
+
+    def table(self) -> pa.Table:
+        """Return a row for each bin and service with packets, by time, most bytes first."""
+        if not self._pieces:
+            return SCHEMA.empty_table()
+        merged = self._merged()
+        starts = merged["bin"].to_numpy() * self.interval_ns
+        columns = {
+            "start": pa.array(starts).cast(SCHEMA.field("start").type),
+            "service": merged["service"],
+            "proto": pa.array([PROTOCOLS[number] for number in merged["proto"].to_pylist()], pa.string()),
+            **{name: merged[name] for name in _SUMS},
+        }
+        table = pa.table(columns, schema=SCHEMA)
+        size = pc.add(table["client_bytes"], table["server_bytes"])
+        order = [
+            ("start", "ascending"),
+            ("size", "descending"),
+            ("service", "ascending"),
+            ("proto", "ascending"),
+        ]
+        return table.append_column("size", size).sort_by(order).select(SCHEMA.names)
+
+
+def _binned(judged: pa.RecordBatch) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Numbers]]:
+    """Return all bins of n flows: the flow's row, begin and end in nanoseconds, counts by side."""
+    lists, first = judged["bins"], judged["first_seen_ns"].to_numpy()
+    last = judged["last_seen_ns"].to_numpy()
+    lengths = pc.list_value_length(lists).to_numpy()
+    values, width = lists.flatten(), judged["bin_ns"].to_numpy()
+    several = np.repeat(np.arange(judged.num_rows), lengths)
+    single = np.flatnonzero(lengths == 0)
+    flow = np.concatenate([several, single])
+    start = np.concatenate([values.field("start_ns").to_numpy(), first[single]])
+    # No wider than the flow itself.
+    begin = np.maximum(start, first[flow])
+    end = np.minimum(np.minimum(start, _MOST_NS - width[flow]) + width[flow] - 1, last[flow])
+    end = np.concatenate([end[: len(several)], last[single]])
+    b_serves = judged["server_is_b"].to_numpy(zero_copy_only=False)[several]
+    counts = {}
+    for unit in ("packets", "bytes"):
+        ab, ba = (values.field(f"{unit}_{way}").to_numpy() for way in ("ab", "ba"))
+        for side, numbers in (("client", np.where(b_serves, ab, ba)), ("server", np.where(b_serves, ba, ab))):
+            whole = judged[f"{side}_{unit}"].to_numpy()[single]
+            counts[f"{side}_{unit}"] = np.concatenate([numbers, whole]).astype(np.int64)
+    return flow, begin, np.maximum(end, begin), counts
+
+
+def _spread(
+    begin: _Numbers, end: _Numbers, interval_ns: int
+) -> tuple[_Numbers, _Numbers, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Cut spans of time at multiples of the interval.
+
+    Returns for each part its span and its place, and which share of the span is over before and after it.
+    """
+    first, last = begin // interval_ns, end // interval_ns
+    parts = last - first + 1
+    span = np.repeat(np.arange(len(begin)), parts)
+    place = first[span] + np.arange(len(span)) - np.repeat(np.cumsum(parts) - parts, parts)
+    length = (end - begin + 1).astype(float)[span]
+    since = (place - first[span]).astype(float) * interval_ns - (begin - first * interval_ns)[span]
+    before = np.clip(since / length, 0, 1)
+    after = np.where(place == last[span], 1.0, np.clip((since + interval_ns) / length, 0, 1))
+    return span, place, (before, after)
+
+
+def _share(
+    values: _Numbers, part: _Numbers, shares: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+) -> npt.NDArray[np.uint64]:
+    """Share out whole numbers so that their sums stay what they are."""
+    before, after = shares
+    whole = values[part]
+    upto = np.where(after >= 1, whole, np.floor(whole * after).astype(np.int64))
+    return (upto - np.where(before >= 1, whole, np.floor(whole * before).astype(np.int64))).astype(np.uint64)
+
+
+def _added(table: pa.Table) -> pa.Table:
+    plain = table.set_column(0, "service", table["service"].cast(pa.string()))
+    by = Grouping(plain, _KEYS)
+    return pa.table({**by.keys(*_KEYS), **by.sums(*_SUMS)})
