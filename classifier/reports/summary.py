@@ -20,6 +20,7 @@ REASONS = {
     "encrypted": "encrypted (ESP, Wi-Fi, MACsec)",
     "aggregate": "802.11 aggregates of several packets",
     "later_fragment": "IP fragments without their first",
+    "duplicate": "copies of another packet, left out",
     "too_deep": "with more headers inside one another than are followed",
     "cut_short": "with headers cut off by the snap length",
     "damaged_link": "with a damaged link or tunnel header",
@@ -56,6 +57,8 @@ def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
         "wire_bytes": metered.wire_bytes,
         "dropped": metered.dropped,
         "evicted": metered.evicted,
+        "duplicates": metered.duplicates,
+        "bad_checksums": metered.bad_checksums,
         "problems": [str(problem) for problem in traffic.problems],
         "flows": {"total": sum(counted.values())} | counted,
         "services": rows(fold(services, top, "service")),
@@ -80,7 +83,7 @@ def nothing_decoded(traffic: Traffic) -> str | None:
         f"link type {number}" + (f" ({LINK_TYPES[number]})" if number in LINK_TYPES else "")
         for number in sorted(traffic.metered.unread_link_types)
     ]
-    hint = f"; {', '.join(unread)} isn't read: convert it to Ethernet or raw IP" if unread else ""
+    hint = f"; {', '.join(unread)} isn't read here; scapy may: --via scapy" if unread else ""
     return f"no TCP or UDP in {counts['packets']:,} packets: {', '.join(reasons)}{hint}"
 
 

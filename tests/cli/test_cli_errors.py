@@ -103,7 +103,7 @@ def test_an_empty_pipe() -> None:
 def test_random_bytes(tmp_path: Path) -> None:
     (tmp_path / "noise.pcap").write_bytes(b"\x98" + random.Random(1).randbytes(5000))
     line = refused(run("noise.pcap", cwd=tmp_path), ExitStatus.NOT_A_CAPTURE)
-    assert re.match(r"noise\.pcap: not a capture \(starts 98( \w\w){3}, .*\); .*editcap", line)
+    assert re.match(r"noise\.pcap: not a capture \(starts 98( \w\w){3}, .*\); .*--via tshark", line)
 
 
 def test_a_text_file(tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ pub fn check(input: &[u8]) {
         Idle { tcp_ns: 300_000_000_000, udp_ns: 120_000_000_000 }
     };
     for decapsulate in [true, false] {
-        let options = Options { idle, most_flows: pick(&MOST_FLOWS, setting >> 1), decapsulate };
+        let most_flows = pick(&MOST_FLOWS, setting >> 1);
+        let (dedup, verify_checksums) = (setting & 0x40 != 0, setting & 0x80 != 0);
+        let options = Options { idle, most_flows, decapsulate, dedup, verify_checksums };
         let whole = metered(&sent, options);
         let together = stitched(&whole.rows, &idle);
 

@@ -2,9 +2,9 @@
 
 use super::tunnel::{self, Inside, Path, Shim, gre, macsec, mpls, pbb};
 use super::{
-    Address, Aside, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw, Fragment, Next,
-    Packet, Segment, Transport, Unmetered, dccp, ethernet, icmp, ieee80211, ipv4, ipv6, link, ppp, sctp, tcp,
-    udp,
+    Address, Aside, BadChecksums, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw,
+    Fragment, Identity, Next, Packet, Segment, Transport, Unmetered, checksum, dccp, ethernet, icmp,
+    ieee80211, ipv4, ipv6, link, ppp, sctp, tcp, udp,
 };
 
 /// More headers than any network stacks inside one another.
@@ -21,6 +21,10 @@ pub struct Internet<'a> {
     pub ip_bytes: Option<u32>,
     /// Bytes of the IP header and its extension headers.
     pub header_bytes: u32,
+    /// Time to live, hop limit.
+    pub hops: u8,
+    /// Its checksum was verified, and is wrong.
+    pub bad_header: bool,
     pub identification: u32,
     pub fragment_offset: u32,
     pub more_fragments: bool,
@@ -42,6 +46,8 @@ struct Walk<'a> {
     /// Inside an IP packet already.
     inside_ip: bool,
     decapsulate: bool,
+    /// Verify checksums.
+    verify: bool,
 }
 
 /// The packet with ports in a frame, or what is there instead.
@@ -53,21 +59,39 @@ struct Walk<'a> {
 /// The reason under which the frame is counted, or a fragment or ICMP error, which tell something of a flow.
 #[inline]
 pub fn decode(link_type: u16, data: &[u8], wire_bytes: u32, decapsulate: bool) -> Result<Packet, Aside<'_>> {
-    let walk = Walk {
-        rest: data,
-        wire_bytes: wire_bytes.max(data.len() as u32),
-        cut: data.len() < wire_bytes as usize,
-        headers: 0,
-        vlan: None,
-        tunnel: Path::default(),
-        network_id: 0,
-        inside_ip: false,
-        decapsulate,
-    };
-    walk.link(link_type)
+    Walk::new(data, wire_bytes, decapsulate).link(link_type)
+}
+
+/// The same, with checksums verified: that takes longer than everything else together.
+///
+/// # Errors
+/// As those of [`decode`].
+pub fn decode_verified(
+    link_type: u16,
+    data: &[u8],
+    wire_bytes: u32,
+    decapsulate: bool,
+) -> Result<Packet, Aside<'_>> {
+    Walk { verify: true, ..Walk::new(data, wire_bytes, decapsulate) }.link(link_type)
 }
 
 impl<'a> Walk<'a> {
+    #[inline]
+    fn new(data: &'a [u8], wire_bytes: u32, decapsulate: bool) -> Self {
+        Self {
+            rest: data,
+            wire_bytes: wire_bytes.max(data.len() as u32),
+            cut: data.len() < wire_bytes as usize,
+            headers: 0,
+            vlan: None,
+            tunnel: Path::default(),
+            network_id: 0,
+            inside_ip: false,
+            decapsulate,
+            verify: false,
+        }
+    }
+
     /// Whether the wire or the snap length is to blame for a flaw.
     fn blame(&self, flaw: Flaw, damaged: Unmetered) -> Unmetered {
         if flaw == Flaw::Short && self.cut && self.rest.len() < self.wire_bytes as usize {
@@ -190,7 +214,11 @@ impl<'a> Walk<'a> {
             6 => ipv6::internet(self.rest),
             _ => Err(Flaw::Damaged),
         };
-        let internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+        let mut internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+        if self.verify && version == 4 {
+            let header = &self.rest[..internet.header_bytes as usize];
+            internet.bad_header = checksum::is_bad_header(header);
+        }
         if self.inside_ip {
             self.tunnel = self.tunnel.with(Shim::Ip).ok_or(Unmetered::TooDeep)?;
         }
@@ -237,6 +265,14 @@ impl<'a> Walk<'a> {
         let flaw = |flaw| self.blame(flaw, Unmetered::DamagedTransport);
         let packet =
             |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
+                let bad_checksums = if self.verify {
+                    checksum::bad(internet, self.rest, self.wire_bytes)
+                } else {
+                    BadChecksums::default()
+                };
+                let sequenced = transport == Transport::Tcp
+                    && (self.wire_bytes > header_bytes
+                        || segment.is_some_and(|segment| segment.flags.syn() || segment.flags.fin()));
                 Ok(Packet {
                     ends: Ends {
                         ip_version: internet.ip_version,
@@ -257,6 +293,8 @@ impl<'a> Walk<'a> {
                         tunnel: self.tunnel,
                         segment,
                     },
+                    identity: Identity::new(internet, ip_bytes, self.rest, sequenced),
+                    bad_checksums,
                 })
             };
         match internet.protocol {
@@ -358,6 +396,8 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
         protocol: datagram.protocol,
         ip_bytes: None,
         header_bytes: 0,
+        hops: 0,
+        bad_header: false,
         identification: datagram.identification,
         fragment_offset: 0,
         more_fragments: false,
@@ -374,15 +414,12 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
     }
     let passed = (start.len() - internet.rest.len()) as u32;
     let walk = Walk {
-        rest: internet.rest,
-        wire_bytes: u32::MAX - passed, // the rest is in other fragments
-        cut: true,
-        headers: 0,
         vlan: fragment.vlan,
         tunnel: fragment.tunnel,
         network_id: datagram.network_id,
         inside_ip: true,
-        decapsulate: false,
+        // The rest is in other fragments.
+        ..Walk::new(internet.rest, u32::MAX - passed, false)
     };
     match walk.transport(&internet, fragment.ip_bytes) {
         Ok(packet) => Ok(packet),

@@ -20,9 +20,11 @@ fn every_tunnel_leads_to_the_packet_inside() {
 
 #[test]
 fn tunnels_over_ip_may_stay_closed() {
-    fn closed(frame: &[u8]) -> Result<Packet, Aside<'_>> {
-        crate::wire::decode(RAW, frame, frame.len() as u32, false)
+    fn unopened(link_type: u16, frame: &[u8]) -> Result<Packet, Aside<'_>> {
+        let decoded = crate::wire::decode(link_type, frame, frame.len() as u32, false);
+        decoded.map(|packet| Packet { identity: Identity::default(), ..packet })
     }
+    let closed = |frame| unopened(RAW, frame);
     for carrier in tunnels(IPV4).iter().filter(|carrier| carrier.link_type == RAW) {
         let frame = carrier.frame(&ipv4(TCP, &tcp(3)));
         if carrier.over_udp && frame[9] == UDP {
@@ -33,7 +35,7 @@ fn tunnels_over_ip_may_stay_closed() {
         }
     }
     let behind_label = ethernet(0x8847, &[&[0, 0, 1, 64][..], &ipv4(TCP, &tcp(3))].concat());
-    let opened = crate::wire::decode(ETHERNET, &behind_label, behind_label.len() as u32, false);
+    let opened = unopened(ETHERNET, &behind_label);
     assert_eq!(opened, Ok(in_tunnel("mpls", 0, packet(4, Transport::Tcp, 43, 3))), "not over IP");
     let authenticated = ipv4(AUTHENTICATION, &extension(AUTHENTICATION, TCP, 1, &tcp(3)));
     assert_eq!(closed(&authenticated), Ok(packet(4, Transport::Tcp, 63, 3)), "authentication is no tunnel");
