@@ -193,8 +193,10 @@ impl<'a> Walk<'a> {
             0x88e5 => shim(Shim::Macsec, macsec::next(self.rest)),
             0x88e7 => shim(Shim::Pbb, pbb::next(self.rest)),
             length if length < ethernet::LEAST_ETHERTYPE => {
-                let length = usize::from(length).min(self.rest.len());
-                self.follow((Behind::Llc, &self.rest[..length]))
+                // What is behind is padding, or a trailer, also where the snap length cut it.
+                self.rest = &self.rest[..self.rest.len().min(length.into())];
+                self.wire_bytes = self.wire_bytes.min(length.into());
+                self.follow((Behind::Llc, self.rest))
             }
             _ => Err(Unmetered::NotIp.into()),
         }
