@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from classifier import handshake, roles, services, sources
 from classifier._meter import Reader
-from classifier.flows.stitch import stitch
 from classifier.errors import CaptureError, ExitStatus
+from classifier.flows.stitch import stitch
 from classifier.sources import Input, Options, Source, Via
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered

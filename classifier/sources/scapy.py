@@ -36,7 +36,7 @@ class ScapyFile(io.RawIOBase):
             raise CaptureError(name, INSTALL, status=ExitStatus.NO_INPUT) from None
         logging.getLogger("scapy").setLevel(logging.CRITICAL)
         try:
-            self._reader = RawPcapReader(source)
+            self._reader = RawPcapReader(source)  # type: ignore[arg-type]  # takes files, too
         except (Scapy_Exception, EOFError) as error:
             hint = "Wireshark reads more formats: --via tshark"
             raise CaptureError(name, f"scapy: {error}; {hint}") from None
@@ -90,7 +90,8 @@ def _frames(reader: Any) -> Iterator[_Frame]:
             link_type = reader.linktype
             time_ns = about.sec * _NS + about.usec * (_NS // per_second)
         layer = conf.l2types.num2layer.get(link_type)
-        packet = layer(data, stop_dissection_after=(IP, IPv6)) if layer and data else None
+        stop: Any = (IP, IPv6)
+        packet = layer(data, stop_dissection_after=stop) if layer and data else None
         while packet and not isinstance(packet, IP | IPv6):
             packet = packet.payload
         if packet:

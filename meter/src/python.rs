@@ -262,6 +262,7 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
     (kind, error.offset, error.message.clone())
 }
 
+#[allow(clippy::too_many_arguments)] // named ones, in Python
 #[pyfunction]
 #[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
 fn read(

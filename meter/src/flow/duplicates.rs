@@ -23,11 +23,11 @@ struct Seen {
 }
 
 /// The packets seen lately.
-pub struct Duplicates(Box<[Seen; PLACES]>);
+pub struct Duplicates(Vec<Seen>);
 
 impl Default for Duplicates {
     fn default() -> Self {
-        Self(Box::new([Seen::default(); PLACES]))
+        Self(vec![Seen::default(); PLACES])
     }
 }
 

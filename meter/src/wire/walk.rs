@@ -32,6 +32,7 @@ pub struct Internet<'a> {
 }
 
 /// Where the walk stands: what is left of the frame, and what was passed on the way.
+#[allow(clippy::struct_excessive_bools)] // each says something of its own
 #[derive(Clone, Copy)]
 struct Walk<'a> {
     rest: &'a [u8],

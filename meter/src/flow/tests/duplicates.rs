@@ -124,8 +124,8 @@ proptest! {
     /// The law of stitching holds for copies as well, where no pair is astride a cut.
     #[test]
     fn a_pair_is_found_whatever_came_before(hosts in prop::collection::vec(1_u8..=255, 0..60)) {
-        let before = hosts.iter().enumerate().map(|(at, &host)| {
-            (at as i64, u16::from(host), 64, udp(0, &format!("a{host}>b")).ip())
+        let before = hosts.iter().zip(0..).map(|(&host, at)| {
+            (at, u16::from(host), 64, udp(0, &format!("a{host}>b")).ip())
         });
         let before: Vec<_> = before.collect();
         let pair = [(100, 999, 64, datagram()), (101, 999, 64, datagram())];

@@ -186,7 +186,9 @@ pub fn history(row: &Row) -> String {
 /// Rows as a set: those that make a difference in any column stand in one order. Copies are left out: of a
 /// pair astride a cut the law says nothing.
 pub fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
-    rows.iter_mut().for_each(|row| row.duplicates = 0);
+    for row in &mut rows {
+        row.duplicates = 0;
+    }
     rows.sort_by_cached_key(|row| format!("{row:?}"));
     rows
 }
