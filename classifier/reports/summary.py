@@ -28,9 +28,8 @@ REASONS = {
     "damaged_transport": "with a damaged transport header",
 }
 
-#: Names of link types that captures often have and this program doesn't read.
+#: Names of link types that captures often have and that carry no IP.
 LINK_TYPES = {
-    147: "private use",
     187: "Bluetooth",
     189: "USB",
     195: "802.15.4",
@@ -79,12 +78,13 @@ def nothing_decoded(traffic: Traffic) -> str | None:
         for reason, packets in counts.items()
         if reason in REASONS and packets
     ]
-    unread = [
-        f"link type {number}" + (f" ({LINK_TYPES[number]})" if number in LINK_TYPES else "")
+    hints = [
+        f"link type {number} ({LINK_TYPES[number]}) has no IP"
+        if number in LINK_TYPES
+        else f"link type {number} isn't read here, but perhaps by scapy: --via scapy"
         for number in sorted(traffic.metered.unread_link_types)
     ]
-    hint = f"; {', '.join(unread)} isn't read here; scapy may: --via scapy" if unread else ""
-    return f"no TCP or UDP in {counts['packets']:,} packets: {', '.join(reasons)}{hint}"
+    return "; ".join([f"no TCP or UDP in {counts['packets']:,} packets: {', '.join(reasons)}", *hints])
 
 
 def time_text(time_ns: int) -> str:

@@ -142,8 +142,8 @@ def _print_accounting(out: Console, report: Row) -> None:
     if bad is not None:
         out.print(
             Text(
-                f"Wrong checksums: {bad['ipv4_header']:,} of IPv4 headers, {bad['transport']:,} of TCP and UDP"
-                " (normal where the capturing machine sends)"
+                f"Wrong checksums: {bad['ipv4_header']:,} of IPv4 headers, {bad['transport']:,} of TCP and "
+                "UDP (normal where the capturing machine sends)"
             )
         )
 
