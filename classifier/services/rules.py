@@ -56,7 +56,9 @@ class Rules:
             for key in () if service.networks else _keys(service.spans):
                 by_port.setdefault(key, []).append(service)
         #: The candidates of each (IP protocol, port), likeliest first, without those in `bound`.
-        self.by_port = {key: tuple(sorted(found, key=_rank)) for key, found in by_port.items()}
+        self.by_port = {
+            key: tuple(sorted(found, key=_rank) if len(found) > 1 else found) for key, found in by_port.items()
+        }
 
     @classmethod
     def load(cls, user: str | os.PathLike[str] | None = None) -> Rules:
