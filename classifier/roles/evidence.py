@@ -89,7 +89,7 @@ def _port_weight(
     rules: Rules, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.float64]:
     known = {entry["what"]: entry["weight"] for entry in weights()["ports"]["known"]}
-    named = rules.standing(rules.places(proto, port)) > Standing.REGISTERED
+    named = rules.standing(rules.places(proto, port)) >= Standing.MET
     system = port < 1024
     return np.select(
         [_is_caller(proto, port), named & system, named, system],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from classifier.errors import RulesError
-from classifier.services.service import DYNAMIC, TRANSPORTS, Span
+from classifier.services.service import DYNAMIC, TRANSPORT_NAMES, TRANSPORTS, Span
 
 FILE = "registry.csv"
 _HEAD = ["ports", "transports", "name"]
@@ -103,9 +103,8 @@ def rows(registry: Registry) -> list[Row]:
 
 def write(registry: Registry, file: TextIO) -> None:
     """Write a registry file."""
-    names = {number: name for name, number in TRANSPORTS.items()}
     out = csv.writer(file, lineterminator="\n")
     out.writerow(_HEAD)
     for row in rows(registry):
         ports = f"{row.first}-{row.last}" if row.last > row.first else row.first
-        out.writerow([ports, " ".join(names[proto] for proto in row.protos), row.name])
+        out.writerow([ports, " ".join(TRANSPORT_NAMES[proto] for proto in row.protos), row.name])

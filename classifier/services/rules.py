@@ -57,7 +57,8 @@ class Rules:
                 by_port.setdefault(key, []).append(service)
         #: The candidates of each (IP protocol, port), likeliest first, without those in `bound`.
         self.by_port = {
-            key: tuple(sorted(found, key=_rank) if len(found) > 1 else found) for key, found in by_port.items()
+            key: tuple(sorted(found, key=_rank) if len(found) > 1 else found)
+            for key, found in by_port.items()
         }
 
     @classmethod

@@ -77,7 +77,7 @@ class Service:
     source: str = "user"
     #: Protocols that it may ride on: seen in the payload, they are no mismatch.
     carriers: tuple[str, ...] = ()
-    #: Names under which payload recognition knows it.
+    #: Protocols that are this service if seen in the payload: its name, its aliases, and others.
     speaks: tuple[str, ...] = ()
     #: Where the rule holds; everywhere, if empty. Only users' rules have networks.
     networks: tuple[Network, ...] = ()
@@ -224,6 +224,6 @@ def service_of(entry: dict[str, Any], users: bool) -> Service:
         description=entry.get("description"),
         source=entry.get("source", "user"),
         carriers=tuple(entry.get("carriers", ())),
-        speaks=tuple(entry.get("speaks", (entry["name"], *entry.get("aliases", ())))),
+        speaks=tuple(dict.fromkeys((entry["name"], *entry.get("aliases", ()), *entry.get("speaks", ())))),
         networks=tuple(ip_network(text) for text in entry.get("addresses", ())),
     )
