@@ -27,10 +27,8 @@ TCP, UDP = TRANSPORTS["tcp"], TRANSPORTS["udp"]
 
 @cache
 def entries() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tomllib.loads((FOLDER / "services.toml").read_text(encoding="utf-8"))[
-        "service"
-    ]
-    return found
+    document = tomllib.loads((FOLDER / "services.toml").read_text(encoding="utf-8"))
+    return list(document["service"])
 
 
 def facts(name: str) -> list[dict[str, str]]:
@@ -84,10 +82,9 @@ def test_the_registry_is_as_its_writer_leaves_it() -> None:
 
 
 def test_the_dynamic_range_has_nothing_registered() -> None:
-    found = {
-        s.status for (_, port), services in own_rules().by_port.items() if port >= DYNAMIC for s in services
-    }
-    assert found == {"unofficial", "conflict", "historic"}
+    dynamic = [found for (_, port), found in own_rules().by_port.items() if port >= DYNAMIC]
+    statuses = {service.status for found in dynamic for service in found}
+    assert statuses == {"unofficial", "conflict", "historic"}
 
 
 def test_carriers_are_where_encryption_is() -> None:
@@ -147,9 +144,11 @@ class TestTheSchema:
 
     SCHEMA = json.loads((FOLDER / "user_rules.schema.json").read_text(encoding="utf-8"))
     GOOD = (
-        '[[service]]\nname = "our wiki"\nports = ["8080/tcp", "1-2/udp"]\naddresses = ["10.1.2.3", "fd00::/8"]\n'
-        'category = "web"\nencrypted = "no"\ncarriers = ["tls"]\nspeaks = ["http"]\naliases = ["wiki"]\n'
-        'description = "what we know"\nsource = "me"\n[[remove]]\nname = "irdmi"\nports = ["8000/tcp"]\n'
+        '[[service]]\nname = "our wiki"\nports = ["8080/tcp", "1-2/udp"]\n'
+        'addresses = ["10.1.2.3", "fd00::/8"]\ncategory = "web"\nencrypted = "no"\n'
+        'carriers = ["tls"]\nspeaks = ["http"]\naliases = ["wiki"]\n'
+        'description = "what we know"\nsource = "me"\n'
+        '[[remove]]\nname = "irdmi"\nports = ["8000/tcp"]\n'
     )
 
     def accepted(self, text: str, folder: Path) -> tuple[bool, bool]:
