@@ -89,7 +89,7 @@ def main() -> None:
 
 def _trouble(message: str, status: ExitStatus) -> ExitStatus:
     """Say in one line what is wrong; names in it may hold anything."""
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     click.echo(clean(f"classifier: {message}"), err=True)
     return status

@@ -114,7 +114,7 @@ def read(
 def finish(traffic: Traffic) -> ExitStatus:
     """Say on standard error what went wrong, and return how to exit."""
     from classifier.reports.summary import nothing_decoded
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
@@ -195,7 +195,7 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     bar = Progress(
         TextColumn("{task.description}", markup=False),
