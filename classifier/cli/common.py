@@ -28,6 +28,11 @@ PATIENCE_S = 1.0
 MOST_SECONDS = 1_000_000_000
 
 
+rules_option = click.option(
+    "--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help."
+)
+
+
 def reading(command: Command) -> Command:
     """Add the arguments and options of a command that reads captures."""
     for add in (
@@ -60,6 +65,7 @@ def reading(command: Command) -> Command:
             is_flag=True,
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
+        rules_option,
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
         command = add(command)
@@ -90,7 +96,12 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 
 def read(
-    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, max_flows: int, no_decapsulate: bool
+    paths: tuple[str, ...],
+    tcp_idle: float,
+    udp_idle: float,
+    max_flows: int,
+    no_decapsulate: bool,
+    rules: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
@@ -104,11 +115,19 @@ def read(
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
                 decapsulate=not no_decapsulate,
+                rules=rules,
                 progress=progress,
                 keep_interrupted=True,
             )
     except OSError as error:  # of a pipe or a device
         raise ClassifierError(f"reading failed: {error.strerror or error}") from error
+
+
+def complain(message: str) -> None:
+    """Say on standard error what is wrong, in one line; names in it may hold anything."""
+    from classifier.reports.tables import clean
+
+    click.echo(clean(f"classifier: {message}"), err=True)
 
 
 def finish(traffic: Traffic) -> ExitStatus:
