@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -147,8 +146,8 @@ def finish(traffic: Traffic) -> ExitStatus:
     return traffic.status
 
 
-class _NoPandas(MetaPathFinder):
-    """Hides pandas from the import system."""
+class _NoPandas:
+    """A finder that hides pandas from the import system. `importlib.abc`, its base, is slow to import."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Refuse pandas, know nothing of the rest."""

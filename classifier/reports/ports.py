@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -51,19 +52,19 @@ def as_json(found: Iterable[Found]) -> str:
 def as_csv(found: Iterable[Found]) -> str:
     """Return the services that queries found, one row each; lists are joined by `|`."""
     text = io.StringIO()
-    rows = [
-        {"query": answer.query, "match": match, **_plain(use)}
-        for answer in found
-        for match, uses in (("exact", answer.exact), ("related", answer.related))
-        for use in uses
-    ]
     out = csv.DictWriter(text, ["query", "match", *_FIELDS], lineterminator="\n")
     out.writeheader()
-    for row in rows:
-        out.writerow(
-            {key: "|".join(value) if isinstance(value, list) else value for key, value in row.items()}
-        )
+    for answer in found:
+        for match, uses in (("exact", answer.exact), ("related", answer.related)):
+            for use in uses:
+                out.writerow({"query": answer.query, "match": match} | _flat(_plain(use)))
     return text.getvalue()
+
+
+def _flat(row: Row) -> Row:
+    """Make a row's lists and truths words, as the other tables have them."""
+    texts: dict[type, Callable[[Any], str]] = {list: "|".join, bool: lambda true: str(true).lower()}
+    return {key: texts[type(value)](value) if type(value) in texts else value for key, value in row.items()}
 
 
 #: The columns of CSV, and the keys of a service in JSON.

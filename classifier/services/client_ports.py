@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from classifier.services.files import FOLDER, read_toml
 
@@ -37,12 +38,18 @@ class IanaRange:
 @cache
 def client_ranges() -> tuple[ClientRange, ...]:
     """Load the ranges by system, the narrowest first."""
-    entries = read_toml(FOLDER / "client_ports.toml")["range"]
-    found = [ClientRange(**entry | {"transports": tuple(entry["transports"])}) for entry in entries]
+    found = [
+        ClientRange(**entry | {"transports": tuple(entry["transports"])}) for entry in _document()["range"]
+    ]
     return tuple(sorted(found, key=lambda range: range.last - range.first))
 
 
 @cache
 def iana_ranges() -> tuple[IanaRange, ...]:
     """Load IANA's ranges."""
-    return tuple(IanaRange(**entry) for entry in read_toml(FOLDER / "client_ports.toml")["iana"])
+    return tuple(IanaRange(**entry) for entry in _document()["iana"])
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return read_toml(FOLDER / "client_ports.toml")

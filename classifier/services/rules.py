@@ -54,8 +54,9 @@ class Rules:
         self.bound = tuple(service for service in self.services if service.networks)
         by_port: dict[Key, list[Service]] = {}
         for service in self.services:
-            for key in () if service.networks else _keys(service.spans):
-                by_port.setdefault(key, []).append(service)
+            for proto, first, last in () if service.networks else service.spans:
+                for port in range(first, last + 1):
+                    by_port.setdefault((proto, port), []).append(service)
         #: The candidates of each (IP protocol, port), likeliest first, without those in `bound`.
         self.by_port = {
             key: tuple(sorted(found, key=lambda service: service.order) if len(found) > 1 else found)

@@ -87,7 +87,7 @@ def suggestions(rules: Rules, query: str) -> list[str]:
 
 def _as_ports(query: str) -> Ports | None:
     """Read a query by number; None for a word, QueryError for ports that can't be."""
-    found = re.fullmatch(r"(-?\d+)(?:-(\d+))?(?:/(.*))?", query.strip(), re.ASCII)
+    found = re.fullmatch(r"(-?\d+)(?:-(\d+))?(?:/(.+))?", query.strip(), re.ASCII)
     if not found:
         return None
     first, last = int(found[1]), int(found[2] or found[1])

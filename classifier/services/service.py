@@ -77,7 +77,9 @@ def spans_of(keys: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(
+    slots=True, eq=False
+)  # not frozen: thousands are made at every start, and that takes thrice as long
 class Service:
     """A use of some ports by one service."""
 
