@@ -47,12 +47,13 @@ def name(
     here = rules.places(proto, server.port.to_numpy(), server.address)
     there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
     # Few distinct cases among many flows: each is worked out once.
-    cases, row = np.unique(np.stack([here, there, ambiguous], axis=1), axis=0, return_inverse=True)
+    many = len(rules.candidates)
+    cases, row = np.unique((ambiguous * many + here) * many + there, return_inverse=True)
     verdicts = [
-        _verdict(rules.candidates[likelier], rules.candidates[other], bool(undecided))
-        for likelier, other, undecided in cases
+        _verdict(rules.candidates[case // many % many], rules.candidates[case % many], case >= many * many)
+        for case in cases.tolist()
     ]
-    place = row.reshape(-1).astype(np.int32)
+    place = row.astype(np.int32)
     services, sources, candidates = zip(*verdicts, strict=True) if verdicts else ((), (), ())
     return Names(
         service=_take(list(services), place),
