@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from classifier.services.rules import Rules
-from classifier.services.search import Found, Ports
+from classifier.services.search import Found, Ports, Use
 from classifier.services.service import TRANSPORT_NAMES, TRANSPORTS, Network, Span, spans_of
+
+#: So many of the other services that are hit are named.
+MOST_NAMED = 12
+#: nft and IOS limit the length of names.
+MOST_TITLE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +122,10 @@ def block(firewall: str, found: Sequence[Found], rules: Rules) -> str:
     for answer in found:
         if answer.ports:
             keys.setdefault(None, set()).update(_asked_for(answer.ports))
-        for use in () if answer.ports else answer.exact:
-            if use.service.met and use.service.status != "conflict":
-                names.add(use.service.name)
-                for network in use.service.networks or (None,):
-                    keys.setdefault(network, set()).update(use.span.keys)
+        for use in () if answer.ports else _really_there(answer.exact):
+            names.add(use.service.name)
+            for network in use.service.networks or (None,):
+                keys.setdefault(network, set()).update(use.span.keys)
     targets = [Target(span, network) for network, ports in keys.items() for span in spans_of(ports)]
     make, comment, command = FIREWALLS[firewall]
     remarks = [
@@ -129,19 +133,29 @@ def block(firewall: str, found: Sequence[Found], rules: Rules) -> str:
         + ", ".join(str(target.span) for target in targets),
         "A port is only where a service usually runs: its users can change it, and then this blocks nothing.",
     ]
-    also = {
-        f"{service.name} ({port}/{TRANSPORT_NAMES[proto]})": None
-        for proto, port in sorted(set().union(*keys.values()), key=lambda key: key[::-1])
-        for service in rules.at(proto, port)
-        if service.met and service.name not in names
-    }
-    if also:
-        remarks.append(f"Hits {'also ' * bool(names)}what runs there: {', '.join(also)}")
+    if also := _also_hit(set().union(*keys.values()), names, rules):
+        more = f" and {len(also) - MOST_NAMED} more" if len(also) > MOST_NAMED else ""
+        remarks.append(f"Hits {'also ' * bool(names)}what runs there: {', '.join(also[:MOST_NAMED])}{more}")
     if firewall == "cisco":
         remarks.append("Stateless: hits also answers to clients that happen to have one of these ports.")
     remarks.append(f"Nothing was applied. To put it in force: {command}")
-    title = "-".join(answer.query for answer in found)
+    title = "-".join(answer.query for answer in found)[:MOST_TITLE]
     return "\n".join([*(f"{comment} {line}" for line in remarks), *make(title, targets)]) + "\n"
+
+
+def _really_there(uses: list[Use]) -> list[Use]:
+    """Leave out ports where a service is only registered or a mistake, unless it has no others."""
+    return [use for use in uses if use.service.met and use.service.status != "conflict"] or uses
+
+
+def _also_hit(keys: Iterable[tuple[int, int]], names: set[str], rules: Rules) -> list[str]:
+    """Return the services that people meet at some ports, besides those that are meant."""
+    return [
+        f"{service.name} ({port}/{TRANSPORT_NAMES[proto]})"
+        for proto, port in sorted(keys, key=lambda key: key[::-1])
+        for service in rules.at(proto, port)
+        if service.met and service.name not in names
+    ]
 
 
 def _asked_for(ports: Ports) -> Iterator[tuple[int, int]]:

@@ -60,9 +60,10 @@ class Found:
 
 def find(rules: Rules, query: str) -> Found:
     """Answer a query: `1494`, `1494/tcp`, `6881-6889`, a name, a word or a category."""
+    query = " ".join(query.split())
     if (ports := _as_ports(query)) is not None:
         return _at_ports(rules, query, ports)
-    word = " ".join(query.lower().split())
+    word = query.lower()
     named = [service for service in rules.services if word in _lower(service.names)]
     has_to_do_with = _test(word)
     related = [
@@ -87,7 +88,7 @@ def suggestions(rules: Rules, query: str) -> list[str]:
 
 def _as_ports(query: str) -> Ports | None:
     """Read a query by number; None for a word, QueryError for ports that can't be."""
-    found = re.fullmatch(r"(-?\d+)(?:-(\d+))?(?:/(.+))?", query.strip(), re.ASCII)
+    found = re.fullmatch(r"(-?\d+)(?:-(\d+))?(?:/(.+))?", query, re.ASCII)
     if not found:
         return None
     first, last = int(found[1]), int(found[2] or found[1])

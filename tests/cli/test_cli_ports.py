@@ -242,6 +242,15 @@ class TestBlocking:
         assert re.search("^# Hits what runs there: ssh .22/tcp.", block("nft", "22"), re.M)
         assert "Hits" not in block("nft", "limewire")
 
+    def test_much_else_is_counted(self) -> None:
+        assert re.search(r"^# Hits what runs there: .* and \d{3} more$", block("nft", "0-65535"), re.M)
+
+    def test_what_is_only_registered_is_blocked_too(self) -> None:
+        assert "tcp dport 1026 " in block("nft", "cap")
+
+    def test_a_line_break_in_a_query_ends_no_comment(self) -> None:
+        assert all(line.startswith("#") for line in block("nft", "22\n").splitlines()[:4])
+
     def test_a_wrong_number_is_not_blocked(self) -> None:
         assert " 38 " in block("nft", "rap") and " 56 " not in block("nft", "rap")
 
