@@ -8,16 +8,20 @@ flows are judged batch by batch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, roles, services, sources
+from classifier import handshake, roles, sources
 from classifier._meter import Reader
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.stitch import stitch
+from classifier.services import naming
+from classifier.services.rules import Rules
 from classifier.sources import Input, Options, Source, Via
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
@@ -37,6 +41,7 @@ def read(
     dedup: bool = False,
     verify_checksums: bool = False,
     via: Via | None = None,
+    rules: Rules | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
@@ -48,11 +53,13 @@ def read(
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `via` is the program that reads
     what isn't read here: `tshark` for other file formats, `scapy` for other link types.
+    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
-    Raises CaptureError for an input that can't be used. One that is cut or damaged further on is
-    read up to there, and the trouble is in `Traffic.problems`.
+    Raises CaptureError for an input that can't be used, RulesError for such rules. An input that is
+    cut or damaged further on is read up to there, and the trouble is in `Traffic.problems`.
     """
+    judging = partial(judge, rules=rules if isinstance(rules, Rules) else Rules.load(rules))
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     options = Options(
         **idle,
@@ -73,7 +80,7 @@ def read(
         if not keep_interrupted:
             raise
         metered.interrupted = True
-    return Traffic(metered, judge)
+    return Traffic(metered, judging)
 
 
 def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Progress | None) -> None:
@@ -95,19 +102,19 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
         capture.close()
 
 
-def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
+def judge(metered: Metered, rules: Rules) -> Iterator[pa.RecordBatch]:
     """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-    rules = services.load()
     context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
     for facts in stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle):
         handshakes = handshake.judge(facts)
         verdicts = roles.decide(facts, handshakes, context)
         client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-        names = services.name(
+        client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+        names = naming.name(
             rules,
             facts["proto"].to_numpy(),
-            server_port.to_numpy(),
-            client_port.to_numpy(),
+            naming.Ends(server_addr, server_port),
+            naming.Ends(client_addr, client_port),
             verdicts.ambiguous,
         )
         yield _judged(facts, handshakes, verdicts, names)
@@ -120,7 +127,7 @@ def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tu
 
 
 def _judged(
-    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: services.Names
+    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
 ) -> pa.RecordBatch:
     server_is_b = verdicts.server_is_b
     columns = {name: facts[name] for name in _KEPT} | {"duplicate_packets": facts["duplicates"]}
