@@ -8,16 +8,21 @@ flows are judged batch by batch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, roles, services, sources
+from classifier import handshake, roles, sources
 from classifier._meter import Reader
+from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.stitch import stitch
-from classifier.sources import Input, Source
+from classifier.services import naming
+from classifier.services.rules import Rules
+from classifier.sources import Input, Options, Source, Via
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
 
@@ -33,6 +38,10 @@ def read(
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
     decapsulate: bool = True,
+    dedup: bool = False,
+    verify_checksums: bool = False,
+    via: Via | None = None,
+    rules: Rules | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
@@ -41,28 +50,37 @@ def read(
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
+    are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `via` is the program that reads
+    what isn't read here: `tshark` for other file formats, `scapy` for other link types.
+    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
-    Raises CaptureError for an input that can't be used. One that is cut or damaged further on is
-    read up to there, and the trouble is in `Traffic.problems`.
+    Raises CaptureError for an input that can't be used, RulesError for such rules. An input that is
+    cut or damaged further on is read up to there, and the trouble is in `Traffic.problems`.
     """
+    judging = partial(judge, rules=rules if isinstance(rules, Rules) else Rules.load(rules))
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
-    found = sources.inputs(source)
+    options = Options(
+        **idle,
+        most_flows=max_flows,
+        decapsulate=decapsulate,
+        dedup=dedup,
+        verify_checksums=verify_checksums,
+    )
+    found = sources.inputs(source, via)
     metered = Metered(idle=idle)
+    if verify_checksums:
+        metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
         for capture in found:
             metered.captures.append(capture.name)
-            _meter_input(
-                capture.open(**idle, most_flows=max_flows, decapsulate=decapsulate),
-                capture,
-                metered,
-                progress,
-            )
+            _meter_input(capture.open(options), capture, metered, progress)
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
         metered.interrupted = True
-    return Traffic(metered, judge)
+    return Traffic(metered, judging)
 
 
 def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Progress | None) -> None:
@@ -72,6 +90,8 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
             metered.add(batch)
             if progress:
                 progress(capture, reader.bytes_read, packets_before + reader.packets)
+        if told := capture.trouble():
+            metered.problems.append(CaptureError(capture.name, told, status=ExitStatus.PARTIAL))
     except KeyboardInterrupt:
         reader.stop()
         for batch in reader:
@@ -79,21 +99,22 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
         raise
     finally:
         metered.close(capture.name, reader)
+        capture.close()
 
 
-def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
+def judge(metered: Metered, rules: Rules) -> Iterator[pa.RecordBatch]:
     """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-    rules = services.load()
     context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
     for facts in stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle):
         handshakes = handshake.judge(facts)
         verdicts = roles.decide(facts, handshakes, context)
         client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-        names = services.name(
+        client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+        names = naming.name(
             rules,
             facts["proto"].to_numpy(),
-            server_port.to_numpy(),
-            client_port.to_numpy(),
+            naming.Ends(server_addr, server_port),
+            naming.Ends(client_addr, client_port),
             verdicts.ambiguous,
         )
         yield _judged(facts, handshakes, verdicts, names)
@@ -106,10 +127,10 @@ def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tu
 
 
 def _judged(
-    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: services.Names
+    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
 ) -> pa.RecordBatch:
     server_is_b = verdicts.server_is_b
-    columns = {name: facts[name] for name in _KEPT}
+    columns = {name: facts[name] for name in _KEPT} | {"duplicate_packets": facts["duplicates"]}
     for name, a, b in _SIDES:
         columns[f"client_{name}"], columns[f"server_{name}"] = _sides(facts, a, b, server_is_b)
     columns |= {

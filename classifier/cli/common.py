@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,7 +17,7 @@ from classifier.errors import ClassifierError, ExitStatus
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.sources import Input
+    from classifier.sources import Input, Via
     from classifier.traffic import Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,6 +25,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PATIENCE_S = 1.0
 #: Thirty years: so many nanoseconds can still be added to any time.
 MOST_SECONDS = 1_000_000_000
+
+
+_rules = option("--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help.")
+rules_option = _rules("Options")
 
 
 def reading(command: Command) -> Command:
@@ -61,6 +64,19 @@ def reading(command: Command) -> Command:
             type=_seconds,
             help="A UDP flow ends when it has been silent for so long.",
         ),
+        option(
+            "--dedup", is_flag=True, help="Leave out the copies that a mirror (SPAN) port makes of packets."
+        ),
+        option(
+            "--verify-checksums", is_flag=True, help="Count wrong checksums of IPv4, TCP and UDP headers."
+        ),
+        option(
+            "--via",
+            type=click.Choice(["tshark", "scapy"]),
+            default=None,
+            help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
+        ),
+        _rules,
     )(command)
     return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
 
@@ -81,8 +97,21 @@ def top_option(help: str) -> Callable[[str], Callable[[Command], Command]]:
     return option("--top", type=click.IntRange(min=1), default=None, metavar="N", help=help)
 
 
+def format_option(*formats: str) -> Callable[[Command], Command]:
+    """Add `--format`."""
+    return click.option("--format", type=click.Choice(formats), default=None, help=f"Default: {formats[0]}.")
+
+
 def read(
-    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, max_flows: int, no_decapsulate: bool
+    paths: tuple[str, ...],
+    tcp_idle: float,
+    udp_idle: float,
+    max_flows: int,
+    no_decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
+    via: Via | None,
+    rules: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
@@ -96,6 +125,10 @@ def read(
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
                 decapsulate=not no_decapsulate,
+                dedup=dedup,
+                verify_checksums=verify_checksums,
+                via=via,
+                rules=rules,
                 progress=progress,
                 keep_interrupted=True,
             )
@@ -103,10 +136,17 @@ def read(
         raise ClassifierError(f"reading failed: {error.strerror or error}") from error
 
 
+def complain(message: str) -> None:
+    """Say on standard error what is wrong, in one line; names in it may hold anything."""
+    from classifier.reports.tables import clean
+
+    click.echo(clean(f"classifier: {message}"), err=True)
+
+
 def finish(traffic: Traffic) -> ExitStatus:
     """Say on standard error what went wrong, and return how to exit."""
     from classifier.reports.summary import nothing_decoded
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
@@ -120,8 +160,8 @@ def finish(traffic: Traffic) -> ExitStatus:
     return traffic.status
 
 
-class _NoPandas(MetaPathFinder):
-    """Hides pandas from the import system."""
+class _NoPandas:
+    """A finder that hides pandas from the import system. `importlib.abc`, its base, is slow to import."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Refuse pandas, know nothing of the rest."""
@@ -154,7 +194,7 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     bar = Progress(
         TextColumn("{task.description}", markup=False),

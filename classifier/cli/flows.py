@@ -33,13 +33,13 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
     target, chosen = out.target(format, output), chosen_by(given)
     names = out.names(hosts)
     from classifier.flows.table import SCHEMA
-    from classifier.reports import tabular, terminal, zeek
+    from classifier.reports import tables, tabular, terminal, zeek
 
     if target.is_table:
         traffic = chosen(common.read(**given))
-        console = terminal.console()
+        console = tables.console()
         for batch in traffic.batches():
-            terminal.show(console, "", terminal.FLOWS, tabular.rows(names.named(batch) if names else batch))
+            tables.show(console, "", terminal.FLOWS, tabular.rows(names.named(batch) if names else batch))
     else:
         with out.opened(target.path) as file:  # before reading: an hour later is late for "can't be written"
             traffic = chosen(common.read(**given))

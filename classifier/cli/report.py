@@ -78,7 +78,8 @@ def report(
         raise click.UsageError("--interval and --by each ask for a table; choose one")
     if target.is_table:
         traffic = chosen(common.read(**given))
-        from classifier.reports.terminal import console, print_report
+        from classifier.reports.tables import console
+        from classifier.reports.terminal import print_report
 
         print_report(console(), Report(traffic, top or TOP, by, names, interval).to_dict())
         return common.finish(traffic)

@@ -34,7 +34,7 @@ def servers(
     """
     target, chosen = out.target(format, output), chosen_by(given)
     names = out.names(hosts)
-    from classifier.reports import tabular, terminal, zeek
+    from classifier.reports import tables, tabular, terminal, zeek
     from classifier.traffic import Traffic
     from classifier.traffic.totals import fold
 
@@ -44,7 +44,7 @@ def servers(
 
     if target.is_table:
         traffic = chosen(common.read(**given))
-        terminal.show(terminal.console(), "Servers", terminal.SERVERS, tabular.rows(table(traffic)))
+        tables.show(tables.console(), "Servers", terminal.SERVERS, tabular.rows(table(traffic)))
     else:
         with out.opened(target.path) as file:
             traffic = chosen(common.read(**given))

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.handshake import Handshakes
-from classifier.services.rules import FOLDER, PORTS, PortRules, read_toml
+from classifier.services.lookup import Standing
+from classifier.services.rules import FOLDER, PORTS, Rules, read_toml
 
 UDP = 17
 LogOdds = npt.NDArray[np.float64]
@@ -37,7 +38,7 @@ class Evidence(StrEnum):
 class Context:
     """What evidence may know beyond the flow itself."""
 
-    rules: PortRules
+    rules: Rules
     #: Time of the capture's earliest packet.
     begin_ns: int
     udp_idle_ns: int
@@ -85,10 +86,10 @@ def weights() -> dict[str, Any]:
 
 
 def _port_weight(
-    rules: PortRules, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]
+    rules: Rules, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.float64]:
     known = {entry["what"]: entry["weight"] for entry in weights()["ports"]["known"]}
-    named = rules.places(proto, port) > 0
+    named = rules.standing(rules.places(proto, port)) >= Standing.MET
     system = port < 1024
     return np.select(
         [_is_caller(proto, port), named & system, named, system],

@@ -30,6 +30,8 @@ SUMMARY = {
         "wire_bytes",
         "dropped",
         "evicted",
+        "duplicates",
+        "bad_checksums",
         "problems",
     ),
     *("flows", "services", "over_time", "servers", "clients", "attempts", "accounting"),

@@ -2,6 +2,7 @@
 
 mod bins;
 mod boundary;
+mod duplicates;
 mod fragments;
 mod law;
 mod meter;
