@@ -9,6 +9,7 @@ flows are judged batch by batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -62,7 +63,7 @@ def read(
         if not keep_interrupted:
             raise
         metered.interrupted = True
-    return Traffic(metered, judge)
+    return Traffic(metered, Judge(metered))
 
 
 def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Progress | None) -> None:
@@ -81,22 +82,43 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
         metered.close(capture.name, reader)
 
 
-def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
-    """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-    rules = services.load()
-    context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
-    for facts in stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle):
-        handshakes = handshake.judge(facts)
-        verdicts = roles.decide(facts, handshakes, context)
-        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-        names = services.name(
-            rules,
-            facts["proto"].to_numpy(),
-            server_port.to_numpy(),
-            client_port.to_numpy(),
-            verdicts.ambiguous,
-        )
-        yield _judged(facts, handshakes, verdicts, names)
+class Judge:
+    """Judges metered flows, batch by batch, once all evidence is in."""
+
+    def __init__(self, metered: Metered) -> None:
+        """Take the facts of all inputs."""
+        self._metered = metered
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
+        context = self._context
+        for facts in self._stitched():
+            handshakes = handshake.judge(facts)
+            verdicts = roles.decide(facts, handshakes, context)
+            client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
+            names = services.name(
+                context.rules,
+                facts["proto"].to_numpy(),
+                server_port.to_numpy(),
+                client_port.to_numpy(),
+                verdicts.ambiguous,
+            )
+            yield _judged(facts, handshakes, verdicts, names)
+
+    @cached_property
+    def _context(self) -> roles.Context:
+        """What all flows together say about each."""
+        metered = self._metered
+        survey, directory = roles.Survey(metered.spool.rows), roles.Directory()
+        for facts in self._stitched():
+            ends = roles.Ends(facts, handshake.judge(facts))
+            survey.add(ends)
+            directory.add(ends)
+        return roles.Context(services.load(), survey, directory, metered.begin_ns, **metered.idle)
+
+    def _stitched(self) -> Iterator[pa.RecordBatch]:
+        metered = self._metered
+        return stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:
