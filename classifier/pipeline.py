@@ -8,6 +8,7 @@ flows are judged batch by batch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
@@ -15,9 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, roles, services, sources
+from classifier import handshake, roles, sources
 from classifier._meter import Reader
 from classifier.flows.stitch import stitch
+from classifier.services import naming
+from classifier.services.rules import Rules
 from classifier.sources import Input, Source
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
@@ -34,6 +37,7 @@ def read(
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
     decapsulate: bool = True,
+    rules: Rules | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
@@ -42,11 +46,13 @@ def read(
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
-    Raises CaptureError for an input that can't be used. One that is cut or damaged further on is
-    read up to there, and the trouble is in `Traffic.problems`.
+    Raises CaptureError for an input that can't be used, RulesError for such rules. An input that is
+    cut or damaged further on is read up to there, and the trouble is in `Traffic.problems`.
     """
+    rules = rules if isinstance(rules, Rules) else Rules.load(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     found = sources.inputs(source)
     metered = Metered(idle=idle)
@@ -63,7 +69,7 @@ def read(
         if not keep_interrupted:
             raise
         metered.interrupted = True
-    return Traffic(metered, Judge(metered))
+    return Traffic(metered, Judge(metered, rules))
 
 
 def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Progress | None) -> None:
@@ -85,9 +91,10 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
 class Judge:
     """Judges metered flows, batch by batch, once all evidence is in."""
 
-    def __init__(self, metered: Metered) -> None:
-        """Take the facts of all inputs."""
+    def __init__(self, metered: Metered, rules: Rules) -> None:
+        """Take the facts of all inputs, and the port rules."""
         self._metered = metered
+        self._rules = rules
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
@@ -96,11 +103,12 @@ class Judge:
             handshakes = handshake.judge(facts)
             verdicts = roles.decide(facts, handshakes, context)
             client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-            names = services.name(
+            client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+            names = naming.name(
                 context.rules,
                 facts["proto"].to_numpy(),
-                server_port.to_numpy(),
-                client_port.to_numpy(),
+                naming.Ends(server_addr, server_port),
+                naming.Ends(client_addr, client_port),
                 verdicts.ambiguous,
             )
             yield _judged(facts, handshakes, verdicts, names)
@@ -114,7 +122,7 @@ class Judge:
             ends = roles.Ends(facts, handshake.judge(facts))
             survey.add(ends)
             directory.add(ends)
-        return roles.Context(services.load(), survey, directory, metered.begin_ns, **metered.idle)
+        return roles.Context(self._rules, survey, directory, metered.begin_ns, **metered.idle)
 
     def _stitched(self) -> Iterator[pa.RecordBatch]:
         metered = self._metered
@@ -128,7 +136,7 @@ def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tu
 
 
 def _judged(
-    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: services.Names
+    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
 ) -> pa.RecordBatch:
     server_is_b = verdicts.server_is_b
     columns = {name: facts[name] for name in _KEPT}

@@ -19,7 +19,7 @@ from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Numbers
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight
-from classifier.services.rules import PortRules
+from classifier.services.rules import Rules
 
 
 class Evidence(StrEnum):
@@ -39,7 +39,7 @@ class Evidence(StrEnum):
 class Context:
     """What evidence may know beyond the flow itself."""
 
-    rules: PortRules
+    rules: Rules
     survey: Survey
     directory: Directory
     #: Time of the capture's earliest packet.
