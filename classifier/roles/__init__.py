@@ -16,10 +16,11 @@ from classifier.handshake import Handshakes
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.evidence import KINDS, Context, Evidence
+from classifier.roles.late import Late, SelfCheck, look_back
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight
 
-__all__ = ["Context", "Directory", "Ends", "Evidence", "Role", "Survey", "Verdicts", "decide"]
+__all__ = ["Context", "Directory", "Ends", "Evidence", "Role", "Survey", "Verdicts", "decide", "self_check"]
 
 #: A verdict at least this likely is called `inferred`.
 INFERRED = 0.9
@@ -48,12 +49,13 @@ class Verdicts:
     confidence: Numbers
     #: list of strings (n), strongest first: the kinds of `Evidence` that spoke for it.
     evidence: pa.ListArray
+    late: Late
 
 
 def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> Verdicts:
     """Decide for each of n flows which side is the server, and say how surely and why."""
     ends = Ends(facts, handshakes)
-    odds = np.stack([kind.weigh(ends, context) for kind in KINDS.values()], axis=1)
+    odds = weigh(ends, context)
     total = summed(odds, handshakes.disputed)
     # A tie falls to whoever was spoken to first; the confidence says that it is a tie.
     server_is_b = np.where(total == 0, ~ends.first_from_b, total > 0)
@@ -69,7 +71,27 @@ def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> V
         ambiguous=ambiguous,
         confidence=confidence,
         evidence=_reasons(odds, server_is_b, confirmed),
+        late=_late(ends, odds, context),
     )
+
+
+def weigh(ends: Ends, context: Context) -> Numbers:
+    """Return what each kind of evidence says of n flows, log-odds for b (n, kinds)."""
+    return np.stack([kind.weigh(ends, context) for kind in KINDS.values()], axis=1)
+
+
+def _late(ends: Ends, odds: Numbers, context: Context) -> Late:
+    """Weigh again what a late capture would say otherwise."""
+    late = odds.copy()
+    for place, kind in enumerate(KINDS.values()):
+        if kind.late:
+            late[:, place] = kind.late(ends, context)
+    return look_back(ends, late, probability(summed(late, ends.handshakes.disputed)))
+
+
+def self_check() -> SelfCheck:
+    """Return a self-check that has counted nothing yet."""
+    return SelfCheck([str(kind) for kind in KINDS], INFERRED)
 
 
 def summed(odds: Numbers, disputed: Mask) -> Numbers:

@@ -7,14 +7,15 @@ last. It can be saved, so that yesterday's capture helps with today's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.flows.hashing import Hashes
-from classifier.roles.ends import Ends, Mask
+from classifier.roles.ends import Ends, Mask, endpoint_hashes, host_hashes
 
 Times = npt.NDArray[np.int64]
 #: Pieces are merged when so many rows have piled up.
@@ -38,6 +39,12 @@ class Entries:
         """Return m."""
         return len(self.keys)
 
+    def within(self, first_ns: int, last_ns: int) -> Entries:
+        """Return those that were seen between two times."""
+        kept = np.flatnonzero((self.last_seen_ns >= first_ns) & (self.first_seen_ns <= last_ns))
+        times = self.first_seen_ns[kept], self.last_seen_ns[kept]
+        return Entries(self.keys[kept], self.flows[kept], *times, self.endpoints.take(pa.array(kept)))
+
 
 #: What an endpoint is.
 ENDPOINT = pa.schema(
@@ -49,7 +56,7 @@ ENDPOINT = pa.schema(
         ("network_id", pa.uint32()),
     ]
 )
-_NONE = Entries(
+NO_ENTRIES = Entries(
     np.empty(0, np.uint64),
     np.empty(0, np.int64),
     np.empty(0, np.int64),
@@ -58,13 +65,24 @@ _NONE = Entries(
 )
 
 
-@dataclass(slots=True)
+def of_endpoints(
+    endpoints: pa.Table, flows: npt.NDArray[np.int64], first_seen_ns: Times, last_seen_ns: Times
+) -> Entries:
+    """Return entries for endpoints, a row of `ENDPOINT` each, which may recur."""
+    one = endpoints.combine_chunks()
+    columns = {name: one[name].combine_chunks() for name in ENDPOINT.names}
+    hosts = host_hashes(columns["ip_version"], columns["addr"], columns["network_id"])
+    keys = endpoint_hashes(hosts, columns["proto"].to_numpy(), columns["port"].to_numpy())
+    return _summed([Entries(keys, flows, first_seen_ns, last_seen_ns, one)])
+
+
 class Directory:
     """Endpoints proven to serve. The order in which flows are added does not matter."""
 
-    #: From an earlier input.
-    known: Entries = _NONE
-    _pieces: list[Entries] = field(default_factory=list)
+    def __init__(self, known: Entries = NO_ENTRIES) -> None:
+        """Take what is known from earlier inputs."""
+        self._known = known
+        self._pieces: list[Entries] = []
 
     def add(self, ends: Ends) -> None:
         """Enter the servers of those of n flows whose handshake was accepted."""
@@ -75,15 +93,16 @@ class Directory:
                 self._pieces.append(_entries(ends, end, where))
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
             self._pieces = [_summed(self._pieces)]
+        self.__dict__.pop("entries", None)
 
+    @cached_property
     def entries(self) -> Entries:
-        """Return all entries: known ones, and those of this input."""
-        self._pieces = [_summed(self._pieces)]
-        return _joined(self.known, self._pieces[0])
+        """All entries: known ones, and those of this input."""
+        return _joined(self._known, _summed(self._pieces))
 
     def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
-        """How many connections each of n endpoints has accepted; 0 for those not listed."""
-        entries = self.entries()
+        """How many connections each endpoint has accepted; 0 for those not listed."""
+        entries = self.entries
         if not len(entries):
             return np.zeros(endpoints.shape, dtype=np.int64)
         place = np.minimum(np.searchsorted(entries.keys, endpoints), len(entries) - 1)
@@ -132,7 +151,7 @@ def _joined(known: Entries, seen: Entries) -> Entries:
 
 def _one(pieces: list[Entries]) -> Entries:
     if not pieces:
-        return _NONE
+        return NO_ENTRIES
     return Entries(
         np.concatenate([piece.keys for piece in pieces]),
         np.concatenate([piece.flows for piece in pieces]),

@@ -21,6 +21,17 @@ Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
 
 
+def host_hashes(ip_version: pa.Array, address: pa.Array, network_id: pa.Array) -> Hashes:
+    """Hash n addresses, each in its virtual network."""
+    network = network_id.to_numpy().astype(np.uint64) << np.uint64(8)
+    return mixed([network | ip_version.to_numpy().astype(np.uint64), *address_words(address)])
+
+
+def endpoint_hashes(hosts: Hashes, proto: npt.NDArray[np.uint8], ports: npt.NDArray[np.uint16]) -> Hashes:
+    """Hash hosts (… n) together with transports (n) and ports (… n)."""
+    return mixed([hosts, proto.astype(np.uint64) << np.uint64(16) | ports])
+
+
 @dataclass(frozen=True)
 class Ends:
     """The ends of n flows."""
@@ -46,14 +57,13 @@ class Ends:
     @cached_property
     def hosts(self) -> Hashes:
         """Hashes of address and virtual network (2, n)."""
-        network = self.facts["network_id"].to_numpy().astype(np.uint64)
-        kind = self.facts["ip_version"].to_numpy().astype(np.uint64) | network << np.uint64(8)
-        return np.stack([mixed([kind, *address_words(self.facts[end])]) for end in ("addr_a", "addr_b")])
+        version, network = self.facts["ip_version"], self.facts["network_id"]
+        return np.stack([host_hashes(version, self.facts[end], network) for end in ("addr_a", "addr_b")])
 
     @cached_property
     def endpoints(self) -> Hashes:
         """Hashes of host, transport and port (2, n)."""
-        return mixed([self.hosts, self.proto.astype(np.uint64) << np.uint64(16) | self.ports])
+        return endpoint_hashes(self.hosts, self.proto, self.ports)
 
     @cached_property
     def groups(self) -> Mask:

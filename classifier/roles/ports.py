@@ -20,6 +20,12 @@ def likeness(rules: Rules, ends: Ends) -> Numbers:
     return np.where(tcp, _table(rules, TCP)[ends.ports], _table(rules, UDP)[ends.ports])
 
 
+def may_be_clients(rules: Rules, ends: Ends) -> Mask:
+    """Whether a client may have the port of each end: it is no known service's (2, n)."""
+    mask: Mask = likeness(rules, ends) < weights()["fan_in"]["client_below"]
+    return mask
+
+
 def callers(ends: Ends) -> Mask:
     """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
     found: Mask = (ends.proto == TCP) & np.isin(ends.ports, weights()["ports"]["callers"])
@@ -28,12 +34,13 @@ def callers(ends: Ends) -> Mask:
 
 @lru_cache(maxsize=8)
 def _table(rules: Rules, proto: int) -> Numbers:
+    standing = rules.standing(rules.places(np.full(PORTS, proto, dtype=np.uint8), _ALL))
     table = np.zeros(PORTS)
     for entry in weights()["ports"]["range"]:
         ports = slice(entry["first"], entry["last"] + 1)
-        table[ports] = entry["weight"]
+        table[ports] = entry["weight"] + entry["registered"] * (standing[ports] == Standing.REGISTERED)
         if proto == TCP and "even" in entry:
             table[ports] += np.where(_ALL[ports] % 2, -entry["even"], entry["even"])
-    places = rules.places(np.full(PORTS, proto, dtype=np.uint8), _ALL)
-    more = {Standing[entry["standing"].upper()]: entry["weight"] for entry in weights()["ports"]["named"]}
-    return table + np.array([more.get(standing, 0.0) for standing in Standing])[rules.standing(places)]
+    for entry in weights()["ports"]["named"]:
+        table[standing == Standing[entry["standing"].upper()]] += entry["weight"]
+    return table

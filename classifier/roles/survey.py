@@ -45,7 +45,8 @@ class Survey:
     """Counters over all flows of the input.
 
     Where a handshake shows the sides, only the server's end counts as one that has peers, and only
-    the client's as one whose port has neighbours. Attempts that came to nothing don't count.
+    the client's as one whose port has neighbours. Attempts that came to nothing don't count, nor
+    peers at a known service's port: a client that keeps its port talks to many of them.
     """
 
     def __init__(self, flows: int) -> None:
@@ -53,11 +54,11 @@ class Survey:
         self._peers = Bitmaps(2 * flows)
         self._blocks = Bitmaps(2 * flows)
 
-    def add(self, ends: Ends) -> None:
-        """Count n flows."""
+    def add(self, ends: Ends, callable_from: Mask) -> None:
+        """Count n flows; `callable_from`: the port may be a client's, it is no known service's (2, n)."""
         for end in (0, 1):
             real = ~ends.attempts
-            self._add_peers(ends, end, real & (ends.server != 1 - end))
+            self._add_peers(ends, end, real & (ends.server != 1 - end) & callable_from[1 - end])
             self._add_ports(ends, end, real & (ends.server != end))
 
     def peer_ports(self, ends: Ends) -> Counts:
