@@ -56,6 +56,12 @@ class CaptureError(ClassifierError):
         super().__init__(f"{place}: {message}")
 
 
+class FlowError(ClassifierError):
+    """No flow is meant by a text, or there is none like that."""
+
+    status = ExitStatus.USAGE
+
+
 class DirectoryError(ClassifierError):
     """A file is no server directory. The message names the file and the reason."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,11 @@ import pyarrow.compute as pc
 
 from classifier import handshake, roles, sources
 from classifier._meter import Reader
+from classifier.errors import FlowError
+from classifier.flows.find import Wanted
 from classifier.flows.stitch import stitch
+from classifier.flows.table import present
+from classifier.reports import tabular
 from classifier.roles import directory_file
 from classifier.roles.directory import NO_ENTRIES, Entries
 from classifier.roles.late import LATE
@@ -26,7 +31,7 @@ from classifier.roles.ports import may_be_clients
 from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Input, Source
-from classifier.traffic import Traffic
+from classifier.traffic import Traffic, explaining
 from classifier.traffic.metered import Metered
 
 #: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
@@ -77,7 +82,7 @@ def read(
         if not keep_interrupted:
             raise
         metered.interrupted = True
-    judge = Judge(metered, rules, known)
+    judge = Judge(metered, rules, known, decapsulate=decapsulate)
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
@@ -102,28 +107,47 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
 class Judge:
     """Judges metered flows, batch by batch, once all evidence is in."""
 
-    def __init__(self, metered: Metered, rules: Rules, known: Entries) -> None:
-        """Take the facts of all inputs, the port rules, and the servers known from earlier inputs."""
+    def __init__(self, metered: Metered, rules: Rules, known: Entries, *, decapsulate: bool) -> None:
+        """Take the facts of all inputs, the port rules, and the servers known from earlier inputs.
+
+        `decapsulate` is how the inputs were read.
+        """
         self._metered = metered
+        self._decapsulate = decapsulate
         self._rules = rules
         self._known = known
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-        context = self.context
         for facts in self.stitched():
-            handshakes = handshake.judge(facts)
-            verdicts = roles.decide(facts, handshakes, context)
-            client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-            client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
-            names = naming.name(
-                context.rules,
-                facts["proto"].to_numpy(),
-                naming.Ends(server_addr, server_port),
-                naming.Ends(client_addr, client_port),
-                verdicts.ambiguous,
-            )
-            yield _judged(facts, handshakes, verdicts, names)
+            yield self._judged(facts, handshake.judge(facts))
+
+    def explain(self, flow: str) -> dict[str, Any]:
+        """Say of one flow why its server is the server; see `Traffic.explain`."""
+        wanted = Wanted(flow)
+        parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
+        found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
+        if not found or not found.num_rows:
+            raise FlowError(f"{flow}: no such flow; `classifier flows` lists them")
+        (all_facts,) = found.to_batches()
+        judged = self._judged(all_facts, handshake.judge(all_facts))
+        row, *others = tabular.rows(present(judged, self._metered.captures))
+        told = explaining.told(all_facts.slice(0, 1), row, self.context, self._decapsulate)
+        return {"flow": row, "others": [other["flow_id"] for other in others], **told}
+
+    def _judged(self, facts: pa.RecordBatch, handshakes: handshake.Handshakes) -> pa.RecordBatch:
+        context = self.context
+        verdicts = roles.decide(facts, handshakes, context)
+        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
+        client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+        names = naming.name(
+            context.rules,
+            facts["proto"].to_numpy(),
+            naming.Ends(server_addr, server_port),
+            naming.Ends(client_addr, client_port),
+            verdicts.ambiguous,
+        )
+        return _judged(facts, handshakes, verdicts, names)
 
     @cached_property
     def context(self) -> roles.Context:

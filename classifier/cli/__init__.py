@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from classifier.cli.explain import explain
 from classifier.cli.flows import flows
 from classifier.cli.report import report
 from classifier.cli.servers import servers
@@ -26,6 +27,7 @@ Examples:
   tcpdump -w - | classifier report -            from a pipe
   classifier flows office.pcapng -o flows.parquet
   classifier servers office.pcapng --format csv
+  classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
 """
 
 
@@ -56,7 +58,7 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers):
+for command in (report, flows, servers, explain):
     app.add_command(command)
 
 

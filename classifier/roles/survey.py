@@ -54,11 +54,11 @@ class Survey:
         self._peers = Bitmaps(2 * flows)
         self._blocks = Bitmaps(2 * flows)
 
-    def add(self, ends: Ends, callable_from: Mask) -> None:
-        """Count n flows; `callable_from`: the port may be a client's, it is no known service's (2, n)."""
+    def add(self, ends: Ends, may_call: Mask) -> None:
+        """Count n flows; `may_call`: the port may be a client's, it is no known service's (2, n)."""
         for end in (0, 1):
             real = ~ends.attempts
-            self._add_peers(ends, end, real & (ends.server != 1 - end) & callable_from[1 - end])
+            self._add_peers(ends, end, real & (ends.server != 1 - end) & may_call[1 - end])
             self._add_ports(ends, end, real & (ends.server != end))
 
     def peer_ports(self, ends: Ends) -> Counts:
