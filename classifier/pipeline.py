@@ -27,7 +27,7 @@ from classifier.reports import tabular
 from classifier.roles import directory_file
 from classifier.roles.directory import NO_ENTRIES, Entries
 from classifier.roles.late import LATE
-from classifier.roles.ports import may_be_clients
+from classifier.roles.ports import likeness
 from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Input, Source
@@ -158,7 +158,7 @@ class Judge:
         survey, directory = roles.Survey(metered.spool.rows), roles.Directory(known)
         for facts in self.stitched():
             ends = roles.Ends(facts, handshake.judge(facts))
-            survey.add(ends, may_be_clients(self._rules, ends))
+            survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
         return roles.Context(self._rules, survey, directory, metered.begin_ns, **metered.idle)
 

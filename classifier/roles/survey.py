@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
-from classifier.roles.ends import Ends, Mask
+from classifier.roles.ends import Ends, Mask, Numbers
+from classifier.roles.weights import weight
 
 #: 64 MB a table at the most; a table has room for twice the flows, so for each end once.
 MOST_PLACES = 1 << 23
@@ -54,12 +55,17 @@ class Survey:
         self._peers = Bitmaps(2 * flows)
         self._blocks = Bitmaps(2 * flows)
 
-    def add(self, ends: Ends, may_call: Mask) -> None:
-        """Count n flows; `may_call`: the port may be a client's, it is no known service's (2, n)."""
+    def add(self, ends: Ends, likeness: Numbers) -> None:
+        """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
+        may_call = likeness < weight("fan_in", "client_below")
+        # A datagram that nobody answers shows little of its target, which may be one of a scan's: it must
+        # look like the client.
+        looks_client = likeness[::-1] - likeness > weight("fan_in", "one_way_below")
+        active = (ends.sent | ~ends.datagrams | looks_client) & ~ends.attempts
         for end in (0, 1):
-            real = ~ends.attempts
-            self._add_peers(ends, end, real & (ends.server != 1 - end) & may_call[1 - end])
-            self._add_ports(ends, end, real & (ends.server != end))
+            peer_called = active[1 - end] & may_call[1 - end]
+            self._add_peers(ends, end, peer_called & (ends.server != 1 - end))
+            self._add_ports(ends, end, active[end] & (ends.server != end))
 
     def peer_ports(self, ends: Ends) -> Counts:
         """How many different ports have talked to each end, up to 64 and its own flow included (2, n)."""

@@ -37,7 +37,7 @@ class Traffic:
     def __init__(self, metered: Metered, judge: Judging) -> None:
         """Take the metered facts and what judges them."""
         self.metered = metered
-        self._judge = judge
+        self.judge = judge
 
     @property
     def problems(self) -> list[CaptureError]:
@@ -59,7 +59,7 @@ class Traffic:
 
         The flows are judged on the way.
         """
-        for judged in self._judge():
+        for judged in self.judge():
             yield present(judged.sort_by("first_seen_ns"), self.metered.captures)
 
     def to_arrow(self) -> pa.Table:
@@ -71,7 +71,7 @@ class Traffic:
     def totals(self) -> Totals:
         """Sums over the flows, by service and by server."""
         totals = Totals()
-        for judged in self._judge():
+        for judged in self.judge():
             totals.add(judged)
         return totals
 
@@ -97,7 +97,7 @@ class Traffic:
         the earliest, `others` lists the rest. `evidence` has the log-odds of each kind, strongest first,
         `ladder` the first packets (None for inputs that can't be read twice). FlowError: no such flow.
         """
-        return self._judge.explain(flow)
+        return self.judge.explain(flow)
 
     @property
     def status(self) -> ExitStatus:
