@@ -25,7 +25,7 @@ from classifier.flows.stitch import stitch
 from classifier.flows.table import present
 from classifier.reports import tabular
 from classifier.roles import directory_file
-from classifier.roles.directory import NO_ENTRIES, Entries
+from classifier.roles.directory import Entries, no_entries
 from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
 from classifier.services import naming
@@ -64,7 +64,7 @@ def read(
     and such a directory. An input that is cut or damaged further on is read up to there, and the
     trouble is in `Traffic.problems`.
     """
-    known = directory_file.load(directory) if directory else NO_ENTRIES
+    known = directory_file.load(directory) if directory else no_entries()
     rules = rules if isinstance(rules, Rules) else Rules.load(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     found = sources.inputs(source)
@@ -155,7 +155,7 @@ class Judge:
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
-        survey, directory = roles.Survey(metered.spool.rows), roles.Directory(known)
+        survey, directory = roles.Survey(), roles.Directory(known)
         for facts in self.stitched():
             ends = roles.Ends(facts, handshake.judge(facts))
             survey.add(ends, likeness(self._rules, ends))

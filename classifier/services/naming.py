@@ -47,10 +47,11 @@ def name(
     here = rules.places(proto, server.port.to_numpy(), server.address)
     there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
     # Few distinct cases among many flows: each is worked out once.
-    cases, row = np.unique(np.stack([here, there, ambiguous], axis=1), axis=0, return_inverse=True)
+    packed = here.astype(np.int64) << 32 | there.astype(np.int64) << 1 | ambiguous
+    cases, row = np.unique(packed, return_inverse=True)
     verdicts = [
-        _verdict(rules.candidates[likelier], rules.candidates[other], bool(undecided))
-        for likelier, other, undecided in cases
+        _verdict(rules.candidates[case >> 32], rules.candidates[case >> 1 & 0x7FFF_FFFF], bool(case & 1))
+        for case in cases.tolist()
     ]
     place = row.reshape(-1).astype(np.int32)
     services, sources, candidates = zip(*verdicts, strict=True) if verdicts else ((), (), ())
