@@ -91,6 +91,16 @@ def _raw(facts: pa.RecordBatch, column: str, row: int) -> bytes:
     return address[12:] if facts["ip_version"][row].as_py() == 4 else address
 
 
+def by_kind(flows: Flows) -> Odds:
+    """Return the log-odds of each kind (n, kinds)."""
+    return flows.odds
+
+
+def in_all(flows: Flows) -> Odds:
+    """Return their sum (n, 1)."""
+    return flows.odds.sum(axis=1, keepdims=True)
+
+
 def right(flows: Flows, total: Odds) -> np.ndarray:
     """Whether each verdict is right; a tie falls to whoever was spoken to first."""
     return np.where(total == 0, flows.tie, total > 0)
@@ -128,27 +138,29 @@ def calibration_error(likely: Odds, ok: np.ndarray, share: Odds) -> float:
 
 def table(title: str, flows: Flows, total: Odds) -> None:
     """Print accuracy, coverage and calibration by mode and transport."""
-    print(
-        f"\n{title}\n{'':22}{'flows':>6}{'overall%':>10}{'by port%':>10}{'90 % interval':>16}{'sure%':>8}{'sure right%':>12}{'ECE':>8}"
-    )
+    heads = f"{'flows':>6}{'overall%':>10}{'by port%':>10}{'90 % interval':>16}"
+    print(f"\n{title}\n{'':22}{heads}{'sure%':>8}{'sure right%':>12}{'ECE':>8}")
     ok, likely = right(flows, total), probability(np.abs(total))
     for mode in MODES:
         for name, proto in (("tcp", TCP), ("udp", 17)):
             where = (flows.mode == mode) & (flows.proto == proto)
             if not where.any():
                 continue
-            sure, low_high = where & (likely >= roles.INFERRED), interval(flows, ok, where)
+            sure, (low, high) = where & (likely >= roles.INFERRED), interval(flows, ok, where)
             unproven = where & ~flows.confirmed
             ece = calibration_error(likely[unproven], ok[unproven], np.ones(unproven.sum()))
+            averaged, right_of_sure = (
+                by_port(flows.port[where], ok[where]),
+                ok[sure].mean() if sure.any() else 0,
+            )
             print(
-                f"{mode:16}{name:6}{where.sum():6}{100 * ok[where].mean():10.2f}{100 * by_port(flows.port[where], ok[where]):10.2f}"
-                f"{100 * low_high[0]:9.1f}-{100 * low_high[1]:5.1f} {100 * sure.sum() / where.sum():8.2f}"
-                f"{100 * ok[sure].mean() if sure.any() else float('nan'):12.2f}{ece:8.4f}"
+                f"{mode:16}{name:6}{where.sum():6}{100 * ok[where].mean():10.2f}{100 * averaged:10.2f}"
+                f"{100 * low:9.1f}-{100 * high:5.1f} {100 * sure.sum() / where.sum():8.2f}"
+                f"{100 * right_of_sure:12.2f}{ece:8.4f}"
             )
     unproven = ~flows.confirmed
-    print(
-        f"ECE, the modes pooled equally: {calibration_error(likely[unproven], ok[unproven], _equal_modes(flows)[unproven]):.4f}"
-    )
+    ece = calibration_error(likely[unproven], ok[unproven], _equal_modes(flows)[unproven])
+    print(f"ECE, the modes pooled equally: {ece:.4f}")
 
 
 def _equal_modes(flows: Flows) -> Odds:
@@ -176,7 +188,7 @@ def fitted(flows: Flows, train: np.ndarray, features: Callable[[Flows], Odds]) -
 
 
 def held_out(
-    flows: Flows, features: Callable[[Flows], Odds], split: Iterator[tuple[np.ndarray, np.ndarray]]
+    flows: Flows, features: Callable[[Flows], Odds], split: list[tuple[np.ndarray, np.ndarray]]
 ) -> Odds:
     """Return the log-odds of each flow by a model that was fitted without it."""
     total = np.full(len(flows.mode), np.inf)
@@ -202,53 +214,61 @@ def summary(flows: Flows, total: Odds) -> str:
     return "   ".join(parts)
 
 
+def fits(flows: Flows) -> None:
+    """Print what a fit would make of the weights, scored on flows that it has not seen."""
+    folds = list(GroupKFold(FOLDS).split(flows.odds, groups=flows.capture))
+    suites = [
+        (np.flatnonzero(flows.suite != one), np.flatnonzero(flows.suite == one))
+        for one in np.unique(flows.suite)
+    ]
+    print("\nFitted on other captures than those scored: overall / by port, of TCP and of UDP")
+    for name, features in (("one scale", in_all), ("one for each kind", by_kind)):
+        print(f"{name:20}{FOLDS} folds by capture   {summary(flows, held_out(flows, features, folds))}")
+        if len(suites) > 1:
+            print(f"{'':20}one folder left out  {summary(flows, held_out(flows, features, suites))}")
+    table("One scale, out of fold", flows, held_out(flows, in_all, folds))
+    every = np.ones(len(flows.mode), dtype=bool)
+    scale, multipliers = (fitted(flows, every, features).coef_[0] for features in (in_all, by_kind))
+    print(f"\nThe scale that fits all captures best: {scale[0]:.2f}; multipliers of the kinds:")
+    for name, multiplier in zip(KIND_NAMES, multipliers, strict=True):
+        print(f"  {name:20}{multiplier:6.2f}")
+
+
+def ablation(flows: Flows) -> None:
+    """Print what is left without each kind of evidence, and of each alone; ties fall as in `right`."""
+    print(f"\nAblation: overall / by port\n{'all kinds':24}{summary(flows, flows.total())}")
+    for place, name in enumerate(KIND_NAMES):
+        alone = np.eye(len(KIND_NAMES))[place]
+        spoke = flows.odds[:, place] != 0
+        hits = (flows.odds[spoke, place] > 0).mean() if spoke.any() else 0
+        print(f"without {name:16}{summary(flows, flows.total(1 - alone))}")
+        only = summary(flows, flows.total(alone))
+        print(f"only    {name:16}{only}   speaks of {spoke.mean():.0%}, right {hits:.1%}")
+
+
+def reliability(flows: Flows) -> None:
+    """Print how often verdicts of each confidence are right, each mode counting alike."""
+    total = flows.total()
+    ok, likely, share = right(flows, total), probability(np.abs(total)), _equal_modes(flows)
+    print("\nReliability, the modes pooled equally\nconfidence     share   said  right")
+    for low in np.arange(0.5, 1, 0.05):
+        where = (likely >= low) & (likely < low + 0.05) & ~flows.confirmed
+        if where.any():
+            said, true = (np.average(one[where], weights=share[where]) for one in (likely, ok))
+            part = share[where].sum() / share.sum()
+            print(f"{low:.2f}-{low + 0.05:.2f}  {part:8.2%}  {said:.3f}  {true:.3f}")
+
+
 def main() -> None:
     """Print all tables."""
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     found = (read(path) for path in sorted(Path(sys.argv[1]).rglob("*")) if path.is_file())
     flows = flows_of([capture for capture in found if capture and capture.servers])
-    everything = lambda flows: flows.odds  # noqa: E731
-    in_all = lambda flows: flows.odds.sum(axis=1, keepdims=True)  # noqa: E731
-    folds = list(GroupKFold(FOLDS).split(flows.odds, groups=flows.capture))
-    suites = [
-        (np.flatnonzero(flows.suite != one), np.flatnonzero(flows.suite == one))
-        for one in np.unique(flows.suite)
-    ]
-
     table("The weights that are shipped", flows, flows.total())
-    print("\nFitted on other captures than those scored: TCP by mode, overall / by port")
-    for name, features in (("one scale", in_all), ("a multiplier for each kind", everything)):
-        print(f"{name:28}{FOLDS} folds by capture   {summary(flows, held_out(flows, features, iter(folds)))}")
-        if len(suites) > 1:
-            print(f"{'':28}one folder left out  {summary(flows, held_out(flows, features, iter(suites)))}")
-    table("One scale, out of fold", flows, held_out(flows, in_all, iter(folds)))
-    all_rows = np.ones(len(flows.mode), dtype=bool)
-    print(
-        f"\nScale that fits all captures best: {fitted(flows, all_rows, in_all).coef_[0][0]:.2f}; multipliers:"
-    )
-    for name, multiplier in zip(KIND_NAMES, fitted(flows, all_rows, everything).coef_[0], strict=True):
-        print(f"  {name:20}{multiplier:6.2f}")
-
-    print(f"\nAblation, TCP by mode, overall / by port\n{'all kinds':24}{summary(flows, flows.total())}")
-    for place, name in enumerate(KIND_NAMES):
-        alone = np.eye(len(KIND_NAMES))[place]
-        spoke = flows.odds[:, place] != 0
-        hits = (flows.odds[spoke, place] > 0).mean() if spoke.any() else float("nan")
-        print(f"without {name:16}{summary(flows, flows.total(1 - alone))}")
-        print(
-            f"only    {name:16}{summary(flows, flows.total(alone))}   speaks of {spoke.mean():.0%}, right {hits:.1%}"
-        )
-
-    ok, likely, share = right(flows, flows.total()), probability(np.abs(flows.total())), _equal_modes(flows)
-    print("\nReliability, the modes pooled equally\nconfidence     share   said  right")
-    for low in np.arange(0.5, 1, 0.05):
-        where = (likely >= low) & (likely < low + 0.05) & ~flows.confirmed
-        if where.any():
-            said, true = (np.average(one[where], weights=share[where]) for one in (likely, ok))
-            print(
-                f"{low:.2f}-{low + 0.05:.2f}  {share[where].sum() / share.sum():8.2%}  {said:.3f}  {true:.3f}"
-            )
+    fits(flows)
+    ablation(flows)
+    reliability(flows)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ def explain(flow: str, format: str | None, **reading: Any) -> ExitStatus:
     \b
     Examples:
       classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
-      classifier explain office.pcapng "$(classifier flows office.pcapng --format jsonl |
-        jq -r 'select(.role == "ambiguous").flow_id' | head -1)"
+      classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123 --format json
     """
     from classifier.reports import explanation, terminal
 
