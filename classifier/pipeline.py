@@ -120,7 +120,7 @@ class Judge:
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
         for facts in self.stitched():
-            yield self._judged(facts, handshake.judge(facts))
+            yield self._judged(self.ends(facts))
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -129,25 +129,11 @@ class Judge:
         found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
         if not found or not found.num_rows:
             raise FlowError(f"{flow}: no such flow; `classifier flows` lists them")
-        (all_facts,) = found.to_batches()
-        judged = self._judged(all_facts, handshake.judge(all_facts))
+        (facts,) = found.to_batches()
+        judged = self._judged(self.ends(facts))
         row, *others = tabular.rows(present(judged, self._metered.captures))
-        told = explaining.told(all_facts.slice(0, 1), row, self.context, self._decapsulate)
+        told = explaining.told(self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate)
         return {"flow": row, "others": [other["flow_id"] for other in others], **told}
-
-    def _judged(self, facts: pa.RecordBatch, handshakes: handshake.Handshakes) -> pa.RecordBatch:
-        context = self.context
-        verdicts = roles.decide(facts, handshakes, context)
-        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-        client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
-        names = naming.name(
-            context.rules,
-            facts["proto"].to_numpy(),
-            naming.Ends(server_addr, server_port),
-            naming.Ends(client_addr, client_port),
-            verdicts.ambiguous,
-        )
-        return _judged(facts, handshakes, verdicts, names)
 
     @cached_property
     def context(self) -> roles.Context:
@@ -157,10 +143,28 @@ class Judge:
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
         survey, directory = roles.Survey(), roles.Directory(known)
         for facts in self.stitched():
-            ends = roles.Ends(facts, handshake.judge(facts))
+            ends = self.ends(facts)
             survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
         return roles.Context(self._rules, survey, directory, metered.begin_ns, **metered.idle)
+
+    def ends(self, facts: pa.RecordBatch) -> roles.Ends:
+        """Return the ends of n flows, with what each flow shows by itself."""
+        return roles.Ends(facts, handshake.judge(facts))
+
+    def _judged(self, ends: roles.Ends) -> pa.RecordBatch:
+        facts, context = ends.facts, self.context
+        verdicts = roles.decide(ends, context)
+        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
+        client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+        names = naming.name(
+            context.rules,
+            facts["proto"].to_numpy(),
+            naming.Ends(server_addr, server_port),
+            naming.Ends(client_addr, client_port),
+            verdicts.ambiguous,
+        )
+        return _judged(facts, ends.handshakes, verdicts, names)
 
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""

@@ -93,9 +93,9 @@ def main() -> None:
     context = roles.Context(rules, survey, directory, 0, 300 * 10**9, 120 * 10**9)
     for batch in batches:
         now = time.process_time()
-        shakes = handshake.judge(batch)
+        ends = roles.Ends(batch, handshake.judge(batch))
         now = timed("handshake", now)
-        verdicts = roles.decide(batch, shakes, context)
+        verdicts = roles.decide(ends, context)
         now = timed("roles: each flow", now)
         a, b = (naming.Ends(batch[f"addr_{end}"], batch[f"port_{end}"]) for end in "ab")
         naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.ambiguous)

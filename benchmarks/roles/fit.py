@@ -22,7 +22,7 @@ from late import MODES, TCP, Capture, read, stripped
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from classifier import handshake, pipeline, roles
+from classifier import pipeline, roles
 from classifier.flows.addresses import octets
 from classifier.roles import probability
 from classifier.roles.evidence import KINDS
@@ -66,7 +66,7 @@ def _weighed(path: Path, capture: Capture, present: set) -> Iterator[tuple]:
     judge = pipeline.read(path).judge
     suite = capture.path.parent.name
     for facts in judge.stitched():
-        ends = roles.Ends(facts, handshake.judge(facts))
+        ends = judge.ends(facts)
         odds = roles.weigh(ends, judge.context)
         for row, key in enumerate(_keys(facts)):
             if key in present:

@@ -12,7 +12,6 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
-from classifier.handshake import Handshakes
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.evidence import KINDS, Context, Evidence
@@ -52,9 +51,9 @@ class Verdicts:
     late: Late
 
 
-def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> Verdicts:
+def decide(ends: Ends, context: Context) -> Verdicts:
     """Decide for each of n flows which side is the server, and say how surely and why."""
-    ends = Ends(facts, handshakes)
+    handshakes = ends.handshakes
     odds = weigh(ends, context)
     total = summed(odds, handshakes.disputed)
     # A tie falls to whoever was spoken to first; the confidence says that it is a tie.

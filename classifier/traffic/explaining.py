@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 
 from classifier import _meter
-from classifier.handshake import judge
 from classifier.roles import Context, Ends, decide
 from classifier.roles.explain import explain, settles
 from classifier.services.rules import Rules
@@ -17,10 +16,9 @@ from classifier.services.rules import Rules
 LADDER_PACKETS = 12
 
 
-def told(facts: pa.RecordBatch, row: dict[str, Any], context: Context, decapsulate: bool) -> dict[str, Any]:
-    """Return what is to be told of one flow: a single row of facts, and the same of the flow table."""
-    ends = Ends(facts, judge(facts))
-    server_is_b = bool(decide(facts, ends.handshakes, context).server_is_b[0])
+def told(ends: Ends, row: dict[str, Any], context: Context, decapsulate: bool) -> dict[str, Any]:
+    """Return what is to be told of one flow: its ends, and the same of the flow table."""
+    facts, server_is_b = ends.facts, bool(decide(ends, context).server_is_b[0])
     client, server = (_endpoint(row[f"{side}_ip"], row[f"{side}_port"]) for side in ("client", "server"))
     texts = {"a": client, "b": server} if server_is_b else {"a": server, "b": client}
     reasons = [
