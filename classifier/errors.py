@@ -22,6 +22,8 @@ class ExitStatus(IntEnum):
     NOTHING_DECODED = 6
     #: The rule files contradict themselves.
     BAD_RULES = 7
+    #: A service that was asked for isn't known.
+    NOT_FOUND = 8
     #: Ended by Ctrl-C; what was read so far was reported.
     INTERRUPTED = 130
 

@@ -27,12 +27,12 @@ def explain(flow: str, format: str | None, **reading: Any) -> ExitStatus:
       classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
       classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123 --format json
     """
-    from classifier.reports import explanation, terminal
+    from classifier.reports import explanation, tables
 
     traffic = common.read(**reading)
     told = traffic.explain(flow)
     if format == "json":
         click.echo(json.dumps(told, indent=2))
     else:
-        explanation.print_explanation(terminal.console(), told)
+        explanation.print_explanation(tables.console(), told)
     return common.finish(traffic)

@@ -47,13 +47,13 @@ def name(
     here = rules.places(proto, server.port.to_numpy(), server.address)
     there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
     # Few distinct cases among many flows: each is worked out once.
-    packed = here.astype(np.int64) << 32 | there.astype(np.int64) << 1 | ambiguous
-    cases, row = np.unique(packed, return_inverse=True)
+    many = len(rules.candidates)
+    cases, row = np.unique((ambiguous * many + here) * many + there, return_inverse=True)
     verdicts = [
-        _verdict(rules.candidates[case >> 32], rules.candidates[case >> 1 & 0x7FFF_FFFF], bool(case & 1))
+        _verdict(rules.candidates[case // many % many], rules.candidates[case % many], case >= many * many)
         for case in cases.tolist()
     ]
-    place = row.reshape(-1).astype(np.int32)
+    place = row.astype(np.int32)
     services, sources, candidates = zip(*verdicts, strict=True) if verdicts else ((), (), ())
     return Names(
         service=_take(list(services), place),
