@@ -17,7 +17,7 @@ from classifier.errors import CaptureError, ClassifierError, ExitStatus
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.sources import Input
+    from classifier.sources import Input, Via
     from classifier.traffic import Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -71,6 +71,20 @@ def reading(command: Command) -> Command:
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
         rules_option,
+        click.option(
+            "--dedup",
+            is_flag=True,
+            help="Leave out the copies that a mirror (SPAN) port makes of packets.",
+        ),
+        click.option(
+            "--verify-checksums", is_flag=True, help="Count wrong checksums of IPv4, TCP and UDP headers."
+        ),
+        click.option(
+            "--via",
+            type=click.Choice(["tshark", "scapy"]),
+            default=None,
+            help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
+        ),
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
         command = add(command)
@@ -108,6 +122,9 @@ def read(
     no_decapsulate: bool,
     directory: str | None,
     rules: str | None,
+    dedup: bool,
+    verify_checksums: bool,
+    via: Via | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
@@ -123,6 +140,9 @@ def read(
                 decapsulate=not no_decapsulate,
                 directory=directory,
                 rules=rules,
+                dedup=dedup,
+                verify_checksums=verify_checksums,
+                via=via,
                 progress=progress,
                 keep_interrupted=True,
             )
