@@ -46,11 +46,11 @@ def read(
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
     decapsulate: bool = True,
-    rules: Rules | str | os.PathLike[str] | None = None,
-    directory: str | os.PathLike[str] | None = None,
     dedup: bool = False,
     verify_checksums: bool = False,
     via: Via | None = None,
+    rules: Rules | str | os.PathLike[str] | None = None,
+    directory: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
@@ -59,11 +59,11 @@ def read(
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
-    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
-    `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `via` is the program that reads
     what isn't read here: `tshark` for other file formats, `scapy` for other link types.
+    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
+    `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
     Raises CaptureError for an input that can't be used, RulesError and DirectoryError for such rules

@@ -70,7 +70,6 @@ def reading(command: Command) -> Command:
             is_flag=True,
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
-        rules_option,
         click.option(
             "--dedup",
             is_flag=True,
@@ -85,6 +84,7 @@ def reading(command: Command) -> Command:
             default=None,
             help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
         ),
+        rules_option,
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
         command = add(command)
@@ -120,11 +120,11 @@ def read(
     udp_idle: float,
     max_flows: int,
     no_decapsulate: bool,
-    directory: str | None,
-    rules: str | None,
     dedup: bool,
     verify_checksums: bool,
     via: Via | None,
+    rules: str | None,
+    directory: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
@@ -138,11 +138,11 @@ def read(
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
                 decapsulate=not no_decapsulate,
-                directory=directory,
-                rules=rules,
                 dedup=dedup,
                 verify_checksums=verify_checksums,
                 via=via,
+                rules=rules,
+                directory=directory,
                 progress=progress,
                 keep_interrupted=True,
             )
