@@ -57,7 +57,7 @@ pub struct Fragments {
 #[derive(Default)]
 pub struct Attributed {
     /// Fragments whose flow is known.
-    pub packets: Vec<(Packet, i64)>,
+    pub packets: Vec<(Packet<'static>, i64)>,
     /// Fragments that have none.
     pub unmetered: Vec<(Unmetered, u64)>,
 }
@@ -165,7 +165,7 @@ impl Attributed {
                 let Waiting { mut content, offset, time_ns } = fragment;
                 content.segment = segment;
                 content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
-                (Packet { ends, content }, time_ns)
+                (Packet { ends, content, payload: &[] }, time_ns)
             })),
             Err(reason) => {
                 self.unmetered.push((reason, waiting.len() as u64));

@@ -1,14 +1,17 @@
 //! Meters packets into flows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ahash::RandomState;
 use arrow_array::RecordBatch;
 use hashbrown::HashTable;
 
 use super::fragments::{Attributed, Fragments};
+use super::looked_at::{LookedAt, Place};
 use super::{Key, boundary};
 use crate::capture::Frame;
+use crate::payload::{Notes, Observer, Seen, Signatures};
 use crate::table::{Row, Rows};
 use crate::wire::{self, Aside, Content, Packet, Quoted, Transport, Unmetered};
 
@@ -54,6 +57,7 @@ struct Pending {
     from_a: bool,
     hash: u64,
     time_ns: i64,
+    payload: Place,
 }
 
 /// How to meter.
@@ -80,8 +84,11 @@ pub struct Meter {
     /// So many of `rows` were ended by `finish`.
     ended: usize,
     pending: Vec<Pending>,
+    looked_at: LookedAt,
+    observer: Observer,
     fragments: Fragments,
     finished: Rows,
+    notes: Notes,
     packets: u64,
     evicted: u64,
     wire_bytes: u64,
@@ -91,9 +98,9 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// An empty meter.
+    /// An empty meter, which looks for these signatures.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: Options, signatures: Arc<Signatures>) -> Self {
         Self {
             options,
             hasher: RandomState::new(),
@@ -104,8 +111,11 @@ impl Meter {
             swept: 0,
             ended: 0,
             pending: Vec::with_capacity(LOOKED_UP),
+            looked_at: LookedAt::default(),
+            observer: Observer::new(signatures),
             fragments: Fragments::default(),
             finished: Rows::default(),
+            notes: Notes::default(),
             packets: 0,
             evicted: 0,
             wire_bytes: 0,
@@ -129,10 +139,18 @@ impl Meter {
     }
 
     #[inline]
-    fn packet(&mut self, packet: &Packet, time_ns: i64) {
+    fn packet(&mut self, packet: &Packet<'_>, time_ns: i64) {
         let (key, from_a) = Key::of(&packet.ends);
         let hash = self.hasher.hash_one(key);
-        self.pending.push(Pending { key, content: packet.content, from_a, hash, time_ns });
+        let payload = if self.observer.is_idle() {
+            Place::default()
+        } else {
+            if packet.content.segment.is_some_and(|segment| segment.flags.syn()) {
+                self.looked_at.begin(hash);
+            }
+            self.looked_at.keep(packet.payload, hash, from_a, time_ns, self.options.idle.of(key.proto))
+        };
+        self.pending.push(Pending { key, content: packet.content, from_a, hash, time_ns, payload });
         if self.pending.len() == LOOKED_UP {
             self.meter_pending();
         }
@@ -202,6 +220,7 @@ impl Meter {
         }
         pending.clear();
         self.pending = pending;
+        self.looked_at.clear();
     }
 
     #[inline]
@@ -211,18 +230,55 @@ impl Meter {
 
     #[inline]
     fn meter(&mut self, pending: &Pending, place: Option<u32>) {
-        let Pending { key, content, from_a, hash, time_ns } = pending;
+        let Pending { key, content, from_a, hash, time_ns, .. } = pending;
         let place = if let Some(place) = place {
-            let row = &mut self.rows[place as usize];
+            let row = &self.rows[place as usize];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
-                self.finished.push(row);
-                *row = Row::new(*key, *time_ns);
+                self.emit(place);
+                self.rows[place as usize] = Row::new(*key, *time_ns);
+                self.looked_at.begin(*hash);
             }
             place
         } else {
+            self.looked_at.begin(*hash);
             self.place(*key, *hash, *time_ns)
         };
         self.rows[place as usize].record(content, *from_a, *time_ns);
+        self.observe(pending, place);
+    }
+
+    /// Looks at a packet's payload, if it was kept.
+    #[inline]
+    fn observe(&mut self, pending: &Pending, place: u32) {
+        let payload = self.looked_at.payload(pending.payload);
+        if payload.is_empty() {
+            return;
+        }
+        let row = &mut self.rows[place as usize];
+        let Key { addr_a, addr_b, port_a, port_b, .. } = row.key;
+        let (hits, sender, ports) = if pending.from_a {
+            (&mut row.hits_a, addr_a, (port_a, port_b))
+        } else {
+            (&mut row.hits_b, addr_b, (port_b, port_a))
+        };
+        let seen = Seen {
+            proto: row.key.proto,
+            from_a: pending.from_a,
+            sender,
+            ports,
+            sequence: pending.content.segment.map(|segment| segment.sequence),
+            payload,
+            payload_bytes: pending.content.payload_bytes,
+        };
+        if !self.observer.observe(place, hits, &seen) {
+            self.looked_at.settle(pending.hash, pending.from_a, pending.time_ns);
+        }
+    }
+
+    /// Hands out the row of a flow that has ended.
+    fn emit(&mut self, place: u32) {
+        self.finished.push(&self.rows[place as usize]);
+        self.notes.push(self.observer.forget(place).as_ref());
     }
 
     /// A place for a new flow.
@@ -267,8 +323,8 @@ impl Meter {
     }
 
     fn end(&mut self, place: usize) {
+        self.emit(place as u32);
         let row = &mut self.rows[place];
-        self.finished.push(row);
         let hash = self.hasher.hash_one(row.key);
         if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
             entry.remove();
@@ -290,7 +346,7 @@ impl Meter {
                 return true;
             };
             if !row.is_vacant() {
-                self.finished.push(row);
+                self.emit(self.ended as u32);
             }
             self.ended += 1;
         }
@@ -312,7 +368,7 @@ impl Meter {
     /// The flows that have ended since the last call.
     pub fn take(&mut self) -> RecordBatch {
         self.meter_pending();
-        self.finished.take()
+        self.notes.beside(&self.finished.take())
     }
 
     /// Packets taken in.

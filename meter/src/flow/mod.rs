@@ -5,6 +5,7 @@ mod community;
 mod events;
 mod fragments;
 mod key;
+mod looked_at;
 mod meter;
 mod stitch;
 

@@ -52,7 +52,12 @@ struct Walk<'a> {
 /// # Errors
 /// The reason under which the frame is counted, or a fragment or ICMP error, which tell something of a flow.
 #[inline]
-pub fn decode(link_type: u16, data: &[u8], wire_bytes: u32, decapsulate: bool) -> Result<Packet, Aside<'_>> {
+pub fn decode(
+    link_type: u16,
+    data: &[u8],
+    wire_bytes: u32,
+    decapsulate: bool,
+) -> Result<Packet<'_>, Aside<'_>> {
     let walk = Walk {
         rest: data,
         wire_bytes: wire_bytes.max(data.len() as u32),
@@ -97,7 +102,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn link(self, link_type: u16) -> Result<Packet, Aside<'a>> {
+    fn link(self, link_type: u16) -> Result<Packet<'a>, Aside<'a>> {
         if let Some(next) = link::next(link_type, self.rest) {
             return self.follow(next.map_err(self.link_flaw())?);
         }
@@ -106,7 +111,7 @@ impl<'a> Walk<'a> {
 
     /// Link types of Wi-Fi, which stack.
     #[cold]
-    fn wifi(self, link_type: u16) -> Result<Packet, Aside<'a>> {
+    fn wifi(self, link_type: u16) -> Result<Packet<'a>, Aside<'a>> {
         let (link_type, frame, padded) = match link_type {
             link::IEEE802_11 => (link_type, self.rest, false),
             link::IEEE802_11_RADIOTAP => {
@@ -137,7 +142,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn follow(self, (behind, rest): Next<'a>) -> Result<Packet, Aside<'a>> {
+    fn follow(self, (behind, rest): Next<'a>) -> Result<Packet<'a>, Aside<'a>> {
         let walk = self.on(rest)?;
         match behind {
             Behind::Ether(ethertype) => walk.ether(ethertype),
@@ -151,7 +156,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn ether(mut self, ethertype: u16) -> Result<Packet, Aside<'a>> {
+    fn ether(mut self, ethertype: u16) -> Result<Packet<'a>, Aside<'a>> {
         let shim =
             |shim, next: Result<Next<'a>, Flaw>| self.in_shim(shim)?.follow(next.map_err(self.link_flaw())?);
         match ethertype {
@@ -176,7 +181,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn ip(self) -> Result<Packet, Aside<'a>> {
+    fn ip(self) -> Result<Packet<'a>, Aside<'a>> {
         match self.rest.first() {
             Some(first) => self.ip_version(first >> 4),
             None => Err(self.blame(Flaw::Short, Unmetered::DamagedIp).into()),
@@ -184,7 +189,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn ip_version(mut self, version: u8) -> Result<Packet, Aside<'a>> {
+    fn ip_version(mut self, version: u8) -> Result<Packet<'a>, Aside<'a>> {
         let internet = match version {
             4 => ipv4::internet(self.rest),
             6 => ipv6::internet(self.rest),
@@ -211,7 +216,7 @@ impl<'a> Walk<'a> {
         body: &'a [u8],
         ip_bytes: u32,
         body_bytes: u32,
-    ) -> Result<Packet, Aside<'a>> {
+    ) -> Result<Packet<'a>, Aside<'a>> {
         Err(Aside::Fragment(Fragment {
             datagram: Datagram {
                 ip_version: internet.ip_version,
@@ -233,11 +238,14 @@ impl<'a> Walk<'a> {
 
     /// From the transport header on. The walk has the body of the IP packet.
     #[inline]
-    fn transport(self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Packet, Aside<'a>> {
+    fn transport(self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Packet<'a>, Aside<'a>> {
         let flaw = |flaw| self.blame(flaw, Unmetered::DamagedTransport);
         let packet =
             |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
+                let in_one_piece = transport != Transport::Sctp;
+                let payload = self.rest.get(header_bytes as usize..).filter(|_| in_one_piece);
                 Ok(Packet {
+                    payload: payload.unwrap_or_default(),
                     ends: Ends {
                         ip_version: internet.ip_version,
                         proto: transport as u8,
@@ -303,7 +311,7 @@ impl<'a> Walk<'a> {
 
     /// Tunnels that have an IP protocol of their own.
     #[cold]
-    fn over_ip(self, protocol: u8, internet: &Internet<'a>, ip_bytes: u32) -> Result<Packet, Aside<'a>> {
+    fn over_ip(self, protocol: u8, internet: &Internet<'a>, ip_bytes: u32) -> Result<Packet<'a>, Aside<'a>> {
         const IPV4_IN_IP: u8 = 4;
         const IPV6_IN_IP: u8 = 41;
         const GRE: u8 = 47;
@@ -327,7 +335,7 @@ impl<'a> Walk<'a> {
     /// Tunnels over UDP: what is inside, if the header is one of a tunnel and a packet is inside, or something
     /// that tells of one.
     #[cold]
-    fn over_udp(self, (source_port, destination_port): (u16, u16)) -> Option<Result<Packet, Aside<'a>>> {
+    fn over_udp(self, (source_port, destination_port): (u16, u16)) -> Option<Result<Packet<'a>, Aside<'a>>> {
         let data = self.rest.get(udp::HEADER_BYTES as usize..)?;
         let inside =
             tunnel::over_udp(destination_port, data).or_else(|| tunnel::over_udp(source_port, data))?;
@@ -337,7 +345,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn inside(mut self, inside: Inside<'a>) -> Result<Packet, Aside<'a>> {
+    fn inside(mut self, inside: Inside<'a>) -> Result<Packet<'a>, Aside<'a>> {
         self.network_id = inside.network_id.unwrap_or(self.network_id);
         self.in_shim(inside.shim)?.follow((inside.behind, inside.rest))
     }
@@ -349,7 +357,7 @@ impl<'a> Walk<'a> {
 ///
 /// # Errors
 /// The reason under which the datagram's fragments are counted; `CutShort` if more bytes may help.
-pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unmetered> {
+pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'static>, Unmetered> {
     let datagram = fragment.datagram;
     let mut internet = Internet {
         ip_version: datagram.ip_version,
@@ -385,7 +393,7 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
         decapsulate: false,
     };
     match walk.transport(&internet, fragment.ip_bytes) {
-        Ok(packet) => Ok(packet),
+        Ok(packet) => Ok(Packet { payload: &[], ..packet }),
         Err(Aside::Unmetered(reason)) => Err(reason),
         Err(Aside::IcmpError(_)) => Err(Unmetered::Icmp),
         Err(Aside::Fragment(_)) => Err(Unmetered::NoPorts),

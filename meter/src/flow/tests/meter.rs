@@ -1,5 +1,7 @@
 //! What a row says, what is counted, and how much is held.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -97,7 +99,7 @@ fn the_first_vlan_is_the_flows() {
 #[test]
 fn many_short_flows_take_little_memory() {
     const FLOWS: u32 = 100_000;
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     let mut most_held = 0;
     for number in 0..FLOWS {
         stranger(&mut meter, number, i64::from(number)); // 11 at a time are active
@@ -111,7 +113,7 @@ fn many_short_flows_take_little_memory() {
 
 #[test]
 fn memory_is_freed_when_time_goes_on() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     (0..10_000).for_each(|number| stranger(&mut meter, number, 0));
     (10_000..20_000).for_each(|number| stranger(&mut meter, number, 1_000));
     (20_000..100_000).for_each(|number| stranger(&mut meter, number, i64::from(number)));
@@ -120,7 +122,7 @@ fn memory_is_freed_when_time_goes_on() {
 
 #[test]
 fn the_last_rows_come_in_batches() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     (0..20).for_each(|number| stranger(&mut meter, number, 0));
     let mut batches = vec![];
     while !meter.finish(8) {
@@ -133,7 +135,7 @@ fn the_last_rows_come_in_batches() {
 #[test]
 fn rows_may_be_taken_at_any_time() {
     let packets: Vec<Sent> = (0..100).flat_map(|now_ns| [udp(now_ns, "a1>b"), udp(now_ns, "b>a2")]).collect();
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     let mut rows = Vec::new();
     for packet in &packets {
         packet.pass_to(&mut meter);
@@ -146,7 +148,7 @@ fn rows_may_be_taken_at_any_time() {
 
 #[test]
 fn the_span_is_that_of_all_frames() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     assert_eq!(meter.span_ns(), None);
     for (time_ns, span) in [(5, (5, 5)), (9, (5, 9)), (8, (5, 9)), (1, (1, 9))] {
         frame(&mut meter, 9999, time_ns, &[]);
@@ -161,7 +163,7 @@ proptest! {
         packets in captures(ANY, running_back()),
         frames in vec((any::<prop::sample::Index>(), 0..300_u16, vec(any::<u8>(), 0..60)), 0..20),
     ) {
-        let mut meter = Meter::new(options(IDLE));
+        let mut meter = Meter::new(options(IDLE), Arc::default());
         let mut bytes = 0;
         let mut ip_bytes = 0;
         for (at, packet) in packets.iter().enumerate() {
@@ -192,7 +194,7 @@ proptest! {
 
 #[test]
 fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
-    let mut meter = Meter::new(Options { most_flows: 40, ..options(IDLE) });
+    let mut meter = Meter::new(Options { most_flows: 40, ..options(IDLE) }, Arc::default());
     for number in 1..=1000 {
         let time_ns = number / 125; // within the idle time
         udp(time_ns, &format!("a{number}>b53")).pass_to(&mut meter);

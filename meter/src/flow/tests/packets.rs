@@ -1,5 +1,7 @@
 //! Packets that read like a trace: `tcp(3, "a>b", "SA", 500, 101, 0)`; and their rows as short as their history.
 
+use std::sync::Arc;
+
 use std::fmt;
 
 use crate::capture::Frame;
@@ -160,7 +162,7 @@ pub fn finished(meter: &mut Meter) -> Vec<Row> {
 
 /// The rows of packets, metered but not stitched.
 pub fn metered(packets: &[Sent]) -> Vec<Row> {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     for packet in packets {
         packet.pass_to(&mut meter);
     }
