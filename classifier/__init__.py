@@ -1,7 +1,8 @@
 """classifier: which side of every conversation in a capture is the server, and how that is known.
 
 `read(source)` meters a capture and returns a `Traffic`; its `flows`, `services` and `servers` are
-pandas DataFrames. `CaptureError` is raised for an input that can't be used.
+pandas DataFrames. `Rules` are what it knows of ports. `CaptureError` is raised for an input that
+can't be used, `RulesError` for such rules.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from classifier.errors import CaptureError, ClassifierError, RulesError
 
 if TYPE_CHECKING:
     from classifier.pipeline import read
+    from classifier.services.rules import Rules
     from classifier.traffic import Traffic
 
-__all__ = ["CaptureError", "ClassifierError", "RulesError", "Traffic", "read"]
+__all__ = ["CaptureError", "ClassifierError", "Rules", "RulesError", "Traffic", "read"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from classifier.pipeline import read
 
         return read
+    if name == "Rules":
+        from classifier.services.rules import Rules
+
+        return Rules
     if name == "Traffic":
         from classifier.traffic import Traffic
 

@@ -6,7 +6,7 @@ The core turns a capture into record batches of flow facts. It never says who is
 from collections.abc import Iterator
 from typing import Any, BinaryIO, final
 
-__all__ = ["Batch", "MeterError", "Reader", "community_ids", "read", "stitch"]
+__all__ = ["Batch", "MeterError", "Reader", "community_ids", "packets", "read", "stitch"]
 
 class MeterError(Exception):
     """An input that can't be opened as a capture.
@@ -80,6 +80,17 @@ def read(
 
     At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
     tunnels over IP stay closed, and a flow is that of the outer packet.
+
+    Raises `MeterError`, or OSError where the path can't be opened.
+    """
+
+def packets(source: str, flow: Any, *, first_ns: int, last_ns: int, most: int, decapsulate: bool) -> Batch:
+    """Return the first packets of a flow in a capture file, one row each, in the order of the capture.
+
+    `flow` is a batch of one row with the key's columns of the flow facts. Of its packets those are
+    returned that lie between two times, and no more than `most`. Columns: `time_ns`, `from_b`, `flags`
+    (the control bits; null for UDP), `payload_bytes`, and `icmp_error`: not a packet of the flow, but an
+    ICMP error about one that came from the end that `from_b` tells. Fragments are left out.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """

@@ -8,15 +8,23 @@ flows are judged batch by batch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, roles, services, sources
+from classifier import handshake, roles, sources
 from classifier._meter import Reader
 from classifier.flows.stitch import stitch
+from classifier.roles import directory_file
+from classifier.roles.directory import NO_ENTRIES, Entries
+from classifier.roles.late import LATE
+from classifier.roles.ports import may_be_clients
+from classifier.services import naming
+from classifier.services.rules import Rules
 from classifier.sources import Input, Source
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
@@ -33,6 +41,8 @@ def read(
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
     decapsulate: bool = True,
+    rules: Rules | str | os.PathLike[str] | None = None,
+    directory: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
@@ -41,11 +51,16 @@ def read(
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
+    `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
-    Raises CaptureError for an input that can't be used. One that is cut or damaged further on is
-    read up to there, and the trouble is in `Traffic.problems`.
+    Raises CaptureError for an input that can't be used, RulesError and DirectoryError for such rules
+    and such a directory. An input that is cut or damaged further on is read up to there, and the
+    trouble is in `Traffic.problems`.
     """
+    known = directory_file.load(directory) if directory else NO_ENTRIES
+    rules = rules if isinstance(rules, Rules) else Rules.load(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     found = sources.inputs(source)
     metered = Metered(idle=idle)
@@ -62,6 +77,9 @@ def read(
         if not keep_interrupted:
             raise
         metered.interrupted = True
+    judge = Judge(metered, rules, known)
+    if directory:
+        directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
 
 
@@ -81,22 +99,49 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
         metered.close(capture.name, reader)
 
 
-def judge(metered: Metered) -> Iterator[pa.RecordBatch]:
-    """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-    rules = services.load()
-    context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
-    for facts in stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle):
-        handshakes = handshake.judge(facts)
-        verdicts = roles.decide(facts, handshakes, context)
-        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-        names = services.name(
-            rules,
-            facts["proto"].to_numpy(),
-            server_port.to_numpy(),
-            client_port.to_numpy(),
-            verdicts.ambiguous,
-        )
-        yield _judged(facts, handshakes, verdicts, names)
+class Judge:
+    """Judges metered flows, batch by batch, once all evidence is in."""
+
+    def __init__(self, metered: Metered, rules: Rules, known: Entries) -> None:
+        """Take the facts of all inputs, the port rules, and the servers known from earlier inputs."""
+        self._metered = metered
+        self._rules = rules
+        self._known = known
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
+        context = self.context
+        for facts in self.stitched():
+            handshakes = handshake.judge(facts)
+            verdicts = roles.decide(facts, handshakes, context)
+            client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
+            client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+            names = naming.name(
+                context.rules,
+                facts["proto"].to_numpy(),
+                naming.Ends(server_addr, server_port),
+                naming.Ends(client_addr, client_port),
+                verdicts.ambiguous,
+            )
+            yield _judged(facts, handshakes, verdicts, names)
+
+    @cached_property
+    def context(self) -> roles.Context:
+        """What all flows together say about each."""
+        metered = self._metered
+        expiry_ns = directory_file.expiry_ns()
+        known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
+        survey, directory = roles.Survey(metered.spool.rows), roles.Directory(known)
+        for facts in self.stitched():
+            ends = roles.Ends(facts, handshake.judge(facts))
+            survey.add(ends, may_be_clients(self._rules, ends))
+            directory.add(ends)
+        return roles.Context(self._rules, survey, directory, metered.begin_ns, **metered.idle)
+
+    def stitched(self) -> Iterator[pa.RecordBatch]:
+        """Yield the facts of the flows batch by batch."""
+        metered = self._metered
+        return stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:
@@ -106,7 +151,7 @@ def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tu
 
 
 def _judged(
-    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: services.Names
+    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
 ) -> pa.RecordBatch:
     server_is_b = verdicts.server_is_b
     columns = {name: facts[name] for name in _KEPT}
@@ -123,6 +168,7 @@ def _judged(
         "outcome": handshakes.outcome,
         "conn_state": handshakes.conn_state(~server_is_b),
         "history": handshakes.history(~server_is_b),
+        **{f"late_{name}": pa.array(getattr(verdicts.late, name)) for name in LATE},
     }
     return pa.RecordBatch.from_pydict(columns)
 

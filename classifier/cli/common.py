@@ -56,6 +56,12 @@ def reading(command: Command) -> Command:
             help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
         ),
         click.option(
+            "--directory",
+            metavar="FILE",
+            type=click.Path(dir_okay=False),
+            help="Use the servers that earlier captures proved, and add this one's; a Parquet file.",
+        ),
+        click.option(
             "--no-decapsulate",
             is_flag=True,
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
@@ -90,7 +96,12 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 
 def read(
-    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, max_flows: int, no_decapsulate: bool
+    paths: tuple[str, ...],
+    tcp_idle: float,
+    udp_idle: float,
+    max_flows: int,
+    no_decapsulate: bool,
+    directory: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
@@ -104,6 +115,7 @@ def read(
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
                 decapsulate=not no_decapsulate,
+                directory=directory,
                 progress=progress,
                 keep_interrupted=True,
             )

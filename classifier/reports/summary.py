@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from classifier.reports.tabular import rows
+from classifier.roles.late import SelfCheck
 from classifier.traffic import Traffic
 from classifier.traffic.totals import ATTEMPTS, fold
 
@@ -58,11 +59,25 @@ def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
         "evicted": metered.evicted,
         "problems": [str(problem) for problem in traffic.problems],
         "flows": {"total": sum(counted.values())} | counted,
+        "self_check": _self_check(totals.self_check),
         "services": rows(fold(services, top, "service")),
         "servers": rows(fold(totals.servers(), top, "server_ip")),
         "clients": rows(fold(totals.clients(), top, "client_ip")),
         "attempts": rows(fold(totals.attempts(), top, "target_ip")),
         "accounting": dict(traffic.accounting),
+    }
+
+
+def _self_check(check: SelfCheck) -> dict[str, Any]:
+    """Say what would have been inferred without the handshakes, and how often rightly."""
+    return {
+        "flows": check.flows,
+        "inferred": check.inferred,
+        "inferred_right": check.inferred_right,
+        "right": check.right,
+        "evidence": [
+            {"evidence": kind, "flows": flows, "right": right} for kind, (flows, right) in check.kinds.items()
+        ],
     }
 
 

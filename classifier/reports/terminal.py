@@ -128,7 +128,27 @@ def _print_head(out: Console, report: Row) -> None:
             f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts"
         )
     )
+    _print_self_check(out, report["self_check"])
     out.print()
+
+
+def _print_self_check(out: Console, check: Row) -> None:
+    """Say how far inference can be trusted here; nothing where no handshake was seen."""
+    if not check["flows"]:
+        return
+    of_flows = f"{check['inferred']:,} of {check['flows']:,} flows"
+    text = f"Without their handshakes, {of_flows} would have been inferred"
+    if check["inferred"]:
+        text += (
+            f" ({_percent(check['inferred'], check['flows'])}), "
+            f"{_percent(check['inferred_right'], check['inferred'])} of these rightly"
+        )
+    out.print(Text(text))
+
+
+def _percent(part: int, whole: int) -> str:
+    """Write a share; only all is rounded up to 100 %."""
+    return "100 %" if part == whole else f"{min(100 * part / whole, 99.9):.1f} %"
 
 
 def _print_accounting(out: Console, report: Row) -> None:

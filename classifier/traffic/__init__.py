@@ -24,8 +24,8 @@ class Traffic:
     and `to_arrow()` give the flows as Arrow. `accounting` says where every packet went.
     """
 
-    def __init__(self, metered: Metered, judge: Callable[[Metered], Iterator[pa.RecordBatch]]) -> None:
-        """Take the metered facts and the function that judges them."""
+    def __init__(self, metered: Metered, judge: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+        """Take the metered facts and what judges them."""
         self.metered = metered
         self._judge = judge
 
@@ -49,7 +49,7 @@ class Traffic:
 
         The flows are judged on the way.
         """
-        for judged in self._judge(self.metered):
+        for judged in self._judge():
             yield present(judged.sort_by("first_seen_ns"), self.metered.captures)
 
     def to_arrow(self) -> pa.Table:
@@ -61,7 +61,7 @@ class Traffic:
     def totals(self) -> Totals:
         """Sums over the flows, by service and by server."""
         totals = Totals()
-        for judged in self._judge(self.metered):
+        for judged in self._judge():
             totals.add(judged)
         return totals
 

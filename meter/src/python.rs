@@ -17,6 +17,7 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::flow::{self, Idle, Meter, Options};
+use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes, Rule};
 use crate::table::{self, Rows};
 
@@ -318,6 +319,28 @@ fn read(
 }
 
 #[pyfunction]
+#[pyo3(signature = (source, flow, *, first_ns, last_ns, most, decapsulate))]
+fn packets(
+    py: Python<'_>,
+    source: &str,
+    flow: &Bound<'_, PyAny>,
+    first_ns: i64,
+    last_ns: i64,
+    most: usize,
+    decapsulate: bool,
+) -> PyResult<Batch> {
+    let keys = table::keys_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
+    let &[key] = keys.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
+    let wanted = Wanted { key, first_ns, last_ns, most, decapsulate };
+    let file = File::open(source)?;
+    py.detach(|| {
+        let mut capture =
+            Capture::open(Box::new(file)).map_err(|error| MeterError::new_err(described(&error)))?;
+        crate::packets::packets(&mut capture, &wanted).map(Batch).map_err(|error| arrow_error(&error))
+    })
+}
+
+#[pyfunction]
 #[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
 fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
     let batch = import(batch)?;
@@ -353,5 +376,5 @@ fn one_column(name: &str, column: ArrayRef) -> PyResult<Batch> {
 #[pymodule]
 mod _meter {
     #[pymodule_export]
-    use super::{Batch, MeterError, Reader, Signatures, community_ids, read, stitch};
+    use super::{Batch, MeterError, Reader, Signatures, community_ids, packets, read, stitch};
 }

@@ -1,0 +1,241 @@
+//! The walk from the IP header on: to the transport, or into a tunnel.
+
+use super::{Shim, Step, Walk};
+use crate::wire::tunnel::{self, Inside, gre, mpls};
+use crate::wire::{
+    Address, Aside, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw, Fragment, Packet,
+    Segment, Transport, Unmetered, dccp, icmp, ipv6, sctp, tcp, udp,
+};
+
+/// What an IP header leads to.
+#[derive(Debug)]
+pub struct Internet<'a> {
+    pub ip_version: u8,
+    pub source: Address,
+    pub destination: Address,
+    pub protocol: u8,
+    /// Bytes of the IP packet by its own header; `None`: left to segmentation offload, or a jumbogram.
+    pub ip_bytes: Option<u32>,
+    /// Bytes of the IP header and its extension headers.
+    pub header_bytes: u32,
+    pub identification: u32,
+    pub fragment_offset: u32,
+    pub more_fragments: bool,
+    pub rest: &'a [u8],
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn ipv6(&mut self) -> Result<Step<'a>, Aside<'a>> {
+        self.behind_ip(ipv6::internet(self.rest))
+    }
+
+    #[inline]
+    pub(super) fn behind_ip(&mut self, internet: Result<Internet<'a>, Flaw>) -> Result<Step<'a>, Aside<'a>> {
+        let internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+        if self.inside_ip {
+            self.in_shim(Shim::Ip)?;
+        }
+        let ip_bytes = internet.ip_bytes.unwrap_or(self.wire_bytes);
+        let body_bytes = ip_bytes.saturating_sub(internet.header_bytes);
+        let body = &internet.rest[..internet.rest.len().min(body_bytes as usize)];
+        if internet.fragment_offset != 0 || internet.more_fragments {
+            return Err(self.fragment(&internet, body, ip_bytes, body_bytes));
+        }
+        self.rest = body;
+        self.wire_bytes = body_bytes;
+        self.headers += 1;
+        self.inside_ip = true;
+        self.transport(&internet, ip_bytes)
+    }
+
+    #[cold]
+    fn fragment(&self, internet: &Internet<'a>, body: &'a [u8], ip_bytes: u32, body_bytes: u32) -> Aside<'a> {
+        Aside::Fragment(Fragment {
+            datagram: Datagram {
+                ip_version: internet.ip_version,
+                protocol: internet.protocol,
+                source: internet.source,
+                destination: internet.destination,
+                identification: internet.identification,
+                network_id: self.network_id,
+            },
+            offset: internet.fragment_offset,
+            more: internet.more_fragments,
+            body,
+            ip_bytes,
+            body_bytes,
+            vlan: self.vlan,
+            tunnel: self.tunnel,
+        })
+    }
+
+    /// From the transport header on. The walk has the body of the IP packet.
+    #[inline]
+    fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
+        let packet =
+            |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
+                let ends = Ends {
+                    ip_version: internet.ip_version,
+                    proto: transport as u8,
+                    source: internet.source,
+                    destination: internet.destination,
+                    source_port: ports.0,
+                    destination_port: ports.1,
+                    network_id: self.network_id,
+                };
+                let payload_bytes =
+                    self.wire_bytes.checked_sub(header_bytes).ok_or(Unmetered::DamagedTransport)?;
+                let content =
+                    Content { ip_bytes, payload_bytes, vlan: self.vlan, tunnel: self.tunnel, segment };
+                // SCTP's is in chunks.
+                let in_one_piece = transport != Transport::Sctp;
+                let payload = self.rest.get(header_bytes as usize..).filter(|_| in_one_piece);
+                Ok(Packet { ends, content, payload: payload.unwrap_or_default() })
+            };
+        match internet.protocol {
+            6 => {
+                let tcp = self.header(tcp::Tcp::new(self.rest))?;
+                packet(Transport::Tcp, tcp.ports(), tcp.header_bytes(), Some(tcp.segment())).map(Step::At)
+            }
+            17 => {
+                let ports = self.header(udp::Udp::new(self.rest))?.ports();
+                let packet = packet(Transport::Udp, ports, udp::HEADER_BYTES, None)?;
+                let may_be_tunnel = tunnel::is_udp_port(ports.0) || tunnel::is_udp_port(ports.1);
+                if may_be_tunnel && self.decapsulate { self.over_udp(packet) } else { Ok(Step::At(packet)) }
+            }
+            132 => {
+                let sctp = self.header(sctp::Sctp::new(self.rest))?;
+                let (data, segment) = sctp.segment();
+                let all = if data { sctp::HEADER_BYTES as u32 } else { self.wire_bytes };
+                packet(Transport::Sctp, sctp.ports(), all, Some(segment)).map(Step::At)
+            }
+            136 => {
+                let ports = self.header(udp::Udp::new(self.rest))?.ports();
+                packet(Transport::UdpLite, ports, udp::HEADER_BYTES, None).map(Step::At)
+            }
+            33 => {
+                let dccp = self.header(dccp::Dccp::new(self.rest))?;
+                packet(Transport::Dccp, dccp.ports(), dccp.header_bytes(), Some(dccp.segment())).map(Step::At)
+            }
+            protocol => self.over_ip(protocol, internet, ip_bytes),
+        }
+    }
+
+    #[inline]
+    fn header<T>(&self, header: Result<T, Flaw>) -> Result<T, Unmetered> {
+        header.map_err(|flaw| self.blame(flaw, Unmetered::DamagedTransport))
+    }
+
+    /// What else an IP packet may hold: ICMP, and tunnels that have an IP protocol of their own.
+    #[cold]
+    fn over_ip(
+        &mut self,
+        protocol: u8,
+        internet: &Internet<'a>,
+        ip_bytes: u32,
+    ) -> Result<Step<'a>, Aside<'a>> {
+        const IPV4_IN_IP: u8 = 4;
+        const IPV6_IN_IP: u8 = 41;
+        const GRE: u8 = 47;
+        const ENCRYPTED: u8 = 50;
+        const AUTHENTICATION: u8 = 51;
+        const MPLS_IN_IP: u8 = 137;
+        Ok(Step::Into(match protocol {
+            icmp::ICMP | icmp::ICMP_V6 => {
+                return Err(match icmp::unreachable(internet, self.rest, self.network_id) {
+                    Some(quoted) => Aside::IcmpError(quoted),
+                    None => Unmetered::Icmp.into(),
+                });
+            }
+            ENCRYPTED => return Err(Unmetered::Encrypted.into()),
+            AUTHENTICATION => {
+                let (protocol, rest) = ipv6::behind_authentication(self.rest)
+                    .map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+                self.on((Behind::Ip, rest))?;
+                return self.transport(&Internet { protocol, rest, ..*internet }, ip_bytes);
+            }
+            _ if !self.decapsulate => return Err(Unmetered::NoPorts.into()),
+            IPV4_IN_IP => Behind::Ether(ETHERTYPE_IPV4),
+            IPV6_IN_IP => Behind::Ether(ETHERTYPE_IPV6),
+            GRE => {
+                let inside = self.checked(gre::next(self.rest))?;
+                self.inside(inside)?
+            }
+            MPLS_IN_IP => {
+                self.in_shim(Shim::Mpls)?;
+                self.pass(mpls::next(self.rest))?
+            }
+            _ => return Err(Unmetered::NoPorts.into()),
+        }))
+    }
+
+    /// A datagram whose port is a tunnel's: what is inside, if it has the header of one.
+    #[cold]
+    fn over_udp(&mut self, datagram: Packet<'a>) -> Result<Step<'a>, Aside<'a>> {
+        let data = self.rest.get(udp::HEADER_BYTES as usize..);
+        let inside = data.and_then(|data| {
+            tunnel::over_udp(datagram.ends.destination_port, data)
+                .or_else(|| tunnel::over_udp(datagram.ends.source_port, data))
+        });
+        let Some(inside) = inside else { return Ok(Step::At(datagram)) };
+        self.datagram = Some(datagram);
+        Ok(Step::Into(self.inside(inside)?))
+    }
+
+    fn inside(&mut self, inside: Inside<'a>) -> Result<Behind, Unmetered> {
+        self.network_id = inside.network_id.unwrap_or(self.network_id);
+        self.in_shim(inside.shim)?;
+        self.on((inside.behind, inside.rest))
+    }
+}
+
+/// The packet that a datagram's first bytes show: of its first fragment, or of more put together.
+///
+/// Tunnels stay closed: what they carry can't be told from a part.
+///
+/// # Errors
+/// The reason under which the datagram's fragments are counted; `CutShort` if more bytes may help.
+pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'static>, Unmetered> {
+    let datagram = fragment.datagram;
+    let mut internet = Internet {
+        ip_version: datagram.ip_version,
+        source: datagram.source,
+        destination: datagram.destination,
+        protocol: datagram.protocol,
+        ip_bytes: None,
+        header_bytes: 0,
+        identification: datagram.identification,
+        fragment_offset: 0,
+        more_fragments: false,
+        rest: start,
+    };
+    if datagram.ip_version == 6 {
+        ipv6::pass_extensions(&mut internet).map_err(|flaw| match flaw {
+            Flaw::Short => Unmetered::CutShort,
+            Flaw::Damaged => Unmetered::DamagedIp,
+        })?;
+    }
+    if internet.more_fragments || internet.fragment_offset != 0 {
+        return Err(Unmetered::NoPorts); // a fragment of a fragment
+    }
+    let passed = (start.len() - internet.rest.len()) as u32;
+    let mut walk = Walk {
+        rest: internet.rest,
+        wire_bytes: u32::MAX - passed, // the rest is in other fragments
+        cut: true,
+        headers: 0,
+        vlan: fragment.vlan,
+        tunnel: fragment.tunnel,
+        network_id: datagram.network_id,
+        inside_ip: true,
+        decapsulate: false,
+        datagram: None,
+    };
+    match walk.transport(&internet, fragment.ip_bytes) {
+        Ok(Step::At(packet)) => Ok(Packet { payload: &[], ..packet }),
+        Err(Aside::Unmetered(reason)) => Err(reason),
+        Err(Aside::IcmpError(_)) => Err(Unmetered::Icmp),
+        // Neither can be: tunnels stay closed, and fragments don't nest.
+        Ok(Step::Into(_)) | Err(Aside::Fragment(_)) => Err(Unmetered::NoPorts),
+    }
+}
