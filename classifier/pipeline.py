@@ -1,6 +1,6 @@
 """All stages, in order. This module alone knows the order.
 
-    source → meter → spool → stitch → handshake → roles → services → Traffic
+    source → meter → spool → stitch → handshake → payload → roles → services → Traffic
 
 First every packet is metered and finished flows go to the spool; then, with all evidence in, the
 flows are judged batch by batch.
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, roles, sources
+from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
 from classifier.flows.stitch import stitch
 from classifier.roles import directory_file
@@ -68,7 +68,7 @@ def read(
         for capture in found:
             metered.captures.append(capture.name)
             _meter_input(
-                capture.open(**idle, most_flows=max_flows, decapsulate=decapsulate),
+                capture.open(payload.load().compiled, **idle, most_flows=max_flows, decapsulate=decapsulate),
                 capture,
                 metered,
                 progress,
@@ -107,13 +107,14 @@ class Judge:
         self._metered = metered
         self._rules = rules
         self._known = known
+        self._table = payload.load()
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
         context = self.context
         for facts in self.stitched():
-            handshakes = handshake.judge(facts)
-            verdicts = roles.decide(facts, handshakes, context)
+            ends = self._ends(facts)
+            verdicts = roles.decide(ends, context)
             client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
             client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
             names = naming.name(
@@ -122,8 +123,14 @@ class Judge:
                 naming.Ends(server_addr, server_port),
                 naming.Ends(client_addr, client_port),
                 verdicts.ambiguous,
+                naming.Payloads(
+                    ends.said,
+                    self._table,
+                    facts["alpn"],
+                    context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+                ),
             )
-            yield _judged(facts, handshakes, verdicts, names)
+            yield _judged(facts, ends.handshakes, verdicts, names)
 
     @cached_property
     def context(self) -> roles.Context:
@@ -132,11 +139,18 @@ class Judge:
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
         survey, directory = roles.Survey(metered.spool.rows), roles.Directory(known)
+        announced = payload.Endpoints()
         for facts in self.stitched():
-            ends = roles.Ends(facts, handshake.judge(facts))
+            ends = self._ends(facts)
+            roles.note_announced(announced, facts)
             survey.add(ends, may_be_clients(self._rules, ends))
             directory.add(ends)
-        return roles.Context(self._rules, survey, directory, metered.begin_ns, **metered.idle)
+        return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
+
+    def _ends(self, facts: pa.RecordBatch) -> roles.Ends:
+        """Return the ends of n flows, with what handshakes and messages show of each flow by itself."""
+        said = payload.read(facts, self._table)
+        return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
 
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
@@ -164,7 +178,9 @@ def _judged(
         "service": names.service,
         "service_source": names.source,
         "service_candidates": names.candidates,
-        "mismatch": pa.array(np.zeros(facts.num_rows, dtype=bool)),
+        "payload": names.payload,
+        "mismatch": pa.array(names.mismatch),
+        "promised": names.promised,
         "outcome": handshakes.outcome,
         "conn_state": handshakes.conn_state(~server_is_b),
         "history": handshakes.history(~server_is_b),
@@ -176,7 +192,7 @@ def _judged(
 #: Facts that go on as they are.
 _KEPT = [
     *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),
-    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "tunnel", "evicted"),
+    *("capture", "first_seen_ns", "last_seen_ns", "server_name", "vlan", "tunnel", "evicted"),
 ]
 #: Facts of the two ends, as (name, column of a, column of b).
 _SIDES = [

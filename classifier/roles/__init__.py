@@ -12,15 +12,18 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
-from classifier.handshake import Handshakes
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.evidence import KINDS, Context, Evidence
 from classifier.roles.late import Late, SelfCheck, look_back
+from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight
 
-__all__ = ["Context", "Directory", "Ends", "Evidence", "Role", "Survey", "Verdicts", "decide", "self_check"]
+__all__ = [
+    *("Context", "Directory", "Ends", "Evidence", "Role", "Survey", "Verdicts"),
+    *("decide", "note_announced", "self_check"),
+]
 
 #: A verdict at least this likely is called `inferred`.
 INFERRED = 0.9
@@ -52,9 +55,9 @@ class Verdicts:
     late: Late
 
 
-def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> Verdicts:
+def decide(ends: Ends, context: Context) -> Verdicts:
     """Decide for each of n flows which side is the server, and say how surely and why."""
-    ends = Ends(facts, handshakes)
+    handshakes = ends.handshakes
     odds = weigh(ends, context)
     total = summed(odds, handshakes.disputed)
     # A tie falls to whoever was spoken to first; the confidence says that it is a tie.

@@ -28,12 +28,19 @@ class Input:
     size_bytes: int | None
 
     def open(
-        self, *, tcp_idle_ns: int, udp_idle_ns: int, most_flows: int, decapsulate: bool
+        self,
+        signatures: _meter.Signatures,
+        *,
+        tcp_idle_ns: int,
+        udp_idle_ns: int,
+        most_flows: int,
+        decapsulate: bool,
     ) -> _meter.Reader:
         """Start metering; CaptureError says why that can't be done."""
         try:
             return _meter.read(
                 self.file,
+                signatures,
                 tcp_idle_ns=tcp_idle_ns,
                 udp_idle_ns=udp_idle_ns,
                 most_flows=most_flows,

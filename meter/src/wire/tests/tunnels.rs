@@ -34,7 +34,8 @@ fn tunnels_over_ip_may_stay_closed() {
         }
     }
     let behind_label = ethernet(0x8847, &[&[0, 0, 1, 64][..], &ipv4(TCP, &tcp(3))].concat());
-    let opened = crate::wire::decode(ETHERNET, &behind_label, behind_label.len() as u32, false);
+    let opened = crate::wire::decode(ETHERNET, &behind_label, behind_label.len() as u32, false)
+        .map(|packet| Packet { payload: &[], ..packet });
     assert_eq!(opened, Ok(in_tunnel("mpls", 0, packet(4, Transport::Tcp, 43, 3))), "not over IP");
     let authenticated = ipv4(AUTHENTICATION, &extension(AUTHENTICATION, TCP, 1, &tcp(3)));
     assert_eq!(closed(&authenticated), Ok(packet(4, Transport::Tcp, 63, 3)), "authentication is no tunnel");
