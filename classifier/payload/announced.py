@@ -78,7 +78,7 @@ def unpack(facts: pa.RecordBatch) -> Packed | None:
 
 
 class Endpoints:
-    """The endpoints that the flows of the input announce. The order in which they are added does not matter."""
+    """The endpoints that flows announce. The order in which they are added does not matter."""
 
     def __init__(self) -> None:
         """Know of none."""
@@ -105,6 +105,7 @@ class Endpoints:
     def _sorted(self) -> tuple[Hashes, npt.NDArray[np.uint8], Times, Times]:
         """Return each endpoint once, by key: from its first announcement to the last."""
         if self._merged is None:
+            no_times = np.empty(0, np.int64)
             none = (
                 np.empty(0, np.uint64),
                 np.empty(0, np.uint8),

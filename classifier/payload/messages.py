@@ -30,14 +30,14 @@ class Said:
     #: The same without each end's first message.
     late_client: npt.NDArray[np.int8]
     late_server: npt.NDArray[np.int8]
-    #: int8 (n): the end that has proven to be the server, by answering what only the receiver could: 0, 1, -1.
+    #: int8 (n): the end that is proven to be the server, for only it could read what it answers: 0, 1, -1.
     proven: npt.NDArray[np.int8]
 
 
 def read(facts: pa.RecordBatch, table: Table) -> Said:
     """Read the hits of n flows."""
     slots = np.stack([_slots(facts["hits_a"].to_numpy()), _slots(facts["hits_b"].to_numpy())])  # (2, 4, n)
-    numbers = slots & _NUMBER
+    numbers = slots & np.uint16(_NUMBER)
     shown = _shown(numbers, table)
     sender = np.where(slots & _OPENED, table.opened[numbers], table.sender[numbers])
     sender = np.where(slots & _ANSWERED, table.answered[numbers], sender)

@@ -21,8 +21,16 @@ from classifier.roles.survey import Survey
 from classifier.roles.weights import weight
 
 __all__ = [
-    *("Context", "Directory", "Ends", "Evidence", "Role", "Survey", "Verdicts"),
-    *("decide", "note_announced", "self_check"),
+    "Context",
+    "Directory",
+    "Ends",
+    "Evidence",
+    "Role",
+    "Survey",
+    "Verdicts",
+    "decide",
+    "note_announced",
+    "self_check",
 ]
 
 #: A verdict at least this likely is called `inferred`.

@@ -64,9 +64,10 @@ class Payloads:
         )
         cases, row = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_inverse=True)
         offers = encoded.dictionary.to_pylist()
-        return row.reshape(-1), [self._spoken(*case, offers) for case in cases.tolist()]
+        return row.reshape(-1), [self._spoken(case, offers) for case in cases.tolist()]
 
-    def _spoken(self, protocol: int, certainty: int, offer: int, purpose: int, offers: list[str]) -> Spoken:
+    def _spoken(self, case: list[int], offers: list[str]) -> Spoken:
+        protocol, certainty, offer, purpose = case
         if purpose:
             return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True)
         if protocol < 0:
