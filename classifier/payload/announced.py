@@ -68,7 +68,7 @@ def unpack(facts: pa.RecordBatch) -> Packed | None:
     return Packed(
         purpose=octets[:, 0],
         proto=octets[:, 1],
-        port=octets[:, 2].astype(np.uint16) << 8 | octets[:, 3],
+        port=np.ascontiguousarray(octets[:, 2:4]).view(">u2")[:, 0].astype(np.uint16),
         ip_version=pa.array(np.where(four, 4, 6).astype(np.uint8)),
         address=addresses,
         network_id=facts["network_id"].take(pa.array(flow)),
@@ -105,7 +105,6 @@ class Endpoints:
     def _sorted(self) -> tuple[Hashes, npt.NDArray[np.uint8], Times, Times]:
         """Return each endpoint once, by key: from its first announcement to the last."""
         if self._merged is None:
-            no_times = np.empty(0, np.int64)
             none = (
                 np.empty(0, np.uint64),
                 np.empty(0, np.uint8),
@@ -115,7 +114,7 @@ class Endpoints:
             columns = [np.concatenate(pieces) for pieces in zip(none, *self._pieces, strict=True)]
             order = np.lexsort((columns[2], columns[1], columns[0]))
             keys, purpose, first_ns, last_ns = (column[order] for column in columns)
-            starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else []
+            starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
             self._merged = (
                 keys[starts],
                 purpose[starts],
