@@ -4,7 +4,7 @@ use crate::payload::MOST_SEEN_BYTES;
 
 /// So many ends of flows are remembered of which nothing more is looked at. They are a shortcut: one that was
 /// pushed out by another is looked up in its flow.
-const REMEMBERED: usize = 1 << 15;
+const REMEMBERED: usize = 1 << 14;
 
 /// The payloads of the waiting packets, and of which ends no more are needed.
 pub struct LookedAt {

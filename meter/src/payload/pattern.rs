@@ -38,6 +38,17 @@ impl Bytes {
             .fold((u8::MAX, u8::MAX), |(ones, zeros), byte| (ones & byte, zeros & !byte));
         (ones | zeros, ones)
     }
+
+    /// Whether all bytes with these bits are allowed.
+    fn is_told_by_its_bits(&self) -> bool {
+        let (mask, value) = self.common_bits();
+        *self == Self::of(|byte| byte & mask == value)
+    }
+
+    /// How many bytes are allowed.
+    pub fn count(&self) -> u32 {
+        self.0.iter().map(|bits| bits.count_ones()).sum()
+    }
 }
 
 /// A length that a message states before the bytes it counts.
@@ -88,6 +99,8 @@ fn number(bytes: &[u8]) -> usize {
 enum Step {
     /// One byte.
     Byte(Bytes),
+    /// So many bytes, whatever they are.
+    Any(usize),
     /// One byte or more, as many as there are.
     Run(Bytes),
     /// A length.
@@ -125,6 +138,25 @@ impl Pattern {
         if steps.is_empty() { Err("an empty pattern".to_owned()) } else { Ok(Self(steps)) }
     }
 
+    /// The same, without testing again what a test of the first `places` bytes has shown: those of which the
+    /// allowed values are all that have some bits in common.
+    pub fn behind_test_of(&self, places: usize) -> Self {
+        let mut steps = Vec::new();
+        for (place, step) in self.0.iter().enumerate() {
+            let tested = place < places && self.0[..place].iter().all(|step| matches!(step, Step::Byte(_)));
+            let any = match step {
+                Step::Byte(bytes) => *bytes == Bytes::ANY || tested && bytes.is_told_by_its_bits(),
+                _ => false,
+            };
+            match steps.last_mut() {
+                Some(Step::Any(count)) if any => *count += 1,
+                _ if any => steps.push(Step::Any(1)),
+                _ => steps.push(step.clone()),
+            }
+        }
+        Self(steps)
+    }
+
     /// Whether the payload begins like this.
     #[inline]
     pub fn matches(&self, payload: &[u8]) -> bool {
@@ -160,6 +192,7 @@ impl Step {
                 let (&byte, rest) = bytes.split_first()?;
                 allowed.has(byte).then_some(rest)
             }
+            Self::Any(count) => bytes.get(*count..),
             Self::Run(allowed) => {
                 let count = bytes.iter().take_while(|&&byte| allowed.has(byte)).count();
                 (count > 0).then(|| &bytes[count..])
@@ -329,6 +362,19 @@ mod tests {
         {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_tested_is_passed() {
+        let pattern = Pattern::parse("16 03 {00-04} ?? &80 'ab' <u8+> ?? ??").expect("a pattern");
+        let behind = pattern.behind_test_of(8);
+        assert_eq!(behind.0.len(), 5, "{behind:?}");
+        assert!(behind.matches(b"\x16\x03\x01\xff\x80ab\x01xyz"));
+        assert!(
+            !behind.matches(b"\x16\x03\x05\xff\x80ab\x01xyz"),
+            "0 to 4 share no bits with only each other"
+        );
+        assert!(!behind.matches(b"\x16\x03\x01\xff\x80ab\x01xy"), "too short");
     }
 
     #[test]

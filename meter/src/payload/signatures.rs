@@ -62,14 +62,28 @@ struct Signature {
     extract: Option<Extract>,
 }
 
-/// One pattern of a signature, and a quick test that nearly all other payloads fail.
-#[derive(Clone, Debug)]
-struct Candidate {
-    /// The first eight bytes, the first one the lowest, must have these bits …
+/// A test of the first eight bytes, the first one the lowest, that nearly all other payloads fail.
+#[derive(Clone, Copy, Debug)]
+struct Test {
     mask: u64,
     bits: u64,
+}
+
+/// A pattern of a signature.
+#[derive(Clone, Debug)]
+struct Candidate {
+    /// Its place in the order of precedence.
+    order: u32,
     signature: u16,
+    /// What the test has not shown.
     pattern: Pattern,
+}
+
+/// Candidates by precedence: the tests close together, for most of them is all that is ever looked at.
+#[derive(Clone, Debug, Default)]
+struct Candidates {
+    tests: Vec<Test>,
+    candidates: Vec<Candidate>,
 }
 
 /// A signature that a payload bears.
@@ -83,19 +97,25 @@ pub struct Found {
 
 const TRANSPORTS: [u8; 2] = [Transport::Tcp as u8, Transport::Udp as u8];
 
+/// A pattern that may begin with more bytes than that isn't listed under each of them.
+const MOST_FIRST_BYTES: u32 = 16;
+
 /// Signatures, compiled. Which may fit is looked up by transport and first byte.
 #[derive(Debug)]
 pub struct Signatures {
     signatures: Vec<Signature>,
-    /// For each transport and first byte the candidates, by precedence.
-    candidates: Vec<Box<[Candidate]>>,
+    /// For each transport and first byte, and for each transport at last those with any first byte.
+    candidates: Vec<Candidates>,
 }
 
 impl Default for Signatures {
     fn default() -> Self {
-        Self { signatures: Vec::new(), candidates: vec![Box::default(); TRANSPORTS.len() * 256] }
+        Self { signatures: Vec::new(), candidates: vec![Candidates::default(); TRANSPORTS.len() * LISTS] }
     }
 }
+
+/// Lists of candidates for a transport.
+const LISTS: usize = 257;
 
 impl Signatures {
     /// As many as fit into a slot of [`super::Hits`].
@@ -109,17 +129,16 @@ impl Signatures {
         if rules.len() > Self::MOST {
             return Err((Self::MOST, format!("more than {} signatures", Self::MOST)));
         }
-        let mut signatures = Vec::with_capacity(rules.len());
-        let mut candidates = vec![Vec::new(); TRANSPORTS.len() * 256];
+        let mut compiled = Self::default();
+        for (number, rule) in rules.iter().enumerate() {
+            compiled.signatures.push(Signature::new(rule).map_err(|problem| (number, problem))?);
+        }
         let mut order: Vec<usize> = (0..rules.len()).collect();
         order.sort_by_key(|&number| rules[number].precedence);
-        for (number, rule) in rules.iter().enumerate() {
-            signatures.push(Signature::new(rule).map_err(|problem| (number, problem))?);
+        for (order, number) in order.into_iter().enumerate() {
+            compiled.add(&rules[number], number as u16, order as u32).map_err(|problem| (number, problem))?;
         }
-        for number in order {
-            add(&mut candidates, &rules[number], number as u16).map_err(|problem| (number, problem))?;
-        }
-        Ok(Self { signatures, candidates: candidates.into_iter().map(Vec::into_boxed_slice).collect() })
+        Ok(compiled)
     }
 
     /// Whether there is nothing to look for.
@@ -136,10 +155,31 @@ impl Signatures {
             _ => TRANSPORTS.iter().position(|&known| known == proto)?,
         };
         let &first = payload.first()?;
+        let lists = &self.candidates[transport * LISTS..(transport + 1) * LISTS];
+        let of_byte = self.first(&lists[usize::from(first)], u32::MAX, ports, payload, wire_bytes);
+        let before = of_byte.map_or(u32::MAX, |candidate| candidate.order);
+        let found = self.first(&lists[LISTS - 1], before, ports, payload, wire_bytes).or(of_byte)?;
+        let extract = self.signatures[usize::from(found.signature)].extract;
+        Some(Found { number: found.signature, extract })
+    }
+
+    /// The first candidate that fits, if it comes before a place in the order.
+    #[inline]
+    fn first<'a>(
+        &self,
+        list: &'a Candidates,
+        before: u32,
+        ports: (u16, u16),
+        payload: &[u8],
+        wire_bytes: u32,
+    ) -> Option<&'a Candidate> {
         let start = first_eight(payload);
-        for candidate in &*self.candidates[transport * 256 + usize::from(first)] {
-            if start & candidate.mask != candidate.bits {
+        for (test, candidate) in list.tests.iter().zip(&list.candidates) {
+            if start & test.mask != test.bits {
                 continue;
+            }
+            if candidate.order >= before {
+                return None;
             }
             let signature = &self.signatures[usize::from(candidate.signature)];
             let at_port = signature.ports.is_empty()
@@ -149,10 +189,49 @@ impl Signatures {
                 && candidate.pattern.matches(payload)
                 && signature.conditions.iter().all(|condition| condition.holds(payload, wire_bytes))
             {
-                return Some(Found { number: candidate.signature, extract: signature.extract });
+                return Some(candidate);
             }
         }
         None
+    }
+
+    fn add(&mut self, rule: &Rule, signature: u16, order: u32) -> Result<(), String> {
+        if rule.patterns.is_empty() {
+            return Err("it has no pattern".to_owned());
+        }
+        for text in &rule.patterns {
+            let pattern = Pattern::parse(text)?;
+            let mut test = Test { mask: 0, bits: 0 };
+            for (place, bytes) in pattern.fixed().take(8).enumerate() {
+                let (common, value) = bytes.common_bits();
+                test.mask |= u64::from(common) << (8 * place);
+                test.bits |= u64::from(value) << (8 * place);
+            }
+            let first = pattern.first();
+            let candidate = Candidate { order, signature, pattern: pattern.behind_test_of(8) };
+            for &proto in &rule.transports {
+                let transport = TRANSPORTS
+                    .iter()
+                    .position(|&known| known == proto)
+                    .ok_or_else(|| format!("payloads of IP protocol {proto} aren't looked at"))?;
+                let lists = &mut self.candidates[transport * LISTS..(transport + 1) * LISTS];
+                let (of_bytes, of_any) = lists.split_at_mut(LISTS - 1);
+                if first.count() > MOST_FIRST_BYTES {
+                    of_any[0].push(test, candidate.clone());
+                } else {
+                    let fitting = of_bytes.iter_mut().zip(0..=u8::MAX).filter(|(_, byte)| first.has(*byte));
+                    fitting.for_each(|(list, _)| list.push(test, candidate.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Candidates {
+    fn push(&mut self, test: Test, candidate: Candidate) {
+        self.tests.push(test);
+        self.candidates.push(candidate);
     }
 }
 
@@ -168,34 +247,6 @@ impl Signature {
             rule.conditions.iter().map(|text| Condition::parse(text)).collect::<Result<_, _>>()?;
         Ok(Self { ports: rule.ports.clone().into(), conditions, extract })
     }
-}
-
-fn add(candidates: &mut [Vec<Candidate>], rule: &Rule, signature: u16) -> Result<(), String> {
-    if rule.patterns.is_empty() {
-        return Err("it has no pattern".to_owned());
-    }
-    for text in &rule.patterns {
-        let pattern = Pattern::parse(text)?;
-        let (mut mask, mut bits) = (0, 0);
-        for (place, bytes) in pattern.fixed().take(8).enumerate() {
-            let (common, value) = bytes.common_bits();
-            mask |= u64::from(common) << (8 * place);
-            bits |= u64::from(value) << (8 * place);
-        }
-        let first = pattern.first();
-        for &proto in &rule.transports {
-            let transport = TRANSPORTS
-                .iter()
-                .position(|&known| known == proto)
-                .ok_or_else(|| format!("payloads of IP protocol {proto} aren't looked at"))?;
-            for byte in (0..=u8::MAX).filter(|&byte| first.has(byte)) {
-                let pattern = pattern.clone();
-                let candidate = Candidate { mask, bits, signature, pattern };
-                candidates[transport * 256 + usize::from(byte)].push(candidate);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The first eight bytes as a number, the first the lowest; 0 for those that aren't there.
