@@ -9,16 +9,8 @@ const REMEMBERED: usize = 1 << 14;
 /// The payloads of the waiting packets, and of which ends no more are needed.
 pub struct LookedAt {
     bytes: Vec<u8>,
-    settled: Box<[Settled]>,
-}
-
-/// An end of a flow of which no more payloads are needed.
-#[derive(Clone, Copy, Default)]
-struct Settled {
-    /// All the bits of the hash: two keys that share them are not met. 0: nobody.
-    tag: u64,
-    /// A packet of the flow had this time.
-    time_ns: i64,
+    /// Tags of ends; 0: nobody.
+    settled: Box<[u64]>,
 }
 
 /// Where a waiting packet's payload is.
@@ -28,25 +20,41 @@ pub struct Place {
     length: u32,
 }
 
+/// An end of a flow for a while: no flow ends by idling between two packets of the same while.
+#[derive(Clone, Copy)]
+pub struct End {
+    place: usize,
+    tag: u64,
+}
+
+impl End {
+    /// `hash` is that of the flow's key.
+    #[inline]
+    pub fn new(hash: u64, from_a: bool, time_ns: i64, idle_ns: u64) -> Self {
+        // The largest power of two that is no longer than the idle time; less than a nanosecond can't be told.
+        let while_bits = idle_ns.max(1).ilog2().min(62);
+        let number = (time_ns >> while_bits) as u64;
+        // All the bits of the hash: two ends that share them are not met. Never 0.
+        let tag = hash ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(from_a) | 1 << 63;
+        Self { place: Self::place(hash, from_a), tag }
+    }
+
+    fn place(hash: u64, from_a: bool) -> usize {
+        (hash as usize ^ usize::from(from_a)) % REMEMBERED
+    }
+}
+
 impl Default for LookedAt {
     fn default() -> Self {
-        Self { bytes: Vec::new(), settled: vec![Settled::default(); REMEMBERED].into() }
+        Self { bytes: Vec::new(), settled: vec![0; REMEMBERED].into() }
     }
 }
 
 impl LookedAt {
-    /// Keeps a payload, unless its end is settled. `hash` is that of the flow's key.
-    ///
-    /// Whether the packet belongs to that flow, or begins a new one, isn't known yet: it does if no more than the
-    /// idle time lies between, and it is no SYN.
+    /// Keeps a payload, unless its end is settled.
     #[inline]
-    pub fn keep(&mut self, payload: &[u8], hash: u64, from_a: bool, time_ns: i64, idle_ns: u64) -> Place {
-        if payload.is_empty() {
-            return Place::default();
-        }
-        let settled = &mut self.settled[Self::at(hash, from_a)];
-        if settled.tag == Self::tag(hash, from_a) && time_ns.abs_diff(settled.time_ns) <= idle_ns {
-            settled.time_ns = time_ns;
+    pub fn keep(&mut self, payload: &[u8], end: End) -> Place {
+        if payload.is_empty() || self.settled[end.place] == end.tag {
             return Place::default();
         }
         let kept = &payload[..payload.len().min(MOST_SEEN_BYTES)];
@@ -62,31 +70,19 @@ impl LookedAt {
     }
 
     /// Notes that no more payloads of this end are needed.
-    pub fn settle(&mut self, hash: u64, from_a: bool, time_ns: i64) {
-        self.settled[Self::at(hash, from_a)] = Settled { tag: Self::tag(hash, from_a), time_ns };
+    pub fn settle(&mut self, end: End) {
+        self.settled[end.place] = end.tag;
     }
 
-    /// Notes that a new flow begins under this key, or may begin.
+    /// Notes that a new flow begins under a key, or may begin.
     pub fn begin(&mut self, hash: u64) {
         for from_a in [false, true] {
-            let settled = &mut self.settled[Self::at(hash, from_a)];
-            if settled.tag == Self::tag(hash, from_a) {
-                settled.tag = 0;
-            }
+            self.settled[End::place(hash, from_a)] = 0;
         }
     }
 
     /// The waiting packets have been taken in.
     pub fn clear(&mut self) {
         self.bytes.clear();
-    }
-
-    fn at(hash: u64, from_a: bool) -> usize {
-        (hash as usize ^ usize::from(from_a)) % REMEMBERED
-    }
-
-    /// Never 0.
-    fn tag(hash: u64, from_a: bool) -> u64 {
-        hash ^ u64::from(from_a) | 1 << 63
     }
 }

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use hashbrown::HashTable;
 
 use super::fragments::{Attributed, Fragments};
-use super::looked_at::{LookedAt, Place};
+use super::looked_at::{End, LookedAt, Place};
 use super::{Key, boundary};
 use crate::capture::Frame;
 use crate::payload::{Notes, Observer, Seen, Signatures};
@@ -148,7 +148,8 @@ impl Meter {
             if packet.content.segment.is_some_and(|segment| segment.flags.syn()) {
                 self.looked_at.begin(hash);
             }
-            self.looked_at.keep(packet.payload, hash, from_a, time_ns, self.options.idle.of(key.proto))
+            self.looked_at
+                .keep(packet.payload, End::new(hash, from_a, time_ns, self.options.idle.of(key.proto)))
         };
         self.pending.push(Pending { key, content: packet.content, from_a, hash, time_ns, payload });
         if self.pending.len() == LOOKED_UP {
@@ -271,7 +272,8 @@ impl Meter {
             payload_bytes: pending.content.payload_bytes,
         };
         if !self.observer.observe(place, hits, &seen) {
-            self.looked_at.settle(pending.hash, pending.from_a, pending.time_ns);
+            let idle_ns = self.options.idle.of(row.key.proto);
+            self.looked_at.settle(End::new(pending.hash, pending.from_a, pending.time_ns, idle_ns));
         }
     }
 

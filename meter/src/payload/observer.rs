@@ -53,6 +53,12 @@ struct QuicClient {
 #[derive(Default)]
 struct State {
     note: Note,
+    watched: Option<Box<Watched>>,
+}
+
+/// What is still expected of a flow.
+#[derive(Default)]
+struct Watched {
     /// Of a and of b.
     streams: [Option<Stream>; 2],
     quic: Option<QuicClient>,
@@ -64,6 +70,8 @@ struct State {
 pub struct Observer {
     signatures: Arc<Signatures>,
     states: Vec<Option<Box<State>>>,
+    /// Which of them watch for more. Looked at for every packet, the states seldom.
+    watching: Vec<bool>,
     streams: usize,
 }
 
@@ -71,7 +79,7 @@ impl Observer {
     /// An observer of no flow yet.
     #[must_use]
     pub fn new(signatures: Arc<Signatures>) -> Self {
-        Self { signatures, states: Vec::new(), streams: 0 }
+        Self { signatures, states: Vec::new(), watching: Vec::new(), streams: 0 }
     }
 
     /// Whether there is anything to look for.
@@ -83,13 +91,16 @@ impl Observer {
     /// Forgets a flow, and returns what was noted of it.
     pub fn forget(&mut self, place: u32) -> Option<Note> {
         let state = self.states.get_mut(place as usize)?.take()?;
-        self.streams -= state.streams.iter().flatten().count();
+        self.watching[place as usize] = false;
+        if let Some(watched) = &state.watched {
+            self.streams -= watched.streams.iter().flatten().count();
+        }
         Some(state.note)
     }
 
     /// Looks at a packet; `hits` are those of its sender. Returns whether further packets of it will be looked at.
     pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) -> bool {
-        if self.goes_on(place, seen) {
+        if self.is_watching(place) && self.goes_on(place, seen) {
             hits.push(None, Proof::None);
             return true;
         }
@@ -101,19 +112,38 @@ impl Observer {
             };
             hits.push(found.map(|found| found.number), proof);
         }
-        let Some(Some(state)) = self.states.get_mut(place as usize) else { return !hits.is_full() };
-        if state.is_ftp {
+        let watches = self.is_watching(place) && self.watch(place, seen);
+        watches || !hits.is_full()
+    }
+
+    #[inline]
+    fn is_watching(&self, place: u32) -> bool {
+        self.watching.get(place as usize).is_some_and(|&watching| watching)
+    }
+
+    /// Looks at a packet for the sake of what others said. Returns whether more of the same end matters.
+    fn watch(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+        let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
+        let Some(watched) = &mut state.watched else { return false };
+        if watched.is_ftp {
             if let Some(endpoint) = announce::ftp(seen.payload, seen.sender) {
                 state.note.announce(endpoint.packed());
             }
         }
-        state.is_ftp || state.streams[usize::from(!seen.from_a)].is_some() || !hits.is_full()
+        watched.is_ftp || watched.streams[usize::from(!seen.from_a)].is_some()
+    }
+
+    fn watched(&mut self, place: u32) -> &mut Watched {
+        self.state(place);
+        self.watching[place as usize] = true;
+        self.state(place).watched.get_or_insert_default()
     }
 
     fn state(&mut self, place: u32) -> &mut State {
         let place = place as usize;
         if self.states.len() <= place {
             self.states.resize_with(place + 1, || None);
+            self.watching.resize(place + 1, false);
         }
         self.states[place].get_or_insert_default()
     }
@@ -121,7 +151,8 @@ impl Observer {
     /// Whether a packet goes on with a message that an earlier one began.
     fn goes_on(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
-        let slot = &mut state.streams[usize::from(!seen.from_a)];
+        let Some(watched) = &mut state.watched else { return false };
+        let slot = &mut watched.streams[usize::from(!seen.from_a)];
         let (Some(stream), Some(sequence)) = (slot.as_mut(), seen.sequence) else { return false };
         let offset = sequence.wrapping_sub(stream.begin) as usize;
         if offset > MOST_SEEN_BYTES {
@@ -151,7 +182,7 @@ impl Observer {
                     self.state(place).note.server_name.get_or_insert(name);
                 }
             }
-            Extract::Ftp => self.state(place).is_ftp = true,
+            Extract::Ftp => self.watched(place).is_ftp = true,
             Extract::Sdp => {
                 let endpoints = announce::sdp(seen.payload);
                 if !endpoints.is_empty() {
@@ -171,10 +202,10 @@ impl Observer {
         let hello = tls::in_records(seen.payload).unwrap_or_default();
         let complete = hello.complete;
         let room = self.streams < MOST_STREAMS;
-        let state = self.state(place);
-        state.note.take_hello(hello);
-        let slot = &mut state.streams[usize::from(!seen.from_a)];
-        if let (false, true, None, Some(begin)) = (complete, room, &slot, seen.sequence) {
+        self.state(place).note.take_hello(hello);
+        let (false, true, Some(begin)) = (complete, room, seen.sequence) else { return };
+        let slot = &mut self.watched(place).streams[usize::from(!seen.from_a)];
+        if slot.is_none() {
             let mut assembly = Assembly::default();
             assembly.add(0, seen.payload);
             *slot = Some(Stream { assembly, begin, packets_left: MOST_PACKETS - 1 });
@@ -185,7 +216,7 @@ impl Observer {
     fn quic(&mut self, place: u32, seen: &Seen<'_>) -> Option<Proof> {
         let header = quic::header(seen.payload)?;
         let known = self.states.get_mut(place as usize).and_then(Option::as_mut);
-        let known = known.and_then(|state| state.quic.as_mut().map(|client| (&mut state.note, client)));
+        let known = known.and_then(|state| Some((&mut state.note, state.watched.as_mut()?.quic.as_mut()?)));
         if let Some((note, client)) = known {
             if client.is_a != seen.from_a {
                 let answers =
@@ -199,9 +230,8 @@ impl Observer {
         let chose = header.destination;
         let frames = quic::open(seen.payload, &header, &chose, quic::Sender::Client)?;
         let mut client = QuicClient { is_a: seen.from_a, chose, crypto: Some(Assembly::default()) };
-        let state = self.state(place);
-        client.read(&frames, &mut state.note);
-        state.quic = Some(client);
+        client.read(&frames, &mut self.state(place).note);
+        self.watched(place).quic = Some(client);
         Some(Proof::Opened)
     }
 }

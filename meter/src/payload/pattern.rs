@@ -138,12 +138,13 @@ impl Pattern {
         if steps.is_empty() { Err("an empty pattern".to_owned()) } else { Ok(Self(steps)) }
     }
 
-    /// The same, without testing again what a test of the first `places` bytes has shown: those of which the
+    /// The same, without testing again what a test of `places` bytes in a row has shown: those of which the
     /// allowed values are all that have some bits in common.
-    pub fn behind_test_of(&self, places: usize) -> Self {
+    pub fn behind_test_of(&self, first: usize, places: usize) -> Self {
         let mut steps = Vec::new();
         for (place, step) in self.0.iter().enumerate() {
-            let tested = place < places && self.0[..place].iter().all(|step| matches!(step, Step::Byte(_)));
+            let tested = (first..first + places).contains(&place)
+                && self.0[..place].iter().all(|step| matches!(step, Step::Byte(_)));
             let any = match step {
                 Step::Byte(bytes) => *bytes == Bytes::ANY || tested && bytes.is_told_by_its_bits(),
                 _ => false,
@@ -367,7 +368,7 @@ mod tests {
     #[test]
     fn what_was_tested_is_passed() {
         let pattern = Pattern::parse("16 03 {00-04} ?? &80 'ab' <u8+> ?? ??").expect("a pattern");
-        let behind = pattern.behind_test_of(8);
+        let behind = pattern.behind_test_of(0, 8);
         assert_eq!(behind.0.len(), 5, "{behind:?}");
         assert!(behind.matches(b"\x16\x03\x01\xff\x80ab\x01xyz"));
         assert!(

@@ -1,5 +1,7 @@
 //! The table of signatures: which one, if any, a payload bears.
 
+use std::sync::Arc;
+
 use super::condition::Condition;
 use super::pattern::Pattern;
 use crate::wire::Transport;
@@ -62,11 +64,36 @@ struct Signature {
     extract: Option<Extract>,
 }
 
-/// A test of the first eight bytes, the first one the lowest, that nearly all other payloads fail.
+/// A test of eight bytes in a row, the first one the lowest, that nearly all other payloads fail.
 #[derive(Clone, Copy, Debug)]
 struct Test {
     mask: u64,
     bits: u64,
+    /// Where they stand.
+    at: usize,
+}
+
+impl Test {
+    /// The test among those of a pattern's fixed bytes that tells the most.
+    fn best(pattern: &Pattern) -> Self {
+        let fixed: Vec<(u8, u8)> = pattern.fixed().map(|bytes| bytes.common_bits()).collect();
+        let test = |at: usize| {
+            let window = fixed[at..].iter().take(8).enumerate();
+            window.fold(Self { mask: 0, bits: 0, at }, |test, (place, &(mask, bits))| Self {
+                mask: test.mask | u64::from(mask) << (8 * place),
+                bits: test.bits | u64::from(bits) << (8 * place),
+                at,
+            })
+        };
+        // Of equally good ones the first.
+        let tests = (0..=fixed.len().saturating_sub(8)).rev().map(test);
+        tests.max_by_key(|test| test.mask.count_ones()).unwrap_or(Self { mask: 0, bits: 0, at: 0 })
+    }
+
+    #[inline]
+    fn passes(&self, payload: &[u8]) -> bool {
+        eight(payload, self.at) & self.mask == self.bits
+    }
 }
 
 /// A pattern of a signature.
@@ -76,7 +103,7 @@ struct Candidate {
     order: u32,
     signature: u16,
     /// What the test has not shown.
-    pattern: Pattern,
+    pattern: Arc<Pattern>,
 }
 
 /// Candidates by precedence: the tests close together, for most of them is all that is ever looked at.
@@ -98,7 +125,7 @@ pub struct Found {
 const TRANSPORTS: [u8; 2] = [Transport::Tcp as u8, Transport::Udp as u8];
 
 /// A pattern that may begin with more bytes than that isn't listed under each of them.
-const MOST_FIRST_BYTES: u32 = 16;
+const MOST_FIRST_BYTES: u32 = 128;
 
 /// Signatures, compiled. Which may fit is looked up by transport and first byte.
 #[derive(Debug)]
@@ -173,9 +200,8 @@ impl Signatures {
         payload: &[u8],
         wire_bytes: u32,
     ) -> Option<&'a Candidate> {
-        let start = first_eight(payload);
         for (test, candidate) in list.tests.iter().zip(&list.candidates) {
-            if start & test.mask != test.bits {
+            if !test.passes(payload) {
                 continue;
             }
             if candidate.order >= before {
@@ -201,14 +227,10 @@ impl Signatures {
         }
         for text in &rule.patterns {
             let pattern = Pattern::parse(text)?;
-            let mut test = Test { mask: 0, bits: 0 };
-            for (place, bytes) in pattern.fixed().take(8).enumerate() {
-                let (common, value) = bytes.common_bits();
-                test.mask |= u64::from(common) << (8 * place);
-                test.bits |= u64::from(value) << (8 * place);
-            }
+            let test = Test::best(&pattern);
             let first = pattern.first();
-            let candidate = Candidate { order, signature, pattern: pattern.behind_test_of(8) };
+            let pattern = Arc::new(pattern.behind_test_of(test.at, 8));
+            let candidate = Candidate { order, signature, pattern };
             for &proto in &rule.transports {
                 let transport = TRANSPORTS
                     .iter()
@@ -249,13 +271,14 @@ impl Signature {
     }
 }
 
-/// The first eight bytes as a number, the first the lowest; 0 for those that aren't there.
+/// Eight bytes as a number, the first the lowest; 0 for those that aren't there.
 #[inline]
-fn first_eight(payload: &[u8]) -> u64 {
-    if let Some(start) = payload.first_chunk() {
+fn eight(payload: &[u8], at: usize) -> u64 {
+    let rest = payload.get(at..).unwrap_or_default();
+    if let Some(start) = rest.first_chunk() {
         return u64::from_le_bytes(*start);
     }
-    payload.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))
+    rest.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))
 }
 
 #[cfg(test)]

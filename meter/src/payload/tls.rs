@@ -2,6 +2,7 @@
 
 use super::bytes::Bytes;
 
+const RECORD_HEADER_BYTES: usize = 5;
 const HANDSHAKE: usize = 22;
 const CLIENT_HELLO: usize = 1;
 const SERVER_NAME: usize = 0;
@@ -26,8 +27,17 @@ pub struct Hello {
 /// Reads the beginning of a TCP stream, of which more may come. `None`: it is no ClientHello.
 pub fn in_records(stream: &[u8]) -> Option<Hello> {
     let mut bytes = Bytes(stream);
+    // Mostly one record has all of it.
+    if let Some((header @ [22, ..], rest)) = stream.split_first_chunk::<RECORD_HEADER_BYTES>() {
+        let length = usize::from(header[3]) << 8 | usize::from(header[4]);
+        let first = Bytes(rest).take_up_to(length).0;
+        match message(first) {
+            Some(hello) if hello.complete || rest.len() <= length => return Some(hello),
+            _ => {}
+        }
+    }
     let mut handshake = Vec::new();
-    // Mostly one record; a message may also be spread over several (§5.1).
+    // A message may also be spread over several (§5.1).
     while !bytes.0.is_empty() {
         let content_type = bytes.number(1)?;
         let Some(length) = bytes.number(2).and_then(|_version| bytes.number(2)) else { break };
@@ -41,8 +51,8 @@ pub fn in_records(stream: &[u8]) -> Option<Hello> {
 
 /// Reads a datagram with a DTLS record. RFC 6347 §4.1, §4.2.2.
 pub fn in_datagram(datagram: &[u8]) -> Option<Hello> {
-    const RECORD_HEADER_BYTES: usize = 13;
-    let mut bytes = Bytes(datagram.get(RECORD_HEADER_BYTES..)?);
+    const HEADER_BYTES: usize = 13;
+    let mut bytes = Bytes(datagram.get(HEADER_BYTES..)?);
     if bytes.number(1)? != CLIENT_HELLO {
         return None;
     }
