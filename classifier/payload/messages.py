@@ -75,11 +75,16 @@ def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8
 def _protocol(
     numbers: npt.NDArray[np.uint16], shown: npt.NDArray[np.int8], table: Table
 ) -> tuple[_Numbers, npt.NDArray[np.int8]]:
-    """Choose the protocol shown most surely; among those the one that rides on the others; then the first."""
+    """Choose what says most of the service: what rides on others before them, then the first that is shown.
+
+    A connection begins as what it is, and goes on as what it carries: SOCKS with HTTP inside is SOCKS.
+    """
     flows = numbers.shape[2]
     candidates = table.protocol[numbers].transpose(1, 0, 2).reshape(2 * SLOTS, flows)
     sure = shown.transpose(1, 0, 2).reshape(2 * SLOTS, flows)
-    rank = np.where(sure > 0, sure * 4 + table.layer[candidates], 0)
+    # Slots of both ends side by side, the first of each before the second ones.
+    enough = sure >= Certainty.LIKELY
+    rank = np.where(enough, 4 + table.layer[candidates], sure)
     best = rank.argmax(axis=0)
     row = np.arange(flows)
     certainty = sure[best, row]

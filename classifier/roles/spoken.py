@@ -23,12 +23,12 @@ def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
 def odds_of(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> Numbers:
     """Weigh how surely each end's messages are a client's, and a server's: `Certainty` (2, n).
 
-    A question of one end and the answer of the other agree; an end that asks and answers is a peer.
+    A question of one end and the answer of the other say the same; an end that asks and answers is a peer.
     """
     weights = np.zeros(len(Certainty))
     for certainty in (Certainty.WEAK, Certainty.LIKELY, Certainty.SURE):
         weights[certainty] = weight("payload", certainty.name.lower())
-    for_end = weights[server] + weights[client[::-1]]
+    for_end = np.maximum(weights[server], weights[client[::-1]])
     odds = for_end[1] - for_end[0]
     strongest = np.maximum(client, server).max(axis=0)
     most = np.where(strongest <= Certainty.WEAK, weight("payload", "most_if_weak"), np.inf)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from classifier.payload import Certainty, Protocol
-from classifier.services.service import Service
+from classifier.services.service import Rank, Service
 
 
 class Spoken(NamedTuple):
@@ -68,7 +68,7 @@ def verdict(
         spoken.named or spoken.protocol.service,
         "payload",
         by_ports,
-        mismatch=not undecided and _promises_otherwise(here, spoken.protocol),
+        mismatch=not undecided and _promises(here),
     )
 
 
@@ -85,7 +85,7 @@ def _first(service: str, source: str, by_ports: Verdict, *, mismatch: bool = Fal
 
 
 def _speaks(service: Service, protocol: Protocol) -> bool:
-    return protocol.name in service.speaks or protocol.service in service.speaks
+    return not {protocol.name, protocol.service, *protocol.over}.isdisjoint(service.speaks)
 
 
 def _is_sure(spoken: Spoken) -> bool:
@@ -93,9 +93,6 @@ def _is_sure(spoken: Spoken) -> bool:
     return spoken.certainty >= Certainty.LIKELY
 
 
-def _promises_otherwise(here: tuple[Service, ...], protocol: Protocol) -> bool:
-    """Whether the port promises something else.
-
-    Of a service that is only registered nobody knows what it rides on.
-    """
-    return any(service.met or not protocol.carrier for service in here)
+def _promises(here: tuple[Service, ...]) -> bool:
+    """Whether the port promises anything: a service that people meet there, not just IANA's list names."""
+    return any(service.met and service.rank < Rank.CONFLICT for service in here)
