@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +19,19 @@ import pyarrow.compute as pc
 
 from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
+from classifier.errors import FlowError
+from classifier.flows.find import Wanted
 from classifier.flows.stitch import stitch
+from classifier.flows.table import present
+from classifier.reports import tabular
 from classifier.roles import directory_file
-from classifier.roles.directory import NO_ENTRIES, Entries
+from classifier.roles.directory import Entries, no_entries
 from classifier.roles.late import LATE
-from classifier.roles.ports import may_be_clients
+from classifier.roles.ports import likeness
 from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Input, Source
-from classifier.traffic import Traffic
+from classifier.traffic import Traffic, explaining
 from classifier.traffic.metered import Metered
 
 #: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
@@ -59,7 +64,7 @@ def read(
     and such a directory. An input that is cut or damaged further on is read up to there, and the
     trouble is in `Traffic.problems`.
     """
-    known = directory_file.load(directory) if directory else NO_ENTRIES
+    known = directory_file.load(directory) if directory else no_entries()
     rules = rules if isinstance(rules, Rules) else Rules.load(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     found = sources.inputs(source)
@@ -77,7 +82,7 @@ def read(
         if not keep_interrupted:
             raise
         metered.interrupted = True
-    judge = Judge(metered, rules, known)
+    judge = Judge(metered, rules, known, decapsulate=decapsulate)
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
@@ -102,35 +107,34 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
 class Judge:
     """Judges metered flows, batch by batch, once all evidence is in."""
 
-    def __init__(self, metered: Metered, rules: Rules, known: Entries) -> None:
-        """Take the facts of all inputs, the port rules, and the servers known from earlier inputs."""
+    def __init__(self, metered: Metered, rules: Rules, known: Entries, *, decapsulate: bool) -> None:
+        """Take the facts of all inputs, the port rules, and the servers known from earlier inputs.
+
+        `decapsulate` is how the inputs were read.
+        """
         self._metered = metered
+        self._decapsulate = decapsulate
         self._rules = rules
         self._known = known
         self._table = payload.load()
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-        context = self.context
         for facts in self.stitched():
-            ends = self._ends(facts)
-            verdicts = roles.decide(ends, context)
-            client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-            client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
-            names = naming.name(
-                context.rules,
-                facts["proto"].to_numpy(),
-                naming.Ends(server_addr, server_port),
-                naming.Ends(client_addr, client_port),
-                verdicts.ambiguous,
-                naming.Payloads(
-                    ends.said,
-                    self._table,
-                    facts["alpn"],
-                    context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
-                ),
-            )
-            yield _judged(facts, ends.handshakes, verdicts, names)
+            yield self._judged(self.ends(facts))
+
+    def explain(self, flow: str) -> dict[str, Any]:
+        """Say of one flow why its server is the server; see `Traffic.explain`."""
+        wanted = Wanted(flow)
+        parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
+        found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
+        if not found or not found.num_rows:
+            raise FlowError(f"{flow}: no such flow; `classifier flows` lists them")
+        (facts,) = found.to_batches()
+        judged = self._judged(self.ends(facts))
+        row, *others = tabular.rows(present(judged, self._metered.captures))
+        told = explaining.told(self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate)
+        return {"flow": row, "others": [other["flow_id"] for other in others], **told}
 
     @cached_property
     def context(self) -> roles.Context:
@@ -138,19 +142,39 @@ class Judge:
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
-        survey, directory = roles.Survey(metered.spool.rows), roles.Directory(known)
+        survey, directory = roles.Survey(), roles.Directory(known)
         announced = payload.Endpoints()
         for facts in self.stitched():
-            ends = self._ends(facts)
+            ends = self.ends(facts)
             roles.note_announced(announced, facts)
-            survey.add(ends, may_be_clients(self._rules, ends))
+            survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
-    def _ends(self, facts: pa.RecordBatch) -> roles.Ends:
-        """Return the ends of n flows, with what handshakes and messages show of each flow by itself."""
+    def ends(self, facts: pa.RecordBatch) -> roles.Ends:
+        """Return the ends of n flows, with what each flow shows by itself."""
         said = payload.read(facts, self._table)
         return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
+
+    def _judged(self, ends: roles.Ends) -> pa.RecordBatch:
+        facts, context = ends.facts, self.context
+        verdicts = roles.decide(ends, context)
+        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
+        client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+        names = naming.name(
+            context.rules,
+            facts["proto"].to_numpy(),
+            naming.Ends(server_addr, server_port),
+            naming.Ends(client_addr, client_port),
+            verdicts.ambiguous,
+            naming.Payloads(
+                ends.said,
+                self._table,
+                facts["alpn"],
+                context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+            ),
+        )
+        return _judged(facts, ends.handshakes, verdicts, names)
 
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""

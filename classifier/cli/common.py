@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -26,6 +25,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PATIENCE_S = 1.0
 #: Thirty years: so many nanoseconds can still be added to any time.
 MOST_SECONDS = 1_000_000_000
+
+
+rules_option = click.option(
+    "--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help."
+)
 
 
 def reading(command: Command) -> Command:
@@ -66,6 +70,7 @@ def reading(command: Command) -> Command:
             is_flag=True,
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
+        rules_option,
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
         command = add(command)
@@ -102,6 +107,7 @@ def read(
     max_flows: int,
     no_decapsulate: bool,
     directory: str | None,
+    rules: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
@@ -116,6 +122,7 @@ def read(
                 max_flows=max_flows,
                 decapsulate=not no_decapsulate,
                 directory=directory,
+                rules=rules,
                 progress=progress,
                 keep_interrupted=True,
             )
@@ -123,10 +130,17 @@ def read(
         raise ClassifierError(f"reading failed: {error.strerror or error}") from error
 
 
+def complain(message: str) -> None:
+    """Say on standard error what is wrong, in one line; names in it may hold anything."""
+    from classifier.reports.tables import clean
+
+    click.echo(clean(f"classifier: {message}"), err=True)
+
+
 def finish(traffic: Traffic) -> ExitStatus:
     """Say on standard error what went wrong, and return how to exit."""
     from classifier.reports.summary import nothing_decoded
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
@@ -140,8 +154,8 @@ def finish(traffic: Traffic) -> ExitStatus:
     return traffic.status
 
 
-class _NoPandas(MetaPathFinder):
-    """Hides pandas from the import system."""
+class _NoPandas:
+    """A finder that hides pandas from the import system. `importlib.abc`, its base, is slow to import."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Refuse pandas, know nothing of the rest."""
@@ -207,7 +221,7 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     bar = Progress(
         TextColumn("{task.description}", markup=False),

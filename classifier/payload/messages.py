@@ -89,3 +89,13 @@ def _protocol(
     row = np.arange(flows)
     certainty = sure[best, row]
     return np.where(certainty > 0, candidates[best, row], -1).astype(np.int16), certainty
+
+
+def told(facts: pa.RecordBatch, table: Table) -> list[list[str]]:
+    """Name the messages of the ends of a single flow: those of a, and those of b."""
+    ends = []
+    for column in ("hits_a", "hits_b"):
+        numbers = _slots(facts[column].to_numpy())[:, 0] & _NUMBER
+        messages = [table.messages[number - 2] for number in numbers if number >= 2]
+        ends.append([f"{message.protocol.name} {message.message}" for message in messages])
+    return ends

@@ -56,13 +56,12 @@ ENDPOINT = pa.schema(
         ("network_id", pa.uint32()),
     ]
 )
-NO_ENTRIES = Entries(
-    np.empty(0, np.uint64),
-    np.empty(0, np.int64),
-    np.empty(0, np.int64),
-    np.empty(0, np.int64),
-    ENDPOINT.empty_table(),
-)
+
+
+def no_entries() -> Entries:
+    """Return a directory's entries when there are none."""
+    times = np.empty(0, np.int64)
+    return Entries(np.empty(0, np.uint64), times, times, times, ENDPOINT.empty_table())
 
 
 def of_endpoints(
@@ -79,7 +78,7 @@ def of_endpoints(
 class Directory:
     """Endpoints proven to serve. The order in which flows are added does not matter."""
 
-    def __init__(self, known: Entries = NO_ENTRIES) -> None:
+    def __init__(self, known: Entries) -> None:
         """Take what is known from earlier inputs."""
         self._known = known
         self._pieces: list[Entries] = []
@@ -151,7 +150,7 @@ def _joined(known: Entries, seen: Entries) -> Entries:
 
 def _one(pieces: list[Entries]) -> Entries:
     if not pieces:
-        return NO_ENTRIES
+        return no_entries()
     return Entries(
         np.concatenate([piece.keys for piece in pieces]),
         np.concatenate([piece.flows for piece in pieces]),

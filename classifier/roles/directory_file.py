@@ -12,7 +12,7 @@ import pyarrow as pa
 from classifier.errors import DirectoryError
 from classifier.flows import addresses
 from classifier.flows.table import PROTOCOLS
-from classifier.roles.directory import ENDPOINT, NO_ENTRIES, Entries, of_endpoints
+from classifier.roles.directory import ENDPOINT, Entries, no_entries, of_endpoints
 from classifier.roles.weights import weight
 
 DAY_NS = 86_400_000_000_000
@@ -38,7 +38,7 @@ def load(path: str | os.PathLike[str]) -> Entries:
     import pyarrow.parquet as pq
 
     if not os.path.exists(path):
-        return NO_ENTRIES
+        return no_entries()
     try:
         table = pq.read_table(path, columns=SCHEMA.names).cast(SCHEMA).combine_chunks()
         endpoints = _endpoints(table)

@@ -18,7 +18,7 @@ from classifier.payload import Endpoints
 from classifier.roles import ports as port_tables
 from classifier.roles import spoken
 from classifier.roles.directory import Directory
-from classifier.roles.ends import Ends, Numbers
+from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight
 from classifier.services.rules import Rules
@@ -74,13 +74,10 @@ def announced(ends: Ends, context: Context) -> Numbers:
 
 def directory(ends: Ends, context: Context) -> Numbers:
     """Weigh what each endpoint has accepted in other flows."""
-    return _directory(context.directory.flows(ends.endpoints))
-
-
-def directory_of_others(ends: Ends, context: Context) -> Numbers:
-    """Do the same, leaving out what the flow itself has put in."""
-    own = ends.handshakes.accepted & (ends.server == np.array([[0], [1]]))
-    return _directory(context.directory.flows(ends.endpoints) - own)
+    once, per_doubling = weight("directory", "once"), weight("directory", "per_doubling")
+    flows = accepted_elsewhere(ends, context)
+    listed = np.where(flows > 0, once + per_doubling * np.log2(np.maximum(flows, 1)), 0.0)
+    return _b_over_a(np.minimum(listed, weight("directory", "most")))
 
 
 def fan_in(ends: Ends, context: Context) -> Numbers:
@@ -120,13 +117,12 @@ def group_address(ends: Ends, context: Context) -> Numbers:
 
 
 def first_packet(ends: Ends, context: Context) -> Numbers:
-    """Weigh who spoke first: the client does, if this was the first packet at all."""
-    idle_ns = np.where(ends.datagrams, context.udp_idle_ns, context.tcp_idle_ns)
-    sure = ends.first_seen_ns - context.begin_ns > idle_ns
+    """Weigh who spoke first where no SYN tells: the client does, if this was the first packet at all."""
+    sure = began_inside(ends, context)
     names = ("udp_sure", "udp_unsure", "tcp_sure", "tcp_unsure")
     udp_sure, udp_unsure, tcp_sure, tcp_unsure = (weight("first_packet", name) for name in names)
     udp, tcp = np.where(sure, udp_sure, udp_unsure), np.where(sure, tcp_sure, tcp_unsure)
-    odds = np.where(ends.datagrams, udp, tcp)
+    odds = np.where(ends.datagrams, udp, np.where(ends.handshakes.initiator < 0, tcp, 0.0))
     return np.where(ends.first_from_b, -odds, odds)
 
 
@@ -148,7 +144,7 @@ class Kind:
 KINDS: dict[Evidence, Kind] = {
     Evidence.PAYLOAD: Kind(payload, late=later_payload),
     Evidence.ANNOUNCED: Kind(announced),
-    Evidence.DIRECTORY: Kind(directory, late=directory_of_others),
+    Evidence.DIRECTORY: Kind(directory),
     Evidence.FAN_IN: Kind(fan_in),
     Evidence.PORTS: Kind(ports),
     Evidence.PORT_SEQUENCE: Kind(port_sequence),
@@ -158,10 +154,17 @@ KINDS: dict[Evidence, Kind] = {
 }
 
 
-def _directory(flows: npt.NDArray[np.int64]) -> Numbers:
-    once, per_doubling = weight("directory", "once"), weight("directory", "per_doubling")
-    listed = np.where(flows > 0, once + per_doubling * np.log2(np.maximum(flows, 1)), 0.0)
-    return _b_over_a(np.minimum(listed, weight("directory", "most")))
+def began_inside(ends: Ends, context: Context) -> Mask:
+    """Whether the flow surely began inside the capture: not within an idle timeout of its start (n)."""
+    idle_ns = np.where(ends.datagrams, context.udp_idle_ns, context.tcp_idle_ns)
+    return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
+
+
+def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
+    """How many connections each end has accepted, not counting the flow's own (2, n)."""
+    own = ends.handshakes.accepted & (ends.server == np.array([[0], [1]]))
+    others: npt.NDArray[np.int64] = context.directory.flows(ends.endpoints) - own
+    return others
 
 
 def _b_over_a(of_ends: Numbers) -> Numbers:

@@ -20,12 +20,6 @@ def likeness(rules: Rules, ends: Ends) -> Numbers:
     return np.where(tcp, _table(rules, TCP)[ends.ports], _table(rules, UDP)[ends.ports])
 
 
-def may_be_clients(rules: Rules, ends: Ends) -> Mask:
-    """Whether a client may have the port of each end: it is no known service's (2, n)."""
-    mask: Mask = likeness(rules, ends) < weights()["fan_in"]["client_below"]
-    return mask
-
-
 def callers(ends: Ends) -> Mask:
     """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
     found: Mask = (ends.proto == TCP) & np.isin(ends.ports, weights()["ports"]["callers"])

@@ -10,20 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
-from classifier.roles.ends import Ends, Mask
+from classifier.roles.ends import Ends, Mask, Numbers
+from classifier.roles.weights import weight
 
-#: 64 MB a table at the most; a table has room for twice the flows, so for each end once.
-MOST_PLACES = 1 << 23
+#: 32 MB a table, of which the system gives what is touched. Always the same, so that a capture in pieces
+#: gives what the whole one does. Past ten million flows or so sets get bits that aren't theirs.
+PLACES = 1 << 22
 Counts = npt.NDArray[np.uint8]
 
 
 class Bitmaps:
     """Sets of numbers below 64, each under a key."""
 
-    def __init__(self, keys: int) -> None:
-        """Make room for about so many keys."""
-        places = min(max(1 << (keys - 1).bit_length(), 1 << 10), MOST_PLACES)
-        self._table = np.zeros(places, dtype=np.uint64)
+    def __init__(self) -> None:
+        """Start with empty sets."""
+        self._table = np.zeros(PLACES, dtype=np.uint64)
 
     def add(self, keys: Hashes, numbers: npt.NDArray[np.uint64]) -> None:
         """Put n numbers into the sets of n keys."""
@@ -37,7 +38,7 @@ class Bitmaps:
         return one & other
 
     def _places(self, keys: Hashes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        last = np.uint64(len(self._table) - 1)
+        last = np.uint64(PLACES - 1)
         return (keys & last).astype(np.intp), (keys >> np.uint64(32) & last).astype(np.intp)
 
 
@@ -49,17 +50,22 @@ class Survey:
     peers at a known service's port: a client that keeps its port talks to many of them.
     """
 
-    def __init__(self, flows: int) -> None:
-        """Make room for so many flows."""
-        self._peers = Bitmaps(2 * flows)
-        self._blocks = Bitmaps(2 * flows)
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._peers = Bitmaps()
+        self._blocks = Bitmaps()
 
-    def add(self, ends: Ends, callable_from: Mask) -> None:
-        """Count n flows; `callable_from`: the port may be a client's, it is no known service's (2, n)."""
+    def add(self, ends: Ends, likeness: Numbers) -> None:
+        """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
+        may_call = likeness < weight("fan_in", "client_below")
+        # A datagram that nobody answers shows little of its target, which may be one of a scan's: it must
+        # look like the client.
+        looks_client = likeness[::-1] - likeness > weight("fan_in", "one_way_below")
+        active = (ends.sent | ~ends.datagrams | looks_client) & ~ends.attempts
         for end in (0, 1):
-            real = ~ends.attempts
-            self._add_peers(ends, end, real & (ends.server != 1 - end) & callable_from[1 - end])
-            self._add_ports(ends, end, real & (ends.server != end))
+            peer_called = active[1 - end] & may_call[1 - end]
+            self._add_peers(ends, end, peer_called & (ends.server != 1 - end))
+            self._add_ports(ends, end, active[end] & (ends.server != end))
 
     def peer_ports(self, ends: Ends) -> Counts:
         """How many different ports have talked to each end, up to 64 and its own flow included (2, n)."""

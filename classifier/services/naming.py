@@ -93,13 +93,17 @@ def name(
     there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
     codes, spoken = payloads.codes()
     # Few distinct cases among many flows: each is worked out once.
-    cases, row = np.unique(np.stack([here, there, ambiguous, codes], axis=1), axis=0, return_inverse=True)
-    verdicts = [
-        verdict(rules.candidates[likelier], rules.candidates[other], bool(undecided), spoken[code])
-        for likelier, other, undecided, code in cases
-    ]
-    promised = [list(dict.fromkeys(service.name for service in rules.candidates[case[0]])) for case in cases]
-    place = row.reshape(-1).astype(np.int32)
+    many, spoken_many = len(rules.candidates), len(spoken)
+    numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
+    cases, row = np.unique(numbers, return_inverse=True)
+    verdicts, promised = [], []
+    for case in cases.tolist():
+        ports, code = divmod(case, spoken_many)
+        likelier = rules.candidates[ports // many % many]
+        undecided = ports >= many * many
+        verdicts.append(verdict(likelier, rules.candidates[ports % many], undecided, spoken[code]))
+        promised.append(list(dict.fromkeys(service.name for service in likelier)))
+    place = row.astype(np.int32)
     protocols = [protocol.name for protocol in payloads.table.protocols]
     return Names(
         service=_take([case.service for case in verdicts], place),

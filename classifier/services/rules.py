@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv6Address
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,13 @@ from classifier.services.service import (
     PORTS,
     TRANSPORTS,
     UDP_LITE,
-    Rank,
     Service,
     Span,
     check_remove,
     check_service,
     parse_ports,
     service_of,
+    spans_of,
 )
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ class Rules:
         self.bound = tuple(service for service in self.services if service.networks)
         by_port: dict[Key, list[Service]] = {}
         for service in self.services:
-            for key in () if service.networks else _keys(service.spans):
-                by_port.setdefault(key, []).append(service)
+            for proto, first, last in () if service.networks else service.spans:
+                for port in range(first, last + 1):
+                    by_port.setdefault((proto, port), []).append(service)
         #: The candidates of each (IP protocol, port), likeliest first, without those in `bound`.
         self.by_port = {
-            key: tuple(sorted(found, key=_rank) if len(found) > 1 else found)
+            key: tuple(sorted(found, key=lambda service: service.order) if len(found) > 1 else found)
             for key, found in by_port.items()
         }
 
@@ -181,7 +183,7 @@ def _only_registered(services: list[Service], rows: list[registry.Row]) -> Itera
             left = [key for key in _keys(row.spans) if (key, service.name) not in known]
             known.update((key, service.name) for key in left)
             if left:
-                yield replace(service, spans=tuple(Span(*key, key[1]) for key in left), met=False)
+                yield replace(service, spans=spans_of(left), met=False)
 
 
 def _user_text(path: Path) -> bytes:
@@ -210,15 +212,8 @@ def _tables(document: dict[str, Any], known: tuple[str, ...], users: bool) -> It
                 )
 
 
-def _rank(service: Service) -> tuple[Rank, bool]:
-    """Sort key: what people meet before what is merely registered."""
-    return service.rank, not service.met
-
-
 def _keys(spans: Iterable[Span]) -> Iterator[Key]:
-    for proto, first, last in spans:
-        for port in range(first, last + 1):
-            yield proto, port
+    return chain.from_iterable(span.keys for span in spans)
 
 
 def _without(services: Iterable[Service], taken: set[tuple[Key, str]]) -> Iterator[Service]:
@@ -228,10 +223,7 @@ def _without(services: Iterable[Service], taken: set[tuple[Key, str]]) -> Iterat
         if service.names.isdisjoint(names_taken):
             yield service
             continue
-        left = tuple(
-            Span(key[0], key[1], key[1])
-            for key in _keys(service.spans)
-            if not any((key, name) in taken for name in service.names)
-        )
+        names = service.names & names_taken
+        left = [key for key in _keys(service.spans) if not any((key, name) in taken for name in names)]
         if left:
-            yield replace(service, spans=left)
+            yield replace(service, spans=spans_of(left))

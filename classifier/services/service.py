@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -55,8 +55,31 @@ class Span(NamedTuple):
     first: int
     last: int
 
+    @property
+    def keys(self) -> Iterator[tuple[int, int]]:
+        """Each (IP protocol, port)."""
+        return ((self.proto, port) for port in range(self.first, self.last + 1))
 
-@dataclass(frozen=True, slots=True, eq=False)
+    def __str__(self) -> str:
+        """Return it as rules write it: `6881-6889/tcp`."""
+        ports = f"{self.first}-{self.last}" if self.last > self.first else str(self.first)
+        return f"{ports}/{TRANSPORT_NAMES[self.proto]}"
+
+
+def spans_of(keys: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
+    """Gather (IP protocol, port) into spans, neighbours together."""
+    spans: list[Span] = []
+    for proto, port in sorted(keys):
+        if spans and spans[-1].proto == proto and spans[-1].last == port - 1:
+            spans[-1] = spans[-1]._replace(last=port)
+        else:
+            spans.append(Span(proto, port, port))
+    return tuple(spans)
+
+
+@dataclass(
+    slots=True, eq=False
+)  # not frozen: thousands are made at every start, and that takes thrice as long
 class Service:
     """A use of some ports by one service."""
 
@@ -86,6 +109,12 @@ class Service:
     def rank(self) -> Rank:
         """Its place among the candidates of a port."""
         return Rank.USUAL if self.usual else Rank[self.status.upper()]
+
+    @property
+    def order(self) -> tuple[Rank, bool, int]:
+        """Sort key among the candidates of a port: the likeliest first."""
+        narrowest = max((network.prefixlen for network in self.networks), default=-1)
+        return self.rank, not self.met, -narrowest
 
     @property
     def names(self) -> frozenset[str]:

@@ -32,7 +32,7 @@ SUMMARY = {
         "evicted",
         "problems",
     ),
-    *("flows", "services", "servers", "clients", "attempts", "accounting"),
+    *("flows", "self_check", "services", "servers", "clients", "attempts", "accounting"),
 }
 LISTS = [field.name for field in SCHEMA if pa.types.is_list(field.type)]
 

@@ -274,7 +274,7 @@ class TestServices:
         assert (redis["servers"], list(redis["server_ports"])) == (2, [6379])
         assert redis["clients"] == 3  # Ben by IPv4 and by IPv6, Cara
         ntp = services.loc[("ntp", "udp")]
-        assert (ntp["flows"], ntp["ambiguous"], ntp["servers"]) == (3, 0, 1)
+        assert (ntp["flows"], ntp["ambiguous"], ntp["servers"]) == (3, 1, 1)
         http = services.loc[("http", "tcp")]
         assert (http["flows"], http["unanswered"], http["servers"]) == (5, 1, 2)
         assert services.loc[("mysql", "tcp")][["flows", "refused", "bytes"]].tolist() == [0, 1, 0]
