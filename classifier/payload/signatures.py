@@ -62,6 +62,8 @@ class Message:
     answered: int
     #: It shows its protocol only if so many of an end's first messages look like it.
     repeats: int
+    #: It counts only where one end has one of these; empty: anywhere.
+    ports: tuple[int, ...]
 
 
 class Table:
@@ -161,6 +163,7 @@ def _entry(
                 opened=_choice(place, "opened", message.get("opened", message["from"]), SENDERS),
                 answered=_choice(place, "answered", message.get("answered", message["from"]), SENDERS),
                 repeats=message.get("repeats", 1),
+                ports=tuple(message.get("ports", ())),
             ),
             (
                 [transport],
