@@ -259,7 +259,17 @@ class TestSums:
 
 #: What adds up in a row `other`. Distinct things (servers, clients, sources) don't.
 ADD_UP = {
-    *("flows", "confirmed", "inferred", "ambiguous", "refused", "unanswered", "unsolicited", "attempts"),
+    *(
+        "flows",
+        "confirmed",
+        "inferred",
+        "ambiguous",
+        "by_payload",
+        "refused",
+        "unanswered",
+        "unsolicited",
+        "attempts",
+    ),
     *("client_packets", "server_packets", "client_bytes", "server_bytes", "bytes", "share"),
     *("attempt_packets", "attempt_bytes"),
 }
@@ -274,7 +284,7 @@ class TestServices:
         assert (redis["servers"], list(redis["server_ports"])) == (2, [6379])
         assert redis["clients"] == 3  # Ben by IPv4 and by IPv6, Cara
         ntp = services.loc[("ntp", "udp")]
-        assert (ntp["flows"], ntp["ambiguous"], ntp["servers"]) == (3, 1, 1)
+        assert (ntp["flows"], ntp["ambiguous"], ntp["servers"]) == (3, 0, 1)
         http = services.loc[("http", "tcp")]
         assert (http["flows"], http["unanswered"], http["servers"]) == (5, 1, 2)
         assert services.loc[("mysql", "tcp")][["flows", "refused", "bytes"]].tolist() == [0, 1, 0]
