@@ -33,7 +33,7 @@ impl End {
     pub fn new(hash: u64, from_a: bool, time_ns: i64, idle_ns: u64) -> Self {
         // The largest power of two that is no longer than the idle time; less than a nanosecond can't be told.
         let while_bits = idle_ns.max(1).ilog2().min(62);
-        let number = (time_ns >> while_bits) as u64;
+        let number = u64::from_ne_bytes((time_ns >> while_bits).to_ne_bytes());
         // All the bits of the hash: two ends that share them are not met. Never 0.
         let tag = hash ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(from_a) | 1 << 63;
         Self { place: Self::place(hash, from_a), tag }

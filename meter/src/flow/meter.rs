@@ -13,7 +13,7 @@ use super::{Key, boundary};
 use crate::capture::Frame;
 use crate::payload::{Notes, Observer, Seen, Signatures};
 use crate::table::{Row, Rows};
-use crate::wire::{self, Aside, Content, Packet, Quoted, Transport, Unmetered};
+use crate::wire::{self, Aside, Content, Flags, Packet, Quoted, Transport, Unmetered};
 
 /// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,10 +142,12 @@ impl Meter {
     fn packet(&mut self, packet: &Packet<'_>, time_ns: i64) {
         let (key, from_a) = Key::of(&packet.ends);
         let hash = self.hasher.hash_one(key);
-        let payload = if self.observer.is_idle() {
+        let flags = packet.content.segment.map(|segment| segment.flags);
+        // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
+        let payload = if self.observer.is_idle() || flags.is_some_and(Flags::rst) {
             Place::default()
         } else {
-            if packet.content.segment.is_some_and(|segment| segment.flags.syn()) {
+            if flags.is_some_and(Flags::syn) {
                 self.looked_at.begin(hash);
             }
             self.looked_at

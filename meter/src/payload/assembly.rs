@@ -1,6 +1,6 @@
 //! Puts a message together that is spread over packets: its beginning, within bounds.
 
-/// No ClientHello that is met is longer.
+/// No `ClientHello` that is met is longer.
 const MOST_BYTES: usize = 16_384;
 /// More pieces than that are not waited for.
 const MOST_PIECES: usize = 24;

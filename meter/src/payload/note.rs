@@ -15,7 +15,7 @@ pub const MOST_ANNOUNCED: usize = 32;
 /// What was read of a flow's messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
-    /// The name that the client asked for: in a TLS or QUIC ClientHello, else the Host of an HTTP request.
+    /// The name that the client asked for: in a TLS or QUIC `ClientHello`, else the Host of an HTTP request.
     pub server_name: Option<Box<str>>,
     /// Application protocols that the client offers, joined by commas.
     pub alpn: Option<Box<str>>,
@@ -51,15 +51,22 @@ impl Default for Notes {
         Self {
             server_name: StringBuilder::new(),
             alpn: StringBuilder::new(),
-            announced: ListBuilder::new(FixedSizeBinaryBuilder::new(Announced::BYTES as i32)),
+            announced: ListBuilder::new(FixedSizeBinaryBuilder::new(WIDTH)),
         }
     }
 }
+
+/// [`Announced::BYTES`] as Arrow counts.
+const WIDTH: i32 = 20;
+const _: () = assert!(WIDTH as usize == Announced::BYTES);
 
 const COLUMNS: [&str; 3] = ["server_name", "alpn", "announced"];
 
 impl Notes {
     /// Adds the note of the next row.
+    ///
+    /// # Panics
+    /// Never: all endpoints have the same width.
     pub fn push(&mut self, note: Option<&Note>) {
         self.server_name.append_option(note.and_then(|note| note.server_name.as_deref()));
         self.alpn.append_option(note.and_then(|note| note.alpn.as_deref()));
@@ -70,6 +77,9 @@ impl Notes {
     }
 
     /// The rows with the columns of all notes since the last call beside them.
+    ///
+    /// # Panics
+    /// Another number of notes was pushed than there are rows.
     pub fn beside(&mut self, rows: &RecordBatch) -> RecordBatch {
         let arrays: [ArrayRef; 3] = [
             Arc::new(self.server_name.finish()),
@@ -100,17 +110,17 @@ pub fn notes_of(batch: &RecordBatch) -> Result<Vec<Note>, ArrowError> {
     let (server_name, alpn) = (texts("server_name")?, texts("alpn")?);
     let announced = column("announced")?.as_list_opt::<i32>().ok_or_else(|| wrong("announced"))?;
     let endpoints = announced.values().as_fixed_size_binary_opt().ok_or_else(|| wrong("announced"))?;
-    if endpoints.value_length() != Announced::BYTES as i32 {
+    if endpoints.value_length() != WIDTH {
         return Err(wrong("announced"));
     }
     let text = |texts: &arrow_array::StringArray, row| texts.is_valid(row).then(|| texts.value(row).into());
     let note = |row: usize| {
-        let places = announced.value_offsets()[row] as usize..announced.value_offsets()[row + 1] as usize;
-        let packed = |place| endpoints.value(place).try_into().expect("the width was looked at");
+        let here = announced.value(row);
+        let packed = here.as_fixed_size_binary().iter().flatten();
         Note {
             server_name: text(server_name, row),
             alpn: text(alpn, row),
-            announced: places.map(packed).collect(),
+            announced: packed.filter_map(|endpoint| endpoint.try_into().ok()).collect(),
         }
     };
     Ok((0..batch.num_rows()).map(note).collect())

@@ -11,7 +11,7 @@ use super::{Hits, Proof, quic};
 
 /// So much of a payload is looked at.
 pub const MOST_SEEN_BYTES: usize = 16_384;
-/// A ClientHello is put together from so many packets at the most.
+/// A `ClientHello` is put together from so many packets at the most.
 const MOST_PACKETS: u8 = 3;
 /// So many messages are put together at a time: at most 64 MB.
 const MOST_STREAMS: usize = 4096;
@@ -187,7 +187,9 @@ impl Observer {
                 let endpoints = announce::sdp(seen.payload);
                 if !endpoints.is_empty() {
                     let note = &mut self.state(place).note;
-                    endpoints.iter().for_each(|endpoint| note.announce(endpoint.packed()));
+                    for endpoint in &endpoints {
+                        note.announce(endpoint.packed());
+                    }
                 }
             }
             Extract::Tftp => {
@@ -237,7 +239,7 @@ impl Observer {
 }
 
 impl QuicClient {
-    /// Reads on in the ClientHello.
+    /// Reads on in the `ClientHello`.
     fn read(&mut self, frames: &[u8], note: &mut Note) {
         let Some(crypto) = &mut self.crypto else { return };
         let whole = quic::add_crypto(frames, crypto).is_some();

@@ -1,5 +1,5 @@
 //! QUIC Initial packets: their keys follow from the client's first connection id and a published salt, so
-//! that anyone on the way can read the ClientHello. RFC 9000 §17.2, RFC 9001 §5, RFC 9369 §3.
+//! that anyone on the way can read the `ClientHello`. RFC 9000 §17.2, RFC 9001 §5, RFC 9369 §3.
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::aes::Aes128;

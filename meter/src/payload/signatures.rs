@@ -9,7 +9,7 @@ use crate::wire::Transport;
 /// What a signature may ask to be read from a message that bears it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extract {
-    /// Server name and application protocols of a TLS ClientHello.
+    /// Server name and application protocols of a TLS `ClientHello`.
     ClientHello,
     /// The same of one in DTLS.
     DtlsClientHello,

@@ -1,4 +1,4 @@
-//! What a ClientHello asks for. RFC 8446 §4.1.2, RFC 6066 §3, RFC 7301 §3.1.
+//! What a `ClientHello` asks for. RFC 8446 §4.1.2, RFC 6066 §3, RFC 7301 §3.1.
 
 use super::bytes::Bytes;
 
@@ -13,7 +13,7 @@ const MOST_NAME_BYTES: usize = 255;
 /// Application protocols beyond so many bytes of names are left out.
 const MOST_ALPN_BYTES: usize = 64;
 
-/// What was read of a ClientHello.
+/// What was read of a `ClientHello`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hello {
     /// Host name, RFC 6066 §3.
@@ -24,7 +24,7 @@ pub struct Hello {
     pub complete: bool,
 }
 
-/// Reads the beginning of a TCP stream, of which more may come. `None`: it is no ClientHello.
+/// Reads the beginning of a TCP stream, of which more may come. `None`: it is no `ClientHello`.
 pub fn in_records(stream: &[u8]) -> Option<Hello> {
     let mut bytes = Bytes(stream);
     // Mostly one record has all of it.
@@ -69,7 +69,7 @@ pub fn in_datagram(datagram: &[u8]) -> Option<Hello> {
     Some(hello)
 }
 
-/// Reads a handshake message that may be cut. `None`: it is no ClientHello.
+/// Reads a handshake message that may be cut. `None`: it is no `ClientHello`.
 pub fn message(handshake: &[u8]) -> Option<Hello> {
     let mut bytes = Bytes(handshake);
     if bytes.number(1)? != CLIENT_HELLO {
@@ -165,7 +165,7 @@ pub mod tests {
         [&kind.to_be_bytes()[..], &vector(2, inside)].concat()
     }
 
-    /// A ClientHello message for a name and protocols, with so many bytes of padding (RFC 7685).
+    /// A `ClientHello` message for a name and protocols, with so many bytes of padding (RFC 7685).
     pub fn hello(name: &str, protocols: &[&str], padding: usize) -> Vec<u8> {
         let server_name = vector(2, &[&[0], &vector(2, name.as_bytes())[..]].concat());
         let alpn: Vec<u8> = protocols.iter().flat_map(|name| vector(1, name.as_bytes())).collect();

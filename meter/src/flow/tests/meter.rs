@@ -5,12 +5,13 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::packets::options;
 use super::packets::{
     IDLE, Sent, TCP_HEADERS, as_set, finished, flows, frame, history, metered, mirrored, tcp, udp, unmetered,
 };
+use super::packets::{options, signatures};
 use super::stories::{ANY, captures, running_back};
 use crate::flow::{Meter, Options};
+use crate::payload::Hits;
 use crate::table::{Row, rows_of};
 use crate::wire::Transport;
 
@@ -51,6 +52,8 @@ fn a_connection_is_one_row() {
         ack_moved_b: true,
         past_opening: true,
         events: row.events,
+        hits_a: Hits(1),
+        hits_b: Hits(1),
         ..Row::new(row.key, 1)
     };
     assert_eq!(row, expected);
@@ -135,7 +138,7 @@ fn the_last_rows_come_in_batches() {
 #[test]
 fn rows_may_be_taken_at_any_time() {
     let packets: Vec<Sent> = (0..100).flat_map(|now_ns| [udp(now_ns, "a1>b"), udp(now_ns, "b>a2")]).collect();
-    let mut meter = Meter::new(options(IDLE), Arc::default());
+    let mut meter = Meter::new(options(IDLE), signatures());
     let mut rows = Vec::new();
     for packet in &packets {
         packet.pass_to(&mut meter);
