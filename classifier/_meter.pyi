@@ -55,6 +55,12 @@ class Reader(Iterator[Batch]):
     def evicted(self) -> int:
         """Flows that the cap ended early."""
     @property
+    def duplicates(self) -> int:
+        """Packets that are copies of another, in flows or left out of them."""
+    @property
+    def bad_checksums(self) -> tuple[int, int]:
+        """Packets in flows with a wrong checksum of the IPv4 header, of TCP or UDP; 0 unless verified."""
+    @property
     def wire_bytes(self) -> int:
         """Bytes of all packets on the wire, link headers included."""
     @property
@@ -99,11 +105,14 @@ def read(
     udp_idle_ns: int,
     most_flows: int,
     decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
 ) -> Reader:
     """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
 
     At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
-    tunnels over IP stay closed, and a flow is that of the outer packet.
+    tunnels over IP stay closed, and a flow is that of the outer packet. With `dedup` copies that a mirror
+    port made of packets are left out of the flows. `verify_checksums` counts wrong ones.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
-from classifier.errors import FlowError
+from classifier.errors import CaptureError, ExitStatus, FlowError
 from classifier.flows.find import Wanted
 from classifier.flows.stitch import stitch
 from classifier.flows.table import present
@@ -30,7 +30,7 @@ from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
 from classifier.services import naming
 from classifier.services.rules import Rules
-from classifier.sources import Input, Source
+from classifier.sources import Input, Options, Source, Via
 from classifier.traffic import Traffic, explaining
 from classifier.traffic.metered import Metered
 
@@ -46,6 +46,9 @@ def read(
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
     decapsulate: bool = True,
+    dedup: bool = False,
+    verify_checksums: bool = False,
+    via: Via | None = None,
     rules: Rules | str | os.PathLike[str] | None = None,
     directory: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -56,6 +59,9 @@ def read(
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
+    are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `via` is the program that reads
+    what isn't read here: `tshark` for other file formats, `scapy` for other link types.
     `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
@@ -67,17 +73,21 @@ def read(
     known = directory_file.load(directory) if directory else no_entries()
     rules = rules if isinstance(rules, Rules) else Rules.load(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
-    found = sources.inputs(source)
+    options = Options(
+        **idle,
+        most_flows=max_flows,
+        decapsulate=decapsulate,
+        dedup=dedup,
+        verify_checksums=verify_checksums,
+    )
+    found = sources.inputs(source, via)
     metered = Metered(idle=idle)
+    if verify_checksums:
+        metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
         for capture in found:
             metered.captures.append(capture.name)
-            _meter_input(
-                capture.open(payload.load().compiled, **idle, most_flows=max_flows, decapsulate=decapsulate),
-                capture,
-                metered,
-                progress,
-            )
+            _meter_input(capture.open(options, payload.load().compiled), capture, metered, progress)
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
@@ -95,6 +105,8 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
             metered.add(batch)
             if progress:
                 progress(capture, reader.bytes_read, packets_before + reader.packets)
+        if told := capture.trouble():
+            metered.problems.append(CaptureError(capture.name, told, status=ExitStatus.PARTIAL))
     except KeyboardInterrupt:
         reader.stop()
         for batch in reader:
@@ -102,6 +114,7 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
         raise
     finally:
         metered.close(capture.name, reader)
+        capture.close()
 
 
 class Judge:
@@ -192,7 +205,7 @@ def _judged(
     facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
 ) -> pa.RecordBatch:
     server_is_b = verdicts.server_is_b
-    columns = {name: facts[name] for name in _KEPT}
+    columns = {name: facts[name] for name in _KEPT} | {"duplicate_packets": facts["duplicates"]}
     for name, a, b in _SIDES:
         columns[f"client_{name}"], columns[f"server_{name}"] = _sides(facts, a, b, server_is_b)
     columns |= {

@@ -17,7 +17,7 @@ from classifier.errors import CaptureError, ClassifierError, ExitStatus
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.sources import Input
+    from classifier.sources import Input, Via
     from classifier.traffic import Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -70,6 +70,20 @@ def reading(command: Command) -> Command:
             is_flag=True,
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
+        click.option(
+            "--dedup",
+            is_flag=True,
+            help="Leave out the copies that a mirror (SPAN) port makes of packets.",
+        ),
+        click.option(
+            "--verify-checksums", is_flag=True, help="Count wrong checksums of IPv4, TCP and UDP headers."
+        ),
+        click.option(
+            "--via",
+            type=click.Choice(["tshark", "scapy"]),
+            default=None,
+            help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
+        ),
         rules_option,
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
@@ -106,8 +120,11 @@ def read(
     udp_idle: float,
     max_flows: int,
     no_decapsulate: bool,
-    directory: str | None,
+    dedup: bool,
+    verify_checksums: bool,
+    via: Via | None,
     rules: str | None,
+    directory: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     _keep_pandas_out()
@@ -121,8 +138,11 @@ def read(
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
                 decapsulate=not no_decapsulate,
-                directory=directory,
+                dedup=dedup,
+                verify_checksums=verify_checksums,
+                via=via,
                 rules=rules,
+                directory=directory,
                 progress=progress,
                 keep_interrupted=True,
             )

@@ -69,6 +69,16 @@ def _print_accounting(out: Console, report: Row) -> None:
     parts = [f"{counts['in_flows']:,} in flows"]
     parts += [f"{counts[reason]:,} {words}" for reason, words in REASONS.items() if counts.get(reason)]
     out.print(Text(f"Packets: {counts['packets']:,} = " + " + ".join(parts)))
+    if report["duplicates"] and not counts["duplicate"]:
+        out.print(Text(f"{report['duplicates']:,} of them are copies of another (--dedup leaves them out)"))
+    bad = report["bad_checksums"]
+    if bad is not None:
+        out.print(
+            Text(
+                f"Wrong checksums: {bad['ipv4_header']:,} of IPv4 headers, {bad['transport']:,} of TCP and "
+                "UDP (normal where the capturing machine sends)"
+            )
+        )
 
 
 def _number(name: str, head: str, spare: int = 0) -> Column:

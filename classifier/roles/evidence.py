@@ -73,11 +73,11 @@ def announced(ends: Ends, context: Context) -> Numbers:
 
 
 def directory(ends: Ends, context: Context) -> Numbers:
-    """Weigh what each endpoint has accepted in other flows."""
+    """Weigh what each endpoint has accepted in other flows; less, where it has also called."""
     once, per_doubling = weight("directory", "once"), weight("directory", "per_doubling")
-    flows = accepted_elsewhere(ends, context)
+    flows, calls = accepted_elsewhere(ends, context), context.survey.calls(ends)
     listed = np.where(flows > 0, once + per_doubling * np.log2(np.maximum(flows, 1)), 0.0)
-    return _b_over_a(np.minimum(listed, weight("directory", "most")))
+    return _b_over_a(np.minimum(listed, weight("directory", "most")) * flows / np.maximum(flows + calls, 1))
 
 
 def fan_in(ends: Ends, context: Context) -> Numbers:
@@ -175,4 +175,5 @@ def _b_over_a(of_ends: Numbers) -> Numbers:
 
 def _sign(end: npt.NDArray[np.int8]) -> Numbers:
     """1 for b, -1 for a, 0 for neither, of -1, 0 and 1."""
-    return np.select([end == 1, end == 0], [1.0, -1.0], 0.0)
+    signs: Numbers = np.array([-1.0, 1.0, 0.0])[end]  # -1 is the last
+    return signs

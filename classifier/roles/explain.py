@@ -87,10 +87,11 @@ def _announced(ends: Ends, context: Context) -> str:
 
 
 def _directory(ends: Ends, context: Context) -> str:
-    flows = accepted_elsewhere(ends, context)[:, 0]
+    flows, calls = accepted_elsewhere(ends, context)[:, 0], context.survey.calls(ends)[:, 0]
     told = [
         f"{{{end}}} has accepted {count:,} other connections"
-        for end, count in zip("ab", flows, strict=True)
+        + (f", and called {called} others" if called else "")
+        for end, count, called in zip("ab", flows, calls, strict=True)
         if count
     ]
     return "; ".join(told)

@@ -31,14 +31,21 @@ class Late:
 def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
     """Compare the proven server with what late evidence says: log-odds (n, kinds), and all in all."""
     server_is_b = ends.server == 1
-    for_server = np.where(server_is_b[:, None], odds, -odds)
-    bits = (1 << np.arange(odds.shape[1])).astype(np.uint16)
+    speaks = odds != 0
     return Late(
         proven=(ends.server >= 0) & ends.handshakes.accepted,
         probability=np.where(server_is_b, probability_of_b, 1 - probability_of_b),
-        speaks=((odds != 0) @ bits).astype(np.uint16),
-        right=((for_server > 0) @ bits).astype(np.uint16),
+        speaks=_bits(speaks),
+        right=_bits(speaks & ((odds > 0) == server_is_b[:, None])),
     )
+
+
+def _bits(mask: Mask) -> npt.NDArray[np.uint16]:
+    """Pack up to 16 columns into the bits of a number, the first into the lowest (n)."""
+    packed = np.zeros((len(mask), 2), dtype=np.uint8)
+    some = np.packbits(mask, axis=1, bitorder="little")
+    packed[:, : some.shape[1]] = some
+    return packed[:, 0] | packed[:, 1].astype(np.uint16) << np.uint16(8)
 
 
 #: The names of what `Late` holds.

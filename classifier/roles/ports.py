@@ -16,8 +16,9 @@ _ALL = np.arange(PORTS, dtype=np.uint16)
 
 def likeness(rules: Rules, ends: Ends) -> Numbers:
     """Weigh the port of each end: above 0 a server's, below 0 a client's (2, n)."""
-    tcp = ends.proto == TCP
-    return np.where(tcp, _table(rules, TCP)[ends.ports], _table(rules, UDP)[ends.ports])
+    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
+    of_ends: Numbers = _tables(rules)[ends.ports + offset]
+    return of_ends
 
 
 def callers(ends: Ends) -> Mask:
@@ -26,7 +27,12 @@ def callers(ends: Ends) -> Mask:
     return found
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
+def _tables(rules: Rules) -> Numbers:
+    """TCP's table, and behind it the one of all others."""
+    return np.concatenate([_table(rules, TCP), _table(rules, UDP)])
+
+
 def _table(rules: Rules, proto: int) -> Numbers:
     standing = rules.standing(rules.places(np.full(PORTS, proto, dtype=np.uint8), _ALL))
     table = np.zeros(PORTS)

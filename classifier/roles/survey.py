@@ -54,6 +54,7 @@ class Survey:
         """Start with nothing."""
         self._peers = Bitmaps()
         self._blocks = Bitmaps()
+        self._calls = Bitmaps()
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
@@ -66,10 +67,18 @@ class Survey:
             peer_called = active[1 - end] & may_call[1 - end]
             self._add_peers(ends, end, peer_called & (ends.server != 1 - end))
             self._add_ports(ends, end, active[end] & (ends.server != end))
+            called = ends.server == 1 - end
+            self._calls.add(ends.endpoints[end][called], ends.endpoints[1 - end][called] >> np.uint64(58))
 
     def peer_ports(self, ends: Ends) -> Counts:
         """How many different ports have talked to each end, up to 64 and its own flow included (2, n)."""
         return np.maximum(np.bitwise_count(self._peers.sets(ends.endpoints)), 1)
+
+    def calls(self, ends: Ends) -> Counts:
+        """How many endpoints each end has called, up to 64, not counting its own flow (2, n)."""
+        own = ends.server == np.array([[1], [0]])
+        counts: Counts = np.bitwise_count(self._calls.sets(ends.endpoints)) - own
+        return counts
 
     def neighbours(self, ends: Ends) -> Counts:
         """How many other ports close to its own each end's host has used, up to 191 (2, n).

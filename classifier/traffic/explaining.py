@@ -48,7 +48,10 @@ def _packets(facts: pa.RecordBatch, captures: list[str], decapsulate: bool) -> l
     span = {"first_ns": facts["first_seen_ns"][0].as_py(), "last_ns": facts["last_seen_ns"][0].as_py()}
     found: list[dict[str, Any]] = []
     for capture in captures:
-        packets = _meter.packets(capture, facts, **span, most=LADDER_PACKETS, decapsulate=decapsulate)
+        try:
+            packets = _meter.packets(capture, facts, **span, most=LADDER_PACKETS, decapsulate=decapsulate)
+        except (_meter.MeterError, OSError):  # another program read it, or it has gone
+            return None
         found += pa.record_batch(packets).to_pylist()
     return sorted(found, key=lambda packet: int(packet["time_ns"]))[:LADDER_PACKETS]
 

@@ -31,6 +31,10 @@ class Metered:
     evicted: int = 0
     begin_ns: int = 0
     end_ns: int = 0
+    #: Packets that are copies of another, in flows or left out of them.
+    duplicates: int = 0
+    #: Packets in flows with a wrong checksum, by header; None where they weren't verified.
+    bad_checksums: dict[str, int] | None = None
     interrupted: bool = False
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
@@ -56,6 +60,10 @@ class Metered:
         self.wire_bytes += reader.wire_bytes
         self.dropped += reader.dropped
         self.evicted += reader.evicted
+        self.duplicates += reader.duplicates
+        if self.bad_checksums is not None:
+            for header, packets in zip(self.bad_checksums, reader.bad_checksums, strict=True):
+                self.bad_checksums[header] += packets
         for reason, packets in reader.unmetered.items():
             self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
         for link_type, packets in reader.unread_link_types.items():

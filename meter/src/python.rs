@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Meter, Options};
+use crate::flow::{self, BadChecksums, Idle, Meter, Options};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes, Rule};
 use crate::table::{self, Rows};
@@ -212,6 +212,17 @@ impl Reader {
     }
 
     #[getter]
+    fn duplicates(&self) -> u64 {
+        self.state().meter.duplicates()
+    }
+
+    #[getter]
+    fn bad_checksums(&self) -> (u64, u64) {
+        let BadChecksums { ipv4_header, transport } = self.state().meter.bad_checksums();
+        (ipv4_header, transport)
+    }
+
+    #[getter]
     fn wire_bytes(&self) -> u64 {
         self.state().meter.wire_bytes()
     }
@@ -283,8 +294,9 @@ impl Signatures {
     }
 }
 
+#[allow(clippy::too_many_arguments)] // named ones, in Python
 #[pyfunction]
-#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate))]
+#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
 fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
@@ -293,6 +305,8 @@ fn read(
     udp_idle_ns: u64,
     most_flows: usize,
     decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
 ) -> PyResult<Reader> {
     let raised = Raised::default();
     let path = source.cast::<PyString>().ok();
@@ -311,8 +325,13 @@ fn read(
     let capture = py
         .detach(open)
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let options =
-        Options { idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }, most_flows, decapsulate };
+    let options = Options {
+        idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns },
+        most_flows,
+        decapsulate,
+        dedup,
+        verify_checksums,
+    };
     let meter = Meter::new(options, Arc::clone(&signatures.get().0));
     let state = State { capture, meter, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })

@@ -167,6 +167,8 @@ columns! {
     hits_a: Hits, Slots;
     /// Signatures in b's first packets with payload
     hits_b: Hits, Slots;
+    /// Packets that are copies of another, as a mirror port makes them
+    duplicates: u64, Sum;
     /// Acknowledgement number of a's first segment with ACK and neither SYN nor RST
     first_ack_a: Option<u32>, First;
     /// Acknowledgement number of b's first segment with ACK and neither SYN nor RST
@@ -202,6 +204,7 @@ impl Row {
             payload_bytes_ba: 0,
             hits_a: Hits::default(),
             hits_b: Hits::default(),
+            duplicates: 0,
             first_ack_a: None,
             first_ack_b: None,
             events: Events::default(),

@@ -30,6 +30,8 @@ SUMMARY = {
         "wire_bytes",
         "dropped",
         "evicted",
+        "duplicates",
+        "bad_checksums",
         "problems",
     ),
     *("flows", "self_check", "services", "servers", "clients", "attempts", "accounting"),

@@ -186,6 +186,17 @@ class TestHandshakesOfOthers:
         assert (row["role"], row["role_evidence"][0]) == ("inferred", "directory")
         assert server(row) == self.SERVER
 
+    def test_an_endpoint_that_also_calls(self) -> None:
+        accepted = Talk(End("10.0.0.2", 29_711), self.SERVER).handshake().packets
+        called = [
+            packet
+            for n in range(3)
+            for packet in Talk(self.SERVER, End(f"10.0.1.{n}", 29_711)).handshake().packets
+        ]
+        proven, doubtful = self.about(*accepted), self.about(*accepted, *called)
+        assert "directory" in doubtful["role_evidence"]
+        assert doubtful["role_confidence"] < 0.95 < proven["role_confidence"]
+
     def test_in_any_order(self) -> None:
         talks = [
             late(End("10.0.0.1", ONE), self.SERVER),
