@@ -4,9 +4,9 @@ The core turns a capture into record batches of flow facts. It never says who is
 """
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO, final
+from typing import Any, BinaryIO, TypeAlias, final
 
-__all__ = ["Batch", "MeterError", "Reader", "community_ids", "packets", "read", "stitch"]
+__all__ = ["Batch", "MeterError", "Reader", "Signatures", "community_ids", "packets", "read", "stitch"]
 
 class MeterError(Exception):
     """An input that can't be opened as a capture.
@@ -79,8 +79,27 @@ class Reader(Iterator[Batch]):
     def problem(self) -> tuple[str, int, str] | None:
         """Why the input could not be read to its end, as in `MeterError.args`."""
 
+#: Transports (IP protocol numbers), ports of which one end must have one, patterns of which one must match,
+#: conditions that must all hold, precedence (the lowest wins), and what to read from the message.
+Rule: TypeAlias = tuple[list[int], list[int], list[str], list[str], int, str | None]
+
+@final
+class Signatures:
+    """Signatures, compiled: how the first bytes of messages look. Notation: rules/README.md."""
+
+    def __new__(cls, rules: list[Rule]) -> Signatures:
+        """Compile rules; ValueError has the place of a wrong one, and the reason."""
+    def find(
+        self, proto: int, ports: tuple[int, int], payload: bytes, payload_bytes: int | None = None
+    ) -> int | None:
+        """Return the number of the signature that a payload bears, counted from 0.
+
+        `payload_bytes` is its length on the wire, where less was captured.
+        """
+
 def read(
     source: str | BinaryIO,
+    signatures: Signatures,
     *,
     tcp_idle_ns: int,
     udp_idle_ns: int,
@@ -89,7 +108,7 @@ def read(
     dedup: bool,
     verify_checksums: bool,
 ) -> Reader:
-    """Open a capture, given as a path or an open binary file.
+    """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
 
     At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
     tunnels over IP stay closed, and a flow is that of the outer packet. With `dedup` copies that a mirror
