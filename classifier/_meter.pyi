@@ -80,8 +80,9 @@ class Reader(Iterator[Batch]):
         """Why the input could not be read to its end, as in `MeterError.args`."""
 
 #: Transports (IP protocol numbers), ports of which one end must have one, patterns of which one must match,
-#: conditions that must all hold, precedence (the lowest wins), and what to read from the message.
-Rule: TypeAlias = tuple[list[int], list[int], list[str], list[str], int, str | None]
+#: conditions that must all hold, precedence (the lowest wins), what to read from the message, and whether it
+#: settles what its sender speaks, so that only one more packet is looked at.
+Rule: TypeAlias = tuple[list[int], list[int], list[str], list[str], int, str | None, bool]
 
 @final
 class Signatures:

@@ -172,6 +172,7 @@ def _entry(
                 message.get("where", []),
                 Certainty.SURE - certainty,
                 message.get("extract"),
+                message.get("settles", False),
             ),
         )
 
@@ -184,7 +185,7 @@ _PROTOCOL_KEYS = {
 }
 _MESSAGE_KEYS = {
     **dict.fromkeys(("message", "from", "certainty", "match"), True),
-    **dict.fromkeys(("where", "ports", "extract", "opened", "answered", "repeats"), False),
+    **dict.fromkeys(("where", "ports", "extract", "opened", "answered", "repeats", "settles"), False),
 }
 
 

@@ -268,20 +268,22 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
 #[pyclass(frozen)]
 struct Signatures(Arc<payload::Signatures>);
 
-/// A rule as Python hands it over: transports, ports, patterns, conditions, precedence, what to extract.
-type RuleTuple = (Vec<u8>, Vec<u16>, Vec<String>, Vec<String>, u8, Option<String>);
+/// A rule as Python hands it over: transports, ports, patterns, conditions, precedence, what to extract, whether it
+/// settles what is spoken.
+type RuleTuple = (Vec<u8>, Vec<u16>, Vec<String>, Vec<String>, u8, Option<String>, bool);
 
 #[pymethods]
 impl Signatures {
     #[new]
     fn new(rules: Vec<RuleTuple>) -> PyResult<Self> {
-        let rule = |(transports, ports, patterns, conditions, precedence, extract)| Rule {
+        let rule = |(transports, ports, patterns, conditions, precedence, extract, settles)| Rule {
             transports,
             ports,
             patterns,
             conditions,
             precedence,
             extract,
+            settles,
         };
         let rules: Vec<Rule> = rules.into_iter().map(rule).collect();
         payload::Signatures::new(&rules).map(|found| Self(Arc::new(found))).map_err(PyValueError::new_err)

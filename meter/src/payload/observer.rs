@@ -101,7 +101,7 @@ impl Observer {
     /// Looks at a packet; `hits` are those of its sender. Returns whether further packets of it will be looked at.
     pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) -> bool {
         if self.is_watching(place) && self.goes_on(place, seen) {
-            hits.push(None, Proof::None);
+            hits.push(None, Proof::None, false);
             return true;
         }
         if !hits.is_full() {
@@ -110,7 +110,8 @@ impl Observer {
                 Some(Found { extract: Some(extract), .. }) => self.extract(place, extract, seen),
                 _ => Proof::None,
             };
-            hits.push(found.map(|found| found.number), proof);
+            let settles = found.is_some_and(|found| found.settles);
+            hits.push(found.map(|found| found.number), proof, settles);
         }
         let watches = self.is_watching(place) && self.watch(place, seen);
         watches || !hits.is_full()

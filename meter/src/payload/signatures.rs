@@ -55,6 +55,8 @@ pub struct Rule {
     pub precedence: u8,
     /// The name of an [`Extract`].
     pub extract: Option<String>,
+    /// It settles what its sender speaks.
+    pub settles: bool,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ struct Signature {
     ports: Box<[u16]>,
     conditions: Box<[Condition]>,
     extract: Option<Extract>,
+    settles: bool,
 }
 
 /// A test of eight bytes in a row, the first one the lowest, that nearly all other payloads fail.
@@ -120,6 +123,8 @@ pub struct Found {
     pub number: u16,
     /// What to read from the message.
     pub extract: Option<Extract>,
+    /// It settles what its sender speaks.
+    pub settles: bool,
 }
 
 const TRANSPORTS: [u8; 2] = [Transport::Tcp as u8, Transport::Udp as u8];
@@ -186,8 +191,8 @@ impl Signatures {
         let of_byte = self.first(&lists[usize::from(first)], u32::MAX, ports, payload, wire_bytes);
         let before = of_byte.map_or(u32::MAX, |candidate| candidate.order);
         let found = self.first(&lists[LISTS - 1], before, ports, payload, wire_bytes).or(of_byte)?;
-        let extract = self.signatures[usize::from(found.signature)].extract;
-        Some(Found { number: found.signature, extract })
+        let Signature { extract, settles, .. } = self.signatures[usize::from(found.signature)];
+        Some(Found { number: found.signature, extract, settles })
     }
 
     /// The first candidate that fits, if it comes before a place in the order.
@@ -267,7 +272,7 @@ impl Signature {
         };
         let conditions =
             rule.conditions.iter().map(|text| Condition::parse(text)).collect::<Result<_, _>>()?;
-        Ok(Self { ports: rule.ports.clone().into(), conditions, extract })
+        Ok(Self { ports: rule.ports.clone().into(), conditions, extract, settles: rule.settles })
     }
 }
 

@@ -167,6 +167,7 @@ pub fn signatures() -> Arc<Signatures> {
         transports: vec![6, 17],
         patterns: vec!["00".to_owned()],
         conditions: vec![format!("length = {length}")],
+        settles: length % 3 == 0,
         ..Rule::default()
     };
     let rules: Vec<Rule> = (1..10).map(of_length).collect();
