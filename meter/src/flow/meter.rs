@@ -179,7 +179,7 @@ impl Meter {
         }
         let flags = packet.content.segment.map(|segment| segment.flags);
         // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
-        let payload = if self.observer.is_idle() || is_copy || flags.is_some_and(Flags::rst) {
+        let payload = if self.observer.is_idle() || flags.is_some_and(Flags::rst) {
             Place::default()
         } else {
             if flags.is_some_and(Flags::syn) {
