@@ -6,7 +6,17 @@ The core turns a capture into record batches of flow facts. It never says who is
 from collections.abc import Iterator
 from typing import Any, BinaryIO, final
 
-__all__ = ["Batch", "MeterError", "Reader", "community_ids", "read", "stitch"]
+__all__ = [
+    "Batch",
+    "Live",
+    "MeterError",
+    "Reader",
+    "community_ids",
+    "live_socket",
+    "live_stream",
+    "read",
+    "stitch",
+]
 
 class MeterError(Exception):
     """An input that can't be opened as a capture.
@@ -82,6 +92,56 @@ def read(
     tunnels over IP stay closed, and a flow is that of the outer packet.
 
     Raises `MeterError`, or OSError where the path can't be opened.
+    """
+
+@final
+class Live:
+    """Meters a source that doesn't end, in a thread of its own."""
+
+    def window(self) -> tuple[Batch, Batch]:
+        """Return the flows that ended since the last call, and a copy of those that are active."""
+    def finish(self) -> tuple[Batch, bool]:
+        """Return the next of the flows still active, as ended, and whether they are the last.
+
+        Call it after `stop` or the end of the source, until it says so.
+        """
+    def stop(self) -> None:
+        """Take in no more packets."""
+    @property
+    def ended(self) -> bool:
+        """The source has ended, or can't be read on."""
+    @property
+    def problem(self) -> tuple[str, int, str] | None:
+        """Why the source can't be read (on), as in `MeterError.args`."""
+    @property
+    def counts(self) -> dict[str, Any]:
+        """`packets`, `wire_bytes`, `evicted`, `span_ns`, `unmetered`, `unread_link_types`, as of a Reader."""
+
+def live_stream(
+    descriptor: int, *, tcp_idle_ns: int, udp_idle_ns: int, most_flows: int, decapsulate: bool
+) -> Live:
+    """Meter a stream in a capture format: a pipe. Not on Windows.
+
+    The file descriptor is taken over: pass what `detach()` returned. Trouble, also with the first bytes,
+    shows in `Live.problem`.
+    """
+
+def live_socket(
+    descriptor: int,
+    *,
+    link_type: int,
+    incoming_only: bool,
+    snap_bytes: int,
+    tcp_idle_ns: int,
+    udp_idle_ns: int,
+    most_flows: int,
+    decapsulate: bool,
+) -> Live:
+    """Meter a bound packet socket (Linux) whose packets begin with the header of a LINKTYPE_ number.
+
+    113 is for `SOCK_DGRAM`, whose packets have no link header. The socket's options should include a receive
+    timeout, so that `stop` is noticed, and timestamps of nanoseconds. With `incoming_only` packets on their
+    way out are left out, as a loopback interface shows them twice. The file descriptor is taken over.
     """
 
 def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:

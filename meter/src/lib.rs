@@ -8,6 +8,8 @@
 pub mod capture;
 #[forbid(unsafe_code)]
 pub mod flow;
+#[forbid(unsafe_code)]
+pub mod live;
 #[cfg(feature = "python")]
 mod python;
 #[forbid(unsafe_code)]

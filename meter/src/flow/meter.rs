@@ -315,6 +315,16 @@ impl Meter {
         self.finished.take()
     }
 
+    /// A copy of the flows that are active.
+    pub fn active(&mut self) -> RecordBatch {
+        self.meter_pending();
+        let mut active = Rows::default();
+        for row in self.rows.iter().filter(|row| !row.is_vacant()) {
+            active.push(row);
+        }
+        active.take()
+    }
+
     /// Packets taken in.
     #[must_use]
     pub fn packets(&self) -> u64 {

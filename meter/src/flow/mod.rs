@@ -15,4 +15,4 @@ pub use meter::{Idle, Meter, Options};
 pub use stitch::stitch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

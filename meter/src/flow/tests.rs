@@ -4,7 +4,7 @@ mod boundary;
 mod fragments;
 mod law;
 mod meter;
-mod packets;
+pub mod packets;
 mod stitch;
 mod stories;
 mod table;
