@@ -4,7 +4,7 @@ The core turns a capture into record batches of flow facts. It never says who is
 """
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO, final
+from typing import Any, BinaryIO, TypedDict, final, type_check_only
 
 __all__ = [
     "Batch",
@@ -99,7 +99,7 @@ class Live:
     """Meters a source that doesn't end, in a thread of its own."""
 
     def window(self) -> tuple[Batch, Batch]:
-        """Return the flows that ended since the last call, and a copy of those that are active."""
+        """Return the flows that ended since the last call, and a copy of the active ones with a packet since."""
     def finish(self) -> tuple[Batch, bool]:
         """Return the next of the flows still active, as ended, and whether they are the last.
 
@@ -114,34 +114,46 @@ class Live:
     def problem(self) -> tuple[str, int, str] | None:
         """Why the source can't be read (on), as in `MeterError.args`."""
     @property
+    def keep_problem(self) -> str | None:
+        """Why packets are no longer kept; metering goes on."""
+    @property
     def counts(self) -> dict[str, Any]:
-        """`packets`, `wire_bytes`, `evicted`, `span_ns`, `unmetered`, `unread_link_types`, as of a Reader."""
+        """Counters as of a Reader.
 
-def live_stream(
-    descriptor: int, *, tcp_idle_ns: int, udp_idle_ns: int, most_flows: int, decapsulate: bool
-) -> Live:
+        `packets`, `wire_bytes`, `evicted`, `dropped`, `span_ns`, `unmetered`, `unread_link_types`.
+        """
+
+@type_check_only
+class MeterOptions(TypedDict):
+    """How to meter: the keywords of `read`."""
+
+    tcp_idle_ns: int
+    udp_idle_ns: int
+    most_flows: int
+    decapsulate: bool
+
+def live_stream(descriptor: int, options: MeterOptions, *, keep: int | None = None) -> Live:
     """Meter a stream in a capture format: a pipe. Not on Windows.
 
-    The file descriptor is taken over: pass what `detach()` returned. Trouble, also with the first bytes,
-    shows in `Live.problem`.
+    The file descriptor is taken over: pass what `detach()` returned; so is `keep`, of a file to which the
+    metered packets are written as pcapng. Trouble, also with the first bytes, shows in `Live.problem`.
     """
 
 def live_socket(
     descriptor: int,
+    options: MeterOptions,
     *,
     link_type: int,
-    incoming_only: bool,
+    loopback: int,
     snap_bytes: int,
-    tcp_idle_ns: int,
-    udp_idle_ns: int,
-    most_flows: int,
-    decapsulate: bool,
+    keep: int | None = None,
 ) -> Live:
     """Meter a bound packet socket (Linux) whose packets begin with the header of a LINKTYPE_ number.
 
     113 is for `SOCK_DGRAM`, whose packets have no link header. The socket's options should include a receive
-    timeout, so that `stop` is noticed, and timestamps of nanoseconds. With `incoming_only` packets on their
-    way out are left out, as a loopback interface shows them twice. The file descriptor is taken over.
+    timeout, so that `stop` is noticed, timestamps of nanoseconds, and auxiliary data, which tell VLAN tags.
+    `loopback` is the number of the loopback interface, whose packets on their way out are left out: it shows
+    them again. File descriptors are taken over, as by `live_stream`.
     """
 
 def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:

@@ -315,12 +315,22 @@ impl Meter {
         self.finished.take()
     }
 
-    /// A copy of the flows that are active.
-    pub fn active(&mut self) -> RecordBatch {
+    /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
+    /// the capture are ended.
+    pub fn active(&mut self, since_ns: i64) -> RecordBatch {
         self.meter_pending();
+        let now_ns = self.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
         let mut active = Rows::default();
-        for row in self.rows.iter().filter(|row| !row.is_vacant()) {
-            active.push(row);
+        for place in 0..self.rows.len() {
+            let row = &self.rows[place];
+            if row.is_vacant() {
+                continue;
+            }
+            if boundary::is_over(row, now_ns, &self.options.idle) {
+                self.end(place);
+            } else if row.last_seen_ns >= since_ns {
+                active.push(row);
+            }
         }
         active.take()
     }

@@ -21,13 +21,20 @@ const OUTGOING: u8 = 4;
 /// Linux "cooked" capture: a header of sixteen bytes whose last two are the protocol.
 const LINUX_SLL: u16 = 113;
 const SLL_BYTES: usize = 16;
+const ETHERNET: u16 = 1;
+/// Of an Ethernet header, what comes before its VLAN tag.
+const MAC_BYTES: usize = 12;
+const TAG_BYTES: usize = 4;
+/// `TP_STATUS_VLAN_VALID`, and the protocol of a tag that the kernel doesn't tell.
+const VLAN_VALID: u32 = 1 << 4;
+const VLAN: u16 = 0x8100;
 
 /// A packet socket that is read.
 pub struct PacketSocket {
     socket: OwnedFd,
     link_type: u16,
-    /// Leave out packets on their way out: a loopback interface shows them again.
-    incoming_only: bool,
+    /// The loopback interface's number: its packets on their way out are left out, since it shows them again.
+    loopback: usize,
     snap_bytes: usize,
     room: Vec<u8>,
     headers: MultiHeaders<LinkAddr>,
@@ -39,10 +46,10 @@ impl PacketSocket {
     ///
     /// The socket should have a receive timeout, so that its reader notices when it has to stop.
     #[must_use]
-    pub fn new(socket: OwnedFd, link_type: u16, incoming_only: bool, snap_bytes: usize) -> Self {
+    pub fn new(socket: OwnedFd, link_type: u16, loopback: usize, snap_bytes: usize) -> Self {
         let room = vec![0; PACKETS * (SLL_BYTES + snap_bytes)];
-        let headers = MultiHeaders::preallocate(PACKETS, Some(cmsg_space!(TimeSpec)));
-        Self { socket, link_type, incoming_only, snap_bytes, room, headers }
+        let headers = MultiHeaders::preallocate(PACKETS, Some(cmsg_space!(TimeSpec, [u32; 5])));
+        Self { socket, link_type, loopback, snap_bytes, room, headers }
     }
 }
 
@@ -73,16 +80,25 @@ impl Source for PacketSocket {
         }
         for (told, room) in told.iter().zip(self.room.chunks_exact_mut(SLL_BYTES + self.snap_bytes)) {
             let Some(told) = told else { break };
-            if self.incoming_only && told.kind == OUTGOING {
+            if told.kind == OUTGOING && told.interface == self.loopback {
                 continue;
             }
             room[SLL_BYTES - 2..SLL_BYTES].copy_from_slice(&told.protocol.to_be_bytes());
             let end = SLL_BYTES + told.wire_bytes.min(self.snap_bytes);
+            let mut begin = SLL_BYTES - cooked;
+            if let Some(tag) = told.tag
+                && self.link_type == ETHERNET
+                && end >= SLL_BYTES + MAC_BYTES
+            {
+                begin -= TAG_BYTES;
+                room.copy_within(SLL_BYTES..SLL_BYTES + MAC_BYTES, begin);
+                room[begin + MAC_BYTES..][..TAG_BYTES].copy_from_slice(&tag);
+            }
             take(&Frame {
                 link_type: self.link_type,
-                time_ns: told.time_ns,
-                wire_bytes: (cooked + told.wire_bytes) as u32,
-                data: &room[SLL_BYTES - cooked..end],
+                time_ns: told.time_ns.unwrap_or_else(now_ns),
+                wire_bytes: (SLL_BYTES - begin + told.wire_bytes) as u32,
+                data: &room[begin..end],
             });
         }
         Ok(true)
@@ -92,30 +108,53 @@ impl Source for PacketSocket {
 /// What the kernel tells beside a packet.
 #[derive(Clone, Copy)]
 struct Told {
-    time_ns: i64,
+    time_ns: Option<i64>,
     wire_bytes: usize,
     kind: u8,
     protocol: u16,
+    interface: usize,
+    /// The VLAN tag, which the kernel takes out of the packet.
+    tag: Option<[u8; TAG_BYTES]>,
 }
 
 impl Told {
     fn of(message: &RecvMsg<'_, '_, LinkAddr>) -> Option<Self> {
-        let stamp = message.cmsgs().ok().and_then(|mut messages| {
-            messages.find_map(|message| match message {
-                ControlMessageOwned::ScmTimestampns(time) => {
-                    Some(time.tv_sec() * 1_000_000_000 + time.tv_nsec())
-                }
-                _ => None,
-            })
-        });
         let address = message.address.as_ref()?;
-        Some(Self {
-            time_ns: stamp.unwrap_or_else(now_ns),
+        let mut told = Self {
+            time_ns: None,
             wire_bytes: message.bytes,
             kind: address.pkttype(),
             protocol: u16::from_be(address.protocol()),
-        })
+            interface: address.ifindex(),
+            tag: None,
+        };
+        for more in message.cmsgs().ok()? {
+            match more {
+                ControlMessageOwned::ScmTimestampns(time) => {
+                    told.time_ns = Some(time.tv_sec() * 1_000_000_000 + time.tv_nsec());
+                }
+                ControlMessageOwned::Unknown(more) => told.tag = tag(&more.data_bytes),
+                _ => {}
+            }
+        }
+        Some(told)
     }
+}
+
+/// The VLAN tag in a `tpacket_auxdata`, the only other thing that is told: four words, `tp_vlan_tci`,
+/// `tp_vlan_tpid`, the first of them `tp_status`.
+fn tag(auxdata: &[u8]) -> Option<[u8; TAG_BYTES]> {
+    let (status, auxdata) = auxdata.split_first_chunk()?;
+    if u32::from_ne_bytes(*status) & VLAN_VALID == 0 {
+        return None;
+    }
+    let [tci_0, tci_1, tpid_0, tpid_1] = *auxdata.get(12..)?.first_chunk()?;
+    let tpid = match u16::from_ne_bytes([tpid_0, tpid_1]) {
+        0 => VLAN,
+        tpid => tpid,
+    };
+    let ([a, b], [c, d]) = (tpid.to_be_bytes(), u16::from_ne_bytes([tci_0, tci_1]).to_be_bytes());
+    Some([a, b, c, d])
 }
 
 /// The time, for a kernel that doesn't stamp packets.

@@ -1,11 +1,13 @@
 //! A session hands out what a meter that reads the same frames would.
 
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Session, Source};
-use crate::capture::{CaptureError, CaptureErrorKind, Frame};
+use crate::capture::{Capture, CaptureError, CaptureErrorKind, Frame};
 use crate::flow::Meter;
 use crate::flow::tests::packets::{IDLE, Sent, as_set, metered, options, tcp, udp};
 use crate::table::{Row, rows_of};
@@ -26,8 +28,12 @@ impl Source for Wire {
 }
 
 fn session() -> (Session, Sender<Result<Sent, CaptureError>>) {
+    session_with(None)
+}
+
+fn session_with(keep: Option<File>) -> (Session, Sender<Result<Sent, CaptureError>>) {
     let (sender, receiver) = channel();
-    let session = Session::start(Meter::new(options(IDLE)), || Ok(Wire(receiver)));
+    let session = Session::start(Meter::new(options(IDLE)), keep, || Ok(Wire(receiver)));
     (session.expect("a thread"), sender)
 }
 
@@ -81,16 +87,26 @@ fn windows_and_the_rest_are_the_flows_of_the_whole() {
 }
 
 #[test]
-fn a_window_shows_the_active_flows_as_they_are_and_leaves_them() {
+fn a_window_shows_the_active_flows_with_packets_since_the_last_one() {
     let (session, wire) = session();
-    send(&session, &wire, &[udp(1, "a>b"), udp(2, "a>b"), udp(2, "c>d")]);
-    for _ in 0..2 {
-        let (finished, active) = session.window();
-        assert_eq!((finished.num_rows(), active.num_rows()), (0, 2));
-    }
-    send(&session, &wire, &[udp(3, "b>a")]);
-    let active = rows_of(&session.window().1).expect("the meter's own table");
-    assert_eq!(active.iter().map(|row| row.packets_ab + row.packets_ba).max(), Some(3));
+    send(&session, &wire, &[udp(1, "a>b"), udp(2, "a>b"), udp(3, "c>d")]);
+    let (finished, active) = session.window();
+    assert_eq!((finished.num_rows(), active.num_rows()), (0, 2));
+    send(&session, &wire, &[udp(4, "d>c")]);
+    let (finished, active) = session.window();
+    let active = rows_of(&active).expect("the meter's own table");
+    let packets: Vec<_> = active.iter().map(|row| row.packets_ab + row.packets_ba).collect();
+    assert_eq!((finished.num_rows(), packets), (0, vec![2]));
+}
+
+#[test]
+fn a_window_ends_flows_that_are_over_by_the_clock_of_the_capture() {
+    let (session, wire) = session();
+    send(&session, &wire, &[udp(1, "a>b"), tcp(2, "c1024>d", "S", 1, 0, 0)]);
+    assert_eq!(session.window().1.num_rows(), 2);
+    send(&session, &wire, &[tcp(30, "d>c1024", "SA", 1, 2, 0)]);
+    let (finished, active) = session.window();
+    assert_eq!((finished.num_rows(), active.num_rows()), (1, 1));
 }
 
 #[test]
@@ -122,4 +138,39 @@ fn a_stopped_session_takes_in_no_more() {
     let _ = wire.send(Ok(udp(2, "a>b")));
     wait_until(|| session.end() == Some(Ok(())));
     assert_eq!(session.look(Meter::packets), 1);
+}
+
+fn kept(packets: &[Sent]) -> (File, Session) {
+    let file = tempfile::tempfile().expect("a temporary file");
+    let (session, wire) = session_with(Some(file.try_clone().expect("the file again")));
+    send(&session, &wire, packets);
+    session.stop();
+    let _ = wire.send(Ok(udp(9, "g>h")));
+    wait_until(|| session.end() == Some(Ok(())));
+    (file, session)
+}
+
+#[test]
+fn kept_packets_are_a_capture_of_what_was_metered() {
+    let packets = [udp(1, "a>b"), tcp(2, "c1024>d", "S", 1, 0, 0), udp(3, "b>a")];
+    let (mut file, session) = kept(&packets);
+    assert_eq!(session.keep_problem(), None);
+    file.seek(SeekFrom::Start(0)).expect("a file");
+    let mut capture = Capture::open(Box::new(file)).expect("a capture");
+    for sent in &packets {
+        let (link_type, data) = sent.frame();
+        let expected = Frame { link_type, time_ns: sent.time_ns, wire_bytes: data.len() as u32, data: &data };
+        assert_eq!(capture.next_frame(), Ok(Some(expected)));
+    }
+    assert_eq!(capture.next_frame(), Ok(None));
+}
+
+#[test]
+fn where_packets_cannot_be_kept_metering_goes_on() {
+    let full = File::options().write(true).open("/dev/full").expect("a device that is always full");
+    let (session, wire) = session_with(Some(full));
+    send(&session, &wire, &[udp(1, "a>b")]);
+    assert_eq!(session.window().1.num_rows(), 1);
+    assert!(session.keep_problem().expect("no room").contains("space"));
+    send(&session, &wire, &[udp(2, "a>b")]);
 }

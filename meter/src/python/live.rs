@@ -1,5 +1,6 @@
 //! The door to sessions: `live_stream`, `live_socket`.
 
+use std::fs::File;
 #[cfg(unix)]
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -9,6 +10,8 @@ use pyo3::types::PyDict;
 use super::{BATCH_ROWS, Batch, described};
 use crate::capture::{Capture, CaptureError};
 use crate::flow::{Idle, Meter, Options};
+#[cfg(target_os = "linux")]
+use crate::live::socket::PacketSocket;
 use crate::live::{Session, Source};
 
 /// A session of metering a source that doesn't end.
@@ -42,9 +45,16 @@ impl Live {
     }
 
     #[getter]
+    fn keep_problem(&self) -> Option<String> {
+        self.0.keep_problem()
+    }
+
+    #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dropped = self.0.dropped();
         self.0.look(|meter| {
             let counts = PyDict::new(py);
+            counts.set_item("dropped", dropped)?;
             counts.set_item("packets", meter.packets())?;
             counts.set_item("wire_bytes", meter.wire_bytes())?;
             counts.set_item("evicted", meter.evicted())?;
@@ -56,11 +66,24 @@ impl Live {
     }
 }
 
+/// What `_meter.pyi` calls `MeterOptions`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct MeterOptions {
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+    most_flows: usize,
+    decapsulate: bool,
+}
+
 fn start<S: Source>(
-    options: Options,
+    options: MeterOptions,
+    keep: Option<File>,
     open: impl FnOnce() -> Result<S, CaptureError> + Send + 'static,
 ) -> PyResult<Live> {
-    Ok(Live(Session::start(Meter::new(options), open)?))
+    let MeterOptions { tcp_idle_ns, udp_idle_ns, most_flows, decapsulate } = options;
+    let idle = Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns };
+    Ok(Live(Session::start(Meter::new(Options { idle, most_flows, decapsulate }), keep, open)?))
 }
 
 /// Takes over a file descriptor that Python has let go of.
@@ -73,39 +96,25 @@ fn taken_over(descriptor: RawFd) -> OwnedFd {
 
 #[cfg(unix)]
 #[pyfunction]
-#[pyo3(signature = (descriptor, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate))]
-pub fn live_stream(
-    descriptor: RawFd,
-    tcp_idle_ns: u64,
-    udp_idle_ns: u64,
-    most_flows: usize,
-    decapsulate: bool,
-) -> PyResult<Live> {
-    let idle = Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns };
-    let stream = std::fs::File::from(taken_over(descriptor));
-    start(Options { idle, most_flows, decapsulate }, move || Capture::open(Box::new(stream)))
+#[pyo3(signature = (descriptor, options, *, keep = None))]
+pub fn live_stream(descriptor: RawFd, options: MeterOptions, keep: Option<RawFd>) -> PyResult<Live> {
+    let keep = keep.map(|keep| File::from(taken_over(keep)));
+    let stream = File::from(taken_over(descriptor));
+    start(options, keep, move || Capture::open(Box::new(stream)))
 }
 
 #[cfg(target_os = "linux")]
 #[pyfunction]
-#[pyo3(signature = (
-    descriptor, *, link_type, incoming_only, snap_bytes, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate
-))]
-#[allow(clippy::too_many_arguments)] // Python's keywords
+#[pyo3(signature = (descriptor, options, *, link_type, loopback, snap_bytes, keep = None))]
 pub fn live_socket(
     descriptor: RawFd,
+    options: MeterOptions,
     link_type: u16,
-    incoming_only: bool,
+    loopback: usize,
     snap_bytes: usize,
-    tcp_idle_ns: u64,
-    udp_idle_ns: u64,
-    most_flows: usize,
-    decapsulate: bool,
+    keep: Option<RawFd>,
 ) -> PyResult<Live> {
-    use crate::live::socket::PacketSocket;
-    let idle = Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns };
+    let keep = keep.map(|keep| File::from(taken_over(keep)));
     let socket = taken_over(descriptor);
-    start(Options { idle, most_flows, decapsulate }, move || {
-        Ok(PacketSocket::new(socket, link_type, incoming_only, snap_bytes))
-    })
+    start(options, keep, move || Ok(PacketSocket::new(socket, link_type, loopback, snap_bytes)))
 }
