@@ -1,7 +1,8 @@
 """classifier: which side of every conversation in a capture is the server, and how that is known.
 
 `read(source)` meters a capture and returns a `Traffic`; its `flows`, `services` and `servers` are
-pandas DataFrames. `CaptureError` is raised for an input that can't be used.
+pandas DataFrames. `sniff(interface)` yields one per window of a live capture. `CaptureError` is raised
+for an input that can't be used.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from classifier.errors import CaptureError, ClassifierError, RulesError
 
 if TYPE_CHECKING:
+    from classifier.live import sniff
     from classifier.pipeline import read
     from classifier.traffic import Traffic
 
-__all__ = ["CaptureError", "ClassifierError", "RulesError", "Traffic", "read"]
+__all__ = ["CaptureError", "ClassifierError", "RulesError", "Traffic", "read", "sniff"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from classifier.pipeline import read
 
         return read
+    if name == "sniff":
+        from classifier.live import sniff
+
+        return sniff
     if name == "Traffic":
         from classifier.traffic import Traffic
 

@@ -99,7 +99,7 @@ class Live:
     """Meters a source that doesn't end, in a thread of its own."""
 
     def window(self) -> tuple[Batch, Batch]:
-        """Return the flows that ended since the last call, and a copy of the active ones with a packet since."""
+        """Return the flows that ended since the last call, and the active ones with a packet since, as copies."""
     def finish(self) -> tuple[Batch, bool]:
         """Return the next of the flows still active, as ended, and whether they are the last.
 
@@ -118,9 +118,9 @@ class Live:
         """Why packets are no longer kept; metering goes on."""
     @property
     def counts(self) -> dict[str, Any]:
-        """Counters as of a Reader.
+        """Counters as of a Reader, and how many flows are active.
 
-        `packets`, `wire_bytes`, `evicted`, `dropped`, `span_ns`, `unmetered`, `unread_link_types`.
+        `packets`, `wire_bytes`, `active`, `evicted`, `dropped`, `span_ns`, `unmetered`, `unread_link_types`.
         """
 
 @type_check_only

@@ -13,13 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier import _meter
-from classifier.flows.addresses import octets
+from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.flows.spool import MEMORY_BYTES, Spool
 
 #: So many rows are joined at a time, about a kilobyte each.
 PART_ROWS = 50_000
-
-_Hashes = npt.NDArray[np.uint64]
 
 
 def stitch(
@@ -38,6 +36,9 @@ def stitch(
     for batch in spool:
         hashes = _key_hashes(batch)
         again = np.isin(hashes, repeated)
+        if not again.any():
+            yield batch
+            continue
         for part, pieces in enumerate(waiting):
             pieces.add(batch.filter(pa.array(again & (hashes % np.uint64(parts) == part))))
         yield batch.filter(pa.array(~again))
@@ -60,21 +61,15 @@ def _joined(
     return rows.append_column("capture", came_from)
 
 
-def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
-    """Hash the keys of n rows: equal keys are equal, others hardly ever."""
+def _key_hashes(facts: pa.RecordBatch) -> Hashes:
+    """Hash the keys of n rows."""
     ports = facts["port_a"].to_numpy().astype(np.uint64) << 16 | facts["port_b"].to_numpy()
     kind = facts["proto"].to_numpy().astype(np.uint64) << 8 | facts["ip_version"].to_numpy()
     network = facts["network_id"].to_numpy().astype(np.uint64)
-    addresses = [octets(facts[end]).view(np.uint64) for end in ("addr_a", "addr_b")]
-    words = [ports, kind, network, *(address[:, half] for address in addresses for half in (0, 1))]
-    hashes = np.zeros(facts.num_rows, dtype=np.uint64)
-    for word in words:  # multiply and fold, modulo 2**64
-        hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
-        hashes ^= hashes >> np.uint64(29)
-    return hashes
+    return mixed([ports, kind, network, *address_words(facts["addr_a"]), *address_words(facts["addr_b"])])
 
 
-def _repeated(spool: Spool) -> tuple[_Hashes, int]:
+def _repeated(spool: Spool) -> tuple[Hashes, int]:
     """Return the hashes that occur more than once, and how many rows have one of them."""
     hashes = np.empty(spool.rows, dtype=np.uint64)
     row = 0

@@ -18,7 +18,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
     *("_meter", "errors", "sources", "flows", "handshake", "roles", "services"),
-    *("traffic", "reports", "pipeline", "cli"),
+    *("traffic", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {
@@ -94,7 +94,9 @@ def test_importing_the_package_is_light() -> None:
 
 def test_the_public_names_are_found() -> None:
     assert loaded("import classifier; classifier.read; classifier.Traffic", "pyarrow") == {"pyarrow"}
-    assert set(classifier.__all__) == {"CaptureError", "ClassifierError", "RulesError", "Traffic", "read"}
+    assert set(classifier.__all__) == {
+        *("CaptureError", "ClassifierError", "RulesError", "Traffic", "read", "sniff")
+    }
     with pytest.raises(AttributeError, match="tcpdump"):
         classifier.tcpdump  # noqa: B018
 

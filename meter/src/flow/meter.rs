@@ -315,6 +315,12 @@ impl Meter {
         self.finished.take()
     }
 
+    /// How many flows are active.
+    #[must_use]
+    pub fn active_flows(&self) -> usize {
+        self.index.len()
+    }
+
     /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
     /// the capture are ended.
     pub fn active(&mut self, since_ns: i64) -> RecordBatch {

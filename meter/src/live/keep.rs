@@ -44,7 +44,7 @@ impl Keep {
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let interface = self.link_types.iter().position(|&known| known == frame.link_type);
         let interface = interface.unwrap_or_else(|| self.describe(frame.link_type)) as u32;
-        let time_ns = frame.time_ns.max(0) as u64;
+        let time_ns = u64::try_from(frame.time_ns).unwrap_or(0);
         let words =
             [interface, (time_ns >> 32) as u32, time_ns as u32, frame.data.len() as u32, frame.wire_bytes];
         let mut head = [0; 20];

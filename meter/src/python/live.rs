@@ -57,6 +57,7 @@ impl Live {
             counts.set_item("dropped", dropped)?;
             counts.set_item("packets", meter.packets())?;
             counts.set_item("wire_bytes", meter.wire_bytes())?;
+            counts.set_item("active", meter.active_flows())?;
             counts.set_item("evicted", meter.evicted())?;
             counts.set_item("span_ns", meter.span_ns())?;
             counts.set_item("unmetered", super::unmetered(py, meter)?)?;
@@ -67,7 +68,7 @@ impl Live {
 }
 
 /// What `_meter.pyi` calls `MeterOptions`.
-#[derive(FromPyObject)]
+#[derive(Clone, Copy, FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct MeterOptions {
     tcp_idle_ns: u64,
