@@ -99,7 +99,7 @@ class Live:
     """Meters a source that doesn't end, in a thread of its own."""
 
     def window(self) -> tuple[Batch, Batch]:
-        """Return the flows that ended since the last call, and the active ones with a packet since, as copies."""
+        """Return the flows that ended since the last call, and copies of active ones with a packet since."""
     def finish(self) -> tuple[Batch, bool]:
         """Return the next of the flows still active, as ended, and whether they are the last.
 

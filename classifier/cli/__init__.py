@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from classifier.cli.flows import flows
+from classifier.cli.interfaces import interfaces
+from classifier.cli.live import live
 from classifier.cli.report import report
 from classifier.cli.servers import servers
 from classifier.errors import ClassifierError, ExitStatus
@@ -26,6 +28,7 @@ Examples:
   tcpdump -w - | classifier report -            from a pipe
   classifier flows office.pcapng -o flows.parquet
   classifier servers office.pcapng --format csv
+  classifier live eth0                          the services on an interface, as they happen
 """
 
 
@@ -56,7 +59,7 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers):
+for command in (report, flows, servers, live, interfaces):
     app.add_command(command)
 
 

@@ -93,7 +93,7 @@ def read(
     paths: tuple[str, ...], tcp_idle: float, udp_idle: float, max_flows: int, no_decapsulate: bool
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
-    _keep_pandas_out()
+    keep_pandas_out()
     from classifier.pipeline import read
 
     try:
@@ -137,7 +137,7 @@ class _NoPandas(MetaPathFinder):
             raise ModuleNotFoundError(fullname)
 
 
-def _keep_pandas_out() -> None:
+def keep_pandas_out() -> None:
     """Stop pyarrow from importing pandas, half a second that no command needs.
 
     pyarrow does so at its first conversion, to see whether it was handed a DataFrame. It looks once;

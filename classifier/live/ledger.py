@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import numpy as np
@@ -181,9 +182,10 @@ class Ledger:
             return
         for row in _sums(serving, ["proto", "ip_version", "server_addr", "server_port", "label", "kind"]):
             key = (row["proto"], row["ip_version"], row["server_addr"], row["server_port"])
-            server = self.servers.pop(key, None)
-            new = server is None
-            if server is None:
+            new = key not in self.servers
+            if not new:
+                server = self.servers.pop(key)
+            else:
                 first_ns, last_ns = row["first_seen_ns"], row["last_seen_ns"]
                 server = Server(
                     _ip(row),
@@ -265,9 +267,8 @@ def _shown(flows: pa.Table, window: Window) -> list[dict[str, Any]]:
 
 
 def _ip(row: dict[str, Any]) -> str:
-    address = pa.array([row["server_addr"]], pa.binary(16))
-    text: str = addresses.texts(address, pa.array([row["ip_version"]], pa.uint8()))[0].as_py()
-    return text
+    raw = row["server_addr"]
+    return str(IPv4Address(raw[12:]) if row["ip_version"] == 4 else IPv6Address(raw))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

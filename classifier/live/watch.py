@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -104,6 +105,11 @@ class Watch:
         return [tap.name for tap in self._taps]
 
     @property
+    def idle(self) -> dict[str, int]:
+        """When flows end: `tcp_idle_ns`, `udp_idle_ns`."""
+        return self._idle
+
+    @property
     def packets(self) -> int:
         """Packets metered so far."""
         return sum(tap.counts.packets for tap in self._taps)
@@ -112,14 +118,15 @@ class Watch:
         """Let `windows()` come to its end; may be called from any thread."""
         self._stop.set()
 
-    def windows(self) -> Iterator[Window]:
+    def windows(self, *, for_s: float | None = None, packets: int | None = None) -> Iterator[Window]:
         """Yield a window each `window_s`; the last one has all flows that are still active, as ended.
 
         Windows get longer where judging one takes more than half of its time. They end when the sources
-        have, or after `stop()`.
+        have, or after `stop()`, after `for_s` seconds, or when at least so many `packets` have come.
         """
         began = time.monotonic()
-        while not self._wait(began + self._window_s):
+        end_s = began + for_s if for_s is not None else math.inf
+        while not self._wait(began + self._window_s, end_s, packets or math.inf):
             taken = time.monotonic()
             yield self._window(taken - began)
             began = max(taken, time.monotonic() - self._window_s / 2)
@@ -148,14 +155,19 @@ class Watch:
                 pass
             tap.close()
 
-    def _wait(self, until_s: float) -> bool:
+    def _wait(self, until_s: float, end_s: float, packets: float) -> bool:
         """Wait for a time, or for the end; returns whether it is the end."""
-        while not (over := self._stop.is_set() or all(tap.ended for tap in self._taps)):
+        while not (
+            self._stop.is_set()
+            or time.monotonic() >= end_s
+            or all(tap.ended for tap in self._taps)
+            or self.packets >= packets
+        ):
             left = until_s - time.monotonic()
             if left <= 0:
-                break
+                return False
             self._stop.wait(min(left, _STEP_S))
-        return over
+        return True
 
     def _window(self, seconds: float, last: bool = False) -> Window:
         names = self.names
