@@ -55,7 +55,7 @@ class Service:
     flows_now: int = 0
     servers_now: int = 0
     clients_now: int = 0
-    rates: deque[float] = field(default_factory=lambda: deque([0.0], RATES))
+    rates: deque[float] = field(default_factory=lambda: deque([0.0] * RATES, RATES))
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class Ledger:
         self.services: dict[tuple[str, str], Service] = {}
         self.servers: dict[tuple[Any, ...], Server] = {}
         #: Bytes a second in each of the latest windows.
-        self.rates: deque[float] = deque([0.0], RATES)
+        self.rates: deque[float] = deque([0.0] * RATES, RATES)
         self.packets = 0
         self.wire_bytes = 0
         self.dropped = 0
@@ -114,6 +114,8 @@ class Ledger:
         for service in self.services.values():
             service.flows_now = service.servers_now = service.clients_now = 0
             service.rates.append(0.0)
+        for server in self.servers.values():
+            server.rate, server.clients_now = 0.0, 0
         if not window.judged:
             return Change([], [], [])
         flows = self._gains(window)
@@ -172,9 +174,6 @@ class Ledger:
 
     def _add_servers(self, flows: pa.Table, seconds: float) -> Iterator[Server]:
         """Note who served in this window; yields those who never did before."""
-        for server in self.servers.values():
-            server.rate = 0.0
-            server.clients_now = 0
         group = addresses.is_group(_one(flows["server_addr"]), _one(flows["ip_version"]))
         known = pc.is_in(flows["kind"], pa.array(["confirmed", "inferred"]))
         serving = flows.filter(pc.and_(known, pa.array(~group)))

@@ -151,8 +151,9 @@ class Stream(Tap):
 
     def __init__(self, file: BinaryIO, wish: Wish) -> None:
         """Take an open binary file."""
-        name = getattr(file, "name", "stream")
-        super().__init__("standard input" if name in (0, "<stdin>") else str(name), wish)
+        name = getattr(file, "name", None)
+        known = "standard input" if name == "<stdin>" else name if isinstance(name, str) else "stream"
+        super().__init__(known, wish)
         self._file = file
 
     def start(self) -> None:

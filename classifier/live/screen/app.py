@@ -76,7 +76,7 @@ class LiveScreen(App[None]):
     #rate { height: 2; margin: 0 1; }
     #wanted { display: none; height: 3; }
     #wanted.open { display: block; }
-    DataTable { height: 1fr; }
+    TabbedContent, DataTable { height: 1fr; }
     Look { align: center middle; }
     #look { width: 84; max-width: 96%; height: auto; max-height: 90%; border: round $accent; padding: 0 1; }
     """
@@ -97,7 +97,7 @@ class LiveScreen(App[None]):
     def __init__(self, loop: Loop) -> None:
         """Take the windows; they begin when the screen is there."""
         super().__init__()
-        self._loop = loop
+        self._course = loop
         self._moment: Moment | None = None
         self._frozen = False
         self._wanted = ""
@@ -111,7 +111,7 @@ class LiveScreen(App[None]):
         """Make the screen."""
         with Vertical():
             yield Static("waiting for the first packets …", id="head")
-            yield Sparkline([0.0], id="rate")
+            yield Sparkline([], id="rate")
             with TabbedContent(initial=VIEWS[0].name, id="views"):
                 for number, view in enumerate(VIEWS, 1):
                     with TabPane(f"{number} {view.title}", id=view.name):
@@ -127,7 +127,7 @@ class LiveScreen(App[None]):
     @work(thread=True, exit_on_error=True)
     def _listen(self) -> None:
         """Run the windows; in a thread."""
-        self._loop.run(self, lambda text: self.call_from_thread(self._say, text))
+        self._course.run(self, lambda text: self.call_from_thread(self._say, text))
         self.call_from_thread(self.exit)
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
@@ -192,7 +192,7 @@ class LiveScreen(App[None]):
 
     @staticmethod
     def _chosen(table: DataTable[Text]) -> str:
-        if not table.row_count:
+        if not table.row_count or not table.cursor_row:  # nobody has chosen: the first stays the first
             return ""
         return str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
 
@@ -262,7 +262,7 @@ class LiveScreen(App[None]):
 
     def action_end(self) -> None:
         """Let the windows come to their end; the screen goes with them."""
-        self._loop.watch.stop()
+        self._course.watch.stop()
 
     async def action_quit(self) -> None:
         """Ctrl-Q and Ctrl-C end it like q."""

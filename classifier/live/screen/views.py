@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from classifier.live.ledger import Change, Ledger, Server, Service
+from classifier.live.ledger import RATES, Change, Ledger, Server, Service
 from classifier.live.lines import time_text
 from classifier.live.plain import carried, rate_text, sparkline
 from classifier.live.window import Window
 from classifier.reports.terminal import clean, endpoint, size_text
 
-#: New servers that are remembered, the latest first.
+#: New servers that are remembered, the latest first, and flows, the busiest of the latest windows.
 MOST_NEW = 200
+MOST_FLOWS = 500
 
 
 @dataclass
@@ -24,11 +26,17 @@ class Moment:
     ledger: Ledger
     change: Change
     new_servers: list[Server] = field(default_factory=list)
+    #: By `flow_id`; those without a packet in the window have no rate.
+    flows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def after(self, earlier: Moment | None) -> Moment:
-        """Return it with the new servers of before."""
-        before = earlier.new_servers if earlier else []
-        self.new_servers = [*self.change.new_servers, *before][:MOST_NEW]
+        """Return it with the new servers of before, and the flows that were busy."""
+        self.new_servers = list(self.change.new_servers)
+        self.flows = {row["flow_id"]: row for row in self.change.flows}
+        if earlier:
+            self.new_servers = [*self.new_servers, *earlier.new_servers][:MOST_NEW]
+            quiet = {key: row | {"rate": 0.0} for key, row in earlier.flows.items() if key not in self.flows}
+            self.flows = dict(islice((self.flows | quiet).items(), MOST_FLOWS))
         return self
 
 
@@ -102,14 +110,12 @@ def _service_of(row: dict[str, Any]) -> str:
 def _service_details(service: Service) -> list[tuple[str, str]]:
     told = [("Service", service.name), ("Transport", service.proto)]
     for role, count in service.bytes.items():
-        if service.packets[role] or service.flows[role]:
+        packets, flows = service.packets[role], service.flows[role]
+        if packets or flows:
             told.append(
-                (
-                    role.capitalize(),
-                    f"{size_text(count)}, {service.packets[role]:,} packets, {service.flows[role]:,} flows ended",
-                )
+                (role.capitalize(), f"{size_text(count)}, {packets:,} packets, {flows:,} flows ended")
             )
-    return [*told, ("Bytes/s", sparkline(list(service.rates), 60))]
+    return [*told, ("Bytes/s", sparkline(list(service.rates), RATES))]
 
 
 def _server_details(server: Server) -> list[tuple[str, str]]:
@@ -125,7 +131,8 @@ def _server_details(server: Server) -> list[tuple[str, str]]:
 
 def _flow_details(row: dict[str, Any]) -> list[tuple[str, str]]:
     """Say all that is known of a flow, and how its server is known."""
-    told = {name: value for name, value in row.items() if value not in (None, "", [])}
+    told = {name: value for name, value in row.items() if value not in (None, "", [], False)}
+    del told["community_id"]  # the flow's id has it
     told["role_evidence"] = ", ".join(row["role_evidence"]) or "none"
     told["service_candidates"] = ", ".join(row["service_candidates"]) or "none"
     told["rate"] = rate_text(row["rate"]) or "0 B/s"
@@ -158,7 +165,7 @@ VIEWS = (
         "Services",
         (
             Column("Service", lambda service: f"{service.name}/{service.proto}"),
-            Column("Last minute", lambda service: sparkline(list(service.rates), 20)),
+            Column("Lately", lambda service: sparkline(list(service.rates), 20)),
             _rate(lambda service: service.rates[-1]),
             _size("Bytes", carried),
             _number("Flows", lambda service: service.flows_now),
@@ -166,7 +173,7 @@ VIEWS = (
             _number("Clients", lambda service: service.clients_now),
             _number("Attempts", lambda service: service.flows["attempt"]),
         ),
-        lambda moment: moment.ledger.services.values(),
+        lambda moment: [s for s in moment.ledger.services.values() if carried(s) or s.flows["attempt"]],
         lambda service: f"{service.name}/{service.proto}",
         _service_details,
         3,
@@ -190,7 +197,7 @@ VIEWS = (
         "flows",
         "Flows",
         _FLOW_COLUMNS,
-        lambda moment: moment.change.flows,
+        lambda moment: moment.flows.values(),
         lambda row: row["flow_id"],
         _flow_details,
         5,
@@ -199,7 +206,7 @@ VIEWS = (
         "ambiguous",
         "Ambiguous",
         _FLOW_COLUMNS,
-        lambda moment: [row for row in moment.change.flows if row["role"] == "ambiguous"],
+        lambda moment: [row for row in moment.flows.values() if row["role"] == "ambiguous"],
         lambda row: row["flow_id"],
         _flow_details,
         5,
