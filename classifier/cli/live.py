@@ -279,6 +279,8 @@ def _metrics(address: str, stack: ExitStack) -> Sink:
 
 @contextmanager
 def _events_to(path: str | None) -> Iterator[IO[str]]:
+    from classifier.live.taps import not_writable
+
     if path is None:
         yield sys.stdout
         return
@@ -286,7 +288,7 @@ def _events_to(path: str | None) -> Iterator[IO[str]]:
         with open(path, "a", encoding="utf-8") as file:
             yield file
     except OSError as error:
-        raise CaptureError(path, f"can't be written ({error.strerror})", status=ExitStatus.FAILURE) from error
+        raise not_writable(path, error) from error
 
 
 def _run(loop: Loop, shown: str, stack: ExitStack) -> None:

@@ -19,12 +19,15 @@ from dataclasses import replace
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live.interfaces import is_up
+from classifier.live.privileges import only_capture_as
 from classifier.live.taps import Counts, Tap, Wish
 
 #: A child that ended is started again no sooner.
 RETRY_S = 1.0
 #: What a child that has ended left in the pipe is read for so long at the most.
 _DRAINED_S = 5.0
+#: What a child says at its end comes by another way than the end itself.
+_LAST_WORDS_S = 0.05
 _DROPPED = re.compile(r"(\d+) packets dropped by kernel|Packets received/dropped on interface .*: \d+/(\d+)")
 #: What they say beside errors.
 _CHATTER = re.compile(
@@ -77,21 +80,25 @@ class Child(Tap):
     def look_after(self) -> None:
         """Start the program again where it ended because the interface went down."""
         assert self._live is not None
+        self.note_state(is_up(self.name))
         if self._answers and self._process.poll() is None:
-            self._process.send_signal(signal.SIGUSR1)  # it answers with its counters
+            with suppress(PermissionError):  # it may have become a user of its own
+                self._process.send_signal(signal.SIGUSR1)  # it answers with its counters
         if not self._live.ended or self._over:
             return
+        away = is_up(self.name) is False
         if not self._waiting:
             self._waiting = True
-            if not self.counts.packets and not self._interface_is_away():
-                self._give_up()
+            if not self.counts.packets and not away:
+                time.sleep(_LAST_WORDS_S)
+                self._over = True
                 return
             self.news.append(f"{self.name}: {self._program} ended ({self._last_words()}); waiting for it")
-        if time.monotonic() - self._tried_s < RETRY_S or self._interface_is_away():
+        if time.monotonic() - self._tried_s < RETRY_S or away:
             return
         self._lost_before, self._lost = self._lost_before + self._lost, 0
         self._process = self._spawn()
-        time.sleep(0.05)
+        time.sleep(_LAST_WORDS_S)
         if self._process.poll() is None:
             self._left += self.restart(self._listen(again=True))
             self.news.append(f"{self.name}: capturing again")
@@ -151,6 +158,7 @@ class Child(Tap):
                 stderr=subprocess.PIPE,
                 pipesize=1 << 20,  # a longer breath, where the system lets pipes grow
                 start_new_session=True,  # Ctrl-C is for this process, which then ends the child
+                preexec_fn=only_capture_as(self.wish.user),
             )
         except FileNotFoundError:
             raise CaptureError(
@@ -178,13 +186,6 @@ class Child(Tap):
                 self._lost = int(told[1] or told[2])
             if not _CHATTER.search(text):
                 self._said = [*self._said[-4:], text.removeprefix(f"{self._program}: ")]
-
-    def _interface_is_away(self) -> bool:
-        return is_up(self.name) is False
-
-    def _give_up(self) -> None:
-        time.sleep(0.05)  # its last words come by another way than its end
-        self._over = True
 
     def _last_words(self) -> str:
         return self._said[-1] if self._said else f"exit status {self._process.poll()}"

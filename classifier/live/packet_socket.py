@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import os
 import socket
 import struct
+import sys
 
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
@@ -32,7 +35,6 @@ class PacketSocket(Tap):
         self._cooked = interface.link_type == COOKED
         self._lost = 0
         self._number = 0
-        self._up = True
         kind = socket.SOCK_DGRAM if self._cooked else socket.SOCK_RAW
         try:
             self._socket = socket.socket(socket.AF_PACKET, kind, 0)
@@ -43,8 +45,7 @@ class PacketSocket(Tap):
     def start(self) -> None:
         """Bind the socket at last, so that every packet is filtered and stamped, and begin to read."""
         if self._interface.up is False:
-            self.news.append(f"{self.name}: the interface is down; waiting for it")
-            self._up = False
+            self.note_state(False)
         else:
             self._bind()
         self._live = _meter.live_socket(
@@ -66,11 +67,7 @@ class PacketSocket(Tap):
                 self._bind()
             except OSError:
                 up = False
-        if up != self._up:
-            self._up = up
-            self.news.append(
-                f"{self.name}: the interface is " + ("up again" if up else "down or gone; waiting for it")
-            )
+        self.note_state(up)
 
     @property
     def lost(self) -> int:
@@ -97,10 +94,12 @@ class PacketSocket(Tap):
             compile_filter(wish.filter, self._interface.link_type).attach(self._socket.fileno())
 
     def _bind(self) -> None:
-        name = "" if self.name == ANY else self.name
-        self._socket.bind((name, _ALL_PROTOCOLS))
-        self._number = socket.if_nametoindex(name) if name else 0
-        if self.wish.promiscuous and name:
+        if self.name == ANY:
+            _bind_to_all(self._socket)
+            return
+        self._socket.bind((self.name, _ALL_PROTOCOLS))
+        self._number = socket.if_nametoindex(self.name)
+        if self.wish.promiscuous:
             member = struct.pack("iHH8s", self._number, _PROMISCUOUS, 0, b"")
             try:
                 self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, member)
@@ -109,19 +108,21 @@ class PacketSocket(Tap):
                     raise
 
 
+def _bind_to_all(one: socket.socket) -> None:
+    """Bind to no interface in particular, which `socket.bind` can't say."""
+    address = struct.pack("=HHiHBB8s", socket.AF_PACKET, socket.htons(_ALL_PROTOCOLS), 0, 0, 0, 0, b"")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.bind(one.fileno(), address, len(address)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 def not_permitted(name: str) -> CaptureError:
     """Say that there is no right to capture, and how to get it."""
     return CaptureError(
         name,
         "no right to capture. Either run it with sudo; or let this Python capture: "
-        f"sudo setcap cap_net_raw+ep {_python()}; or install dumpcap and join its group: "
+        f"sudo setcap cap_net_raw+ep {os.path.realpath(sys.executable)}; or install dumpcap and join its group: "
         "sudo usermod -aG wireshark $USER, then log in again",
         status=ExitStatus.NO_INPUT,
     )
-
-
-def _python() -> str:
-    import os
-    import sys
-
-    return os.path.realpath(sys.executable)

@@ -22,9 +22,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.spool import Spool
 from classifier.flows.table import SCHEMA
+from classifier.live.taps import not_writable
 from classifier.live.window import Window
 from classifier.pipeline import judge
 from classifier.traffic import Traffic
@@ -72,12 +72,7 @@ class Recorder:
             probe.touch(exist_ok=False)
             probe.unlink()
         except OSError as error:
-            raise CaptureError(
-                str(self.target),
-                f"can't be written ({error.strerror}) by the user that this runs as; "
-                "choose another place, or another --user",
-                status=ExitStatus.FAILURE,
-            ) from error
+            raise not_writable(str(self.target), error) from error
         for journal in sorted(self.target.parent.glob(f"{self.target.stem}-*{_JOURNAL}")):
             if completed := _complete(journal):
                 self.news.append(f"{completed}: completed; an earlier recording was cut short")

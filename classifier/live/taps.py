@@ -11,14 +11,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from classifier import _meter
+from classifier.errors import CaptureError, ExitStatus
 from classifier.sources import problem
 
 if TYPE_CHECKING:
     from classifier._meter import MeterOptions
-    from classifier.errors import CaptureError
 
 #: The name of an interface, or a binary file with a capture that still grows.
 Source = str | BinaryIO
+
+
+def not_writable(path: str, error: OSError) -> CaptureError:
+    """Say that a file can't be written, and what to try."""
+    return CaptureError(
+        path,
+        f"can't be written ({error.strerror or error}) by the user that this runs as; "
+        "choose another place, or another --user",
+        status=ExitStatus.FAILURE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +44,19 @@ class Wish:
     buffer_bytes: int
     #: pcapng file for the packets.
     keep: str | None
+    #: The user that this program becomes before it reads.
+    user: str | None
 
     def keep_descriptor(self, again: bool = False) -> int | None:
         """Open the file for the packets, `again` to append to it; the caller passes the descriptor on."""
         if self.keep is None:
             return None
-        return os.open(self.keep, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if again else os.O_TRUNC), 0o644)
+        try:
+            return os.open(
+                self.keep, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if again else os.O_TRUNC), 0o644
+            )
+        except OSError as error:
+            raise not_writable(self.keep, error) from error
 
 
 @dataclass
@@ -81,6 +98,7 @@ class Tap:
         self.wish = wish
         self._live: _meter.Live | None = None
         self._before = Counts()
+        self._up: bool | None = True
         #: What to tell the user.
         self.news: list[str] = []
 
@@ -90,6 +108,14 @@ class Tap:
 
     def look_after(self) -> None:
         """Note what happened to the source, and go on listening where that is possible."""
+
+    def note_state(self, up: bool | None) -> None:
+        """Tell that the interface went down or came up again."""
+        if up is not None and up != self._up:
+            self._up = up
+            self.news.append(
+                f"{self.name}: the interface is " + ("up again" if up else "down or gone; waiting for it")
+            )
 
     @property
     def lost(self) -> int:

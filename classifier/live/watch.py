@@ -74,6 +74,7 @@ class Watch:
             snap_bytes=snap_bytes or (WHOLE_BYTES if keep else SNAP_BYTES),
             buffer_bytes=buffer_bytes,
             keep=keep,
+            user=user,
         )
         self._window_s = window_s
         self._history = History(most_flows_kept)
