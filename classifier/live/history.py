@@ -22,15 +22,15 @@ class History(Spool):
         """Start empty."""
         super().__init__()
         self._most_rows = most_rows
-        pieces = max(1, most_rows // _PIECE_ROWS)
-        self._piece_bytes = _MEMORY_BYTES // pieces
+        self._piece_rows = min(_PIECE_ROWS, most_rows)
+        self._piece_bytes = _MEMORY_BYTES // max(1, most_rows // _PIECE_ROWS)
         self._pieces: deque[Spool] = deque([Spool(self._piece_bytes)])
         #: Rows that are no longer there.
         self.forgotten = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take a batch."""
-        if self._pieces[-1].rows + batch.num_rows > _PIECE_ROWS and self._pieces[-1].rows:
+        if self._pieces[-1].rows + batch.num_rows > self._piece_rows and self._pieces[-1].rows:
             self._pieces.append(Spool(self._piece_bytes))
         self._pieces[-1].add(batch)
         self.rows += batch.num_rows

@@ -122,7 +122,7 @@ def not_permitted(name: str) -> CaptureError:
     return CaptureError(
         name,
         "no right to capture. Either run it with sudo; or let this Python capture: "
-        f"sudo setcap cap_net_raw+ep {os.path.realpath(sys.executable)}; or install dumpcap and join its group: "
-        "sudo usermod -aG wireshark $USER, then log in again",
+        f"sudo setcap cap_net_raw+ep {os.path.realpath(sys.executable)}; "
+        "or install dumpcap and join its group: sudo usermod -aG wireshark $USER, then log in again",
         status=ExitStatus.NO_INPUT,
     )

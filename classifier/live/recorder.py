@@ -167,7 +167,7 @@ class Recorder:
 
 
 def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+    return os.strerror(error.errno) if error.errno else str(error)  # pyarrow's own words are longer
 
 
 def _free(target: Path, stamp: str) -> Path:
