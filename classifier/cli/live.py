@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from classifier.traffic import Traffic
 
 TOP = 20
+#: So many flows take their time.
+_MANY_FLOWS = 100_000
 _CAPTURE, _OUTPUT = "Capturing", "Recording and reporting"
 
 
@@ -190,7 +192,7 @@ def live(
         if events:
             sinks.append(Events(events, stack.enter_context(_events_to(events_file))))
         loop = Loop(watch, recorder, sinks, for_s, count)
-        _run(loop, shown, stack)
+        _run(loop, shown)
         return _last_words(loop, shown)
 
 
@@ -291,29 +293,44 @@ def _events_to(path: str | None) -> Iterator[IO[str]]:
         raise not_writable(path, error) from error
 
 
-def _run(loop: Loop, shown: str, stack: ExitStack) -> None:
-    """Show windows until the end."""
-    if shown == "screen":
-        from classifier.live.screen.app import run
+def _run(loop: Loop, shown: str) -> None:
+    """Show windows until the end: that of the sources, Ctrl-C, or SIGTERM."""
 
-        signal.signal(signal.SIGTERM, lambda *_: loop.watch.stop())
-        for text in run(loop):
-            _say(text)
-        return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before = signal.signal(number, lambda *_: loop.watch.stop())
-        stack.callback(signal.signal, number, before)
-    show: Sink | None = None
-    if shown == "jsonl":
+    def stop(*_: object) -> None:
+        loop.watch.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        if shown == "screen":
+            from classifier.live.screen.app import run
+
+            for text in run(loop):
+                _say(text)
+            return
+        with _shown(shown) as show:
+            loop.run(show, _say)
+    finally:  # from now on they end the program
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _shown(how: str) -> Iterator[Sink | None]:
+    """Yield what shows windows without a screen."""
+    if how == "jsonl":
         from classifier.live.loop import JsonLines
 
-        show = JsonLines()
-    elif shown == "table":
+        yield JsonLines()
+    elif how == "events":
+        yield None
+    else:
         from classifier.live import plain
 
-        on_terminal = sys.stdout.isatty()
-        show = stack.enter_context(plain.updating()) if on_terminal else plain.Lines()
-    loop.run(show, _say)
+        if sys.stdout.isatty():
+            with plain.updating() as table:
+                yield table
+        else:
+            yield plain.Lines()
 
 
 def _say(text: str) -> None:
@@ -326,6 +343,8 @@ def _last_words(loop: Loop, shown: str) -> ExitStatus:
     """Judge everything once more, for the recording and the report."""
     watch = loop.watch
     traffic = watch.traffic()
+    if traffic.metered.spool.rows > _MANY_FLOWS:
+        _say(f"judging {traffic.metered.spool.rows:,} flows once more; Ctrl-C leaves that out")
     if watch.forgotten:
         _say(
             f"{watch.forgotten:,} older flows are not in this report, and keep the verdicts of their time "

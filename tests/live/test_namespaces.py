@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pytest
@@ -23,8 +25,17 @@ from classifier.live.engines import ENGINES
 pytestmark = needs_root
 
 
+@pytest.fixture(autouse=True)
+def nothing_goes_on() -> Iterator[None]:
+    yield
+    while Live.started:
+        Live.started.pop().kill()
+
+
 class Live:
     """The command line at work inside the servers' namespace."""
+
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(
         self, here: World, folder: Path, *options: str, sources: tuple[str, ...] = ("wire",)
@@ -35,6 +46,7 @@ class Live:
             self.process = subprocess.Popen(
                 command, env=environment(), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE
             )
+        self.started.append(self.process)
         wait_until(lambda: self.lines or self.process.poll() is not None)
 
     @property
