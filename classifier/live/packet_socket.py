@@ -86,6 +86,12 @@ class PacketSocket(Tap):
             self._socket.setsockopt(socket.SOL_SOCKET, _BUFFER_FORCED, wish.buffer_bytes)
         except PermissionError:  # CAP_NET_ADMIN goes past the system's limit
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wish.buffer_bytes)
+        granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it
+        if granted < wish.buffer_bytes:
+            self.news.append(
+                f"{self.name}: the kernel's buffer is {granted:,} bytes and not {wish.buffer_bytes:,}; against "
+                f"loss: sudo sysctl net.core.rmem_max={wish.buffer_bytes}"
+            )
         self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._socket.setsockopt(_SOL_PACKET, _AUXILIARY_DATA, 1)
         timeout = struct.pack("ll", 0, int(_NOTICE_S * 1_000_000))
