@@ -89,8 +89,8 @@ class PacketSocket(Tap):
         granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it
         if granted < wish.buffer_bytes:
             self.news.append(
-                f"{self.name}: the kernel's buffer is {granted:,} bytes and not {wish.buffer_bytes:,}; against "
-                f"loss: sudo sysctl net.core.rmem_max={wish.buffer_bytes}"
+                f"{self.name}: the kernel's buffer is {granted:,} bytes and not {wish.buffer_bytes:,}; "
+                f"against loss: sudo sysctl net.core.rmem_max={wish.buffer_bytes}"
             )
         self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._socket.setsockopt(_SOL_PACKET, _AUXILIARY_DATA, 1)

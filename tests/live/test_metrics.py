@@ -14,7 +14,6 @@ from classifier.live import metrics as serving
 from classifier.live.ledger import Ledger
 from classifier.live.metrics import Metrics, MetricsError
 
-
 LABELS = ("service", "proto", "role")
 
 
