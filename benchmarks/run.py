@@ -29,7 +29,13 @@ METER_ALONE = """
 import sys
 from classifier import _meter
 reader = _meter.read(
-    sys.argv[1], tcp_idle_ns=300 * 10**9, udp_idle_ns=120 * 10**9, most_flows=250_000, decapsulate=True
+    sys.argv[1],
+    tcp_idle_ns=300 * 10**9,
+    udp_idle_ns=120 * 10**9,
+    most_flows=250_000,
+    decapsulate=True,
+    dedup=False,
+    verify_checksums=False,
 )
 rows = sum(batch.num_rows for batch in reader)
 print(rows)

@@ -1,8 +1,8 @@
 """classifier: which side of every conversation in a capture is the server, and how that is known.
 
 `read(source)` meters a capture and returns a `Traffic`; its `flows`, `services` and `servers` are
-pandas DataFrames. `sniff(interface)` yields one per window of a live capture. `CaptureError` is raised
-for an input that can't be used.
+pandas DataFrames. `sniff(interface)` yields one per window of a live capture. `Rules` are what it
+knows of ports. `CaptureError` is raised for an input that can't be used, `RulesError` for such rules.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from classifier.errors import CaptureError, ClassifierError, RulesError
 if TYPE_CHECKING:
     from classifier.live import sniff
     from classifier.pipeline import read
+    from classifier.services.rules import Rules
     from classifier.traffic import Traffic
 
-__all__ = ["CaptureError", "ClassifierError", "RulesError", "Traffic", "read", "sniff"]
+__all__ = ["CaptureError", "ClassifierError", "Rules", "RulesError", "Traffic", "read", "sniff"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,6 +30,10 @@ def __getattr__(name: str) -> Any:
         from classifier.live import sniff
 
         return sniff
+    if name == "Rules":
+        from classifier.services.rules import Rules
+
+        return Rules
     if name == "Traffic":
         from classifier.traffic import Traffic
 

@@ -14,6 +14,7 @@ __all__ = [
     "community_ids",
     "live_socket",
     "live_stream",
+    "packets",
     "read",
     "stitch",
 ]
@@ -65,6 +66,12 @@ class Reader(Iterator[Batch]):
     def evicted(self) -> int:
         """Flows that the cap ended early."""
     @property
+    def duplicates(self) -> int:
+        """Packets that are copies of another, in flows or left out of them."""
+    @property
+    def bad_checksums(self) -> tuple[int, int]:
+        """Packets in flows with a wrong checksum of the IPv4 header, of TCP or UDP; 0 unless verified."""
+    @property
     def wire_bytes(self) -> int:
         """Bytes of all packets on the wire, link headers included."""
     @property
@@ -84,12 +91,31 @@ class Reader(Iterator[Batch]):
         """Why the input could not be read to its end, as in `MeterError.args`."""
 
 def read(
-    source: str | BinaryIO, *, tcp_idle_ns: int, udp_idle_ns: int, most_flows: int, decapsulate: bool
+    source: str | BinaryIO,
+    *,
+    tcp_idle_ns: int,
+    udp_idle_ns: int,
+    most_flows: int,
+    decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
 ) -> Reader:
     """Open a capture, given as a path or an open binary file.
 
     At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
-    tunnels over IP stay closed, and a flow is that of the outer packet.
+    tunnels over IP stay closed, and a flow is that of the outer packet. With `dedup` copies that a mirror
+    port made of packets are left out of the flows. `verify_checksums` counts wrong ones.
+
+    Raises `MeterError`, or OSError where the path can't be opened.
+    """
+
+def packets(source: str, flow: Any, *, first_ns: int, last_ns: int, most: int, decapsulate: bool) -> Batch:
+    """Return the first packets of a flow in a capture file, one row each, in the order of the capture.
+
+    `flow` is a batch of one row with the key's columns of the flow facts. Of its packets those are
+    returned that lie between two times, and no more than `most`. Columns: `time_ns`, `from_b`, `flags`
+    (the control bits; null for UDP), `payload_bytes`, and `icmp_error`: not a packet of the flow, but an
+    ICMP error about one that came from the end that `from_b` tells. Fragments are left out.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """
@@ -120,7 +146,8 @@ class Live:
     def counts(self) -> dict[str, Any]:
         """Counters as of a Reader, and how many flows are active.
 
-        `packets`, `wire_bytes`, `active`, `evicted`, `dropped`, `span_ns`, `unmetered`, `unread_link_types`.
+        `packets`, `wire_bytes`, `active`, `duplicates`, `evicted`, `dropped`, `span_ns`, `unmetered`,
+        `unread_link_types`.
         """
 
 @type_check_only
@@ -131,6 +158,8 @@ class MeterOptions(TypedDict):
     udp_idle_ns: int
     most_flows: int
     decapsulate: bool
+    dedup: bool
+    verify_checksums: bool
 
 def live_stream(descriptor: int, options: MeterOptions, *, keep: int | None = None) -> Live:
     """Meter a stream in a capture format: a pipe. Not on Windows.

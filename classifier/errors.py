@@ -22,6 +22,8 @@ class ExitStatus(IntEnum):
     NOTHING_DECODED = 6
     #: The rule files contradict themselves.
     BAD_RULES = 7
+    #: A service that was asked for isn't known.
+    NOT_FOUND = 8
     #: Ended by Ctrl-C; what was read so far was reported.
     INTERRUPTED = 130
 
@@ -54,6 +56,18 @@ class CaptureError(ClassifierError):
         self.status = status
         place = f"{file}: byte {offset}" if offset else file
         super().__init__(f"{place}: {message}")
+
+
+class FlowError(ClassifierError):
+    """No flow is meant by a text, or there is none like that."""
+
+    status = ExitStatus.USAGE
+
+
+class DirectoryError(ClassifierError):
+    """A file is no server directory. The message names the file and the reason."""
+
+    status = ExitStatus.NO_INPUT
 
 
 class RulesError(ClassifierError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from hypothesis import HealthCheck, settings
 
 # `support` is imported from here by all folders of tests.
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Whoever runs the tests may have rules of their own; the commands that are started inherit this.
+os.environ["CLASSIFIER_RULES"] = ""
 
 # The same examples in each run, so that a failure is the fault of a change. To look for new ones:
 # `pytest tests/property --hypothesis-profile=search`. Time says nothing on a shared machine.

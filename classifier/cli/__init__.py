@@ -8,15 +8,17 @@ from __future__ import annotations
 import io
 import os
 import sys
-from importlib.metadata import version
 from typing import Any
 
 import click
 
+from classifier.cli.explain import explain
 from classifier.cli.flows import flows
 from classifier.cli.interfaces import interfaces
 from classifier.cli.live import live
+from classifier.cli.ports import ports
 from classifier.cli.report import report
+from classifier.cli.rules import rules
 from classifier.cli.servers import servers
 from classifier.errors import ClassifierError, ExitStatus
 
@@ -29,6 +31,8 @@ Examples:
   classifier flows office.pcapng -o flows.parquet
   classifier servers office.pcapng --format csv
   classifier live eth0                          the services on an interface, as they happen
+  classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
+  classifier ports 1494 limewire                what runs there; which ports it has
 """
 
 
@@ -50,7 +54,7 @@ class DefaultsToReport(click.Group):
 
 
 @click.group(cls=DefaultsToReport, epilog=EXAMPLES, context_settings={"max_content_width": 100})
-@click.version_option(version("classifier"), prog_name="classifier")
+@click.version_option(package_name="classifier", prog_name="classifier")
 def app() -> None:
     """Say which side of every TCP and UDP conversation in a capture is the server, name the service
     behind its port, and report the traffic per service, each time with how that is known.
@@ -59,7 +63,7 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers, live, interfaces):
+for command in (report, flows, servers, live, interfaces, explain, ports, rules):
     app.add_command(command)
 
 
@@ -92,7 +96,7 @@ def main() -> None:
 
 def _trouble(message: str, status: ExitStatus) -> ExitStatus:
     """Say in one line what is wrong; names in it may hold anything."""
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     click.echo(clean(f"classifier: {message}"), err=True)
     return status

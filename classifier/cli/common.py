@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,7 +17,7 @@ from classifier.errors import CaptureError, ClassifierError, ExitStatus
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.sources import Input
+    from classifier.sources import Input, Via
     from classifier.traffic import Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,6 +25,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PATIENCE_S = 1.0
 #: Thirty years: so many nanoseconds can still be added to any time.
 MOST_SECONDS = 1_000_000_000
+
+
+rules_option = click.option(
+    "--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help."
+)
 
 
 def reading(command: Command) -> Command:
@@ -56,10 +60,31 @@ def reading(command: Command) -> Command:
             help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
         ),
         click.option(
+            "--directory",
+            metavar="FILE",
+            type=click.Path(dir_okay=False),
+            help="Use the servers that earlier captures proved, and add this one's; a Parquet file.",
+        ),
+        click.option(
             "--no-decapsulate",
             is_flag=True,
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
+        click.option(
+            "--dedup",
+            is_flag=True,
+            help="Leave out the copies that a mirror (SPAN) port makes of packets.",
+        ),
+        click.option(
+            "--verify-checksums", is_flag=True, help="Count wrong checksums of IPv4, TCP and UDP headers."
+        ),
+        click.option(
+            "--via",
+            type=click.Choice(["tshark", "scapy"]),
+            default=None,
+            help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
+        ),
+        rules_option,
         click.argument("paths", nargs=-1, required=True, metavar="PATH…"),
     ):
         command = add(command)
@@ -90,7 +115,16 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 
 def read(
-    paths: tuple[str, ...], tcp_idle: float, udp_idle: float, max_flows: int, no_decapsulate: bool
+    paths: tuple[str, ...],
+    tcp_idle: float,
+    udp_idle: float,
+    max_flows: int,
+    no_decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
+    via: Via | None,
+    rules: str | None,
+    directory: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     keep_pandas_out()
@@ -104,6 +138,11 @@ def read(
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
                 decapsulate=not no_decapsulate,
+                dedup=dedup,
+                verify_checksums=verify_checksums,
+                via=via,
+                rules=rules,
+                directory=directory,
                 progress=progress,
                 keep_interrupted=True,
             )
@@ -111,10 +150,17 @@ def read(
         raise ClassifierError(f"reading failed: {error.strerror or error}") from error
 
 
+def complain(message: str) -> None:
+    """Say on standard error what is wrong, in one line; names in it may hold anything."""
+    from classifier.reports.tables import clean
+
+    click.echo(clean(f"classifier: {message}"), err=True)
+
+
 def finish(traffic: Traffic) -> ExitStatus:
     """Say on standard error what went wrong, and return how to exit."""
     from classifier.reports.summary import nothing_decoded
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
@@ -128,8 +174,8 @@ def finish(traffic: Traffic) -> ExitStatus:
     return traffic.status
 
 
-class _NoPandas(MetaPathFinder):
-    """Hides pandas from the import system."""
+class _NoPandas:
+    """A finder that hides pandas from the import system. `importlib.abc`, its base, is slow to import."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Refuse pandas, know nothing of the rest."""
@@ -195,7 +241,7 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from classifier.reports.terminal import clean
+    from classifier.reports.tables import clean
 
     bar = Progress(
         TextColumn("{task.description}", markup=False),

@@ -40,13 +40,13 @@ def flows(format: str | None, output: str | None, **reading: Any) -> ExitStatus:
     if output and format == "table":
         raise click.UsageError("a table is for the terminal; for a file use --format csv, jsonl or parquet")
     if format in (None, "table"):
-        from classifier.reports import terminal
+        from classifier.reports import tables, terminal
         from classifier.reports.tabular import rows
 
         traffic = common.read(**reading)
-        out = terminal.console()
+        out = tables.console()
         for batch in traffic.batches():
-            terminal.show(out, "", terminal.FLOWS, rows(batch))
+            tables.show(out, "", terminal.FLOWS, rows(batch))
     else:
         from classifier.flows.table import SCHEMA
         from classifier.reports.tabular import write

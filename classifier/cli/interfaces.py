@@ -39,16 +39,16 @@ def interfaces(format: str | None) -> ExitStatus:
     if format == "json":
         click.echo(json.dumps(rows, indent=2))
         return ExitStatus.OK
-    from classifier.reports import terminal
+    from classifier.reports import tables
 
     columns = [
-        terminal.Column("Interface", lambda row: row["name"]),
-        terminal.Column("State", lambda row: {True: "up", False: "down", None: ""}[row["up"]]),
-        terminal.Column("Kind", lambda row: row["kind"], spare=2),
-        terminal.Column("Addresses", lambda row: ", ".join(row["addresses"]), folds=True, spare=1),
-        terminal.Column("Engines", lambda row: ", ".join(row["engines"]) or "no right to capture"),
+        tables.Column("Interface", lambda row: row["name"]),
+        tables.Column("State", lambda row: {True: "up", False: "down", None: ""}[row["up"]]),
+        tables.Column("Kind", lambda row: row["kind"], spare=2),
+        tables.Column("Addresses", lambda row: ", ".join(row["addresses"]), folds=True, spare=1),
+        tables.Column("Engines", lambda row: ", ".join(row["engines"]) or "no right to capture"),
     ]
-    terminal.show(terminal.console(), "", columns, rows)
+    tables.show(tables.console(), "", columns, rows)
     if not any(row["engines"] for row in rows):
         from classifier.live.packet_socket import not_permitted
 

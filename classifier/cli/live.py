@@ -110,6 +110,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
     help="Keep at most so many active flows in memory; past that, idle ones end early.",
 )
 @option(_CAPTURE, "--no-decapsulate", is_flag=True, help="Don't look into tunnels: show the outer flows.")
+@option(_CAPTURE, "--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help.")
 @option(
     _OUTPUT,
     "--rotate",
@@ -221,10 +222,8 @@ def _missing(what: str, module: str) -> str:
 
 def _preload(shown: str, write: str | None, metrics: str | None) -> None:
     """Import all that is needed as long as it may be read: the user that this becomes need not be able to."""
-    from classifier import services
     from classifier.live import preload
 
-    services.load()
     preload.load(screen=shown == "screen", recording=bool(write))
     if metrics:
         try:
@@ -257,6 +256,7 @@ def _watch(sources: tuple[str, ...], capture: dict[str, Any]) -> Watch:
         udp_idle_s=capture["udp_idle"],
         max_flows=capture["max_flows"],
         decapsulate=not capture["no_decapsulate"],
+        rules=capture["rules"],
         user=capture["user"] or default_user(),
     )
 
@@ -268,7 +268,7 @@ def _recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: in
 
     from classifier.live.recorder import Recorder
 
-    return Recorder(Path(write), watch.idle, rotate_s, rotate_bytes)
+    return Recorder(Path(write), watch.idle, watch.rules, watch.decapsulate, rotate_s, rotate_bytes)
 
 
 def _metrics(address: str, stack: ExitStack) -> Sink:
@@ -305,10 +305,10 @@ def _run(loop: Loop, shown: str) -> None:
             from classifier.live.screen.app import run
 
             for text in run(loop):
-                _say(text)
+                common.complain(text)
             return
         with _shown(shown) as show:
-            loop.run(show, _say)
+            loop.run(show, common.complain)
     finally:  # from now on they end the program
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -333,31 +333,25 @@ def _shown(how: str) -> Iterator[Sink | None]:
             yield plain.Lines()
 
 
-def _say(text: str) -> None:
-    from classifier.reports.terminal import clean
-
-    click.echo(clean(f"classifier: {text}"), err=True)
-
-
 def _last_words(loop: Loop, shown: str) -> ExitStatus:
     """Judge everything once more, for the recording and the report."""
     watch = loop.watch
     traffic = watch.traffic()
     if traffic.metered.spool.rows > _MANY_FLOWS:
-        _say(f"judging {traffic.metered.spool.rows:,} flows once more; Ctrl-C leaves that out")
+        common.complain(f"judging {traffic.metered.spool.rows:,} flows once more; Ctrl-C leaves that out")
     if watch.forgotten:
-        _say(
+        common.complain(
             f"{watch.forgotten:,} older flows are not in this report, and keep the verdicts of their time "
             "in a recording"
         )
     elif loop.recorder:
         loop.recorder.judge_again(traffic)
         for text in loop.recorder.told():
-            _say(text)
+            common.complain(text)
     if shown != "events":
         _report(traffic, shown)
     if not traffic.metered.packets and not traffic.problems:
-        _say("no packet came")
+        common.complain("no packet came")
         return ExitStatus.OK
     return common.finish(traffic)
 
@@ -368,6 +362,7 @@ def _report(traffic: Traffic, shown: str) -> None:
     if shown == "jsonl":
         click.echo(json.dumps({"report": summary(traffic, TOP)}))
     else:
-        from classifier.reports.terminal import console, print_report
+        from classifier.reports.tables import console
+        from classifier.reports.terminal import print_report
 
         print_report(console(), summary(traffic, TOP))

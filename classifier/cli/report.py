@@ -43,7 +43,8 @@ def report(top: int | None, format: str | None, **reading: Any) -> ExitStatus:
     if format == "json":
         click.echo(json.dumps(summary(traffic, top), indent=2))
     else:
-        from classifier.reports.terminal import console, print_report
+        from classifier.reports.tables import console
+        from classifier.reports.terminal import print_report
 
         print_report(console(), summary(traffic, top or TOP))
     return common.finish(traffic)

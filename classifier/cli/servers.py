@@ -26,7 +26,7 @@ def servers(top: int | None, format: str | None, **reading: Any) -> ExitStatus:
       classifier servers office.pcapng
       classifier servers office.pcapng --format csv > servers.csv
     """
-    from classifier.reports import tabular, terminal
+    from classifier.reports import tables, tabular, terminal
     from classifier.traffic.totals import fold
 
     traffic = common.read(**reading)
@@ -36,5 +36,5 @@ def servers(top: int | None, format: str | None, **reading: Any) -> ExitStatus:
     elif format == "json":
         click.echo(json.dumps(tabular.rows(table), indent=2))
     else:
-        terminal.show(terminal.console(), "Servers", terminal.SERVERS, tabular.rows(table))
+        tables.show(tables.console(), "Servers", terminal.SERVERS, tabular.rows(table))
     return common.finish(traffic)

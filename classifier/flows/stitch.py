@@ -11,13 +11,38 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from classifier import _meter
-from classifier.flows.hashing import Hashes, address_words, mixed
+from classifier.flows.hashing import address_words, mixed
 from classifier.flows.spool import MEMORY_BYTES, Spool
 
 #: So many rows are joined at a time, about a kilobyte each.
-PART_ROWS = 50_000
+PART_ROWS = 20_000
+#: Of one key with more rows than that so many, the newest, wait for a row that they can be joined with.
+OPEN_ROWS = 5_000
+
+_Hashes = npt.NDArray[np.uint32]
+
+
+class _Captures:
+    """The names of captures, to which those of combinations are added."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._place = {name: number for number, name in enumerate(names)}
+        #: Of which captures a combination is made.
+        self._parts: dict[int, list[int]] = {}
+
+    def together(self, captures: list[int]) -> int:
+        """Return the index of the name of several captures, or combinations of them."""
+        parts = sorted({part for capture in captures for part in self._parts.get(capture, [capture])})
+        name = "|".join(self._names[part] for part in parts)
+        if name not in self._place:
+            self._place[name] = len(self._names)
+            self._names.append(name)
+        self._parts[self._place[name]] = parts
+        return self._place[name]
 
 
 def stitch(
@@ -27,74 +52,107 @@ def stitch(
 
     The rows have the flow facts and `capture`, an index into `captures`, to which the names of
     combinations are added. Inputs are taken in the order of their first packets' times, `begins_ns`,
-    however they were named. In memory are eight bytes a row, and some of the rows whose key occurs
-    again: they are joined part by part.
+    however they were named. In memory are four bytes a row, and some of the rows whose key occurs
+    again: they are joined part by part, those of a key with very many rows piece by piece.
     """
-    repeated, rows = _repeated(spool)
-    parts = 1 + rows // PART_ROWS
-    waiting = [Spool(MEMORY_BYTES // parts) for _ in range(parts)]
+    idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
+    names = _Captures(captures)
+    repeated, counts = _repeated(spool)
+    many = repeated[counts > PART_ROWS]
+    parts = 1 + int(counts[counts <= PART_ROWS].sum()) // PART_ROWS
+    waiting = [Spool(MEMORY_BYTES // (parts + len(many))) for _ in range(parts + len(many))]
     for batch in spool:
         hashes = _key_hashes(batch)
         again = np.isin(hashes, repeated)
         if not again.any():
             yield batch
             continue
-        for part, pieces in enumerate(waiting):
-            pieces.add(batch.filter(pa.array(again & (hashes % np.uint64(parts) == part))))
+        part = np.where(again, hashes % np.uint32(parts), len(waiting))
+        for number, key in enumerate(many, start=parts):
+            part[hashes == key] = number
+        for number in np.unique(part[again]):
+            waiting[number].add(batch.filter(pa.array(part == number)))
         yield batch.filter(pa.array(~again))
-    for pieces in waiting:
+    for pieces in waiting[:parts]:
         if pieces.rows:
-            yield _joined(pieces, captures, begins_ns, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+            yield _joined(_in_order(pieces, begins_ns), names, **idle)
+    for pieces in waiting[parts:]:
+        yield from _joined_in_pieces(pieces, names, begins_ns, **idle)
 
 
-def _joined(
-    pieces: Spool, captures: list[str], begins_ns: list[int], *, tcp_idle_ns: int, udp_idle_ns: int
-) -> pa.RecordBatch:
+def _joined_in_pieces(
+    pieces: Spool, captures: _Captures, begins_ns: list[int], **idle: int
+) -> Iterator[pa.RecordBatch]:
+    """Join the rows of one key, of which there are too many to be held.
+
+    A row goes on the newest before it; only where time ran back it may reach further, to one that is no
+    longer held.
+    """
+    held: list[pa.RecordBatch] = []
+    for begin_ns in sorted(set(begins_ns)):
+        inputs = pa.array(
+            [number for number, begins in enumerate(begins_ns) if begins == begin_ns], pa.int32()
+        )
+        for batch in pieces:
+            held.append(batch.filter(pc.is_in(batch["capture"], inputs)))
+            if sum(rows.num_rows for rows in held) > PART_ROWS:
+                rows = _joined(_whole(held), captures, **idle)
+                settled = max(0, rows.num_rows - OPEN_ROWS)
+                yield rows.slice(0, settled)
+                held = [rows.slice(settled)]
+    yield _joined(_whole(held), captures, **idle)
+
+
+def _in_order(pieces: Spool, begins_ns: list[int]) -> pa.RecordBatch:
+    """Return the rows in the order of their inputs' first packets."""
+    rows = _whole(list(pieces))
+    begin_ns = np.array(begins_ns)[rows["capture"].to_numpy()]
+    return rows.take(pa.array(np.argsort(begin_ns, kind="stable")))
+
+
+def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    return whole
+
+
+def _joined(candidates: pa.RecordBatch, captures: _Captures, **idle: int) -> pa.RecordBatch:
     """Join the rows of some keys."""
-    (candidates,) = pa.Table.from_batches(pieces).combine_chunks().to_batches()
-    begin_ns = np.array(begins_ns)[candidates["capture"].to_numpy()]
-    candidates = candidates.take(pa.array(np.argsort(begin_ns, kind="stable")))
-    joined, groups = _meter.stitch(candidates, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+    joined, groups = _meter.stitch(candidates, **idle)
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
     came_from = _captures(rows.num_rows, group, candidates["capture"].to_numpy(), captures)
     return rows.append_column("capture", came_from)
 
 
-def _key_hashes(facts: pa.RecordBatch) -> Hashes:
-    """Hash the keys of n rows."""
+def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
+    """Hash the keys of n rows: equal keys are equal, others seldom, which costs time only."""
     ports = facts["port_a"].to_numpy().astype(np.uint64) << 16 | facts["port_b"].to_numpy()
     kind = facts["proto"].to_numpy().astype(np.uint64) << 8 | facts["ip_version"].to_numpy()
     network = facts["network_id"].to_numpy().astype(np.uint64)
-    return mixed([ports, kind, network, *address_words(facts["addr_a"]), *address_words(facts["addr_b"])])
+    words = [ports, kind, network, *address_words(facts["addr_a"]), *address_words(facts["addr_b"])]
+    return (mixed(words) >> np.uint64(32)).astype(np.uint32)
 
 
-def _repeated(spool: Spool) -> tuple[Hashes, int]:
-    """Return the hashes that occur more than once, and how many rows have one of them."""
-    hashes = np.empty(spool.rows, dtype=np.uint64)
+def _repeated(spool: Spool) -> tuple[_Hashes, npt.NDArray[np.int64]]:
+    """Return the hashes that occur more than once, and how many rows have each."""
+    hashes = np.empty(spool.rows, dtype=np.uint32)
     row = 0
     for batch in spool:
         hashes[row : row + batch.num_rows] = _key_hashes(batch)
         row += batch.num_rows
     hashes.sort()
-    again = hashes[1:] == hashes[:-1]
-    repeated = np.unique(hashes[1:][again])
-    return repeated, int(again.sum()) + len(repeated)
+    repeated, more = np.unique(hashes[1:][hashes[1:] == hashes[:-1]], return_counts=True)
+    return repeated, more + 1
 
 
 def _captures(
-    rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], names: list[str]
+    rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], captures: _Captures
 ) -> pa.Array:
     """For each joined row the index of the name of the captures that it came from."""
     pairs = np.unique(np.stack([group, capture.astype(np.uint32)], axis=1), axis=0)
     counts = np.bincount(pairs[:, 0], minlength=rows)
     first = np.cumsum(counts) - counts
     column = pairs[first, 1].astype(np.int32)
-    place = {name: number for number, name in enumerate(names)}
     for row in np.flatnonzero(counts > 1):  # flows that cross a cut between files
-        name = "|".join(names[i] for i in pairs[first[row] : first[row] + counts[row], 1])
-        if name not in place:
-            place[name] = len(names)
-            names.append(name)
-        column[row] = place[name]
+        column[row] = captures.together(pairs[first[row] : first[row] + counts[row], 1].tolist())
     return pa.array(column, pa.int32())

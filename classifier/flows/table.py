@@ -52,6 +52,12 @@ COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("vlan", pa.uint16(), True, "outermost VLAN id"),
     ("tunnel", _WORD, True, "what its packets were wrapped in, outermost first: gre/ip"),
     ("evicted", pa.bool_(), False, "ended early by a cap on flows"),
+    (
+        "duplicate_packets",
+        pa.uint64(),
+        False,
+        "packets that are copies of another, as a mirror port makes them",
+    ),
 ]
 
 SCHEMA = pa.schema(

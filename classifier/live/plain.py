@@ -13,7 +13,8 @@ from rich.text import Text
 from classifier.live.ledger import Change, Ledger, Service
 from classifier.live.lines import time_text
 from classifier.live.window import Window
-from classifier.reports.terminal import clean, console, size_text
+from classifier.reports.tables import clean, console
+from classifier.reports.terminal import size_text
 
 #: Services in the table, and in a line.
 _ROWS, _IN_LINE = 20, 5

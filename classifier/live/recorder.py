@@ -24,9 +24,10 @@ from pyarrow import parquet
 
 from classifier.flows.spool import Spool
 from classifier.flows.table import SCHEMA
+from classifier.live.judging import judge
 from classifier.live.taps import not_writable
 from classifier.live.window import Window
-from classifier.pipeline import judge
+from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
 
@@ -53,6 +54,8 @@ class Recorder:
     #: Where to: the folder, and the beginning and ending of the files' names.
     target: Path
     idle: dict[str, int]
+    rules: Rules
+    decapsulate: bool = True
     rotate_s: float = 3600.0
     rotate_bytes: int = 256 << 20
     news: list[str] = field(default_factory=list)
@@ -74,7 +77,7 @@ class Recorder:
         except OSError as error:
             raise not_writable(str(self.target), error) from error
         for journal in sorted(self.target.parent.glob(f"{self.target.stem}-*{_JOURNAL}")):
-            if completed := _complete(journal):
+            if completed := self._complete(journal):
                 self.news.append(f"{completed}: completed; an earlier recording was cut short")
 
     def take(self, window: Window) -> None:
@@ -114,7 +117,7 @@ class Recorder:
             under_way.file.close()
         while self._left:
             journal, until_ns = self._left[-1]
-            if completed := _complete(journal):
+            if completed := self._complete(journal):
                 self._files.append((completed, until_ns))
             self._left.pop()
 
@@ -129,6 +132,16 @@ class Recorder:
             _rewrite(traffic, sorted(self._files, key=lambda file: file[1]))
         except OSError as error:
             self.news.append(f"{self.target}: not judged once more ({_reason(error)}); it is as it was")
+
+    def _complete(self, journal: Path) -> Path | None:
+        """Judge the flows of a journal and write them as Parquet; None where no flow was whole."""
+        metered = _journalled(journal)
+        target = journal.with_suffix(".parquet")
+        if metered is not None:
+            traffic = Traffic(metered, judge(metered, self.rules, self.decapsulate))
+            _appear(target, lambda part: _write(part, traffic.batches()))
+        journal.unlink()
+        return target if metered is not None else None
 
     def _append(self, window: Window) -> None:
         if self._under_way is None:
@@ -177,16 +190,6 @@ def _free(target: Path, stamp: str) -> Path:
         if not journal.exists() and not journal.with_suffix(".parquet").exists():
             return journal
     raise FileExistsError(target)
-
-
-def _complete(journal: Path) -> Path | None:
-    """Judge the flows of a journal and write them as Parquet; returns the file, None where none was whole."""
-    metered = _journalled(journal)
-    target = journal.with_suffix(".parquet")
-    if metered is not None:
-        _appear(target, lambda part: _write(part, Traffic(metered, judge).batches()))
-    journal.unlink()
-    return target if metered is not None else None
 
 
 def _journalled(journal: Path) -> Metered | None:

@@ -67,6 +67,9 @@ class Counts:
     wire_bytes: int = 0
     dropped: int = 0
     evicted: int = 0
+    duplicates: int = 0
+    #: Checksums are not verified live: a sending machine's are filled in by the network card.
+    bad_checksums: tuple[int, int] = (0, 0)
     active: int = 0
     span_ns: tuple[int, int] | None = None
     unmetered: dict[str, int] = field(default_factory=dict)
@@ -81,6 +84,7 @@ class Counts:
             wire_bytes=self.wire_bytes + sign * other.wire_bytes,
             dropped=self.dropped + sign * other.dropped,
             evicted=self.evicted + sign * other.evicted,
+            duplicates=self.duplicates + sign * other.duplicates,
             active=self.active,
             span_ns=(min(s[0] for s in spans), max(s[1] for s in spans)) if spans else None,
             unmetered=_summed(self.unmetered, other.unmetered, sign),

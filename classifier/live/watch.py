@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -14,10 +15,12 @@ import pyarrow as pa
 from classifier.errors import CaptureError
 from classifier.live import engines
 from classifier.live.history import History
+from classifier.live.judging import judge, judge_once
 from classifier.live.privileges import drop_to
 from classifier.live.taps import Counts, Source, Tap, Wish
 from classifier.live.window import Window, identities
-from classifier.pipeline import SECOND_NS, judge
+from classifier.pipeline import SECOND_NS
+from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
 
@@ -53,6 +56,7 @@ class Watch:
         udp_idle_s: float = 120,
         max_flows: int = 250_000,
         decapsulate: bool = True,
+        rules: Rules | str | os.PathLike[str] | None = None,
         most_flows_kept: int = MOST_FLOWS_KEPT,
         user: str | None = None,
     ) -> None:
@@ -61,14 +65,23 @@ class Watch:
         `source`: see `sniff`. `engine` is `socket`, `dumpcap` or `tcpdump`; by default the first that
         may capture. `filter` is one of tcpdump's. Of a packet `snap_bytes` are read, by default 2,048,
         or all where packets are kept in the pcapng file `keep`. `buffer_bytes` is the kernel's buffer.
-        `tcp_idle_s` to `decapsulate`: see `read`. The latest `most_flows_kept` flows that have ended are
+        `tcp_idle_s` to `rules`: see `read`. The latest `most_flows_kept` flows that have ended are
         judged once more at the end; in between they are on disk.
 
-        Raises CaptureError, or FilterError for the filter.
+        Raises CaptureError, FilterError for the filter, or RulesError.
         """
         self._idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
+        self.rules = rules if isinstance(rules, Rules) else Rules.load(rules)
+        self.decapsulate = decapsulate
         wish = Wish(
-            meter={**self._idle, "most_flows": max_flows, "decapsulate": decapsulate},  # type: ignore[typeddict-item]
+            meter={
+                "tcp_idle_ns": self._idle["tcp_idle_ns"],
+                "udp_idle_ns": self._idle["udp_idle_ns"],
+                "most_flows": max_flows,
+                "decapsulate": decapsulate,
+                "dedup": False,
+                "verify_checksums": False,
+            },
             filter=filter,
             promiscuous=promiscuous,
             snap_bytes=snap_bytes or (WHOLE_BYTES if keep else SNAP_BYTES),
@@ -142,7 +155,7 @@ class Watch:
         for tap in self._taps:
             metered.close(tap.name, tap.counts)
             metered.problems += [tap.trouble] if tap.trouble and not tap.counts.problem else []
-        return Traffic(metered, judge)
+        return Traffic(metered, judge(metered, self.rules, self.decapsulate))
 
     @property
     def forgotten(self) -> int:
@@ -191,13 +204,14 @@ class Watch:
             counts = tap.counts
             metered.close(tap.name, counts.add(self._before.get(tap, Counts()), -1))
             self._before[tap] = counts
-        judged = list(judge(metered))
+        judging = judge_once(metered, self.rules, self.decapsulate)
+        judged = judging.judged
         going_on = np.concatenate([identities(batch) for batch in active] or [np.empty(0, np.uint64)])
         identified = [~np.isin(identities(batch), going_on) for batch in judged]
         return Window(
             time_ns=metered.end_ns,
             seconds=seconds,
-            traffic=Traffic(metered, lambda _: iter(judged)),
+            traffic=Traffic(metered, judging),
             judged=judged,
             ended=np.concatenate(identified or [np.empty(0, bool)]),
             facts=facts,

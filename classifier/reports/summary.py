@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from classifier.reports.tabular import rows
+from classifier.roles.late import SelfCheck
 from classifier.traffic import Traffic
 from classifier.traffic.totals import ATTEMPTS, fold
 
@@ -20,6 +21,7 @@ REASONS = {
     "encrypted": "encrypted (ESP, Wi-Fi, MACsec)",
     "aggregate": "802.11 aggregates of several packets",
     "later_fragment": "IP fragments without their first",
+    "duplicate": "copies of another packet, left out",
     "too_deep": "with more headers inside one another than are followed",
     "cut_short": "with headers cut off by the snap length",
     "damaged_link": "with a damaged link or tunnel header",
@@ -27,9 +29,8 @@ REASONS = {
     "damaged_transport": "with a damaged transport header",
 }
 
-#: Names of link types that captures often have and this program doesn't read.
+#: Names of link types that captures often have and that carry no IP.
 LINK_TYPES = {
-    147: "private use",
     187: "Bluetooth",
     189: "USB",
     195: "802.15.4",
@@ -56,13 +57,29 @@ def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
         "wire_bytes": metered.wire_bytes,
         "dropped": metered.dropped,
         "evicted": metered.evicted,
+        "duplicates": metered.duplicates,
+        "bad_checksums": metered.bad_checksums,
         "problems": [str(problem) for problem in traffic.problems],
         "flows": {"total": sum(counted.values())} | counted,
+        "self_check": _self_check(totals.self_check),
         "services": rows(fold(services, top, "service")),
         "servers": rows(fold(totals.servers(), top, "server_ip")),
         "clients": rows(fold(totals.clients(), top, "client_ip")),
         "attempts": rows(fold(totals.attempts(), top, "target_ip")),
         "accounting": dict(traffic.accounting),
+    }
+
+
+def _self_check(check: SelfCheck) -> dict[str, Any]:
+    """Say what would have been inferred without the handshakes, and how often rightly."""
+    return {
+        "flows": check.flows,
+        "inferred": check.inferred,
+        "inferred_right": check.inferred_right,
+        "right": check.right,
+        "evidence": [
+            {"evidence": kind, "flows": flows, "right": right} for kind, (flows, right) in check.kinds.items()
+        ],
     }
 
 
@@ -76,12 +93,13 @@ def nothing_decoded(traffic: Traffic) -> str | None:
         for reason, packets in counts.items()
         if reason in REASONS and packets
     ]
-    unread = [
-        f"link type {number}" + (f" ({LINK_TYPES[number]})" if number in LINK_TYPES else "")
+    hints = [
+        f"link type {number} ({LINK_TYPES[number]}) has no IP"
+        if number in LINK_TYPES
+        else f"link type {number} isn't read here, but perhaps by scapy: --via scapy"
         for number in sorted(traffic.metered.unread_link_types)
     ]
-    hint = f"; {', '.join(unread)} isn't read: convert it to Ethernet or raw IP" if unread else ""
-    return f"no TCP or UDP in {counts['packets']:,} packets: {', '.join(reasons)}{hint}"
+    return "; ".join([f"no TCP or UDP in {counts['packets']:,} packets: {', '.join(reasons)}", *hints])
 
 
 def time_text(time_ns: int) -> str:

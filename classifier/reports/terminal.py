@@ -1,102 +1,14 @@
-"""The report for people: tables that fit the terminal, plain text when piped."""
+"""The report for people, on a terminal or piped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Any
-
-from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.filesize import decimal
 from rich.text import Text
 
 from classifier.reports.summary import REASONS
+from classifier.reports.tables import Column, Row, clean, show
 from classifier.traffic.totals import ATTEMPTS
-
-Row = dict[str, Any]
-#: A pipe has no width: wide enough for every column.
-PIPE_WIDTH = 200
-#: Blanks between columns.
-GAP = 2
-#: Text that is wider may be folded before a column is left out for it.
-TEXT_WIDTH = 21
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: how to make its text from a row, and what may be done to it to save room."""
-
-    head: str
-    text: Callable[[Row], str]
-    number: bool = False
-    folds: bool = False
-    #: Where the terminal is too narrow, the column with the highest is left out first; 0 stays.
-    spare: int = 0
-
-
-def console() -> Console:
-    """Return a console for standard output."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=PIPE_WIDTH, color_system=None)
-
-
-def show(out: Console, title: str, columns: Iterable[Column], rows: Iterable[Row]) -> None:
-    """Print a table, unless it would be empty. rich's own tables manage a thousand rows a second."""
-    every = list(rows)
-    if not every:
-        return
-    texts = {column: [clean(column.text(row)) for row in every] for column in columns}
-    widths = _fitting(texts, out.width)
-    if title:
-        out.print(Text(title, style="bold"))
-    heads = _lines([column.head for column in widths], widths)
-    out.print(Text("\n".join(heads), style="bold"), soft_wrap=True)
-    if out.is_terminal:
-        rule = "─" if out.encoding.startswith("utf") else "-"
-        out.file.write(rule * (sum(widths.values()) + GAP * (len(widths) - 1)) + "\n")
-    for cells in zip(*(texts[column] for column in widths), strict=True):
-        out.file.writelines(f"{line}\n" for line in _lines(cells, widths))
-    out.file.write("\n")
-
-
-def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
-    """Choose columns and their widths: no header is folded, no number cut."""
-    widths = {column: max(cell_len(text) for text in [column.head, *texts[column]]) for column in texts}
-    while any(column.spare for column in widths):
-        least = (min(width, TEXT_WIDTH) if column.folds else width for column, width in widths.items())
-        if sum(least) + GAP * (len(widths) - 1) <= room:
-            break
-        del widths[max(widths, key=lambda column: column.spare)]
-    while sum(widths.values()) + GAP * (len(widths) - 1) > room:
-        slack = {column: width - len(column.head) for column, width in widths.items() if column.folds}
-        if not any(slack.values()):
-            break
-        widths[max(slack, key=lambda column: slack[column])] -= 1
-    return widths
-
-
-def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:
-    """Lay out one row, of several lines where text is folded."""
-    folded = [
-        [cell] if cell_len(cell) <= width else chop_cells(cell, width)
-        for cell, width in zip(cells, widths.values(), strict=True)
-    ]
-    for parts in zip_longest(*folded, fillvalue=""):
-        padded = (
-            " " * (width - cell_len(part)) + part if column.number else set_cell_size(part, width)
-            for part, (column, width) in zip(parts, widths.items(), strict=True)
-        )
-        # No blanks at line ends: they get in the way where the text is pasted.
-        yield (" " * GAP).join(padded).rstrip()
-
-
-def clean(text: str) -> str:
-    """Take out what could steer a terminal: text may come from packets, or from file names."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def print_report(out: Console, report: Row) -> None:
@@ -128,7 +40,27 @@ def _print_head(out: Console, report: Row) -> None:
             f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts"
         )
     )
+    _print_self_check(out, report["self_check"])
     out.print()
+
+
+def _print_self_check(out: Console, check: Row) -> None:
+    """Say how far inference can be trusted here; nothing where no handshake was seen."""
+    if not check["flows"]:
+        return
+    of_flows = f"{check['inferred']:,} of {check['flows']:,} flows"
+    text = f"Without their handshakes, {of_flows} would have been inferred"
+    if check["inferred"]:
+        text += (
+            f" ({_percent(check['inferred'], check['flows'])}), "
+            f"{_percent(check['inferred_right'], check['inferred'])} of these rightly"
+        )
+    out.print(Text(text))
+
+
+def _percent(part: int, whole: int) -> str:
+    """Write a share; only all is rounded up to 100 %."""
+    return "100 %" if part == whole else f"{min(100 * part / whole, 99.9):.1f} %"
 
 
 def _print_accounting(out: Console, report: Row) -> None:
@@ -136,6 +68,16 @@ def _print_accounting(out: Console, report: Row) -> None:
     parts = [f"{counts['in_flows']:,} in flows"]
     parts += [f"{counts[reason]:,} {words}" for reason, words in REASONS.items() if counts.get(reason)]
     out.print(Text(f"Packets: {counts['packets']:,} = " + " + ".join(parts)))
+    if report["duplicates"] and not counts["duplicate"]:
+        out.print(Text(f"{report['duplicates']:,} of them are copies of another (--dedup leaves them out)"))
+    bad = report["bad_checksums"]
+    if bad is not None:
+        out.print(
+            Text(
+                f"Wrong checksums: {bad['ipv4_header']:,} of IPv4 headers, {bad['transport']:,} of TCP and "
+                "UDP (normal where the capturing machine sends)"
+            )
+        )
 
 
 def _number(name: str, head: str, spare: int = 0) -> Column:

@@ -1,120 +1,229 @@
-"""The port rules: what may run behind a server's port. Format and ranking: rules/README.md."""
+"""The rules: what may run behind a server's port, ranked. Format and ranking: rules/README.md."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
-from functools import cache
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache, cached_property
+from ipaddress import IPv4Address, IPv6Address
+from itertools import chain
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from classifier.errors import RulesError
+from classifier.services import registry
+from classifier.services.files import FOLDER, Problem, parse_toml, read_toml, told, user_file
+from classifier.services.service import (
+    PORTS,
+    TRANSPORTS,
+    UDP_LITE,
+    Service,
+    Span,
+    check_remove,
+    check_service,
+    parse_ports,
+    service_of,
+    spans_of,
+)
 
-FOLDER = Path(__file__).parent.parent / "rules"
-#: IP protocol numbers of the transports that rules may name.
-TRANSPORTS = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132}
-#: UDP-Lite has no rules of its own: RFC 3828 §6 gives it UDP's ports.
-UDP_LITE = 136
-_STATUSES = ("official", "unofficial", "conflict", "historic")
-PORTS = 1 << 16
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from classifier.services.lookup import Lookup
+
+__all__ = ["FOLDER", "PORTS", "TRANSPORTS", "Rules", "check_user_file", "read_toml"]
+
+Key = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One entry of a rule file."""
+class Rules:
+    """Services by transport and server port: the program's own, and the user's, which win.
 
-    name: str
-    status: str
-    #: Best first: 0 usual though unofficial, 1 official, 2 unofficial, 3 conflict, 4 historic.
-    rank: int
-    category: str
-    description: str
-    source: str
+    `Rules.load()` is what the commands use. `at()` asks for one port; `places()`, `standing()` and
+    `candidates` are for whole columns.
+    """
 
-    @property
-    def registered(self) -> bool:
-        """Whether IANA lists this name for the port."""
-        return self.status == "official"
-
-
-class PortRules:
-    """Services by transport and server port."""
-
-    def __init__(self, services: list[tuple[Service, list[tuple[int, int, int]]]]) -> None:
-        """Take services with their (IP protocol, first port, last port)."""
-        by_port: dict[tuple[int, int], list[Service]] = {}
-        for service, ranges in services:
-            for proto, first, last in ranges:
+    def __init__(self, services: Iterable[Service], reserved: Iterable[Key] = ()) -> None:
+        """Take services, of equal rank the likelier first, and the (IP protocol, port) that are reserved."""
+        self.services = tuple(services)
+        self.reserved = frozenset(reserved)
+        #: Users' services that hold at some addresses only: their ports may be anybody else's elsewhere.
+        self.bound = tuple(service for service in self.services if service.networks)
+        by_port: dict[Key, list[Service]] = {}
+        for service in self.services:
+            for proto, first, last in () if service.networks else service.spans:
                 for port in range(first, last + 1):
                     by_port.setdefault((proto, port), []).append(service)
-        #: The candidates of each distinct port, likeliest first; the first entry stands for "none".
-        self.candidates: list[tuple[Service, ...]] = [()]
-        self._place = {proto: np.zeros(PORTS, dtype=np.int32) for proto in TRANSPORTS.values()}
-        self._place[UDP_LITE] = self._place[TRANSPORTS["udp"]]
-        for (proto, port), found in by_port.items():
-            self._place[proto][port] = len(self.candidates)
-            self.candidates.append(tuple(sorted(found, key=lambda service: service.rank)))
+        #: The candidates of each (IP protocol, port), likeliest first, without those in `bound`.
+        self.by_port = {
+            key: tuple(sorted(found, key=lambda service: service.order) if len(found) > 1 else found)
+            for key, found in by_port.items()
+        }
 
-    def places(self, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]) -> npt.NDArray[np.int32]:
-        """Return the index in `candidates` for each of n transports and ports."""
-        place = np.zeros(len(port), dtype=np.int32)
-        for number, table in self._place.items():
-            chosen = proto == number
-            place[chosen] = table[port[chosen]]
-        return place
+    @classmethod
+    def load(cls, user: str | os.PathLike[str] | None = None) -> Rules:
+        """Load the program's rules and the user's.
+
+        The user's are in the file given, else in the one that the environment variable
+        CLASSIFIER_RULES names (none, if that is empty), else in the usual place of the platform.
+        RulesError names file, line, rule and reason.
+        """
+        own = own_rules()
+        path = user_file(user)
+        return own if path is None else own.with_user(path)
+
+    def with_user(self, path: Path) -> Rules:
+        """Return these rules with those of a user's file before them."""
+        text = _user_text(path)
+        document = parse_toml(path, text)
+        if problems := list(_user_problems(document)):
+            more = f" (and {len(problems) - 1} more: classifier rules check)" if len(problems) > 1 else ""
+            raise RulesError(told(path, text, problems[0]) + more)
+        added = [service_of(entry, users=True) for entry in document.get("service", ())]
+        taken = {
+            (key, name)
+            for entry in document.get("remove", ())
+            for key in _keys(parse_ports(text) for text in entry["ports"])
+            for name in ([entry["name"]] if "name" in entry else self._names_at(key))
+        }
+        # What the user says of a service replaces what the program says of it at that port.
+        taken |= {
+            (key, name)
+            for service in added
+            if not service.networks
+            for key in _keys(service.spans)
+            for name in service.names
+        }
+        return Rules([*added, *_without(self.services, taken)], self.reserved)
+
+    def _names_at(self, key: Key) -> list[str]:
+        return [service.name for service in self.by_port.get(key, ())]
+
+    def at(
+        self, proto: int, port: int, address: IPv4Address | IPv6Address | None = None
+    ) -> tuple[Service, ...]:
+        """Return what may run at a server's port, likeliest first; `proto` is the IP protocol's number."""
+        proto = TRANSPORTS["udp"] if proto == UDP_LITE else proto
+        here = [
+            (network.prefixlen, service)
+            for service in self.bound
+            if any(proto == span.proto and span.first <= port <= span.last for span in service.spans)
+            for network in service.networks
+            if address is not None and address in network
+        ]
+        narrowest_first = [service for _, service in sorted(here, key=lambda found: -found[0])]
+        return tuple(dict.fromkeys([*narrowest_first, *self.by_port.get((proto, port), ())]))
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        from classifier.services.lookup import Lookup  # needs numpy, which the port list does without
+
+        return Lookup(self)
+
+    @property
+    def candidates(self) -> list[tuple[Service, ...]]:
+        """The distinct lists of candidates that `places` refers to, likeliest first; place 0 is "none"."""
+        return self._lookup.candidates
+
+    def places(
+        self,
+        proto: npt.NDArray[np.uint8],
+        port: npt.NDArray[np.uint16],
+        address: pa.Array | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """Return for n transports and ports (and addresses of 16 bytes) the index in `candidates`."""
+        return self._lookup.places(proto, port, address)
+
+    def standing(self, places: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+        """Return a `Standing` for each of n places: how much it means that a rule names them."""
+        return self._lookup.standing[places]
+
+
+def check_user_file(path: Path) -> tuple[list[Service], list[str]]:
+    """Return a user's services, or all that is wrong with the file: each time file, line, rule, reason."""
+    text = _user_text(path)
+    document = parse_toml(path, text)
+    problems = [told(path, text, problem) for problem in _user_problems(document)]
+    if problems:
+        return [], problems
+    return [service_of(entry, users=True) for entry in document.get("service", ())], []
 
 
 @cache
-def load() -> PortRules:
+def own_rules() -> Rules:
     """Load the rules that come with the program."""
     path = FOLDER / "services.toml"
-    entries = read_toml(path).get("service", [])
-    return PortRules([(_service(path, entry), _ranges(path, entry)) for entry in entries])
+    document = read_toml(path)
+    for problem in _tables(document, ("service",), users=False):
+        raise RulesError(told(path, path.read_bytes(), problem))
+    services = [service_of(entry, users=False) for entry in document.get("service", ())]
+    rows = list(registry.read(FOLDER / registry.FILE))
+    reserved = (key for row in rows if not row.name for key in _keys(row.spans))
+    return Rules([*services, *_only_registered(services, rows)], reserved)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a rule file; RulesError names the place of a syntax error."""
+def _only_registered(services: list[Service], rows: list[registry.Row]) -> Iterator[Service]:
+    """Yield what IANA lists beyond the hand-made entries.
+
+    A service that a hand-made entry knows at another transport of the same port keeps what is told there.
+    """
+    by_hand: dict[int, list[Service]] = {}
+    for service in services:
+        for port in {port for _, port in _keys(service.spans) if service.status == "official"}:
+            by_hand.setdefault(port, []).append(service)
+    known = {(key, service.name) for service in services for key in _keys(service.spans)}
+    for row in rows:
+        same = [other for port in row.ports for other in by_hand.get(port, ()) if row.name in other.names]
+        if row.name and not same:
+            yield Service(row.name, row.spans, "official", met=False, source="IANA")
+        for service in same:
+            left = [key for key in _keys(row.spans) if (key, service.name) not in known]
+            known.update((key, service.name) for key in left)
+            if left:
+                yield replace(service, spans=spans_of(left), met=False)
+
+
+def _user_text(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return path.read_bytes()
     except OSError as error:
-        raise RulesError(
-            f"{path}: {error.strerror}; the rules belong to the package: install it again"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise RulesError(f"{path}: {error}") from error
+        raise RulesError(f"{path}: {error.strerror}; give another file with --rules") from error
 
 
-def _service(path: Path, entry: dict[str, Any]) -> Service:
-    where = f"{path}: service {entry.get('name', '?')}"
-    missing = [key for key in ("name", "status", "category", "description", "source") if key not in entry]
-    if missing:
-        raise RulesError(f"{where}: {missing[0]} is missing")
-    if entry["status"] not in _STATUSES:
-        raise RulesError(f"{where}: status {entry['status']!r} is none of {', '.join(_STATUSES)}")
-    return Service(
-        name=entry["name"],
-        status=entry["status"],
-        rank=0 if entry.get("rank") == "usual" else 1 + _STATUSES.index(entry["status"]),
-        category=entry["category"],
-        description=entry["description"],
-        source=entry["source"],
-    )
+def _user_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    return _tables(document, ("service", "remove"), users=True)
 
 
-def _ranges(path: Path, entry: dict[str, Any]) -> list[tuple[int, int, int]]:
-    ranges = []
-    for text in entry.get("ports", []):
-        try:
-            ports, transport = str(text).split("/")
-            first, _, last = ports.partition("-")
-            bounds = int(first), int(last or first)
-            if not 0 <= bounds[0] <= bounds[1] < PORTS:
-                raise ValueError("ports are 0 to 65535")
-            ranges.append((TRANSPORTS[transport], *bounds))
-        except (ValueError, KeyError) as error:
-            raise RulesError(f"{path}: service {entry['name']}: port {text!r}: {error}") from error
-    return ranges
+def _tables(document: dict[str, Any], known: tuple[str, ...], users: bool) -> Iterator[Problem]:
+    """Yield what is wrong with a rule file's tables."""
+    for table, entries in document.items():
+        if table not in known:
+            tables = " and ".join(f"[[{name}]]" for name in known)
+            yield Problem(table, 0, None, table, f"unknown; a rule file has {tables}")
+        elif not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            yield Problem(table, 0, None, table, f"write [[{table}]], with two brackets")
+        else:
+            for index, entry in enumerate(entries):
+                yield from (
+                    check_remove(index, entry) if table == "remove" else check_service(index, entry, users)
+                )
+
+
+def _keys(spans: Iterable[Span]) -> Iterator[Key]:
+    return chain.from_iterable(span.keys for span in spans)
+
+
+def _without(services: Iterable[Service], taken: set[tuple[Key, str]]) -> Iterator[Service]:
+    """Yield services without the ports at which they were taken away by name or alias."""
+    names_taken = {name for _, name in taken}
+    for service in services:
+        if service.names.isdisjoint(names_taken):
+            yield service
+            continue
+        names = service.names & names_taken
+        left = [key for key in _keys(service.spans) if not any((key, name) in taken for name in names)]
+        if left:
+            yield replace(service, spans=spans_of(left))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Judging(Protocol):
+    """What judges metered flows."""
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the flows batch by batch, with all verdicts."""
+
+    def explain(self, flow: str) -> dict[str, Any]:
+        """Say of one flow why its server is the server."""
+
+
 class Traffic:
     """The flows of one or more captures, judged.
 
@@ -24,10 +34,10 @@ class Traffic:
     and `to_arrow()` give the flows as Arrow. `accounting` says where every packet went.
     """
 
-    def __init__(self, metered: Metered, judge: Callable[[Metered], Iterator[pa.RecordBatch]]) -> None:
-        """Take the metered facts and the function that judges them."""
+    def __init__(self, metered: Metered, judge: Judging) -> None:
+        """Take the metered facts and what judges them."""
         self.metered = metered
-        self._judge = judge
+        self.judge = judge
 
     @property
     def problems(self) -> list[CaptureError]:
@@ -49,7 +59,7 @@ class Traffic:
 
         The flows are judged on the way.
         """
-        for judged in self._judge(self.metered):
+        for judged in self.judge():
             yield present(judged.sort_by("first_seen_ns"), self.metered.captures)
 
     def to_arrow(self) -> pa.Table:
@@ -61,7 +71,7 @@ class Traffic:
     def totals(self) -> Totals:
         """Sums over the flows, by service and by server."""
         totals = Totals()
-        for judged in self._judge(self.metered):
+        for judged in self.judge():
             totals.add(judged)
         return totals
 
@@ -79,6 +89,15 @@ class Traffic:
     def servers(self) -> pd.DataFrame:
         """One row per server (address, port, transport), most bytes first."""
         return _frame(self.totals.servers())
+
+    def explain(self, flow: str) -> dict[str, Any]:
+        """Say why one flow's server is the server, as plain data.
+
+        `flow` is a `flow_id`, or two ends: `10.0.0.1:1494-10.0.0.2:1080`; of several flows between them
+        the earliest, `others` lists the rest. `evidence` has the log-odds of each kind, strongest first,
+        `ladder` the first packets (None for inputs that can't be read twice). FlowError: no such flow.
+        """
+        return self.judge.explain(flow)
 
     @property
     def status(self) -> ExitStatus:

@@ -26,6 +26,10 @@ class Counted(Protocol):
     @property
     def evicted(self) -> int: ...  # noqa: D102
     @property
+    def duplicates(self) -> int: ...  # noqa: D102
+    @property
+    def bad_checksums(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
     def span_ns(self) -> tuple[int, int] | None: ...  # noqa: D102
     @property
     def unmetered(self) -> Mapping[str, int]: ...  # noqa: D102
@@ -54,6 +58,10 @@ class Metered:
     evicted: int = 0
     begin_ns: int = 0
     end_ns: int = 0
+    #: Packets that are copies of another, in flows or left out of them.
+    duplicates: int = 0
+    #: Packets in flows with a wrong checksum, by header; None where they weren't verified.
+    bad_checksums: dict[str, int] | None = None
     interrupted: bool = False
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
@@ -79,6 +87,10 @@ class Metered:
         self.wire_bytes += reader.wire_bytes
         self.dropped += reader.dropped
         self.evicted += reader.evicted
+        self.duplicates += reader.duplicates
+        if self.bad_checksums is not None:
+            for header, packets in zip(self.bad_checksums, reader.bad_checksums, strict=True):
+                self.bad_checksums[header] += packets
         for reason, packets in reader.unmetered.items():
             self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
         for link_type, packets in reader.unread_link_types.items():

@@ -10,8 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier import roles
 from classifier.flows import addresses
 from classifier.flows.table import PROTOCOLS
+from classifier.roles.late import LATE, Late
 from classifier.traffic.grouping import Grouping, Mask
 
 ATTEMPTS = ("refused", "unanswered", "unsolicited")
@@ -73,9 +75,13 @@ class Totals:
         """Start at nothing."""
         self._pieces: list[pa.Table] = []
         self._rows = 0
+        #: What evidence would have said of the flows whose server is proven.
+        self.self_check = roles.self_check()
 
     def add(self, judged: pa.RecordBatch) -> None:
         """Add a batch of judged flows."""
+        late = [judged[f"late_{name}"].to_numpy(zero_copy_only=False) for name in LATE]
+        self.self_check.add(Late(*late))
         flows = _measured(judged)
         self._pieces.append(_added(flows, Grouping(flows, _KEYS), _KEYS))
         self._rows += self._pieces[-1].num_rows

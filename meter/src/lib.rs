@@ -2,7 +2,7 @@
 //!
 //! It never decides who is the server, knows no service and no connection state.
 //! `capture` turns bytes into frames, `wire` frames into packets, `flow` packets into rows,
-//! `table` rows into Arrow. Only `python` knows Python.
+//! `table` rows into Arrow; `packets` shows one flow's packets as they are. Only `python` knows Python.
 
 #[forbid(unsafe_code)]
 pub mod capture;
@@ -10,6 +10,8 @@ pub mod capture;
 pub mod flow;
 #[forbid(unsafe_code)]
 pub mod live;
+#[forbid(unsafe_code)]
+pub mod packets;
 #[cfg(feature = "python")]
 mod python;
 #[forbid(unsafe_code)]

@@ -18,7 +18,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Meter, Options};
+use crate::flow::{self, BadChecksums, Idle, Meter, Options};
+use crate::packets::Wanted;
 use crate::table::{self, Rows};
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
@@ -212,6 +213,17 @@ impl Reader {
     }
 
     #[getter]
+    fn duplicates(&self) -> u64 {
+        self.state().meter.duplicates()
+    }
+
+    #[getter]
+    fn bad_checksums(&self) -> (u64, u64) {
+        let BadChecksums { ipv4_header, transport } = self.state().meter.bad_checksums();
+        (ipv4_header, transport)
+    }
+
+    #[getter]
     fn wire_bytes(&self) -> u64 {
         self.state().meter.wire_bytes()
     }
@@ -257,8 +269,9 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
     (kind, error.offset, error.message.clone())
 }
 
+#[allow(clippy::too_many_arguments)] // named ones, in Python
 #[pyfunction]
-#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate))]
+#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
 fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
@@ -266,6 +279,8 @@ fn read(
     udp_idle_ns: u64,
     most_flows: usize,
     decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
 ) -> PyResult<Reader> {
     let raised = Raised::default();
     let path = source.cast::<PyString>().ok();
@@ -288,9 +303,33 @@ fn read(
         idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns },
         most_flows,
         decapsulate,
+        dedup,
+        verify_checksums,
     });
     let state = State { capture, meter, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })
+}
+
+#[pyfunction]
+#[pyo3(signature = (source, flow, *, first_ns, last_ns, most, decapsulate))]
+fn packets(
+    py: Python<'_>,
+    source: &str,
+    flow: &Bound<'_, PyAny>,
+    first_ns: i64,
+    last_ns: i64,
+    most: usize,
+    decapsulate: bool,
+) -> PyResult<Batch> {
+    let keys = table::keys_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
+    let &[key] = keys.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
+    let wanted = Wanted { key, first_ns, last_ns, most, decapsulate };
+    let file = File::open(source)?;
+    py.detach(|| {
+        let mut capture =
+            Capture::open(Box::new(file)).map_err(|error| MeterError::new_err(described(&error)))?;
+        crate::packets::packets(&mut capture, &wanted).map(Batch).map_err(|error| arrow_error(&error))
+    })
 }
 
 #[pyfunction]
@@ -329,5 +368,5 @@ mod _meter {
     #[pymodule_export]
     use super::live::live_stream;
     #[pymodule_export]
-    use super::{Batch, MeterError, Reader, community_ids, read, stitch};
+    use super::{Batch, MeterError, Reader, community_ids, packets, read, stitch};
 }

@@ -155,6 +155,8 @@ columns! {
     payload_bytes_ab: u64, Sum;
     /// Bytes behind the transport header from b to a
     payload_bytes_ba: u64, Sum;
+    /// Packets that are copies of another, as a mirror port makes them
+    duplicates: u64, Sum;
     /// Acknowledgement number of a's first segment with ACK and neither SYN nor RST
     first_ack_a: Option<u32>, First;
     /// Acknowledgement number of b's first segment with ACK and neither SYN nor RST
@@ -188,6 +190,7 @@ impl Row {
             bytes_ba: 0,
             payload_bytes_ab: 0,
             payload_bytes_ba: 0,
+            duplicates: 0,
             first_ack_a: None,
             first_ack_b: None,
             events: Events::default(),

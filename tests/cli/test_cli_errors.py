@@ -103,7 +103,7 @@ def test_an_empty_pipe() -> None:
 def test_random_bytes(tmp_path: Path) -> None:
     (tmp_path / "noise.pcap").write_bytes(b"\x98" + random.Random(1).randbytes(5000))
     line = refused(run("noise.pcap", cwd=tmp_path), ExitStatus.NOT_A_CAPTURE)
-    assert re.match(r"noise\.pcap: not a capture \(starts 98( \w\w){3}, .*\); .*editcap", line)
+    assert re.match(r"noise\.pcap: not a capture \(starts 98( \w\w){3}, .*\); .*--via tshark", line)
 
 
 def test_a_text_file(tmp_path: Path) -> None:
@@ -237,12 +237,16 @@ def with_link_type(number: int) -> bytes:
     return capture[:20] + struct.pack("<I", number) + capture[24:]
 
 
-def test_an_unknown_link_type_says_which(tmp_path: Path) -> None:
-    (tmp_path / "usb.pcap").write_bytes(with_link_type(189))
-    result = run("usb.pcap", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(189, "189 (USB) has no IP"), (147, "147 isn't read here, but perhaps by scapy: --via")],
+)
+def test_an_unknown_link_type_says_which(number: int, told: str, tmp_path: Path) -> None:
+    (tmp_path / "unread.pcap").write_bytes(with_link_type(number))
+    result = run("unread.pcap", cwd=tmp_path)
     line = said(result, ExitStatus.NOTHING_DECODED)
     assert "no TCP or UDP in 180 packets" in line
-    assert "link type 189 (USB) isn't read: convert it" in line
+    assert f"; link type {told}" in line
     assert "Packets: 180 = 0 in flows + 180 of a link type that isn't read" in result.text
 
 

@@ -14,6 +14,7 @@ from classifier.cli import app
 from classifier.errors import ExitStatus
 
 COMMANDS = sorted(app.commands)
+WITH_HELP = [(), *((command,) for command in COMMANDS), ("rules", "check"), ("rules", "schema")]
 
 
 def help_of(*command: str) -> str:
@@ -34,15 +35,16 @@ def test_the_help_names_all_commands() -> None:
         assert not line[1].endswith("...")
 
 
-@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize("command", WITH_HELP, ids=" ".join)
 def test_every_help_has_examples(command: tuple[str, ...]) -> None:
     shown = examples(help_of(*command))
     assert len(shown) >= 2
     assert all("classifier" in line or "flows.parquet" in line for line in shown)
 
 
-@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize("command", WITH_HELP, ids=" ".join)
 def test_examples_of_the_help_work(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[[service]]\nname = "ours"\nports = ["1/tcp"]\n', encoding="utf-8")
     for line in examples(help_of(*command)):
         words = re.split(r" {3,}| [|>] ", line)[0] if line.startswith("classifier") else ""
         args = [re.sub(r".*\.pcap(ng|\.gz)?$", str(OFFICE), word) for word in shlex.split(words)[1:]]

@@ -30,9 +30,11 @@ SUMMARY = {
         "wire_bytes",
         "dropped",
         "evicted",
+        "duplicates",
+        "bad_checksums",
         "problems",
     ),
-    *("flows", "services", "servers", "clients", "attempts", "accounting"),
+    *("flows", "self_check", "services", "servers", "clients", "attempts", "accounting"),
 }
 LISTS = [field.name for field in SCHEMA if pa.types.is_list(field.type)]
 

@@ -14,7 +14,7 @@ from launching import HANDSHAKES, OFFICE, SAMPLES, Result, fifo, on_terminal, ru
 from rich.console import Console
 
 from classifier.errors import ExitStatus
-from classifier.reports import terminal
+from classifier.reports import tables, terminal
 
 STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 TABLES = {"servers": terminal.SERVERS, "flows": terminal.FLOWS}
@@ -64,14 +64,14 @@ def test_the_report_at_80_columns_tells_how_servers_are_known() -> None:
 
 def test_names_are_folded_before_anything_is_lost() -> None:
     columns = [
-        terminal.Column("Name", lambda row: row["name"], folds=True),
-        terminal.Column("Bytes", lambda row: f"{row['bytes']:,}", number=True),
-        terminal.Column("Remark", lambda row: "a remark to leave out", folds=True, spare=1),
+        tables.Column("Name", lambda row: row["name"], folds=True),
+        tables.Column("Bytes", lambda row: f"{row['bytes']:,}", number=True),
+        tables.Column("Remark", lambda row: "a remark to leave out", folds=True, spare=1),
     ]
     name = "the-name-of-a-service-that-is-long"
     rows = [{"name": name, "bytes": 12_345_678_901_234}, {"name": "short", "bytes": 1}]
     out = Console(width=30, file=io.StringIO())
-    terminal.show(out, "Title", columns, rows)
+    tables.show(out, "Title", columns, rows)
     shown = out.file.getvalue().splitlines()
     assert shown[:2] == ["Title", "Name" + " " * 21 + "Bytes"]
     assert shown[2].endswith("  12,345,678,901,234") and shown[-2] == "short" + " " * 24 + "1"

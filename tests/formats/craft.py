@@ -168,6 +168,20 @@ def over_udp(port: int, header: Packet | bytes = b"", source: int = 50000) -> Wr
     return wrap
 
 
+def erf(kind: int, head: bytes) -> Wrap:
+    """Endace's record of this kind: its header, the link's header up to the EtherType, the packet."""
+
+    def wrap(packet: Packet) -> bytes:
+        body = head + struct.pack("!H", ethertype(packet)) + bytes(packet)
+        return (
+            struct.pack("<QBB", START_S << 32, kind, 4)
+            + struct.pack("!HHH", 16 + len(body), 0, len(body))
+            + body
+        )
+
+    return wrap
+
+
 def nflog(order: str) -> Wrap:
     """Linux's netfilter log in a byte order. scapy has no layer for it."""
 
@@ -321,6 +335,21 @@ FORMATS: dict[str, Format] = {
     "frame-relay-cisco": Format(107, typed(b"\x18\x41"), tshark=("-o", "fr.encap:Cisco HDLC")),
     "nflog-little": Format(239, nflog("<")),
     "nflog-big": Format(239, nflog(">"), byte_order=">"),
+    "erf-ethernet": Format(197, erf(2, b"\0\0" + bytes(ETHER)[:12])),
+    "erf-extended": Format(197, erf(0x82, b"\3" + bytes(9) + bytes(ETHER)[:12])),
+    "erf-hdlc": Format(197, erf(1, b"\x0f\0")),
+    "fddi": Format(10, snap(Raw(b"\x50" + bytes(12)))),
+    "token-ring": Format(6, snap(Raw(b"\x10\x40" + bytes(12)))),
+    "token-ring-routed": Format(
+        6, snap(Raw(b"\x10\x40" + bytes(6) + b"\x80" + bytes(5) + b"\x06\x30\0\x10\0\x20"))
+    ),
+    "ipnet": Format(
+        226,
+        lambda packet: (
+            struct.pack("!BBHI4I", 1, 2 if packet.version == 4 else 26, 0, len(packet), 1, 0, 0, 0)
+            + bytes(packet)
+        ),
+    ),
     "wifi": Format(105, snap(PLAIN)),
     "wifi-qos": Format(105, snap(QOS)),
     "wifi-4-addresses": Format(105, snap(FOUR)),

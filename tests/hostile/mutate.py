@@ -267,6 +267,8 @@ def meter(data: bytes, rng: random.Random, outcome: Outcome) -> None:
             udp_idle_ns=rng.choice([0, 10**9, 120 * 10**9]),
             most_flows=rng.choice([1, 10, 250_000]),
             decapsulate=rng.random() < 0.7,
+            dedup=rng.random() < 0.3,
+            verify_checksums=rng.random() < 0.3,
         )
     except _meter.MeterError as error:
         kind, offset, message = error.args

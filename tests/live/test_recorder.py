@@ -19,8 +19,10 @@ import classifier
 from classifier.errors import CaptureError
 from classifier.live import Watch
 from classifier.live.recorder import Recorder
+from classifier.services.rules import Rules
 
 IDLE = {"tcp_idle_s": 0.5, "udp_idle_s": 0.5}
+RULES = Rules.load(None)
 IDLE_NS = {"tcp_idle_ns": 500_000_000, "udp_idle_ns": 500_000_000}
 
 
@@ -35,7 +37,7 @@ def offline() -> list[str]:
 
 
 def test_files_turn_over_and_together_have_all_flows(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "flows.parquet", IDLE_NS, rotate_bytes=1)
+    recorder = Recorder(tmp_path / "flows.parquet", IDLE_NS, RULES, rotate_bytes=1)
     watch, windows = windows_of(OFFICE.read_bytes(), pieces=6, **IDLE)
     for window in windows:
         recorder.take(window)
@@ -52,7 +54,7 @@ def test_files_turn_over_and_together_have_all_flows(tmp_path: Path) -> None:
 
 
 def test_the_name_has_the_time_of_the_packets(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "flows.parquet", IDLE_NS)
+    recorder = Recorder(tmp_path / "flows.parquet", IDLE_NS, RULES)
     _, windows = windows_of(OFFICE.read_bytes(), pieces=1, **IDLE)
     for window in windows:
         recorder.take(window)
@@ -77,7 +79,7 @@ def test_killed_it_loses_the_window_under_way_at_the_most(tmp_path: Path) -> Non
     for file in (process.stdin, process.stdout, process.stderr):
         file.close()
     assert not list(tmp_path.glob("*.parquet"))
-    recorder = Recorder(Path(target), IDLE_NS)
+    recorder = Recorder(Path(target), IDLE_NS, RULES)
     assert "completed" in recorder.told()[0]
     assert [path.suffix for path in tmp_path.iterdir()] == [".parquet"]
     found = flows_in(tmp_path)
@@ -86,14 +88,14 @@ def test_killed_it_loses_the_window_under_way_at_the_most(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 5_000])
 def test_a_journal_may_end_anywhere(tmp_path: Path, cut: int) -> None:
-    recorder = Recorder(tmp_path / "flows.parquet", IDLE_NS)
+    recorder = Recorder(tmp_path / "flows.parquet", IDLE_NS, RULES)
     _, windows = windows_of(OFFICE.read_bytes(), **IDLE)
     for window in windows[:-1]:
         recorder.take(window)
     (journal,) = tmp_path.iterdir()
     data = journal.read_bytes()
     journal.write_bytes(data[: len(data) - cut])
-    Recorder(tmp_path / "flows.parquet", IDLE_NS)
+    Recorder(tmp_path / "flows.parquet", IDLE_NS, RULES)
     assert not list(tmp_path.glob("*.journal"))
     assert set(flows_in(tmp_path)) <= set(offline())
     assert flows_in(tmp_path) if cut <= 100 else True
@@ -101,7 +103,7 @@ def test_a_journal_may_end_anywhere(tmp_path: Path, cut: int) -> None:
 
 def test_an_empty_journal_goes(tmp_path: Path) -> None:
     (tmp_path / "flows-20260101T000000Z.journal").touch()
-    assert Recorder(tmp_path / "flows.parquet", IDLE_NS).told() == []
+    assert Recorder(tmp_path / "flows.parquet", IDLE_NS, RULES).told() == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -116,7 +118,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_told_once_and_recording_goes_on_afterwards(small_disk: Path) -> None:
     filler = small_disk / "filler"
-    recorder = Recorder(small_disk / "flows.parquet", IDLE_NS)
+    recorder = Recorder(small_disk / "flows.parquet", IDLE_NS, RULES)
     filler.write_bytes(bytes(92_000))
     with pipe() as one, Watch(one.reading, window_s=0.01, **IDLE) as watch:
         data = OFFICE.read_bytes()
@@ -151,4 +153,4 @@ def test_the_live_view_goes_on_where_the_disk_is_full(small_disk: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="can't be written"):
-        Recorder(tmp_path / "nowhere" / "flows.parquet", IDLE_NS)
+        Recorder(tmp_path / "nowhere" / "flows.parquet", IDLE_NS, RULES)

@@ -20,7 +20,7 @@ if not shutil.which("cargo"):
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-RULES = {"services.toml", "client_ports.toml", "roles.toml"}
+RULES = {"services.toml", "registry.csv", "client_ports.toml", "roles.toml", "user_rules.schema.json"}
 # Compiled dependencies are kept. Not where the checkout's own build is: cargo would take one for the other.
 ENVIRONMENT = os.environ | {
     "CARGO_TARGET_DIR": str(ROOT / "meter/target/sdist"),

@@ -23,6 +23,7 @@ STAGES = [
 #: An import against the order, and why it may be.
 ALLOWED = {
     ("roles", "classifier.services.rules"): "port rules are data, and what a port is known for is evidence",
+    ("roles", "classifier.services.lookup"): "the same, for whole columns",
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.name[0] != "_")
 
@@ -94,9 +95,9 @@ def test_importing_the_package_is_light() -> None:
 
 def test_the_public_names_are_found() -> None:
     assert loaded("import classifier; classifier.read; classifier.Traffic", "pyarrow") == {"pyarrow"}
-    assert set(classifier.__all__) == {
-        *("CaptureError", "ClassifierError", "RulesError", "Traffic", "read", "sniff")
-    }
+    names = {"CaptureError", "ClassifierError", "Rules", "RulesError", "Traffic", "read", "sniff"}
+    assert set(classifier.__all__) == names
+    assert all(getattr(classifier, name) for name in names)
     with pytest.raises(AttributeError, match="tcpdump"):
         classifier.tcpdump  # noqa: B018
 

@@ -1,34 +1,26 @@
-"""Loading rules: what a mistake in a rule file is answered with, and what the program's own rules promise."""
+"""Loading rules: what a mistake in a rule file is answered with, and how the user's rules come in."""
 
 from __future__ import annotations
 
-import tomllib
-from collections import Counter
+import ipaddress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from classifier import RulesError
+from classifier import Rules, RulesError
 from classifier.errors import ExitStatus
-from classifier.services import rules
+from classifier.services import files, rules
 
+TCP, UDP = 6, 17
 ENTRY = {
     "name": '"mine"',
     "ports": '["7000/tcp"]',
-    "status": '"official"',
+    "status": '"unofficial"',
     "category": '"other"',
+    "encrypted": '"no"',
     "description": '"what I run"',
     "source": '"practice"',
 }
-
-
-def load(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> rules.PortRules:
-    """Load a file of rules in place of the program's own."""
-    if text is not None:
-        (folder / "services.toml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(rules, "FOLDER", folder)
-    return rules.load.__wrapped__()
 
 
 def entry(**changed: str | None) -> str:
@@ -36,102 +28,227 @@ def entry(**changed: str | None) -> str:
     return "[[service]]\n" + "".join(f"{key} = {value}\n" for key, value in told.items())
 
 
-def test_good_rules_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = load(tmp_path, monkeypatch, entry(ports='["7000-7001/tcp", "7000/udp"]'))
-    assert sum(len(found) for found in loaded.candidates) == 3
-    assert {service.name for found in loaded.candidates for service in found} == {"mine"}
+def names(found: Rules, port: int, proto: int = TCP, address: str | None = None) -> list[str]:
+    where = ipaddress.ip_address(address) if address else None
+    return [service.name for service in found.at(proto, port, where)]
 
 
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({"status": '"offical"'}, "offical"),
-        ({"status": None}, "status"),
-        ({"category": None}, "category"),
-        ({"source": None}, "source"),
-        ({"ports": '["7000"]'}, "7000"),
-        ({"ports": '["7000/tpc"]'}, "tpc"),
-        ({"ports": '["http/tcp"]'}, "http"),
-        ({"ports": '["7001-7000/tcp"]'}, "7001-7000"),
-        ({"ports": '["70000/tcp"]'}, "70000"),
-        ({"ports": '["-1/tcp"]'}, "-1"),
-        ({"ports": "[7000]"}, "7000"),
-    ],
-    ids=str,
-)
-def test_a_mistake_is_answered_with_file_service_and_reason(
-    changed: dict[str, str | None], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(RulesError) as raised:
-        load(tmp_path, monkeypatch, entry(name='"fine"') + entry(**changed))
-    told = str(raised.value)
-    assert str(tmp_path / "services.toml") in told
-    assert "mine" in told and "fine" not in told
-    assert reason in told
-    assert raised.value.status == ExitStatus.BAD_RULES
+class TestTheProgramsOwnFiles:
+    """services.toml and registry.csv."""
 
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        (tmp_path / "services.toml").write_text(entry(), encoding="utf-8")
+        (tmp_path / "registry.csv").write_text("ports,transports,name\n", encoding="utf-8")
+        monkeypatch.setattr(rules, "FOLDER", tmp_path)
+        return tmp_path
 
-def test_a_service_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RulesError, match="name"):
-        load(tmp_path, monkeypatch, entry(name=None))
+    @staticmethod
+    def load(folder: Path, services: str | None = None, registry: str | None = None) -> Rules:
+        if services is not None:
+            (folder / "services.toml").write_text(services, encoding="utf-8")
+        if registry is not None:
+            (folder / "registry.csv").write_text(f"ports,transports,name\n{registry}", encoding="utf-8")
+        return rules.own_rules.__wrapped__()
 
+    def test_good_rules_are_loaded(self, folder: Path) -> None:
+        loaded = self.load(folder, entry(ports='["7000-7001/tcp", "7000/udp"]'))
+        assert loaded.by_port.keys() == {(TCP, 7000), (TCP, 7001), (UDP, 7000)}
 
-def test_a_syntax_error_is_answered_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RulesError, match=r"services\.toml.*line 2"):
-        load(tmp_path, monkeypatch, "[[service]]\nname = mine\n")
-
-
-def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RulesError, match=r"services\.toml.*install it again"):
-        load(tmp_path, monkeypatch, None)
-
-
-class TestTheProgramsOwnRules:
-    """What rules/README.md promises of services.toml."""
-
-    ENTRIES: tuple[dict[str, Any], ...] = tuple(
-        tomllib.loads((rules.FOLDER / "services.toml").read_text(encoding="utf-8"))["service"]
+    @pytest.mark.parametrize(
+        ("changed", "line", "reason"),
+        [
+            ({"status": '"offical"'}, 14, "offical"),
+            ({"status": None}, 11, "status is missing"),
+            ({"category": None}, 11, "category is missing"),
+            ({"category": '"tool"'}, 15, "category 'tool' is none of: web"),
+            ({"source": None}, 11, "source is missing"),
+            ({"source": "7"}, 18, "text in quotes"),
+            ({"status": '"official"', "rank": '"usual"'}, 19, "rank goes with status unofficial"),
+            ({"status": '"official"', "ports": '["49152/tcp"]'}, 13, "nothing is official from port 49152"),
+            ({"encrypted": "true"}, 16, "encrypted True is none of: yes"),
+            ({"description": f'"{81 * "x"}"'}, 17, "81 characters"),
+            ({"carriers": '["tsl"]'}, 19, "'tsl' is none of: tls"),
+            ({"aliases": "[]"}, 19, "list with something in it"),
+            ({"alias": '["me"]'}, 19, "unknown key alias; did you mean aliases?"),
+            ({"addresses": '["10.1.2.3"]'}, 19, "addresses has no place here"),
+            ({"ports": '["7000"]'}, 13, "transport is missing"),
+            ({"ports": '["7000/tpc"]'}, 13, "'tpc' is none"),
+            ({"ports": '["http/tcp"]'}, 13, "http"),
+            ({"ports": '["7001-7000/tcp"]'}, 13, "backwards"),
+            ({"ports": '["70000/tcp"]'}, 13, "0 to 65535"),
+            ({"ports": '["-1/tcp"]'}, 13, "-1"),
+            ({"ports": "[7000]"}, 13, "7000"),
+            ({"ports": '"7000/tcp"'}, 13, "list"),
+        ],
+        ids=str,
     )
+    def test_a_mistake_is_answered_with_file_line_service_and_reason(
+        self, changed: dict[str, str | None], line: int, reason: str, folder: Path
+    ) -> None:
+        with pytest.raises(RulesError) as raised:
+            self.load(folder, "# [[service]]\n" + entry(name='"fine"') + "\n" + entry(**changed))
+        place, _, told = str(raised.value).partition(": service mine: ")
+        assert place == f"{folder / 'services.toml'}:{line}"
+        assert reason in told
+        assert raised.value.status == ExitStatus.BAD_RULES
 
-    def test_they_load(self) -> None:
-        named = {found["name"] for found in self.ENTRIES if found["ports"]}
-        assert {service.name for found in rules.load().candidates for service in found} == named
+    def test_a_service_without_a_name(self, folder: Path) -> None:
+        with pytest.raises(RulesError, match="name is missing"):
+            self.load(folder, entry(name=None))
 
-    def test_what_the_project_began_with(self) -> None:
-        """1080 is SOCKS, 1494 is Citrix ICA."""
-        names = {
-            text: found["name"]
-            for found in self.ENTRIES
-            for text in found["ports"]
-            if text in ("1080/tcp", "1494/tcp") and found["status"] == "official"
-        }
-        assert names == {"1080/tcp": "socks", "1494/tcp": "ica"}
+    def test_a_header_inside_a_text_is_no_header(self, folder: Path) -> None:
+        with pytest.raises(RulesError, match=r"services\.toml:18: service mine"):
+            text = entry(description='"""\\\n[[service]]\n"""', source="''''a \\'''") + entry(source="7")
+            self.load(folder, text)
 
-    def test_keys_and_values(self) -> None:
-        known = {
-            "name",
-            "aliases",
-            "ports",
-            "status",
-            "rank",
-            "category",
-            "encrypted",
-            "description",
-            "source",
-        }
-        for found in self.ENTRIES:
-            assert set(found) <= known, found
-            assert found.get("rank", "usual") == "usual", found
-            assert found["encrypted"] in ("yes", "no", "optional"), found
-            assert 0 < len(found["description"]) <= 80, found
+    def test_a_syntax_error_is_answered_with_its_line(self, folder: Path) -> None:
+        with pytest.raises(RulesError, match=r"services\.toml:2: not TOML"):
+            self.load(folder, "[[service]]\nname = mine\n")
 
-    def test_usual_goes_with_unofficial(self) -> None:
-        assert {found["status"] for found in self.ENTRIES if "rank" in found} == {"unofficial"}
+    def test_a_missing_file(self, folder: Path) -> None:
+        (folder / "services.toml").unlink()
+        with pytest.raises(RulesError, match=r"services\.toml.*install it again"):
+            self.load(folder)
 
-    def test_one_use_of_a_port_is_usual_at_most(self) -> None:
-        usual = Counter(text for found in self.ENTRIES if "rank" in found for text in found["ports"])
-        assert [text for text, count in usual.items() if count > 1] == []
+    @pytest.mark.parametrize("registry", ["80,tcp\n", "80,tpc,http\n", "http,tcp,http\n", "49152,tcp,http\n"])
+    def test_a_mistake_in_the_registry(self, registry: str, folder: Path) -> None:
+        with pytest.raises(RulesError, match=r"registry\.csv:3: "):
+            self.load(folder, registry="7,tcp udp,echo\n" + registry)
 
-    def test_a_service_stands_once_on_a_port(self) -> None:
-        uses = Counter((found["name"], text) for found in self.ENTRIES for text in found["ports"])
-        assert [use for use, count in uses.items() if count > 1] == []
+    def test_what_is_only_registered(self, folder: Path) -> None:
+        loaded = self.load(folder, registry="7000,tcp,other\n7001-7002,tcp udp,another\n7003,tcp,\n")
+        assert names(loaded, 7000) == ["other", "mine"]
+        assert names(loaded, 7002, UDP) == ["another"]
+        assert names(loaded, 7003) == [] and (TCP, 7003) in loaded.reserved
+        assert [service.met for service in loaded.at(TCP, 7000)] == [False, True]
+
+    def test_a_registered_transport_keeps_what_is_told_of_the_other(self, folder: Path) -> None:
+        ours = entry(status='"official"', aliases='["me"]')
+        loaded = self.load(folder, ours, registry="7000,tcp udp,me\n7000,tcp udp sctp,mine\n")
+        (tcp,), (udp,), (sctp,) = (loaded.at(proto, 7000) for proto in (TCP, UDP, 132))
+        assert {found.description for found in (tcp, udp, sctp)} == {"what I run"}
+        assert [found.met for found in (tcp, udp, sctp)] == [True, False, False]
+
+
+class TestUsersRules:
+    """What a user's file adds, overrides and removes."""
+
+    @staticmethod
+    def load(folder: Path, text: str) -> Rules:
+        path = folder / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        return Rules.load(path)
+
+    def test_a_name_for_a_port(self, tmp_path: Path) -> None:
+        own, mine = (
+            rules.own_rules(),
+            self.load(tmp_path, '[[service]]\nname = "wiki"\nports = ["8080/tcp"]\n'),
+        )
+        assert names(mine, 8080) == ["wiki", *names(own, 8080)]
+        assert names(mine, 8081) == names(own, 8081)
+        assert mine.at(TCP, 8080)[0].status == "user"
+
+    def test_a_range_in_the_dynamic_ports(self, tmp_path: Path) -> None:
+        mine = self.load(tmp_path, '[[service]]\nname = "farm"\nports = ["62000-62009/udp"]\n')
+        assert [names(mine, port, UDP) for port in (62000, 62009, 62010)] == [["farm"], ["farm"], []]
+
+    def test_a_name_at_an_address(self, tmp_path: Path) -> None:
+        text = '[[service]]\nname = "wiki"\nports = ["8080/tcp"]\naddresses = ["10.1.2.3", "fd00::/8"]\n'
+        mine = self.load(tmp_path, text)
+        assert names(mine, 8080, address="10.1.2.3")[0] == "wiki"
+        assert names(mine, 8080, address="fd12::1")[0] == "wiki"
+        assert names(mine, 8080, address="10.1.2.4") == names(rules.own_rules(), 8080)
+
+    def test_the_same_name_overrides(self, tmp_path: Path) -> None:
+        text = '[[service]]\nname = "redis"\nports = ["6379/tcp"]\ndescription = "ours"\nencrypted = "yes"\n'
+        (redis,) = self.load(tmp_path, text).at(TCP, 6379)
+        assert (redis.description, redis.encrypted, redis.status) == ("ours", "yes", "user")
+
+    def test_one_name_is_removed(self, tmp_path: Path) -> None:
+        own = names(rules.own_rules(), 8000)
+        mine = self.load(tmp_path, '[[remove]]\nname = "irdmi"\nports = ["8000/tcp"]\n')
+        assert "irdmi" in own and names(mine, 8000) == [name for name in own if name != "irdmi"]
+        assert "irdmi" in names(mine, 8000, UDP)
+
+    def test_all_names_of_ports_are_removed(self, tmp_path: Path) -> None:
+        mine = self.load(tmp_path, '[[remove]]\nports = ["6000-6010/tcp"]\n')
+        assert [names(mine, port) for port in (6000, 6010)] == [[], []]
+        assert names(mine, 6011) == ["x11"] == names(rules.own_rules(), 6000)
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ('[[service]]\nports = ["1/tcp"]\n', "1: service ?: name is missing"),
+            ('[[service]]\nname = "a"\n', "1: service a: ports is missing"),
+            (
+                '[[service]]\nname = "a"\nports = ["1/tcp"]\nstatus = "official"\n',
+                "4: service a: status has no place here: a user's rule always comes first and has none",
+            ),
+            (
+                '[[service]]\nname = "a|b"\nports = ["1/tcp"]\n',
+                "2: service a|b: name 'a|b': no comma, slash, | or control character",
+            ),
+            (
+                '[[service]]\nname = "a"\nports = ["1/tcp"]\naddresses = ["10.1.2.3/8"]\n',
+                "4: service a: '10.1.2.3/8': bits are set behind the prefix; write 10.0.0.0/8",
+            ),
+            (
+                '[[service]]\nname = "a"\nports = ["1/tcp"]\n\n  addresses = ["wiki"]\n',
+                "5: service a: 'wiki' is no address or network like",
+            ),
+            ('[[remove]]\nname = "a"\n', "1: remove a: ports is missing"),
+            ('[[remove]]\nport = ["1/tcp"]\n', "2: remove all: unknown key port; did you mean ports?"),
+            ("[[services]]\n", "1: services: unknown; a rule file has [[service]] and [[remove]]"),
+            ('[service]\nname = "a"\n', " service: write [[service]], with two brackets"),
+        ],
+    )
+    def test_a_mistake(self, text: str, told: str, tmp_path: Path) -> None:
+        with pytest.raises(RulesError) as raised:
+            self.load(tmp_path, text)
+        assert f"{tmp_path / 'mine.toml'}:{told}" in str(raised.value)
+
+    def test_several_mistakes_are_counted(self, tmp_path: Path) -> None:
+        with pytest.raises(RulesError, match=r"name is missing \(and 2 more: "):
+            self.load(tmp_path, "[[service]]\n[[remove]]\n")
+
+    def test_bytes_that_are_not_text(self, tmp_path: Path) -> None:
+        (tmp_path / "mine.toml").write_bytes(b"# fine\n# \xff\n")
+        with pytest.raises(RulesError, match=r"mine\.toml:2: not UTF-8"):
+            Rules.load(tmp_path / "mine.toml")
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(RulesError, match=r"mine\.toml: No such file"):
+            Rules.load(tmp_path / "mine.toml")
+
+
+class TestWhereUsersRulesAre:
+    """A file that is given, else the environment's, else the platform's."""
+
+    @pytest.fixture
+    def usual(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        path = tmp_path / "config" / "rules.toml"
+        path.parent.mkdir()
+        path.touch()
+        monkeypatch.setattr(files, "usual_file", lambda: path)
+        return path
+
+    def test_the_usual_place(self, usual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CLASSIFIER_RULES")
+        assert files.user_file() == usual
+        usual.unlink()
+        assert files.user_file() is None
+
+    def test_the_environment_comes_before_it(self, usual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CLASSIFIER_RULES", "elsewhere.toml")
+        assert files.user_file() == Path("elsewhere.toml")
+        monkeypatch.setenv("CLASSIFIER_RULES", "")
+        assert files.user_file() is None
+
+    def test_a_file_that_is_given_comes_first(self, usual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CLASSIFIER_RULES", "elsewhere.toml")
+        assert files.user_file("mine.toml") == Path("mine.toml")
+
+    def test_the_usual_place_is_the_platforms(self) -> None:
+        usual = files.usual_file()
+        assert usual.is_absolute() and usual.parts[-2:] == ("classifier", "rules.toml")

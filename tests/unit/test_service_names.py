@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from classifier import services
-from classifier.services import PortRules, Service
+from classifier.services import naming
+from classifier.services.lookup import Standing
+from classifier.services.rules import Rules
+from classifier.services.service import Service, Span
 
 TCP, UDP = 6, 17
 OFFICIAL, UNOFFICIAL = "official", "unofficial"
 
 
-def service(name: str, *ports: int, proto: int = TCP, status: str = OFFICIAL, usual: bool = False) -> Any:
-    ranks = {"official": 1, "unofficial": 2, "conflict": 3, "historic": 4}
-    made = Service(name, status, 0 if usual else ranks[status], "other", "made up", "test")
-    return made, [(proto, port, port) for port in ports]
+def service(name: str, *ports: int, proto: int = TCP, status: str = OFFICIAL, **more: Any) -> Service:
+    return Service(name, tuple(Span(proto, port, port) for port in ports), status, **more)
 
 
-RULES = PortRules(
+RULES = Rules(
     [
         service("socks", 1080),
         service("ica", 1494),
@@ -37,16 +39,22 @@ RULES = PortRules(
 )
 
 
+def ends(ip: str, ports: tuple[int, ...]) -> naming.Ends:
+    address = ipaddress.ip_address(ip)
+    packed = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+    return naming.Ends(pa.array([packed] * len(ports), pa.binary(16)), pa.array(ports, pa.uint16()))
+
+
 def named(
-    *flows: tuple[int, int, int, bool], rules: PortRules = RULES
+    *flows: tuple[int, int, int, bool], rules: Rules = RULES, server_ip: str = "192.0.2.1"
 ) -> list[tuple[str | None, str | None, list[str]]]:
     """Service, source and candidates of (transport, server port, client port, ambiguous)."""
     proto, server, client, ambiguous = zip(*flows, strict=True) if flows else ((), (), (), ())
-    names = services.name(
+    names = naming.name(
         rules,
         np.array(proto, np.uint8),
-        np.array(server, np.uint16),
-        np.array(client, np.uint16),
+        ends(server_ip, server),
+        ends("192.0.2.2", client),
         np.array(ambiguous, bool),
     )
     columns = names.service, names.source, names.candidates
@@ -85,25 +93,25 @@ def test_the_transport_must_match() -> None:
 
 
 def test_candidates_are_ranked() -> None:
-    """rules/README.md: usual though unofficial, official, other unofficial, conflict, historic."""
+    """rules/README.md: the user's, usual though unofficial, official, unofficial, conflict, historic."""
     ranked = ["dev-server", "radan-http", "omniorb", "old-thing"]
     assert named((TCP, 8088, 50_000, False)) == [("dev-server", UNOFFICIAL, ranked)]
 
 
 def test_ties_stay_in_the_order_of_the_file() -> None:
-    tied = PortRules([service("first", 700), service("second", 700)])
+    tied = Rules([service("first", 700), service("second", 700)])
     assert named((TCP, 700, 50_000, False), rules=tied) == [("first", OFFICIAL, ["first", "second"])]
 
 
 def test_a_range_of_ports() -> None:
-    x11 = PortRules([(service("x11")[0], [(TCP, 6000, 6063)])])
+    x11 = Rules([Service("x11", (Span(TCP, 6000, 6063),), OFFICIAL)])
     rows = named(*((TCP, port, 50_000, False) for port in (5999, 6000, 6063, 6064)), rules=x11)
     assert [name for name, _, _ in rows] == [None, "x11", "x11", None]
 
 
 @pytest.mark.parametrize("port", [0, 65_535])
 def test_the_first_and_the_last_port(port: int) -> None:
-    rules = PortRules([service("edge", port)])
+    rules = Rules([service("edge", port)])
     assert named((TCP, port, 50_000, False), rules=rules)[0][0] == "edge"
 
 
@@ -120,3 +128,71 @@ def test_each_row_keeps_its_own_verdict() -> None:
 
 def test_no_flows() -> None:
     assert named() == []
+
+
+class TestWithAddresses:
+    """Users' rules that hold at some addresses only."""
+
+    RULES = Rules(
+        [
+            service("our-wiki", 8080, status="user", networks=(ipaddress.ip_network("10.1.2.3/32"),)),
+            service("our-proxies", 8080, status="user", networks=(ipaddress.ip_network("10.1.0.0/16"),)),
+            service("our-sixes", 8080, status="user", networks=(ipaddress.ip_network("2001:db8::/33"),)),
+            service("anywhere", 8080, status="user"),
+            service("http-alt", 8080),
+        ]
+    )
+
+    @pytest.mark.parametrize(
+        ("server", "candidates"),
+        [
+            ("10.1.2.3", ["our-wiki", "our-proxies", "anywhere", "http-alt"]),
+            ("10.1.2.4", ["our-proxies", "anywhere", "http-alt"]),
+            ("10.2.2.3", ["anywhere", "http-alt"]),
+            ("2001:db8:7fff::1", ["our-sixes", "anywhere", "http-alt"]),
+            ("2001:db8:8000::1", ["anywhere", "http-alt"]),
+        ],
+    )
+    def test_the_narrowest_network_comes_first(self, server: str, candidates: list[str]) -> None:
+        flow = (TCP, 8080, 50_000, False)
+        assert named(flow, rules=self.RULES, server_ip=server) == [(candidates[0], "user", candidates)]
+        asked = self.RULES.at(TCP, 8080, ipaddress.ip_address(server))
+        assert [found.name for found in asked] == candidates
+
+    def test_another_port_or_transport_is_left_alone(self) -> None:
+        flows = (TCP, 8081, 50_000, False), (UDP, 8080, 50_000, False)
+        assert named(*flows, rules=self.RULES, server_ip="10.1.2.3") == [(None, None, [])] * 2
+
+    def test_every_address_of_ipv6_is_not_one_of_ipv4(self) -> None:
+        rules = Rules([service("six", 8080, status="user", networks=(ipaddress.ip_network("::/0"),))])
+        flow = (TCP, 8080, 50_000, False)
+        assert named(flow, rules=rules, server_ip="10.1.2.3")[0][0] is None
+        assert named(flow, rules=rules, server_ip="2001:db8::1")[0][0] == "six"
+
+    def test_udp_lite_has_the_ports_of_udp(self) -> None:
+        here = (ipaddress.ip_network("10.0.0.0/8"),)
+        rules = Rules(
+            [service("ours", 700, proto=UDP, status="user", networks=here), service("ntp", 123, proto=UDP)]
+        )
+        flows = (136, 700, 50_000, False), (136, 123, 50_000, False)
+        assert [name for name, _, _ in named(*flows, rules=rules, server_ip="10.1.2.3")] == ["ours", "ntp"]
+
+
+def test_how_much_a_name_means() -> None:
+    rules = Rules(
+        [
+            service("registered", 1, 2, 3, 4, 5, met=False),
+            service("rare", 2, status="conflict"),
+            service("met", 3),
+            service("usual", 4, status=UNOFFICIAL, usual=True),
+            service("mine", 5, status="user"),
+        ]
+    )
+    ports = np.array([0, 1, 2, 3, 4, 5], np.uint16)
+    standing = rules.standing(rules.places(np.full(6, TCP, np.uint8), ports))
+    assert standing.tolist() == sorted(Standing)
+
+
+def test_what_is_merely_registered_comes_after_what_people_meet() -> None:
+    rules = Rules([service("urd", 465, met=False), service("submissions", 465)])
+    assert named((TCP, 465, 50_000, False), rules=rules)[0][2] == ["submissions", "urd"]

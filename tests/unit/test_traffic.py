@@ -52,6 +52,7 @@ FLOWS = {
     "vlan": "uint16, null possible",
     "tunnel": "word",
     "evicted": "bool",
+    "duplicate_packets": "uint64",
 }
 ARROW = {
     "text": pa.string(),

@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Footer, Input, Sparkline, Static, TabbedC
 
 from classifier.live.plain import headline
 from classifier.live.screen.views import VIEWS, Moment, View
-from classifier.reports.terminal import clean
+from classifier.reports.tables import clean
 
 if TYPE_CHECKING:
     from classifier.live.ledger import Change, Ledger

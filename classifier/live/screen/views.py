@@ -11,7 +11,8 @@ from classifier.live.ledger import RATES, Change, Ledger, Server, Service
 from classifier.live.lines import time_text
 from classifier.live.plain import carried, rate_text, sparkline
 from classifier.live.window import Window
-from classifier.reports.terminal import clean, endpoint, size_text
+from classifier.reports.tables import clean
+from classifier.reports.terminal import endpoint, size_text
 
 #: New servers that are remembered, the latest first, and flows, the busiest of the latest windows.
 MOST_NEW = 200

@@ -5,9 +5,9 @@ use meter::wire::{Aside, Ends, Packet, Path, Segment, Transport, decode, decode_
 use super::script::{Script, pick};
 
 /// Those that are read, and one that is not.
-const LINK_TYPES: [u16; 24] = [
+const LINK_TYPES: [u16; 28] = [
     1, 0, 108, 101, 12, 14, 228, 229, 113, 276, 9, 50, 51, 104, 105, 119, 127, 163, 192, 107, 204, 239, 109,
-    147,
+    147, 197, 10, 6, 226,
 ];
 
 pub fn check(input: &[u8]) {

@@ -64,8 +64,8 @@ pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
     };
     if let Some(name) = named(CAPTURES) {
         let message = format!(
-            "{name} (starts {shown}), which is not read here; \
-             convert with: editcap -F pcapng IN OUT"
+            "{name} (starts {shown}), which is not read here but by Wireshark: add --via tshark, \
+             or convert with: editcap -F pcapng IN OUT"
         );
         return CaptureError::new(CaptureErrorKind::Unsupported, 0, message);
     }
@@ -76,7 +76,7 @@ pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
     } else if let Some(name) = text(start) {
         (format!("looks like {name}"), "a hex dump can be converted: text2pcap IN OUT")
     } else {
-        ("of no format known here".to_owned(), "if Wireshark opens it: editcap -F pcapng IN OUT")
+        ("of no format known here".to_owned(), "if Wireshark opens it: --via tshark")
     };
     let message = format!("not a capture (starts {shown}, {looks}); {attempt}");
     CaptureError::new(CaptureErrorKind::NotACapture, 0, message)

@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::wire::{Content, Datagram, Ends, Fragment, Packet, Segment, Unmetered, decode_first};
+use crate::wire::{
+    BadChecksums, Content, Datagram, Ends, Fragment, Identity, Packet, Segment, Unmetered, decode_first,
+};
 
 /// So many datagrams are remembered; past that the oldest is given up.
 const MOST_DATAGRAMS: usize = 4096;
@@ -165,7 +167,9 @@ impl Attributed {
                 let Waiting { mut content, offset, time_ns } = fragment;
                 content.segment = segment;
                 content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
-                (Packet { ends, content }, time_ns)
+                // A fragment is of the same datagram as others, and so never taken for a copy.
+                let (identity, bad_checksums) = (Identity::default(), BadChecksums::default());
+                (Packet { ends, content, identity, bad_checksums }, time_ns)
             })),
             Err(reason) => {
                 self.unmetered.push((reason, waiting.len() as u64));

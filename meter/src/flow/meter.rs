@@ -6,6 +6,7 @@ use ahash::RandomState;
 use arrow_array::RecordBatch;
 use hashbrown::HashTable;
 
+use super::duplicates::Duplicates;
 use super::fragments::{Attributed, Fragments};
 use super::{Key, boundary};
 use crate::capture::Frame;
@@ -52,6 +53,7 @@ struct Pending {
     key: Key,
     content: Content,
     from_a: bool,
+    is_copy: bool,
     hash: u64,
     time_ns: i64,
 }
@@ -65,6 +67,20 @@ pub struct Options {
     pub most_flows: usize,
     /// Look into tunnels over IP.
     pub decapsulate: bool,
+    /// Leave copies of packets out of the flows; otherwise they only are counted there.
+    pub dedup: bool,
+    /// Verify checksums.
+    pub verify_checksums: bool,
+}
+
+/// Packets in flows whose checksum is wrong: that says nothing against them, for a capture on the machine
+/// that sends has them before the network card fills checksums in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BadChecksums {
+    /// Of IPv4 headers.
+    pub ipv4_header: u64,
+    /// Of TCP and UDP.
+    pub transport: u64,
 }
 
 /// Active flows, and the finished ones that nobody has taken yet.
@@ -81,9 +97,12 @@ pub struct Meter {
     ended: usize,
     pending: Vec<Pending>,
     fragments: Fragments,
+    copies: Duplicates,
     finished: Rows,
     packets: u64,
     evicted: u64,
+    duplicates: u64,
+    bad_checksums: BadChecksums,
     wire_bytes: u64,
     unread_link_types: BTreeMap<u16, u64>,
     unmetered: [u64; Unmetered::ALL.len()],
@@ -105,9 +124,12 @@ impl Meter {
             ended: 0,
             pending: Vec::with_capacity(LOOKED_UP),
             fragments: Fragments::default(),
+            copies: Duplicates::default(),
             finished: Rows::default(),
             packets: 0,
             evicted: 0,
+            duplicates: 0,
+            bad_checksums: BadChecksums::default(),
             wire_bytes: 0,
             unread_link_types: BTreeMap::new(),
             unmetered: [0; Unmetered::ALL.len()],
@@ -122,7 +144,8 @@ impl Meter {
         self.wire_bytes += u64::from(frame.wire_bytes);
         let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
         self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
-        match wire::decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate) {
+        let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
+        match decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate) {
             Ok(packet) => self.packet(&packet, frame.time_ns),
             Err(aside) => self.aside(&aside, frame),
         }
@@ -132,7 +155,19 @@ impl Meter {
     fn packet(&mut self, packet: &Packet, time_ns: i64) {
         let (key, from_a) = Key::of(&packet.ends);
         let hash = self.hasher.hash_one(key);
-        self.pending.push(Pending { key, content: packet.content, from_a, hash, time_ns });
+        let is_copy = self.copies.is_copy(packet, hash, from_a, time_ns);
+        if is_copy {
+            self.duplicates += 1;
+            if self.options.dedup {
+                self.unmetered[Unmetered::Duplicate as usize] += 1;
+                return;
+            }
+        }
+        if packet.bad_checksums != wire::BadChecksums::default() {
+            self.bad_checksums.ipv4_header += u64::from(packet.bad_checksums.ipv4_header);
+            self.bad_checksums.transport += u64::from(packet.bad_checksums.transport);
+        }
+        self.pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns });
         if self.pending.len() == LOOKED_UP {
             self.meter_pending();
         }
@@ -211,7 +246,7 @@ impl Meter {
 
     #[inline]
     fn meter(&mut self, pending: &Pending, place: Option<u32>) {
-        let Pending { key, content, from_a, hash, time_ns } = pending;
+        let Pending { key, content, from_a, is_copy, hash, time_ns } = pending;
         let place = if let Some(place) = place {
             let row = &mut self.rows[place as usize];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
@@ -222,7 +257,9 @@ impl Meter {
         } else {
             self.place(*key, *hash, *time_ns)
         };
-        self.rows[place as usize].record(content, *from_a, *time_ns);
+        let row = &mut self.rows[place as usize];
+        row.record(content, *from_a, *time_ns);
+        row.duplicates += u64::from(*is_copy);
     }
 
     /// A place for a new flow.
@@ -351,6 +388,18 @@ impl Meter {
     #[must_use]
     pub fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// Packets that are copies of another, in flows or left out of them.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Packets in flows whose checksum is wrong; none unless they are verified.
+    #[must_use]
+    pub fn bad_checksums(&self) -> BadChecksums {
+        self.bad_checksums
     }
 
     /// Bytes of all frames on the wire, link headers included.

@@ -2,6 +2,7 @@
 
 mod boundary;
 mod community;
+mod duplicates;
 mod events;
 mod fragments;
 mod key;
@@ -11,7 +12,7 @@ mod stitch;
 pub use community::community_id;
 pub use events::{Event, Events};
 pub use key::Key;
-pub use meter::{Idle, Meter, Options};
+pub use meter::{BadChecksums, Idle, Meter, Options};
 pub use stitch::stitch;
 
 #[cfg(test)]

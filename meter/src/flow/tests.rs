@@ -1,6 +1,7 @@
 //! Packets in, rows out: the meter, its boundaries, and the law of stitching.
 
 mod boundary;
+mod duplicates;
 mod fragments;
 mod law;
 mod meter;

@@ -58,6 +58,7 @@ impl Live {
             counts.set_item("packets", meter.packets())?;
             counts.set_item("wire_bytes", meter.wire_bytes())?;
             counts.set_item("active", meter.active_flows())?;
+            counts.set_item("duplicates", meter.duplicates())?;
             counts.set_item("evicted", meter.evicted())?;
             counts.set_item("span_ns", meter.span_ns())?;
             counts.set_item("unmetered", super::unmetered(py, meter)?)?;
@@ -75,6 +76,8 @@ pub struct MeterOptions {
     udp_idle_ns: u64,
     most_flows: usize,
     decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
 }
 
 fn start<S: Source>(
@@ -82,9 +85,14 @@ fn start<S: Source>(
     keep: Option<File>,
     open: impl FnOnce() -> Result<S, CaptureError> + Send + 'static,
 ) -> PyResult<Live> {
-    let MeterOptions { tcp_idle_ns, udp_idle_ns, most_flows, decapsulate } = options;
-    let idle = Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns };
-    Ok(Live(Session::start(Meter::new(Options { idle, most_flows, decapsulate }), keep, open)?))
+    let options = Options {
+        idle: Idle { tcp_ns: options.tcp_idle_ns, udp_ns: options.udp_idle_ns },
+        most_flows: options.most_flows,
+        decapsulate: options.decapsulate,
+        dedup: options.dedup,
+        verify_checksums: options.verify_checksums,
+    };
+    Ok(Live(Session::start(Meter::new(options), keep, open)?))
 }
 
 /// Takes over a file descriptor that Python has let go of.

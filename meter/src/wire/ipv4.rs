@@ -9,6 +9,7 @@ const IDENTIFICATION: usize = 4;
 const FLAGS_FRAGMENT_OFFSET: usize = 6;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
+const TIME_TO_LIVE: usize = 8;
 const PROTOCOL: usize = 9;
 const SOURCE: usize = 12;
 const DESTINATION: usize = 16;
@@ -34,6 +35,8 @@ pub fn internet(data: &[u8]) -> Result<super::walk::Internet<'_>, Flaw> {
         // Segmentation offload hands packets over before the length is filled in.
         ip_bytes: (total_length != 0).then_some(total_length.into()),
         header_bytes: header_bytes as u32,
+        hops: header[TIME_TO_LIVE],
+        bad_header: false,
         identification: be16(header, IDENTIFICATION).into(),
         fragment_offset: u32::from(fragment & FRAGMENT_OFFSET) * 8,
         more_fragments: fragment & MORE_FRAGMENTS != 0,

@@ -6,6 +6,7 @@ use super::{Address, Flaw, be16, be32};
 const HEADER_BYTES: usize = 40;
 const PAYLOAD_LENGTH: usize = 4;
 const NEXT_HEADER: usize = 6;
+const HOP_LIMIT: usize = 7;
 const SOURCE: usize = 8;
 const DESTINATION: usize = 24;
 
@@ -38,6 +39,8 @@ pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
         // Zero: a jumbogram (RFC 2675), or left to segmentation offload.
         ip_bytes: (payload_length != 0).then_some(u32::from(payload_length) + HEADER_BYTES as u32),
         header_bytes: 0,
+        hops: header[HOP_LIMIT],
+        bad_header: false,
         identification: 0,
         fragment_offset: 0,
         more_fragments: false,

@@ -6,7 +6,9 @@ use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, et
 
 pub const ETHERNET: u16 = 1;
 const NULL: u16 = 0;
+const TOKEN_RING: u16 = 6;
 const PPP: u16 = 9;
+const FDDI: u16 = 10;
 /// `DLT_RAW`, as systems wrote it before `LINKTYPE_RAW` had a number of its own (OpenBSD: 14, others: 12).
 const RAW_OLD: [u16; 2] = [12, 14];
 const PPP_HDLC: u16 = 50;
@@ -24,6 +26,8 @@ pub const IEEE802_11_RADIOTAP: u16 = 127;
 pub const IEEE802_11_AVS: u16 = 163;
 pub const PPI: u16 = 192;
 const PPP_WITH_DIRECTION: u16 = 204;
+const ERF: u16 = 197;
+const IPNET: u16 = 226;
 const IPV4: u16 = 228;
 const IPV6: u16 = 229;
 const NFLOG: u16 = 239;
@@ -41,13 +45,17 @@ pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
         NULL | LOOP => null(data),
         LINUX_SLL => linux_sll(data),
         LINUX_SLL2 => linux_sll2(data),
-        PPP_HDLC if CISCO_ADDRESSES.contains(&data.first().copied().unwrap_or(0)) => cisco_hdlc(data),
-        PPP | PPP_HDLC => Ok((Behind::Ppp, data)),
+        PPP => Ok((Behind::Ppp, data)),
+        PPP_HDLC => ppp_hdlc(data),
         PPP_WITH_DIRECTION => behind(data, 1).map(|rest| (Behind::Ppp, rest)),
         PPP_ETHER => Ok((Behind::Ether(0x8864), data)),
         CISCO_HDLC => cisco_hdlc(data),
         FRAME_RELAY => frame_relay(data),
         NFLOG => nflog(data),
+        ERF => erf(data),
+        FDDI => fddi(data),
+        TOKEN_RING => token_ring(data),
+        IPNET => ipnet(data),
         _ => return None,
     })
 }
@@ -65,7 +73,8 @@ fn null(data: &[u8]) -> Result<Next<'_>, Flaw> {
 fn of_family(family: u32) -> Behind {
     match family {
         2 => Behind::Ether(ETHERTYPE_IPV4),
-        10 | 24 | 28 | 30 => Behind::Ether(ETHERTYPE_IPV6), // Linux; NetBSD, OpenBSD; FreeBSD; Darwin
+        // Linux; NetBSD, OpenBSD; Solaris; FreeBSD; Darwin
+        10 | 24 | 26 | 28 | 30 => Behind::Ether(ETHERTYPE_IPV6),
         _ => Behind::Other,
     }
 }
@@ -88,6 +97,14 @@ fn of_linux(protocol: u16) -> Behind {
     match protocol {
         ETH_P_802_2 => Behind::Llc,
         number => ethernet::ethertype(number),
+    }
+}
+
+/// PPP in HDLC's framing, or Cisco's.
+fn ppp_hdlc(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    match data.first() {
+        Some(address) if CISCO_ADDRESSES.contains(address) => cisco_hdlc(data),
+        _ => Ok((Behind::Ppp, data)),
     }
 }
 
@@ -145,4 +162,48 @@ fn nflog(data: &[u8]) -> Result<Next<'_>, Flaw> {
         }
         rest = behind(rest, length.next_multiple_of(4))?;
     }
+}
+
+/// Endace's record: a header of 16 bytes, extension headers, and what its type says.
+fn erf(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    const TYPE: usize = 8;
+    const EXTENSION: u8 = 0x80;
+    let (header, mut rest) = data.split_first_chunk::<16>().ok_or(Flaw::Short)?;
+    let mut extended = header[TYPE] & EXTENSION != 0;
+    while extended {
+        let (extension, behind) = rest.split_first_chunk::<8>().ok_or(Flaw::Short)?;
+        extended = extension[0] & EXTENSION != 0;
+        rest = behind;
+    }
+    match header[TYPE] & !EXTENSION {
+        1 => ppp_hdlc(rest),
+        2 | 11 | 16 | 20 => ethernet::next(behind(rest, 2)?), // behind offset and padding
+        22 | 23 => Ok((Behind::Ip, rest)),
+        _ => Ok((Behind::Other, rest)),
+    }
+}
+
+/// FDDI: frame control, two addresses, and LLC in frames that carry data. ISO 9314-2.
+fn fddi(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (header, rest) = data.split_first_chunk::<13>().ok_or(Flaw::Short)?;
+    let is_llc = header[0] & 0x70 == 0x50;
+    Ok((if is_llc { Behind::Llc } else { Behind::Other }, rest))
+}
+
+/// Token Ring: access control, frame control, two addresses, perhaps a route, and LLC. IEEE 802.5.
+fn token_ring(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    const SOURCE: usize = 8;
+    const ROUTED: u8 = 0x80;
+    let (header, rest) = data.split_first_chunk::<14>().ok_or(Flaw::Short)?;
+    if header[1] >> 6 != 1 {
+        return Ok((Behind::Other, rest));
+    }
+    let route_bytes = if header[SOURCE] & ROUTED != 0 { rest.first().ok_or(Flaw::Short)? & 0x1f } else { 0 };
+    Ok((Behind::Llc, behind(rest, route_bytes.into())?))
+}
+
+/// Solaris's IP observability: a header of 24 bytes that names the address family.
+fn ipnet(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (header, rest) = data.split_first_chunk::<24>().ok_or(Flaw::Short)?;
+    Ok((of_family(u32::from(header[1])), rest))
 }

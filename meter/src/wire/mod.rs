@@ -6,9 +6,11 @@
 //! [`decode`] walks from the link header inwards. Each header says what lies behind it ([`Behind`]);
 //! `walk` is the only place that knows what leads to what.
 
+mod checksum;
 mod dccp;
 mod ethernet;
 mod icmp;
+mod identity;
 mod ieee80211;
 mod ipv4;
 mod ipv6;
@@ -21,11 +23,13 @@ mod udp;
 mod unmetered;
 mod walk;
 
+pub use checksum::BadChecksums;
 pub use icmp::Quoted;
+pub use identity::{Identity, Proof};
 pub use tcp::Flags;
 pub use tunnel::{Path, Shim};
 pub use unmetered::Unmetered;
-pub use walk::{decode, decode_first};
+pub use walk::{decode, decode_first, decode_verified};
 
 /// A transport protocol with ports, by its IANA protocol number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,10 @@ pub struct Packet {
     pub ends: Ends,
     /// What a flow takes from it.
     pub content: Content,
+    /// What it has in common with copies of it only.
+    pub identity: Identity,
+    /// None unless they were verified.
+    pub bad_checksums: BadChecksums,
 }
 
 /// What a flow takes from one packet.

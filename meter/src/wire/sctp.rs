@@ -54,16 +54,19 @@ impl<'a> Sctp<'a> {
         let mut segment = Segment { flags: Flags(0), sequence: 0, acknowledgement: tag.wrapping_add(1) };
         let (mut data, mut rest) = (false, self.chunks);
         while let Some(chunk) = rest.first_chunk::<CHUNK_HEADER_BYTES>() {
-            let initiate_tag = || rest.get(INITIATE_TAG..INITIATE_TAG + 4).map(|tag| be32(tag, 0));
+            let opens = matches!(chunk[CHUNK_TYPE], INIT | INIT_ACK);
+            let initiate_tag = rest.get(INITIATE_TAG..INITIATE_TAG + 4).filter(|_| opens);
             segment.flags.0 |= match chunk[CHUNK_TYPE] {
+                // Behind other chunks, and cut there: it says nothing.
+                INIT | INIT_ACK if initiate_tag.is_none() => 0,
                 INIT => Flags::SYN,
                 INIT_ACK => Flags::SYN | Flags::ACK,
                 ABORT => Flags::RST,
                 SHUTDOWN | SHUTDOWN_ACK | SHUTDOWN_COMPLETE => Flags::FIN | Flags::ACK,
                 _ => Flags::ACK,
             };
-            if matches!(chunk[CHUNK_TYPE], INIT | INIT_ACK) {
-                segment.sequence = initiate_tag().unwrap_or(0);
+            if let Some(tag) = initiate_tag {
+                segment.sequence = be32(tag, 0);
             }
             data |= matches!(chunk[CHUNK_TYPE], DATA | I_DATA);
             let length = usize::from(be16(chunk, CHUNK_LENGTH)).max(CHUNK_HEADER_BYTES).next_multiple_of(4);

@@ -1,24 +1,27 @@
 //! Frames built header by header: `ethernet(IPV4, &ipv4(TCP, &tcp(3)))` is what it looks like.
 
 mod carriers;
+mod checksum;
 mod frames;
 mod icmp;
+mod identity;
 mod links;
 mod properties;
 mod transports;
 mod tunnels;
 
 use self::frames::*;
-use super::{Aside, Packet, Transport, Unmetered};
+use super::{Aside, Identity, Packet, Transport, Unmetered};
 
 /// Decodes a frame that was captured whole.
 fn decode(link_type: u16, frame: &[u8]) -> Result<Packet, Unmetered> {
     decode_cut(link_type, frame, frame.len())
 }
 
-/// Decodes a frame of which the snap length left `captured` bytes.
+/// Decodes a frame of which the snap length left `captured` bytes; what identifies it is left out.
 fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet, Unmetered> {
-    super::decode(link_type, &frame[..captured], frame.len() as u32, true).map_err(|aside| match aside {
+    let decoded = super::decode(link_type, &frame[..captured], frame.len() as u32, true);
+    decoded.map(|packet| Packet { identity: Identity::default(), ..packet }).map_err(|aside| match aside {
         Aside::Unmetered(reason) => reason,
         Aside::Fragment(_) => Unmetered::LaterFragment,
         Aside::IcmpError(_) => Unmetered::Icmp,

@@ -20,6 +20,8 @@ pub enum Unmetered {
     Aggregate,
     /// A fragment whose first one was not captured.
     LaterFragment,
+    /// A copy of another packet, and copies are to be left out.
+    Duplicate,
     /// More headers inside one another than are followed.
     TooDeep,
     /// The snap length cut the headers.
@@ -34,7 +36,7 @@ pub enum Unmetered {
 
 impl Unmetered {
     /// Every reason, in the order of the accounting.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::LinkType,
         Self::NotIp,
         Self::Icmp,
@@ -42,6 +44,7 @@ impl Unmetered {
         Self::Encrypted,
         Self::Aggregate,
         Self::LaterFragment,
+        Self::Duplicate,
         Self::TooDeep,
         Self::CutShort,
         Self::DamagedLink,
@@ -60,6 +63,7 @@ impl Unmetered {
             Self::Encrypted => "encrypted",
             Self::Aggregate => "aggregate",
             Self::LaterFragment => "later_fragment",
+            Self::Duplicate => "duplicate",
             Self::TooDeep => "too_deep",
             Self::CutShort => "cut_short",
             Self::DamagedLink => "damaged_link",

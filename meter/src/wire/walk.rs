@@ -14,6 +14,7 @@ use super::{
 const MOST_HEADERS: u32 = 32;
 
 /// Where the walk stands: what is left of the frame, and what was passed on the way.
+#[allow(clippy::struct_excessive_bools)] // each says something of its own
 struct Walk<'a> {
     rest: &'a [u8],
     /// Bytes from here on that were on the wire; more than `rest` has if the snap length cut it.
@@ -27,6 +28,8 @@ struct Walk<'a> {
     /// Inside an IP packet already.
     inside_ip: bool,
     decapsulate: bool,
+    /// Verify checksums.
+    verify: bool,
     /// The innermost datagram whose port is a tunnel's. A port alone makes no tunnel: where it leads to
     /// nothing, the packet is this one.
     datagram: Option<Packet>,
@@ -49,30 +52,53 @@ enum Step {
 /// The reason under which the frame is counted, or a fragment or ICMP error, which tell something of a flow.
 #[inline]
 pub fn decode(link_type: u16, data: &[u8], wire_bytes: u32, decapsulate: bool) -> Result<Packet, Aside<'_>> {
-    let mut walk = Walk {
-        rest: data,
-        wire_bytes: wire_bytes.max(data.len() as u32),
-        cut: data.len() < wire_bytes as usize,
-        headers: 0,
-        vlan: None,
-        tunnel: Path::default(),
-        network_id: 0,
-        inside_ip: false,
-        decapsulate,
-        datagram: None,
-    };
-    let mut behind = walk.link(link_type)?;
-    loop {
-        behind = match walk.step(behind) {
-            Ok(Step::Into(behind)) => behind,
-            Ok(Step::At(packet)) => return Ok(packet),
-            Err(Aside::Unmetered(reason)) => return walk.datagram.ok_or(reason.into()),
-            Err(told) => return Err(told),
-        }
-    }
+    Walk::new(data, wire_bytes, decapsulate).packet(link_type)
+}
+
+/// The same, with checksums verified: that takes as long as all the rest.
+///
+/// # Errors
+/// As those of [`decode`].
+pub fn decode_verified(
+    link_type: u16,
+    data: &[u8],
+    wire_bytes: u32,
+    decapsulate: bool,
+) -> Result<Packet, Aside<'_>> {
+    Walk { verify: true, ..Walk::new(data, wire_bytes, decapsulate) }.packet(link_type)
 }
 
 impl<'a> Walk<'a> {
+    #[inline]
+    fn new(data: &'a [u8], wire_bytes: u32, decapsulate: bool) -> Self {
+        Self {
+            rest: data,
+            wire_bytes: wire_bytes.max(data.len() as u32),
+            cut: data.len() < wire_bytes as usize,
+            headers: 0,
+            vlan: None,
+            tunnel: Path::default(),
+            network_id: 0,
+            inside_ip: false,
+            decapsulate,
+            verify: false,
+            datagram: None,
+        }
+    }
+
+    #[inline]
+    fn packet(mut self, link_type: u16) -> Result<Packet, Aside<'a>> {
+        let mut behind = self.link(link_type)?;
+        loop {
+            behind = match self.step(behind) {
+                Ok(Step::Into(behind)) => behind,
+                Ok(Step::At(packet)) => return Ok(packet),
+                Err(Aside::Unmetered(reason)) => return self.datagram.ok_or(reason.into()),
+                Err(told) => return Err(told),
+            }
+        }
+    }
+
     /// Whether the wire or the snap length is to blame for a flaw.
     #[cold]
     fn blame(&self, flaw: Flaw, damaged: Unmetered) -> Unmetered {
@@ -191,8 +217,10 @@ impl<'a> Walk<'a> {
                 return self.on(next);
             }
             length if length < ethernet::LEAST_ETHERTYPE => {
-                let length = usize::from(length).min(self.rest.len());
-                return self.on((Behind::Llc, &self.rest[..length]));
+                // What is behind is padding, or a trailer, also where the snap length cut it.
+                self.rest = &self.rest[..self.rest.len().min(length.into())];
+                self.wire_bytes = self.wire_bytes.min(length.into());
+                return self.on((Behind::Llc, self.rest));
             }
             0x8847 | 0x8848 => (Shim::Mpls, mpls::next(self.rest)),
             0x8864 => (Shim::Pppoe, ppp::behind_pppoe(self.rest)),

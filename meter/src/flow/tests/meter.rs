@@ -205,3 +205,27 @@ fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
     // The busy flow is not the one that goes.
     assert_eq!(rows.iter().filter(|row| row.key.port_a == 65_000).count(), 1);
 }
+
+#[test]
+fn a_clock_that_jumps_by_years_fills_no_memory() {
+    const YEAR_NS: i64 = 365 * 86_400 * 1_000_000_000;
+    let mut meter = Meter::new(options(IDLE));
+    for number in 0..100_000 {
+        let jump_ns = [0, 50 * YEAR_NS, -50 * YEAR_NS][number as usize / 7 % 3];
+        stranger(&mut meter, number, i64::from(number) + jump_ns);
+    }
+    assert!(meter.held_rows() < 1000, "{} rows held", meter.held_rows());
+    assert_eq!(finished(&mut meter).len(), 100_000);
+}
+
+#[test]
+fn one_wrong_time_ends_no_flow() {
+    let others = (0..1000).map(|number| udp(0, &format!("a{}>b", 1 + number)));
+    let again = (0..1000).map(|number| udp(5, &format!("a{}>b", 1 + number)));
+    for wrong in [i64::MIN, i64::MAX] {
+        let stray = udp(wrong, "c>d");
+        let rows = flows(&others.clone().chain([stray]).chain(again.clone()).collect::<Vec<_>>());
+        assert_eq!(rows.len(), 1001);
+        assert_eq!(rows.iter().filter(|row| row.packets_ab == 2).count(), 1000);
+    }
+}

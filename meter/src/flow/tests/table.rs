@@ -32,7 +32,7 @@ fn any_row() -> impl Strategy<Value = Row> {
         (any::<u64>(), vec(any::<i64>(), 0..=12)).prop_map(|(order, times_ns)| Events::new(order, &times_ns));
     let numbers = any::<[Option<u32>; 4]>();
     let times_ns = any::<[i64; 2]>();
-    (any_key(), times_ns, any::<[u64; 6]>(), numbers, any::<Option<u16>>(), any::<[bool; 5]>(), events)
+    (any_key(), times_ns, any::<[u64; 7]>(), numbers, any::<Option<u16>>(), any::<[bool; 5]>(), events)
         .prop_map(|(key, times_ns, counts, numbers, vlan, flags, events)| Row {
             last_seen_ns: times_ns[1],
             packets_ab: counts[0],
@@ -41,6 +41,7 @@ fn any_row() -> impl Strategy<Value = Row> {
             bytes_ba: counts[3],
             payload_bytes_ab: counts[4],
             payload_bytes_ba: counts[5],
+            duplicates: counts[6],
             isn_a: numbers[0],
             isn_b: numbers[1],
             first_ack_a: numbers[2],

@@ -55,7 +55,7 @@ fn ppp(ethertype: u16) -> [u8; 2] {
 /// Every link header that is read, before IPv4 or IPv6: its link type and bytes.
 pub fn links(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
     let v4 = ethertype == IPV4;
-    let families: &[u8] = if v4 { &[2] } else { &[10, 24, 28, 30] };
+    let families: &[u8] = if v4 { &[2] } else { &[10, 24, 26, 28, 30] };
     let mut links = Vec::new();
     let mut link = |link_type: u16, parts: &[&[u8]]| links.push((link_type, parts.concat()));
     let (kind, snap, ppp) = (&be(ethertype)[..], &snap(ethertype)[..], &ppp(ethertype)[..]);
@@ -93,6 +93,16 @@ pub fn links(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
         link(107, &[address, &[3, 0, 0x80, 0, 0, 0], kind]);
         link(107, &[address, kind]);
     }
+    for (record, extensions) in [(2, &[][..]), (0x82, &[3, 0, 0, 0, 0, 0, 0, 0]), (20, &[])] {
+        link(197, &[&[0; 8], &[record], &[0; 7], extensions, &[0; 2], &[0xee; 12], kind]);
+    }
+    let (long, last) = ([0x80, 0, 0, 0, 0, 0, 0, 0], [0; 8]);
+    link(197, &[&[0; 8], &[0x81], &[0; 7], &long, &last, &[0x0f, 0], kind]);
+    link(197, &[&[0; 8], &[if v4 { 22 } else { 23 }], &[0; 7]]);
+    link(10, &[&[0x57], &[0; 12], snap]);
+    link(6, &[&[0x10, 0x40], &[0; 12], snap]);
+    link(6, &[&[0x10, 0x40], &[0; 6], &[0x80], &[0; 5], &[4, 0x30, 0, 0x10], snap]);
+    link(226, &[&[1, if v4 { 2 } else { 26 }], &[0; 22]]);
     link(239, &[&nflog(if v4 { 2 } else { 10 }, u16::to_le_bytes)]);
     link(239, &[&nflog(if v4 { 2 } else { 10 }, u16::to_be_bytes)]);
 

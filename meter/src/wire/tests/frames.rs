@@ -1,7 +1,8 @@
 //! Builders of frames, a header each, and of the packets that they stand for.
 
 use super::super::{
-    Address, Content, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flags, Packet, Path, Segment, Transport,
+    Address, BadChecksums, Content, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flags, Identity, Packet, Path,
+    Segment, Transport,
 };
 
 pub const IPV4: u16 = ETHERTYPE_IPV4;
@@ -118,6 +119,8 @@ pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes
     Packet {
         ends,
         content: Content { ip_bytes, payload_bytes, vlan: None, tunnel: Path::default(), segment },
+        identity: Identity::default(),
+        bad_checksums: BadChecksums::default(),
     }
 }
 
@@ -129,5 +132,6 @@ pub fn in_vlan(id: u16, packet: Packet) -> Packet {
 /// The same packet in a tunnel.
 pub fn in_tunnel(path: &str, network_id: u32, packet: Packet) -> Packet {
     let tunnel = if path.is_empty() { Path::default() } else { Path::parse(path).expect("a path") };
-    Packet { ends: Ends { network_id, ..packet.ends }, content: Content { tunnel, ..packet.content } }
+    let (ends, content) = (Ends { network_id, ..packet.ends }, Content { tunnel, ..packet.content });
+    Packet { ends, content, ..packet }
 }

@@ -45,6 +45,9 @@ fn what_is_no_ip_is_no_damage() {
         ("SNAP of a vendor", ETHERNET, ethernet(40, &[0xaa, 0xaa, 3, 0, 0, 0x0c, 8, 0, 1, 2, 3, 4])),
         ("spanning tree", ETHERNET, ethernet(38, &[0x42, 0x42, 3, 0, 0, 0, 0])),
         ("netfilter log of a bridge", 239, vec![7, 0, 0, 0, 5, 0, 9, 0, 1]),
+        ("a record of Endace's for ATM", 197, with(vec![0; 20], 8, &[3])),
+        ("FDDI station management", 10, with(vec![0; 20], 0, &[0x41])),
+        ("Token Ring's own frames", 6, vec![0; 20]),
         ("cooked 802.3 without LLC", 113, with(vec![0; 20], 14, &[0, 1])),
     ] {
         assert_eq!(decode(link, &frame), Err(Unmetered::NotIp), "{what}");
@@ -63,6 +66,8 @@ fn damaged_link_headers_are_told() {
         ("PPPoE version 2", 51, vec![0x21, 0, 0, 0, 0, 0, 0, 0x21]),
         ("radiotap longer than the frame", 127, vec![0, 0, 99, 0, 0, 0, 0, 0]),
         ("radiotap that always promises more", 127, [&[0, 0, 8, 0][..], &[0xff; 20]].concat()),
+        ("an extension header of Endace's is missing", 197, with(vec![0; 20], 8, &[0x82])),
+        ("Token Ring route ends early", 6, with(with(vec![0; 16], 1, &[0x40]), 8, &[0x80, 0, 0, 0, 0, 0, 6])),
         ("Prism header ends early", 119, vec![0; 143]),
         ("AVS longer than memory", 163, [&[0x80, 0x21, 0x10, 1][..], &[0xff; 80]].concat()),
         ("PPI header ends early", 192, vec![0, 0, 8, 0, 1]),
@@ -73,4 +78,14 @@ fn damaged_link_headers_are_told() {
     }
     let in_itself = [0, 0, 8, 0, 192, 0, 0, 0].repeat(40);
     assert_eq!(decode(192, &in_itself), Err(Unmetered::TooDeep));
+}
+
+#[test]
+fn without_a_length_of_its_own_a_packet_ends_where_its_802_3_frame_does() {
+    let ip = with(ipv4(UDP, &udp(3)), 2, &[0, 0]); // left to segmentation offload
+    let framed = [snap(IPV4), ip].concat();
+    let padded = [ethernet(framed.len() as u16, &framed), vec![0; 9]].concat();
+    let expected = Ok(packet(4, Transport::Udp, 31, 3));
+    assert_eq!(decode(ETHERNET, &padded), expected);
+    assert_eq!(decode_cut(ETHERNET, &padded, 14 + 8 + 28), expected);
 }

@@ -53,6 +53,7 @@ fn sctp_chunks_are_told_as_control_bits() {
         ("SHUTDOWN COMPLETE", vec![chunk(14, &[])], told(Flags::FIN | Flags::ACK, 0, 8), 0),
         ("ABORT", vec![chunk(6, &[])], told(Flags::RST, 0, 8), 0),
         ("DATA and ABORT", vec![data, chunk(6, &[])], told(Flags::RST | Flags::ACK, 0, 8), 28),
+        ("INIT behind others, cut", vec![chunk(3, &[]), vec![1, 0, 0, 20, 0]], told(Flags::ACK, 0, 8), 0),
         ("a length of 0", vec![vec![3, 0, 0, 0]], told(Flags::ACK, 0, 8), 0),
         ("more than there is", vec![vec![0, 0, 0xff, 0xff]], told(Flags::ACK, 0, 8), 4),
     ] {

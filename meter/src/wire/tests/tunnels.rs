@@ -20,8 +20,12 @@ fn every_tunnel_leads_to_the_packet_inside() {
 
 #[test]
 fn tunnels_over_ip_may_stay_closed() {
+    fn unopened(link_type: u16, frame: &[u8]) -> Result<Packet, Aside<'_>> {
+        let decoded = crate::wire::decode(link_type, frame, frame.len() as u32, false);
+        decoded.map(|packet| Packet { identity: Identity::default(), ..packet })
+    }
     fn closed(frame: &[u8]) -> Result<Packet, Aside<'_>> {
-        crate::wire::decode(RAW, frame, frame.len() as u32, false)
+        unopened(RAW, frame)
     }
     for carrier in tunnels(IPV4).iter().filter(|carrier| carrier.link_type == RAW) {
         let frame = carrier.frame(&ipv4(TCP, &tcp(3)));
@@ -33,7 +37,7 @@ fn tunnels_over_ip_may_stay_closed() {
         }
     }
     let behind_label = ethernet(0x8847, &[&[0, 0, 1, 64][..], &ipv4(TCP, &tcp(3))].concat());
-    let opened = crate::wire::decode(ETHERNET, &behind_label, behind_label.len() as u32, false);
+    let opened = unopened(ETHERNET, &behind_label);
     assert_eq!(opened, Ok(in_tunnel("mpls", 0, packet(4, Transport::Tcp, 43, 3))), "not over IP");
     let authenticated = ipv4(AUTHENTICATION, &extension(AUTHENTICATION, TCP, 1, &tcp(3)));
     assert_eq!(closed(&authenticated), Ok(packet(4, Transport::Tcp, 63, 3)), "authentication is no tunnel");
@@ -199,5 +203,23 @@ fn a_path_comes_back_from_its_text() {
     assert_eq!(Path::parse(&full).map(|path| path.to_string()), Some(full.clone()));
     for wrong in ["", "ip/", "tcp", &format!("{full}/ip")] {
         assert_eq!(Path::parse(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn mpls_cut_before_it_tells_what_it_carries_is_cut_short() {
+    let inner = ethernet(IPV4, &ipv4(TCP, &tcp(3)));
+    for (what, control_word, inner) in [
+        ("Ethernet", &[][..], with(inner.clone(), 0, &[0])),
+        ("Ethernet behind a control word", &[0; 4], inner),
+    ] {
+        let frame = ethernet(0x8847, &[&[0, 0, 1, 64][..], control_word, &inner].concat());
+        for captured in 14 + 4..14 + 4 + 14 {
+            assert_eq!(
+                decode_cut(ETHERNET, &frame, captured),
+                Err(Unmetered::CutShort),
+                "{what}: {captured}"
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::wire::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behi
 const BOTTOM_OF_STACK: u8 = 0x01;
 const LABEL_BYTES: usize = 4;
 const CONTROL_WORD_BYTES: usize = 4;
+const ETHERNET_BYTES: usize = 14;
 const ETHERNET: Behind = Behind::Link(1);
 
 /// What the bottom label leads to. The header doesn't say: the first nibble and plausibility must.
@@ -18,6 +19,7 @@ pub fn next(mut rest: &[u8]) -> Result<Next<'_>, Flaw> {
     }
     match rest.first().ok_or(Flaw::Short)? >> 4 {
         4 | 6 => Ok((Behind::Ip, rest)),
+        0 if rest.len() < ETHERNET_BYTES => Err(Flaw::Short),
         // A pseudowire's control word begins with 0, and so do many MAC addresses.
         0 if !is_ethernet(rest) => Ok((ETHERNET, behind(rest, CONTROL_WORD_BYTES)?)),
         1 if !is_ethernet(rest) => Ok((Behind::Other, rest)), // an associated channel, RFC 5586
@@ -27,6 +29,6 @@ pub fn next(mut rest: &[u8]) -> Result<Next<'_>, Flaw> {
 
 /// Whether this looks like an Ethernet frame: with the EtherType of something that is often carried.
 fn is_ethernet(frame: &[u8]) -> bool {
-    frame.len() >= 14
+    frame.len() >= ETHERNET_BYTES
         && matches!(be16(frame, 12), ETHERTYPE_IPV4 | ETHERTYPE_IPV6 | 0x0806 | 0x8100 | 0x88a8 | 0x8847)
 }

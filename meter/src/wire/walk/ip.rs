@@ -3,8 +3,8 @@
 use super::{Shim, Step, Walk};
 use crate::wire::tunnel::{self, Inside, gre, mpls};
 use crate::wire::{
-    Address, Aside, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw, Fragment, Packet,
-    Segment, Transport, Unmetered, dccp, icmp, ipv6, sctp, tcp, udp,
+    Address, Aside, BadChecksums, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw,
+    Fragment, Identity, Packet, Segment, Transport, Unmetered, checksum, dccp, icmp, ipv6, sctp, tcp, udp,
 };
 
 /// What an IP header leads to.
@@ -18,6 +18,10 @@ pub struct Internet<'a> {
     pub ip_bytes: Option<u32>,
     /// Bytes of the IP header and its extension headers.
     pub header_bytes: u32,
+    /// Time to live, hop limit.
+    pub hops: u8,
+    /// Its checksum was verified, and is wrong.
+    pub bad_header: bool,
     pub identification: u32,
     pub fragment_offset: u32,
     pub more_fragments: bool,
@@ -31,7 +35,11 @@ impl<'a> Walk<'a> {
 
     #[inline]
     pub(super) fn behind_ip(&mut self, internet: Result<Internet<'a>, Flaw>) -> Result<Step, Aside<'a>> {
-        let internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+        let mut internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+        if self.verify && internet.ip_version == 4 {
+            let header = &self.rest[..internet.header_bytes as usize];
+            internet.bad_header = checksum::is_bad_header(header);
+        }
         if self.inside_ip {
             self.in_shim(Shim::Ip)?;
         }
@@ -87,7 +95,16 @@ impl<'a> Walk<'a> {
                     self.wire_bytes.checked_sub(header_bytes).ok_or(Unmetered::DamagedTransport)?;
                 let content =
                     Content { ip_bytes, payload_bytes, vlan: self.vlan, tunnel: self.tunnel, segment };
-                Ok(Packet { ends, content })
+                let bad_checksums = if self.verify {
+                    checksum::bad(internet, self.rest, self.wire_bytes)
+                } else {
+                    BadChecksums::default()
+                };
+                let sequenced = transport == Transport::Tcp
+                    && (payload_bytes > 0
+                        || segment.is_some_and(|segment| segment.flags.syn() || segment.flags.fin()));
+                let identity = Identity::new(internet, ip_bytes, self.rest, sequenced);
+                Ok(Packet { ends, content, identity, bad_checksums })
             };
         match internet.protocol {
             6 => {
@@ -196,6 +213,8 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
         protocol: datagram.protocol,
         ip_bytes: None,
         header_bytes: 0,
+        hops: 0,
+        bad_header: false,
         identification: datagram.identification,
         fragment_offset: 0,
         more_fragments: false,
@@ -212,16 +231,12 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
     }
     let passed = (start.len() - internet.rest.len()) as u32;
     let mut walk = Walk {
-        rest: internet.rest,
-        wire_bytes: u32::MAX - passed, // the rest is in other fragments
-        cut: true,
-        headers: 0,
         vlan: fragment.vlan,
         tunnel: fragment.tunnel,
         network_id: datagram.network_id,
         inside_ip: true,
-        decapsulate: false,
-        datagram: None,
+        // The rest is in other fragments.
+        ..Walk::new(internet.rest, u32::MAX - passed, false)
     };
     match walk.transport(&internet, fragment.ip_bytes) {
         Ok(Step::At(packet)) => Ok(packet),

@@ -1,0 +1,62 @@
+"""`classifier ports`: what runs behind a port, and which ports a service has."""
+
+from __future__ import annotations
+
+import click
+
+from classifier.cli import common
+from classifier.errors import ExitStatus
+
+
+@click.command(short_help="What runs behind a port; which ports a service has.")
+@click.argument("queries", nargs=-1, required=True, metavar="QUERY…")
+@common.rules_option
+@common.format_option("table", "json", "csv")
+@click.option(
+    "--block",
+    type=click.Choice(["nft", "iptables", "cisco"]),
+    help="Print firewall rules that block the server ports; nothing is applied.",
+)
+def ports(queries: tuple[str, ...], rules: str | None, format: str | None, block: str | None) -> ExitStatus:
+    """Tell what may run behind server ports, likeliest first, and who says so.
+
+    QUERY is a port (1494, 1494/tcp, 6881-6889), a service (ica), a word (citrix) or a category (database).
+
+    \b
+    Examples:
+      classifier ports 1080 1494
+      classifier ports 8000/tcp --format json
+      classifier ports limewire
+      classifier ports limewire --block nft
+    """
+    from classifier.reports import firewall, ports
+    from classifier.reports.tables import console
+    from classifier.services.rules import Rules
+    from classifier.services.search import QueryError, find, suggestions
+
+    if block and format:
+        raise click.UsageError("--block prints firewall rules; leave --format out")
+    known = Rules.load(rules)
+    try:
+        found = [find(known, query) for query in queries]
+    except QueryError as error:
+        raise click.UsageError(str(error)) from error
+    missed = [answer.query for answer in found if not (answer.ports or answer.exact or answer.related)]
+    if block:
+        for answer in found:
+            if not answer.ports and not answer.exact and answer.related:
+                names = ", ".join(dict.fromkeys(use.service.name for use in answer.related))
+                raise click.UsageError(f"--block needs a service's own name; for {answer.query}: {names}")
+        if not missed:
+            click.echo(firewall.block(block, found, known), nl=False)
+    elif format == "json":
+        click.echo(ports.as_json(found))
+    elif format == "csv":
+        click.echo(ports.as_csv(found), nl=False)
+    else:
+        ports.print_found(console(), found)
+    for query in missed:
+        near = suggestions(known, query)
+        hint = f"did you mean {' or '.join(near)}?" if near else "try a port, or another word for it"
+        common.complain(f"{query}: no such service; {hint}")
+    return ExitStatus.NOT_FOUND if missed else ExitStatus.OK

@@ -1,0 +1,121 @@
+"""Captures as scapy reads them: every link type that it knows.
+
+scapy looks for the IP header of each packet and no further; the IP packets go to the meter in a pcapng
+stream. A packet in which scapy finds none goes there as it is, and is counted by reason.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from classifier.errors import CaptureError, ExitStatus
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+INSTALL = "--via scapy needs scapy, which isn't installed: pip install scapy"
+#: LINKTYPE_RAW: a frame begins with its IP header.
+_RAW = 101
+_NS = 1_000_000_000
+
+
+class ScapyFile(io.RawIOBase):
+    """A binary file with the IP packets that scapy finds, as pcapng."""
+
+    def __init__(self, name: str, source: str | BinaryIO) -> None:
+        """Open the capture; CaptureError if scapy can't."""
+        try:
+            import scapy.layers.all  # noqa: F401  # for what each link type leads to
+            from scapy.error import Scapy_Exception
+            from scapy.utils import RawPcapReader
+        except ImportError:
+            raise CaptureError(name, INSTALL, status=ExitStatus.NO_INPUT) from None
+        logging.getLogger("scapy").setLevel(logging.CRITICAL)
+        try:
+            self._reader = RawPcapReader(source)  # type: ignore[arg-type]  # takes files, too
+        except (Scapy_Exception, EOFError) as error:
+            hint = "Wireshark reads more formats: --via tshark"
+            raise CaptureError(name, f"scapy: {error}; {hint}") from None
+        self._blocks = _pcapng(_frames(self._reader))
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, into: WriteableBuffer) -> int:
+        """Fill what fits of the next blocks."""
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._rest = memoryview(block)
+        target = memoryview(into)
+        count = min(len(target), len(self._rest))
+        target[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def problem(self) -> None:
+        """Say nothing: where a capture is damaged scapy takes that for its end."""
+
+    def close(self) -> None:
+        """Close the capture."""
+        if not self.closed:
+            self._reader.close()
+        super().close()
+
+
+#: Link type, time in nanoseconds, bytes on the wire, what was captured of them.
+_Frame = tuple[int, int, int, bytes]
+
+
+def _frames(reader: Any) -> Iterator[_Frame]:
+    """Yield the packets, from the IP header on where scapy finds one."""
+    from scapy.config import conf
+    from scapy.layers.inet import IP
+    from scapy.layers.inet6 import IPv6
+
+    per_second = _NS if getattr(reader, "nano", False) else 1_000_000
+    for data, about in reader:
+        if hasattr(about, "linktype"):  # of pcapng
+            link_type = about.linktype
+            ticks = (about.tshigh or 0) << 32 | (about.tslow or 0)
+            time_ns = ticks * _NS // about.tsresol
+        else:
+            link_type = reader.linktype
+            time_ns = about.sec * _NS + about.usec * (_NS // per_second)
+        layer = conf.l2types.num2layer.get(link_type)
+        stop: Any = (IP, IPv6)
+        packet = layer(data, stop_dissection_after=stop) if layer and data else None
+        while packet and not isinstance(packet, IP | IPv6):
+            packet = packet.payload
+        if packet:
+            outer_bytes = len(data) - len(packet.original)
+            yield _RAW, time_ns, about.wirelen - outer_bytes, packet.original
+        else:
+            yield link_type, time_ns, about.wirelen, data
+
+
+def _pcapng(frames: Iterator[_Frame]) -> Iterator[bytes]:
+    """Write frames as pcapng blocks, an interface for each link type."""
+    yield _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    interfaces: dict[int, int] = {}
+    for link_type, time_ns, wire_bytes, data in frames:
+        if link_type not in interfaces:
+            interfaces[link_type] = len(interfaces)
+            nanoseconds = struct.pack("<HHB3xHH", 9, 1, 9, 0, 0)
+            yield _block(1, struct.pack("<HHI", link_type, 0, 0) + nanoseconds)
+        time = time_ns >> 32 & 0xFFFF_FFFF, time_ns & 0xFFFF_FFFF
+        head = struct.pack("<5I", interfaces[link_type], *time, len(data), max(wire_bytes, 0))
+        yield _block(6, head + data)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    body += bytes(-len(body) % 4)
+    length = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + length + body + length

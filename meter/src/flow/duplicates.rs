@@ -1,0 +1,62 @@
+//! Copies of a packet that a mirror port handed over twice, told from what was sent twice.
+//!
+//! A packet is a copy if one with the same identity came shortly before; [`Proof`] says what that takes.
+//! Where the sequence number alone shows it, the original must be the sender's last such packet of the flow:
+//! a retransmission has others between, or waits for an answer.
+
+use crate::wire::{Packet, Proof};
+
+/// So many packets are remembered, at places that follow from what they are: newer ones take them over.
+const PLACES: usize = 1 << 12;
+/// Mirrored copies come within milliseconds. By then no sender has used up all identifications.
+const WINDOW_NS: u64 = 50_000_000;
+/// No retransmission follows its original that soon (RFC 6298 §2: a second; Linux: 200 ms, tail loss probe 10).
+const SEQUENCE_WINDOW_NS: u64 = 1_000_000;
+
+/// The lowest byte of a mark is the hop limit.
+const HOPS: u64 = 0xff;
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    mark: u64,
+    time_ns: i64,
+}
+
+/// The packets seen lately.
+pub struct Duplicates(Vec<Seen>);
+
+impl Default for Duplicates {
+    fn default() -> Self {
+        Self(vec![Seen::default(); PLACES])
+    }
+}
+
+impl Duplicates {
+    /// Whether a packet is a copy. `key_hash` is that of its flow's key.
+    #[inline]
+    pub fn is_copy(&mut self, packet: &Packet, key_hash: u64, from_a: bool, time_ns: i64) -> bool {
+        let identity = packet.identity;
+        let place = match identity.proof {
+            Proof::None => return false,
+            // Not by the hash of the key, which differs from run to run: so would the places taken over.
+            Proof::Sequence => {
+                let ends = packet.ends;
+                let ports = u64::from(ends.source_port) << 16 | u64::from(ends.destination_port);
+                ((ends.source as u64 ^ (ends.destination as u64).rotate_left(32) ^ ports)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    >> 32) as usize
+            }
+            Proof::Id | Proof::Hops => identity.digest as usize,
+        };
+        let mark = (key_hash ^ u64::from(identity.digest) << 32 ^ u64::from(from_a) << 8) & !HOPS
+            | u64::from(identity.hops);
+        let seen = &mut self.0[place % PLACES];
+        let before = std::mem::replace(seen, Seen { mark, time_ns });
+        if (before.mark ^ mark) & !HOPS != 0 {
+            return false;
+        }
+        let window_ns = if identity.proof == Proof::Sequence { SEQUENCE_WINDOW_NS } else { WINDOW_NS };
+        before.time_ns.abs_diff(time_ns) <= window_ns
+            && (identity.proof != Proof::Hops || before.mark != mark)
+    }
+}

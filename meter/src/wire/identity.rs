@@ -1,0 +1,75 @@
+//! What tells a packet from the others of its flow, so that copies of it are known as copies.
+//!
+//! A port that mirrors a network hands over many packets twice: where they come in and where they go out,
+//! perhaps routed in between. A copy has the IP identification, length and transport header of its original;
+//! its link header, VLAN and hop limit may be others. A packet that was *sent* twice has another
+//! identification (RFC 6864 §4), if it has any: IPv6 has none, and IPv4 may say 0 where nothing is fragmented.
+
+use super::walk::Internet;
+
+/// Of the transport header, behind the ports: in TCP numbers, flags, window and checksum; in UDP length,
+/// checksum and the payload's first bytes.
+const FIRST: usize = 4;
+const END: usize = 20;
+/// Odd numbers without a pattern: the fractions of the square roots of 2, 3 and 5.
+const MULTIPLIERS: [u64; 3] = [0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b];
+
+/// What shows that a packet with the same digest is a copy, and not another one that looks the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing does: a fragment.
+    #[default]
+    None,
+    /// The identification.
+    Id,
+    /// There is no identification, but a sequence number that is used up: a retransmission has the same,
+    /// yet comes later.
+    Sequence,
+    /// There is neither: only that it was seen at another hop.
+    Hops,
+}
+
+/// What a packet and its copies have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Of identification, length and transport header.
+    pub digest: u32,
+    /// Time to live, hop limit: one less behind each router.
+    pub hops: u8,
+    /// What shows a copy.
+    pub proof: Proof,
+}
+
+impl Identity {
+    /// Of a packet with this IP header and these bytes behind it. `sequenced`: it uses up sequence numbers.
+    #[inline]
+    pub fn new(internet: &Internet<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
+        let words = transport.get(FIRST..END).map_or_else(|| short(transport), halves);
+        let own = u64::from(internet.identification) << 32 | u64::from(ip_bytes);
+        let digest = words[0]
+            .wrapping_mul(MULTIPLIERS[0])
+            .wrapping_add(words[1].wrapping_mul(MULTIPLIERS[1]))
+            .wrapping_add(own.wrapping_mul(MULTIPLIERS[2]));
+        let proof = match internet.identification {
+            0 if sequenced => Proof::Sequence,
+            0 => Proof::Hops,
+            _ => Proof::Id,
+        };
+        Self { digest: (digest >> 32) as u32, hops: internet.hops, proof }
+    }
+}
+
+#[inline]
+fn halves(bytes: &[u8]) -> [u64; 2] {
+    let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| bytes[at + i]));
+    [word(0), word(8)]
+}
+
+/// Of what is left of a header that ends early.
+#[cold]
+fn short(transport: &[u8]) -> [u64; 2] {
+    let mut bytes = [0; END - FIRST];
+    let there = transport.get(FIRST..).unwrap_or_default();
+    bytes[..there.len()].copy_from_slice(there);
+    halves(&bytes)
+}

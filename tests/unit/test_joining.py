@@ -1,0 +1,84 @@
+"""Rows of one flow that were metered apart, joined part by part and piece by piece as all at once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.frames import START_NS, End, Packet, pcap, tcp
+from support.rows import row_dicts
+
+import classifier
+from classifier.flows import stitch
+
+CALLER, LISTENER = End("10.0.0.1", 40_000), End("10.0.0.2", 80)
+SECOND_NS = 1_000_000_000
+
+
+def calls(count: int, callers: int) -> list[Packet]:
+    """Connections over some ports of the caller, each answered, with initial numbers of their own."""
+    packets = []
+    for number in range(count):
+        caller = CALLER._replace(port=CALLER.port + number % callers)
+        begin_ns = START_NS + number * SECOND_NS
+        isn = 1_000_000 * number
+        packets += [
+            Packet(begin_ns, tcp(caller, LISTENER, "S", seq=isn)),
+            Packet(begin_ns + 1, tcp(LISTENER, caller, "SA", seq=7, ack=isn + 1)),
+            Packet(begin_ns + 2, tcp(caller, LISTENER, "PA", seq=isn + 1, ack=8, payload=b"question")),
+        ]
+    return packets
+
+
+def read(pieces: list[list[Packet]], **options: Any) -> list[dict[str, Any]]:
+    files = []
+    for number, piece in enumerate(pieces):
+        file = io.BytesIO(pcap(piece))
+        file.name = f"piece-{number}"  # type: ignore[attr-defined]
+        files.append(file)
+    return row_dicts(classifier.read(files, **options))
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes parts and pieces of a few rows."""
+
+    def make() -> None:
+        monkeypatch.setattr(stitch, "PART_ROWS", 20)
+        monkeypatch.setattr(stitch, "OPEN_ROWS", 5)
+
+    return make
+
+
+@pytest.mark.parametrize("callers", [1, 3, 100])
+@pytest.mark.parametrize("size", [1, 2, 50, 10_000], ids="files of {} packets".format)
+def test_all_at_once_and_in_pieces(callers: int, size: int, small: Callable[[], None]) -> None:
+    packets = calls(100, callers)
+    pieces = [packets[at : at + size] for at in range(0, len(packets), size)]
+    expected = read(pieces)
+    assert len(expected) == 100
+    assert all(row["client_packets"] == 2 and row["history"] == "ShD" for row in expected)
+    small()
+    assert read(pieces) == expected
+    backwards = [{**row, "capture": None} for row in read(pieces[::-1])]
+    assert backwards == [{**row, "capture": None} for row in expected]
+
+
+def test_flows_that_end_early_are_joined_in_pieces(small: Callable[[], None]) -> None:
+    packets = calls(60, 2)
+    small()
+    rows = read([packets], max_flows=1)
+    assert len(rows) == 60
+    assert sum(row["client_packets"] + row["server_packets"] for row in rows) == 180
+
+
+def test_a_flow_across_many_files_names_each_once(small: Callable[[], None]) -> None:
+    segments = [
+        Packet(START_NS + number, tcp(CALLER, LISTENER, "A", seq=number, ack=8)) for number in range(70)
+    ]
+    small()
+    (row,) = read([[segment] for segment in segments])
+    assert row["capture"] == "|".join(f"piece-{number}" for number in range(70))
+    assert row["client_packets"] == 70
