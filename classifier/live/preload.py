@@ -6,7 +6,9 @@ Started as root, the program becomes a user who may not be allowed to read the f
 from __future__ import annotations
 
 import importlib
+import io
 import pkgutil
+import struct
 
 _ALWAYS = (
     *(
@@ -24,10 +26,23 @@ _ALWAYS = (
 )
 
 
+#: A capture of one empty datagram from 192.0.2.1:40000 to 192.0.2.2:53: IPv4, UDP; behind headers of pcap.
+_DATAGRAM = bytes.fromhex("4500001c00000000401100000c000201c00002029c40003500080000")
+_CAPTURE = (
+    struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    + struct.pack("<IIII", 0, 0, len(_DATAGRAM), len(_DATAGRAM))
+    + _DATAGRAM
+)
+
+
 def load(screen: bool, recording: bool) -> None:
-    """Import what a live capture may need."""
+    """Import what a live capture may need; let every stage read the rules that it reads when first used."""
+    from classifier.pipeline import read
+    from classifier.reports.summary import summary
+
     for name in _ALWAYS:
         importlib.import_module(name)
+    summary(read(io.BytesIO(_CAPTURE)))
     if recording:
         importlib.import_module("classifier.live.recorder")
     if screen:
