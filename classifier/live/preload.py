@@ -26,6 +26,11 @@ _ALWAYS = (
 )
 
 
+#: What the screen imports when it is first used, and what that imports.
+_PACKAGES = (
+    *("textual", "textual.css", "textual.document", "textual.drivers", "textual.layouts"),
+    *("textual.renderables", "textual.widgets", "rich"),
+)
 #: A capture of one empty datagram from 192.0.2.1:40000 to 192.0.2.2:53: IPv4, UDP; behind headers of pcap.
 _DATAGRAM = bytes.fromhex("4500001c00000000401100000c000201c00002029c40003500080000")
 _CAPTURE = (
@@ -47,7 +52,7 @@ def load(screen: bool, recording: bool) -> None:
         importlib.import_module("classifier.live.recorder")
     if screen:
         importlib.import_module("classifier.live.screen.app")
-        for package in ("textual", "textual.widgets", "textual.css", "textual.renderables", "rich"):
+        for package in _PACKAGES:
             _load_all(package)
 
 

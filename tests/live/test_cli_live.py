@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -175,3 +180,31 @@ def test_interfaces_say_what_may_capture() -> None:
     assert all("socket" in interface["engines"] for interface in listed)
     done = unprivileged("interfaces", "--format", "json")
     assert all("socket" not in interface["engines"] for interface in json.loads(done.stdout))
+
+
+@needs_linux
+@needs_root
+def test_the_screen_comes_and_goes_as_another_user() -> None:
+    """Who may not even be able to read the folder this is installed in."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, "live", "lo", "--for", "60"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env=environment(),
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while b"Packets: " not in shown and select.select([ours], [], [], 60)[0]:
+            shown += os.read(ours, 1 << 16)
+            if b"packets/s" in shown:
+                os.write(ours, b"q")
+    except OSError:  # it has closed its end
+        pass
+    assert process.wait(60) == ExitStatus.OK
+    os.close(ours)
+    assert b"Freeze" in shown and b"Packets: " in shown and b"Traceback" not in shown
