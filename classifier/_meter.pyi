@@ -4,13 +4,14 @@ The core turns a capture into record batches of flow facts. It never says who is
 """
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO, TypedDict, final, type_check_only
+from typing import Any, BinaryIO, TypeAlias, TypedDict, final, type_check_only
 
 __all__ = [
     "Batch",
     "Live",
     "MeterError",
     "Reader",
+    "Signatures",
     "community_ids",
     "live_socket",
     "live_stream",
@@ -90,8 +91,28 @@ class Reader(Iterator[Batch]):
     def problem(self) -> tuple[str, int, str] | None:
         """Why the input could not be read to its end, as in `MeterError.args`."""
 
+#: Transports (IP protocol numbers), ports of which one end must have one, patterns of which one must match,
+#: conditions that must all hold, precedence (the lowest wins), what to read from the message, and whether it
+#: settles what its sender speaks, so that only one more packet is looked at.
+Rule: TypeAlias = tuple[list[int], list[int], list[str], list[str], int, str | None, bool]
+
+@final
+class Signatures:
+    """Signatures, compiled: how the first bytes of messages look. Notation: rules/README.md."""
+
+    def __new__(cls, rules: list[Rule]) -> Signatures:
+        """Compile rules; ValueError has the place of a wrong one, and the reason."""
+    def find(
+        self, proto: int, ports: tuple[int, int], payload: bytes, payload_bytes: int | None = None
+    ) -> int | None:
+        """Return the number of the signature that a payload bears, counted from 0.
+
+        `payload_bytes` is its length on the wire, where less was captured.
+        """
+
 def read(
     source: str | BinaryIO,
+    signatures: Signatures,
     *,
     tcp_idle_ns: int,
     udp_idle_ns: int,
@@ -100,7 +121,7 @@ def read(
     dedup: bool,
     verify_checksums: bool,
 ) -> Reader:
-    """Open a capture, given as a path or an open binary file.
+    """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
 
     At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
     tunnels over IP stay closed, and a flow is that of the outer packet. With `dedup` copies that a mirror
@@ -161,7 +182,9 @@ class MeterOptions(TypedDict):
     dedup: bool
     verify_checksums: bool
 
-def live_stream(descriptor: int, options: MeterOptions, *, keep: int | None = None) -> Live:
+def live_stream(
+    descriptor: int, signatures: Signatures, options: MeterOptions, *, keep: int | None = None
+) -> Live:
     """Meter a stream in a capture format: a pipe. Not on Windows.
 
     The file descriptor is taken over: pass what `detach()` returned; so is `keep`, of a file to which the
@@ -170,6 +193,7 @@ def live_stream(descriptor: int, options: MeterOptions, *, keep: int | None = No
 
 def live_socket(
     descriptor: int,
+    signatures: Signatures,
     options: MeterOptions,
     *,
     link_type: int,

@@ -1,6 +1,6 @@
 """All stages, in order. This module alone knows the order.
 
-    source → meter → spool → stitch → handshake → roles → services → Traffic
+    source → meter → spool → stitch → handshake → payload → roles → services → Traffic
 
 First every packet is metered and finished flows go to the spool; then, with all evidence in, the
 flows are judged batch by batch.
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, roles, sources
+from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
 from classifier.errors import CaptureError, ExitStatus, FlowError
 from classifier.flows.find import Wanted
@@ -87,7 +87,7 @@ def read(
     try:
         for capture in found:
             metered.captures.append(capture.name)
-            _meter_input(capture.open(options), capture, metered, progress)
+            _meter_input(capture.open(options, payload.load().compiled), capture, metered, progress)
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
@@ -129,6 +129,7 @@ class Judge:
         self._decapsulate = decapsulate
         self._rules = rules
         self._known = known
+        self._table = payload.load()
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
@@ -155,15 +156,18 @@ class Judge:
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
         survey, directory = roles.Survey(), roles.Directory(known)
+        announced = payload.Endpoints()
         for facts in self.stitched():
             ends = self.ends(facts)
+            roles.note_announced(announced, facts)
             survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
-        return roles.Context(self._rules, survey, directory, metered.begin_ns, **metered.idle)
+        return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
     def ends(self, facts: pa.RecordBatch) -> roles.Ends:
         """Return the ends of n flows, with what each flow shows by itself."""
-        return roles.Ends(facts, handshake.judge(facts))
+        said = payload.read(facts, self._table)
+        return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
 
     def _judged(self, ends: roles.Ends) -> pa.RecordBatch:
         facts, context = ends.facts, self.context
@@ -176,6 +180,12 @@ class Judge:
             naming.Ends(server_addr, server_port),
             naming.Ends(client_addr, client_port),
             verdicts.ambiguous,
+            naming.Payloads(
+                ends.said,
+                self._table,
+                facts["alpn"],
+                context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+            ),
         )
         return _judged(facts, ends.handshakes, verdicts, names)
 
@@ -205,7 +215,9 @@ def _judged(
         "service": names.service,
         "service_source": names.source,
         "service_candidates": names.candidates,
-        "mismatch": pa.array(np.zeros(facts.num_rows, dtype=bool)),
+        "payload": names.payload,
+        "mismatch": pa.array(names.mismatch),
+        "promised": names.promised,
         "outcome": handshakes.outcome,
         "conn_state": handshakes.conn_state(~server_is_b),
         "history": handshakes.history(~server_is_b),
@@ -217,7 +229,7 @@ def _judged(
 #: Facts that go on as they are.
 _KEPT = [
     *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),
-    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "tunnel", "evicted"),
+    *("capture", "first_seen_ns", "last_seen_ns", "server_name", "vlan", "tunnel", "evicted"),
 ]
 #: Facts of the two ends, as (name, column of a, column of b).
 _SIDES = [

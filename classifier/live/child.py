@@ -173,7 +173,9 @@ class Child(Tap):
         assert self._process.stdout is not None
         descriptor = os.dup(self._process.stdout.fileno())
         self._process.stdout.close()
-        return _meter.live_stream(descriptor, self.wish.meter, keep=self.wish.keep_descriptor(again))
+        return _meter.live_stream(
+            descriptor, self.wish.signatures, self.wish.meter, keep=self.wish.keep_descriptor(again)
+        )
 
     def _hear(self, process: subprocess.Popen[bytes]) -> None:
         """Take in what the program says, in a thread."""

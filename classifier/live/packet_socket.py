@@ -50,6 +50,7 @@ class PacketSocket(Tap):
             self._bind()
         self._live = _meter.live_socket(
             self._socket.dup().detach(),
+            self.wish.signatures,
             self.wish.meter,
             link_type=self._interface.link_type,
             loopback=loopback(),

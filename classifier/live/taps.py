@@ -36,6 +36,7 @@ class Wish:
     """How to capture."""
 
     meter: MeterOptions
+    signatures: _meter.Signatures
     filter: str | None
     promiscuous: bool
     #: Bytes kept of a packet.
@@ -189,7 +190,9 @@ class Stream(Tap):
     def start(self) -> None:
         """Begin to read."""
         keep = self.wish.keep_descriptor()
-        self._live = _meter.live_stream(os.dup(self._file.fileno()), self.wish.meter, keep=keep)
+        self._live = _meter.live_stream(
+            os.dup(self._file.fileno()), self.wish.signatures, self.wish.meter, keep=keep
+        )
 
 
 def _rest(live: _meter.Live) -> Iterator[_meter.Batch]:

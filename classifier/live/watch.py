@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from classifier import payload
 from classifier.errors import CaptureError
 from classifier.live import engines
 from classifier.live.history import History
@@ -82,6 +83,7 @@ class Watch:
                 "dedup": False,
                 "verify_checksums": False,
             },
+            signatures=payload.load().compiled,
             filter=filter,
             promiscuous=promiscuous,
             snap_bytes=snap_bytes or (WHOLE_BYTES if keep else SNAP_BYTES),

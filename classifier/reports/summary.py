@@ -66,6 +66,7 @@ def summary(traffic: Traffic, top: int | None = None) -> dict[str, Any]:
         "servers": rows(fold(totals.servers(), top, "server_ip")),
         "clients": rows(fold(totals.clients(), top, "client_ip")),
         "attempts": rows(fold(totals.attempts(), top, "target_ip")),
+        "mismatches": rows(fold(totals.mismatches.table(), top, "client_ip")),
         "accounting": dict(traffic.accounting),
     }
 

@@ -18,6 +18,7 @@ def print_report(out: Console, report: Row) -> None:
     show(out, "Servers", SERVERS, report["servers"])
     show(out, "Clients", _CLIENTS, report["clients"])
     show(out, "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"])
+    show(out, "Payload that is not what the port promises", _MISMATCHES, report["mismatches"])
     _print_accounting(out, report)
 
 
@@ -149,6 +150,7 @@ _SERVICES = [
     _number("confirmed", "confirmed", 3),
     _number("inferred", "inferred", 4),
     _number("ambiguous", "ambiguous", 5),
+    _number("by_payload", "by payload", 6),
     _number("servers", "Servers", 6),
     _number("clients", "Clients", 7),
 ]
@@ -181,6 +183,16 @@ _ATTEMPTS = [
     Column("Attempts", _attempts, folds=True),
     _number("sources", "Sources", 2),
     _number("attempt_packets", "Packets", 3),
+]
+
+_MISMATCHES = [
+    Column("Client", lambda row: row["client_ip"], folds=True),
+    _end("server"),
+    Column("Proto", lambda row: row["proto"] or "", spare=2),
+    Column("Promised", lambda row: row["promised"] or ""),
+    Column("Spoken", lambda row: row["spoken"] or ""),
+    _number("flows", "Flows", 1),
+    _size("bytes", "Bytes", 3),
 ]
 
 FLOWS = [

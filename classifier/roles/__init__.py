@@ -16,10 +16,22 @@ from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.evidence import KINDS, Context, Evidence
 from classifier.roles.late import Late, SelfCheck, look_back
+from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight
 
-__all__ = ["Context", "Directory", "Ends", "Evidence", "Role", "Survey", "Verdicts", "decide", "self_check"]
+__all__ = [
+    "Context",
+    "Directory",
+    "Ends",
+    "Evidence",
+    "Role",
+    "Survey",
+    "Verdicts",
+    "decide",
+    "note_announced",
+    "self_check",
+]
 
 #: A verdict at least this likely is called `inferred`.
 INFERRED = 0.9

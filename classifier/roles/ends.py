@@ -15,6 +15,7 @@ import pyarrow as pa
 from classifier.flows.addresses import is_group
 from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.handshake import Handshakes
+from classifier.payload import Said
 
 TCP, UDP, UDP_LITE = 6, 17, 136
 Mask = npt.NDArray[np.bool_]
@@ -38,6 +39,7 @@ class Ends:
 
     facts: pa.RecordBatch
     handshakes: Handshakes
+    said: Said
 
     @cached_property
     def proto(self) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,9 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from classifier.payload import Endpoints
 from classifier.roles import ports as port_tables
+from classifier.roles import spoken
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.survey import Survey
@@ -26,6 +28,8 @@ class Evidence(StrEnum):
     """The kinds, by the names that reports use."""
 
     HANDSHAKE = "handshake"
+    PAYLOAD = "payload"
+    ANNOUNCED = "announced"
     DIRECTORY = "directory"
     FAN_IN = "fan_in"
     PORTS = "ports"
@@ -42,6 +46,8 @@ class Context:
     rules: Rules
     survey: Survey
     directory: Directory
+    #: Endpoints that control connections announce.
+    announced: Endpoints
     #: Time of the capture's earliest packet.
     begin_ns: int
     udp_idle_ns: int
@@ -49,6 +55,21 @@ class Context:
 
 
 Weigh = Callable[[Ends, Context], Numbers]
+
+
+def payload(ends: Ends, context: Context) -> Numbers:
+    """Weigh the messages that only one side sends."""
+    return spoken.payload(ends)
+
+
+def later_payload(ends: Ends, context: Context) -> Numbers:
+    """Do the same, leaving out each end's first message."""
+    return spoken.later_payload(ends)
+
+
+def announced(ends: Ends, context: Context) -> Numbers:
+    """Weigh what control connections told of the endpoints."""
+    return spoken.announced(context.announced.purposes(ends.endpoints, ends.first_seen_ns))
 
 
 def directory(ends: Ends, context: Context) -> Numbers:
@@ -121,6 +142,8 @@ class Kind:
 
 #: All kinds that are weighed where no handshake decides.
 KINDS: dict[Evidence, Kind] = {
+    Evidence.PAYLOAD: Kind(payload, late=later_payload),
+    Evidence.ANNOUNCED: Kind(announced),
     Evidence.DIRECTORY: Kind(directory),
     Evidence.FAN_IN: Kind(fan_in),
     Evidence.PORTS: Kind(ports),

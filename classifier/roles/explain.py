@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from classifier import payload
 from classifier.handshake import Outcome
 from classifier.roles import ports as port_tables
 from classifier.roles.ends import Ends
@@ -63,6 +64,26 @@ def _handshake(ends: Ends) -> list[Reason]:
     else:
         seen = f"{caller} called, {called} accepted"
     return [Reason(Evidence.HANDSHAKE, "b" if shakes.initiator[0] == 0 else "a", None, seen)]
+
+
+def _payload(ends: Ends, context: Context) -> str:
+    of_ends = payload.told(ends.facts, payload.load())
+    said = [
+        f"{{{end}}} said: {', '.join(messages)}"
+        for end, messages in zip("ab", of_ends, strict=True)
+        if messages
+    ]
+    return "; ".join(said)
+
+
+def _announced(ends: Ends, context: Context) -> str:
+    purposes = context.announced.purposes(ends.endpoints, ends.first_seen_ns)[:, 0]
+    told = [
+        f"another flow announced {{{end}}} for {payload.announced.SERVICES[payload.Announced(purpose)]}"
+        for end, purpose in zip("ab", purposes, strict=True)
+        if purpose
+    ]
+    return "; ".join(told)
 
 
 def _directory(ends: Ends, context: Context) -> str:
@@ -124,6 +145,8 @@ def _first_packet(ends: Ends, context: Context) -> str:
 
 
 _SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
+    Evidence.PAYLOAD: _payload,
+    Evidence.ANNOUNCED: _announced,
     Evidence.DIRECTORY: _directory,
     Evidence.FAN_IN: _fan_in,
     Evidence.PORTS: _ports,

@@ -20,6 +20,7 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::flow::{self, BadChecksums, Idle, Meter, Options};
 use crate::packets::Wanted;
+use crate::payload::{self, Note, Notes, Rule};
 use crate::table::{self, Rows};
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
@@ -269,12 +270,45 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
     (kind, error.offset, error.message.clone())
 }
 
+/// Compiled signatures; readers share them.
+#[pyclass(frozen)]
+struct Signatures(Arc<payload::Signatures>);
+
+/// A rule as Python hands it over: transports, ports, patterns, conditions, precedence, what to extract, whether it
+/// settles what is spoken.
+type RuleTuple = (Vec<u8>, Vec<u16>, Vec<String>, Vec<String>, u8, Option<String>, bool);
+
+#[pymethods]
+impl Signatures {
+    #[new]
+    fn new(rules: Vec<RuleTuple>) -> PyResult<Self> {
+        let rule = |(transports, ports, patterns, conditions, precedence, extract, settles)| Rule {
+            transports,
+            ports,
+            patterns,
+            conditions,
+            precedence,
+            extract,
+            settles,
+        };
+        let rules: Vec<Rule> = rules.into_iter().map(rule).collect();
+        payload::Signatures::new(&rules).map(|found| Self(Arc::new(found))).map_err(PyValueError::new_err)
+    }
+
+    #[pyo3(signature = (proto, ports, payload, payload_bytes = None))]
+    fn find(&self, proto: u8, ports: (u16, u16), payload: &[u8], payload_bytes: Option<u32>) -> Option<u16> {
+        let wire_bytes = payload_bytes.unwrap_or(payload.len() as u32);
+        self.0.find(proto, ports, payload, wire_bytes).map(|found| found.number)
+    }
+}
+
 #[allow(clippy::too_many_arguments)] // named ones, in Python
 #[pyfunction]
-#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
+#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
 fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
+    signatures: &Bound<'_, Signatures>,
     tcp_idle_ns: u64,
     udp_idle_ns: u64,
     most_flows: usize,
@@ -299,13 +333,14 @@ fn read(
     let capture = py
         .detach(open)
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let meter = Meter::new(Options {
+    let options = Options {
         idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns },
         most_flows,
         decapsulate,
         dedup,
         verify_checksums,
-    });
+    };
+    let meter = Meter::new(options, Arc::clone(&signatures.get().0));
     let state = State { capture, meter, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })
 }
@@ -335,13 +370,21 @@ fn packets(
 #[pyfunction]
 #[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
 fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
-    let rows = table::rows_of(&import(batch)?).map_err(|error| arrow_error(&error))?;
+    let batch = import(batch)?;
+    let rows = table::rows_of(&batch).map_err(|error| arrow_error(&error))?;
+    let of_rows = payload::notes_of(&batch).map_err(|error| arrow_error(&error))?;
     let (joined, groups) = flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
-    let mut table = Rows::default();
-    for row in &joined {
-        table.push(row);
+    let mut of_joined = vec![Note::default(); joined.len()];
+    for (note, &group) in of_rows.into_iter().zip(&groups) {
+        of_joined[group as usize].absorb(note);
     }
-    Ok((Batch(table.take()), one_column("group", Arc::new(UInt32Array::from(groups)))?))
+    let (mut table, mut notes) = (Rows::default(), Notes::default());
+    for (row, note) in joined.iter().zip(&of_joined) {
+        table.push(row);
+        notes.push(Some(note));
+    }
+    let joined = Batch(notes.beside(&table.take()));
+    Ok((joined, one_column("group", Arc::new(UInt32Array::from(groups)))?))
 }
 
 #[pyfunction]
@@ -368,5 +411,5 @@ mod _meter {
     #[pymodule_export]
     use super::live::live_stream;
     #[pymodule_export]
-    use super::{Batch, MeterError, Reader, community_ids, packets, read, stitch};
+    use super::{Batch, MeterError, Reader, Signatures, community_ids, packets, read, stitch};
 }

@@ -122,7 +122,7 @@ def test_events_take_the_place_of_the_table() -> None:
     result = run("live", "-", "--events", "new-server,mismatch", stdin=OFFICE.read_bytes())
     assert result.status == ExitStatus.OK
     events = [json.loads(line) for line in result.text.splitlines()]
-    assert {event["event"] for event in events} == {"new-server"}
+    assert {event["event"] for event in events} == {"new-server", "mismatch"}
     assert {"server_ip": "10.77.0.10", "server_port": 443}.items() <= next(
         event for event in events if event["server_port"] == 443
     ).items()

@@ -8,7 +8,7 @@ from feeding import OFFICE, windows_of
 import classifier
 from classifier.live import ledger as ledgers
 from classifier.live.ledger import Change, Ledger
-from classifier.live.lines import EVENTS, event_lines
+from classifier.live.lines import MISMATCH, NEW_SERVER, event_lines
 
 
 def added_up(**options: object) -> tuple[Ledger, list[Change]]:
@@ -43,10 +43,9 @@ def test_the_servers_are_those_of_the_report() -> None:
 
 def test_a_server_is_new_once() -> None:
     ledger, changes = added_up(pieces=7)
-    told = [line for change in changes for line in event_lines(change, frozenset(EVENTS))]
+    told = [line for change in changes for line in event_lines(change, frozenset({NEW_SERVER}))]
     places = [(line["server_ip"], line["server_port"], line["proto"]) for line in told]
     assert len(places) == len(set(places)) == len(ledger.servers)
-    assert {line["event"] for line in told} == {"new-server"}
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +66,12 @@ def test_the_busiest_flows_come_first() -> None:
     _, changes = added_up(pieces=2)
     rates = [flow["rate"] for flow in changes[0].flows]
     assert rates == sorted(rates, reverse=True) and rates[0] > 0
+
+
+def test_a_mismatch_is_told_once() -> None:
+    _, changes = added_up(pieces=7)
+    told = [line for change in changes for line in event_lines(change, frozenset({MISMATCH}))]
+    places = sorted((line["client_ip"], line["client_port"], line["server_port"]) for line in told)
+    flows = classifier.read(OFFICE).flows
+    expected = flows[flows["mismatch"]][["client_ip", "client_port", "server_port"]]
+    assert places == sorted(expected.itertuples(index=False, name=None)) != []

@@ -1,6 +1,7 @@
 //! Meters packets into flows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ahash::RandomState;
 use arrow_array::RecordBatch;
@@ -8,10 +9,12 @@ use hashbrown::HashTable;
 
 use super::duplicates::Duplicates;
 use super::fragments::{Attributed, Fragments};
+use super::looked_at::{End, LookedAt, Place};
 use super::{Key, boundary};
 use crate::capture::Frame;
+use crate::payload::{Notes, Observer, Seen, Signatures};
 use crate::table::{Row, Rows};
-use crate::wire::{self, Aside, Content, Packet, Quoted, Transport, Unmetered};
+use crate::wire::{self, Aside, Content, Flags, Packet, Quoted, Transport, Unmetered};
 
 /// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,7 @@ struct Pending {
     is_copy: bool,
     hash: u64,
     time_ns: i64,
+    payload: Place,
 }
 
 /// How to meter.
@@ -96,9 +100,12 @@ pub struct Meter {
     /// So many of `rows` were ended by `finish`.
     ended: usize,
     pending: Vec<Pending>,
+    looked_at: LookedAt,
+    observer: Observer,
     fragments: Fragments,
     copies: Duplicates,
     finished: Rows,
+    notes: Notes,
     packets: u64,
     evicted: u64,
     duplicates: u64,
@@ -110,9 +117,9 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// An empty meter.
+    /// An empty meter, which looks for these signatures.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: Options, signatures: Arc<Signatures>) -> Self {
         Self {
             options,
             hasher: RandomState::new(),
@@ -123,9 +130,12 @@ impl Meter {
             swept: 0,
             ended: 0,
             pending: Vec::with_capacity(LOOKED_UP),
+            looked_at: LookedAt::default(),
+            observer: Observer::new(signatures),
             fragments: Fragments::default(),
             copies: Duplicates::default(),
             finished: Rows::default(),
+            notes: Notes::default(),
             packets: 0,
             evicted: 0,
             duplicates: 0,
@@ -152,7 +162,7 @@ impl Meter {
     }
 
     #[inline]
-    fn packet(&mut self, packet: &Packet, time_ns: i64) {
+    fn packet(&mut self, packet: &Packet<'_>, time_ns: i64) {
         let (key, from_a) = Key::of(&packet.ends);
         let hash = self.hasher.hash_one(key);
         let is_copy = self.copies.is_copy(packet, hash, from_a, time_ns);
@@ -167,7 +177,18 @@ impl Meter {
             self.bad_checksums.ipv4_header += u64::from(packet.bad_checksums.ipv4_header);
             self.bad_checksums.transport += u64::from(packet.bad_checksums.transport);
         }
-        self.pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns });
+        let flags = packet.content.segment.map(|segment| segment.flags);
+        // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
+        let payload = if self.observer.is_idle() || is_copy || flags.is_some_and(Flags::rst) {
+            Place::default()
+        } else {
+            if flags.is_some_and(Flags::syn) {
+                self.looked_at.begin(hash);
+            }
+            self.looked_at
+                .keep(packet.payload, End::new(hash, from_a, time_ns, self.options.idle.of(key.proto)))
+        };
+        self.pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns, payload });
         if self.pending.len() == LOOKED_UP {
             self.meter_pending();
         }
@@ -237,6 +258,7 @@ impl Meter {
         }
         pending.clear();
         self.pending = pending;
+        self.looked_at.clear();
     }
 
     #[inline]
@@ -246,20 +268,58 @@ impl Meter {
 
     #[inline]
     fn meter(&mut self, pending: &Pending, place: Option<u32>) {
-        let Pending { key, content, from_a, is_copy, hash, time_ns } = pending;
+        let Pending { key, content, from_a, is_copy, hash, time_ns, .. } = pending;
         let place = if let Some(place) = place {
-            let row = &mut self.rows[place as usize];
+            let row = &self.rows[place as usize];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
-                self.finished.push(row);
-                *row = Row::new(*key, *time_ns);
+                self.emit(place);
+                self.rows[place as usize] = Row::new(*key, *time_ns);
+                self.looked_at.begin(*hash);
             }
             place
         } else {
+            self.looked_at.begin(*hash);
             self.place(*key, *hash, *time_ns)
         };
         let row = &mut self.rows[place as usize];
         row.record(content, *from_a, *time_ns);
         row.duplicates += u64::from(*is_copy);
+        self.observe(pending, place);
+    }
+
+    /// Looks at a packet's payload, if it was kept.
+    #[inline]
+    fn observe(&mut self, pending: &Pending, place: u32) {
+        let payload = self.looked_at.payload(pending.payload);
+        if payload.is_empty() {
+            return;
+        }
+        let row = &mut self.rows[place as usize];
+        let Key { addr_a, addr_b, port_a, port_b, .. } = row.key;
+        let (hits, sender, ports) = if pending.from_a {
+            (&mut row.hits_a, addr_a, (port_a, port_b))
+        } else {
+            (&mut row.hits_b, addr_b, (port_b, port_a))
+        };
+        let seen = Seen {
+            proto: row.key.proto,
+            from_a: pending.from_a,
+            sender,
+            ports,
+            sequence: pending.content.segment.map(|segment| segment.sequence),
+            payload,
+            payload_bytes: pending.content.payload_bytes,
+        };
+        if !self.observer.observe(place, hits, &seen) {
+            let idle_ns = self.options.idle.of(row.key.proto);
+            self.looked_at.settle(End::new(pending.hash, pending.from_a, pending.time_ns, idle_ns));
+        }
+    }
+
+    /// Hands out the row of a flow that has ended.
+    fn emit(&mut self, place: u32) {
+        self.finished.push(&self.rows[place as usize]);
+        self.notes.push(self.observer.forget(place).as_ref());
     }
 
     /// A place for a new flow.
@@ -304,8 +364,8 @@ impl Meter {
     }
 
     fn end(&mut self, place: usize) {
+        self.emit(place as u32);
         let row = &mut self.rows[place];
-        self.finished.push(row);
         let hash = self.hasher.hash_one(row.key);
         if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
             entry.remove();
@@ -327,7 +387,7 @@ impl Meter {
                 return true;
             };
             if !row.is_vacant() {
-                self.finished.push(row);
+                self.emit(self.ended as u32);
             }
             self.ended += 1;
         }
@@ -349,7 +409,7 @@ impl Meter {
     /// The flows that have ended since the last call.
     pub fn take(&mut self) -> RecordBatch {
         self.meter_pending();
-        self.finished.take()
+        self.notes.beside(&self.finished.take())
     }
 
     /// How many flows are active.
@@ -363,7 +423,7 @@ impl Meter {
     pub fn active(&mut self, since_ns: i64) -> RecordBatch {
         self.meter_pending();
         let now_ns = self.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
-        let mut active = Rows::default();
+        let (mut active, mut notes) = (Rows::default(), Notes::default());
         for place in 0..self.rows.len() {
             let row = &self.rows[place];
             if row.is_vacant() {
@@ -373,9 +433,10 @@ impl Meter {
                 self.end(place);
             } else if row.last_seen_ns >= since_ns {
                 active.push(row);
+                notes.push(self.observer.noted(place as u32));
             }
         }
-        active.take()
+        notes.beside(&active.take())
     }
 
     /// Packets taken in.

@@ -6,6 +6,7 @@ mod duplicates;
 mod events;
 mod fragments;
 mod key;
+mod looked_at;
 mod meter;
 mod stitch;
 

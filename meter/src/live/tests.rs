@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ fn session() -> (Session, Sender<Result<Sent, CaptureError>>) {
 
 fn session_with(keep: Option<File>) -> (Session, Sender<Result<Sent, CaptureError>>) {
     let (sender, receiver) = channel();
-    let session = Session::start(Meter::new(options(IDLE)), keep, || Ok(Wire(receiver)));
+    let session = Session::start(Meter::new(options(IDLE), Arc::default()), keep, || Ok(Wire(receiver)));
     (session.expect("a thread"), sender)
 }
 

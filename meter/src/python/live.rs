@@ -3,11 +3,12 @@
 use std::fs::File;
 #[cfg(unix)]
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{BATCH_ROWS, Batch, described};
+use super::{BATCH_ROWS, Batch, Signatures, described};
 use crate::capture::{Capture, CaptureError};
 use crate::flow::{Idle, Meter, Options};
 #[cfg(target_os = "linux")]
@@ -81,6 +82,7 @@ pub struct MeterOptions {
 }
 
 fn start<S: Source>(
+    signatures: &Signatures,
     options: MeterOptions,
     keep: Option<File>,
     open: impl FnOnce() -> Result<S, CaptureError> + Send + 'static,
@@ -92,7 +94,7 @@ fn start<S: Source>(
         dedup: options.dedup,
         verify_checksums: options.verify_checksums,
     };
-    Ok(Live(Session::start(Meter::new(options), keep, open)?))
+    Ok(Live(Session::start(Meter::new(options, Arc::clone(&signatures.0)), keep, open)?))
 }
 
 /// Takes over a file descriptor that Python has let go of.
@@ -105,18 +107,24 @@ fn taken_over(descriptor: RawFd) -> OwnedFd {
 
 #[cfg(unix)]
 #[pyfunction]
-#[pyo3(signature = (descriptor, options, *, keep = None))]
-pub fn live_stream(descriptor: RawFd, options: MeterOptions, keep: Option<RawFd>) -> PyResult<Live> {
+#[pyo3(signature = (descriptor, signatures, options, *, keep = None))]
+pub fn live_stream(
+    descriptor: RawFd,
+    signatures: &Bound<'_, Signatures>,
+    options: MeterOptions,
+    keep: Option<RawFd>,
+) -> PyResult<Live> {
     let keep = keep.map(|keep| File::from(taken_over(keep)));
     let stream = File::from(taken_over(descriptor));
-    start(options, keep, move || Capture::open(Box::new(stream)))
+    start(signatures.get(), options, keep, move || Capture::open(Box::new(stream)))
 }
 
 #[cfg(target_os = "linux")]
 #[pyfunction]
-#[pyo3(signature = (descriptor, options, *, link_type, loopback, snap_bytes, keep = None))]
+#[pyo3(signature = (descriptor, signatures, options, *, link_type, loopback, snap_bytes, keep = None))]
 pub fn live_socket(
     descriptor: RawFd,
+    signatures: &Bound<'_, Signatures>,
     options: MeterOptions,
     link_type: u16,
     loopback: usize,
@@ -125,5 +133,7 @@ pub fn live_socket(
 ) -> PyResult<Live> {
     let keep = keep.map(|keep| File::from(taken_over(keep)));
     let socket = taken_over(descriptor);
-    start(options, keep, move || Ok(PacketSocket::new(socket, link_type, loopback, snap_bytes)))
+    start(signatures.get(), options, keep, move || {
+        Ok(PacketSocket::new(socket, link_type, loopback, snap_bytes))
+    })
 }
