@@ -47,7 +47,8 @@ def test_the_sums_are_those_of_the_ledger(metrics: Metrics) -> None:
     samples = told(metrics)
     https = ledger.services["https", "tcp"]
     assert samples["classifier_bytes_total", "https", "tcp", "confirmed"] == https.bytes["confirmed"]
-    assert samples["classifier_flows_ended_total", "https", "tcp", "confirmed"] == 6
+    ended = samples["classifier_flows_ended_total", "https", "tcp", "confirmed"]
+    assert ended == https.flows["confirmed"] > 0
     assert samples["classifier_captured_packets_total",] == 791
     assert samples["classifier_dropped_packets_total",] == 0
     assert samples["classifier_servers",] == len(ledger.servers)
