@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::sync::Arc;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Session, Source};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind, Frame};
 use crate::flow::Meter;
-use crate::flow::tests::packets::{IDLE, Sent, as_set, metered, options, tcp, udp};
+use crate::flow::tests::packets::{IDLE, Sent, as_set, metered, options, signatures, tcp, udp};
 use crate::table::{Row, rows_of};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ fn session() -> (Session, Sender<Result<Sent, CaptureError>>) {
 
 fn session_with(keep: Option<File>) -> (Session, Sender<Result<Sent, CaptureError>>) {
     let (sender, receiver) = channel();
-    let session = Session::start(Meter::new(options(IDLE), Arc::default()), keep, || Ok(Wire(receiver)));
+    let session = Session::start(Meter::new(options(IDLE), signatures()), keep, || Ok(Wire(receiver)));
     (session.expect("a thread"), sender)
 }
 
