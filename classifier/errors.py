@@ -58,6 +58,18 @@ class CaptureError(ClassifierError):
         super().__init__(f"{place}: {message}")
 
 
+class FlowError(ClassifierError):
+    """No flow is meant by a text, or there is none like that."""
+
+    status = ExitStatus.USAGE
+
+
+class DirectoryError(ClassifierError):
+    """A file is no server directory. The message names the file and the reason."""
+
+    status = ExitStatus.NO_INPUT
+
+
 class RulesError(ClassifierError):
     """A rule file can't be used. The message names the file, the rule and the reason."""
 

@@ -1,6 +1,6 @@
 """All stages, in order. This module alone knows the order.
 
-    source → meter → spool → stitch → handshake → roles → services → Traffic
+    source → meter → spool → stitch → handshake → payload → roles → services → Traffic
 
 First every packet is metered and finished flows go to the spool; then, with all evidence in, the
 flows are judged batch by batch.
@@ -10,20 +10,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, roles, sources
+from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
-from classifier.errors import CaptureError, ExitStatus
+from classifier.errors import CaptureError, ExitStatus, FlowError
+from classifier.flows.find import Wanted
 from classifier.flows.stitch import stitch
+from classifier.flows.table import present
+from classifier.reports import tabular
+from classifier.roles import directory_file
+from classifier.roles.directory import Entries, no_entries
+from classifier.roles.late import LATE
+from classifier.roles.ports import likeness
 from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Input, Options, Source, Via
-from classifier.traffic import Traffic
+from classifier.traffic import Traffic, explaining
 from classifier.traffic.metered import Metered
 
 #: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
@@ -42,6 +50,7 @@ def read(
     verify_checksums: bool = False,
     via: Via | None = None,
     rules: Rules | str | os.PathLike[str] | None = None,
+    directory: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
@@ -54,12 +63,15 @@ def read(
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `via` is the program that reads
     what isn't read here: `tshark` for other file formats, `scapy` for other link types.
     `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
+    `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
-    Raises CaptureError for an input that can't be used, RulesError for such rules. An input that is
-    cut or damaged further on is read up to there, and the trouble is in `Traffic.problems`.
+    Raises CaptureError for an input that can't be used, RulesError and DirectoryError for such rules
+    and such a directory. An input that is cut or damaged further on is read up to there, and the
+    trouble is in `Traffic.problems`.
     """
-    judging = partial(judge, rules=rules if isinstance(rules, Rules) else Rules.load(rules))
+    known = directory_file.load(directory) if directory else no_entries()
+    rules = rules if isinstance(rules, Rules) else Rules.load(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     options = Options(
         **idle,
@@ -75,12 +87,15 @@ def read(
     try:
         for capture in found:
             metered.captures.append(capture.name)
-            _meter_input(capture.open(options), capture, metered, progress)
+            _meter_input(capture.open(options, payload.load().compiled), capture, metered, progress)
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
         metered.interrupted = True
-    return Traffic(metered, judging)
+    judge = Judge(metered, rules, known, decapsulate=decapsulate)
+    if directory:
+        directory_file.save(directory, judge.context.directory.entries)
+    return Traffic(metered, judge)
 
 
 def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Progress | None) -> None:
@@ -102,22 +117,82 @@ def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Pro
         capture.close()
 
 
-def judge(metered: Metered, rules: Rules) -> Iterator[pa.RecordBatch]:
-    """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-    context = roles.Context(rules, metered.begin_ns, metered.idle["udp_idle_ns"])
-    for facts in stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle):
-        handshakes = handshake.judge(facts)
-        verdicts = roles.decide(facts, handshakes, context)
+class Judge:
+    """Judges metered flows, batch by batch, once all evidence is in."""
+
+    def __init__(self, metered: Metered, rules: Rules, known: Entries, *, decapsulate: bool) -> None:
+        """Take the facts of all inputs, the port rules, and the servers known from earlier inputs.
+
+        `decapsulate` is how the inputs were read.
+        """
+        self._metered = metered
+        self._decapsulate = decapsulate
+        self._rules = rules
+        self._known = known
+        self._table = payload.load()
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
+        for facts in self.stitched():
+            yield self._judged(self.ends(facts))
+
+    def explain(self, flow: str) -> dict[str, Any]:
+        """Say of one flow why its server is the server; see `Traffic.explain`."""
+        wanted = Wanted(flow)
+        parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
+        found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
+        if not found or not found.num_rows:
+            raise FlowError(f"{flow}: no such flow; `classifier flows` lists them")
+        (facts,) = found.to_batches()
+        judged = self._judged(self.ends(facts))
+        row, *others = tabular.rows(present(judged, self._metered.captures))
+        told = explaining.told(self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate)
+        return {"flow": row, "others": [other["flow_id"] for other in others], **told}
+
+    @cached_property
+    def context(self) -> roles.Context:
+        """What all flows together say about each."""
+        metered = self._metered
+        expiry_ns = directory_file.expiry_ns()
+        known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
+        survey, directory = roles.Survey(), roles.Directory(known)
+        announced = payload.Endpoints()
+        for facts in self.stitched():
+            ends = self.ends(facts)
+            roles.note_announced(announced, facts)
+            survey.add(ends, likeness(self._rules, ends))
+            directory.add(ends)
+        return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
+
+    def ends(self, facts: pa.RecordBatch) -> roles.Ends:
+        """Return the ends of n flows, with what each flow shows by itself."""
+        said = payload.read(facts, self._table)
+        return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
+
+    def _judged(self, ends: roles.Ends) -> pa.RecordBatch:
+        facts, context = ends.facts, self.context
+        verdicts = roles.decide(ends, context)
         client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
         client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
         names = naming.name(
-            rules,
+            context.rules,
             facts["proto"].to_numpy(),
             naming.Ends(server_addr, server_port),
             naming.Ends(client_addr, client_port),
             verdicts.ambiguous,
+            naming.Payloads(
+                ends.said,
+                self._table,
+                facts["alpn"],
+                context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+            ),
         )
-        yield _judged(facts, handshakes, verdicts, names)
+        return _judged(facts, ends.handshakes, verdicts, names)
+
+    def stitched(self) -> Iterator[pa.RecordBatch]:
+        """Yield the facts of the flows batch by batch."""
+        metered = self._metered
+        return stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:
@@ -141,10 +216,13 @@ def _judged(
         "service": names.service,
         "service_source": names.source,
         "service_candidates": names.candidates,
-        "mismatch": pa.array(np.zeros(facts.num_rows, dtype=bool)),
+        "payload": names.payload,
+        "mismatch": pa.array(names.mismatch),
+        "promised": names.promised,
         "outcome": handshakes.outcome,
         "conn_state": handshakes.conn_state(~server_is_b),
         "history": handshakes.history(~server_is_b),
+        **{f"late_{name}": pa.array(getattr(verdicts.late, name)) for name in LATE},
     }
     return pa.RecordBatch.from_pydict(columns)
 
@@ -152,7 +230,17 @@ def _judged(
 #: Facts that go on as they are.
 _KEPT = [
     *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),
-    *("capture", "first_seen_ns", "last_seen_ns", "vlan", "tunnel", "evicted", "bin_ns", "bins"),
+    *(
+        "capture",
+        "first_seen_ns",
+        "last_seen_ns",
+        "server_name",
+        "vlan",
+        "tunnel",
+        "evicted",
+        "bin_ns",
+        "bins",
+    ),
 ]
 #: Facts of the two ends, as (name, column of a, column of b).
 _SIDES = [

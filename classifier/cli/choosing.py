@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from classifier.cli.sections import option, options
+from classifier.cli.sections import described, options
 from classifier.errors import FilterError
 
 if TYPE_CHECKING:
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 choosing = options(
     "Which flows",
-    option(
+    described(
         "--where",
         metavar="CONDITION",
         help="Those that fulfil a condition on the columns of `flows`: \"service == 'https' and role != "
         "'confirmed'\". Also: < <= > >= in, not, or, ( ), is None.",
     ),
-    option(
+    described(
         "--net", metavar="CIDR", multiple=True, help="Those with an end in this network; may be repeated."
     ),
-    option("--since", metavar="TIME", help="Those still active at this time: 2026-11-23T14:05, UTC."),
-    option("--until", metavar="TIME", help="Those that began before this time."),
+    described("--since", metavar="TIME", help="Those still active at this time: 2026-11-23T14:05, UTC."),
+    described("--until", metavar="TIME", help="Those that began before this time."),
 )
 
 

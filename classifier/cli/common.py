@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from classifier.cli.sections import option, options
+from classifier.cli.sections import Described, described, options
 from classifier.errors import ClassifierError, ExitStatus
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PATIENCE_S = 1.0
 MOST_SECONDS = 1_000_000_000
 
 
-_rules = option("--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help.")
+_rules = described("--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help.")
 rules_option = _rules("Options")
 
 
@@ -35,12 +35,12 @@ def reading(command: Command) -> Command:
     """Add the arguments and options of a command that reads captures."""
     command = options(
         "Reading",
-        option(
+        described(
             "--no-decapsulate",
             is_flag=True,
             help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
         ),
-        option(
+        described(
             "--max-flows",
             default=250_000,
             show_default=True,
@@ -48,7 +48,13 @@ def reading(command: Command) -> Command:
             type=click.IntRange(min=1),
             help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
         ),
-        option(
+        described(
+            "--directory",
+            metavar="FILE",
+            type=click.Path(dir_okay=False),
+            help="Use the servers that earlier captures proved, and add this one's; a Parquet file.",
+        ),
+        described(
             "--tcp-idle",
             default=300.0,
             show_default=True,
@@ -56,7 +62,7 @@ def reading(command: Command) -> Command:
             type=_seconds,
             help="A TCP flow ends when it has been silent for so long.",
         ),
-        option(
+        described(
             "--udp-idle",
             default=120.0,
             show_default=True,
@@ -64,13 +70,13 @@ def reading(command: Command) -> Command:
             type=_seconds,
             help="A UDP flow ends when it has been silent for so long.",
         ),
-        option(
+        described(
             "--dedup", is_flag=True, help="Leave out the copies that a mirror (SPAN) port makes of packets."
         ),
-        option(
+        described(
             "--verify-checksums", is_flag=True, help="Count wrong checksums of IPv4, TCP and UDP headers."
         ),
-        option(
+        described(
             "--via",
             type=click.Choice(["tshark", "scapy"]),
             default=None,
@@ -92,9 +98,9 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def top_option(help: str) -> Callable[[str], Callable[[Command], Command]]:
+def top_option(help: str) -> Described:
     """`--top`."""
-    return option("--top", type=click.IntRange(min=1), default=None, metavar="N", help=help)
+    return described("--top", type=click.IntRange(min=1), default=None, metavar="N", help=help)
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:
@@ -112,9 +118,10 @@ def read(
     verify_checksums: bool,
     via: Via | None,
     rules: str | None,
+    directory: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
-    _keep_pandas_out()
+    keep_pandas_out()
     from classifier.pipeline import read
 
     try:
@@ -129,6 +136,7 @@ def read(
                 verify_checksums=verify_checksums,
                 via=via,
                 rules=rules,
+                directory=directory,
                 progress=progress,
                 keep_interrupted=True,
             )
@@ -169,7 +177,7 @@ class _NoPandas:
             raise ModuleNotFoundError(fullname)
 
 
-def _keep_pandas_out() -> None:
+def keep_pandas_out() -> None:
     """Stop pyarrow from importing pandas, half a second that no command needs.
 
     pyarrow does so at its first conversion, to see whether it was handed a DataFrame. It looks once;

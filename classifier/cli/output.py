@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from classifier.cli.sections import option, options
+from classifier.cli.sections import described, options
 from classifier.errors import CaptureError, ExitStatus
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def writing(*more: Any, zeek: str | None) -> Callable[[Command], Command]:
     remark = f" zeek: {zeek}." if zeek else ""
     return options(
         "Output",
-        option(
+        described(
             "--format",
             type=click.Choice([_TABLE, *formats]),
             default=None,
             help=f"Default: {_TABLE}.{remark}",
         ),
-        option("-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format."),
+        described("-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format."),
         *more,
-        option("--hosts", metavar="FILE", help="Name addresses by this hosts file; see hosts(5)."),
+        described("--hosts", metavar="FILE", help="Name addresses by this hosts file; see hosts(5)."),
     )
 
 

@@ -9,7 +9,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
-from classifier.cli.sections import Sectioned, option
+from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
 #: As `traffic.breakdown.BY`; a test compares them.
@@ -19,17 +19,17 @@ BY = ("service", "server", "client", "port", "vlan", "capture")
 @click.command(cls=Sectioned, short_help="The traffic per service, with servers, clients and attempts.")
 @choosing
 @out.writing(
-    option("--by", type=click.Choice(BY), help="One table by this, in which every flow is counted once."),
+    described("--by", type=click.Choice(BY), help="One table by this, in which every flow is counted once."),
     common.top_option(
         "Rows of each table; the rest is summed up as `other`.  [table: 20; other formats: all]"
     ),
-    option(
+    described(
         "--interval",
         metavar="SECONDS",
         type=click.FloatRange(min=0, min_open=True),
         help="One table of the services over time, in such bins; with --html those of its chart.",
     ),
-    option(
+    described(
         "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."
     ),
     zeek=None,

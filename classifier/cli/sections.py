@@ -1,4 +1,4 @@
-"""Options in groups, so that a long help can be read."""
+"""Commands with many options: the help shows them in sections, so that it can be read."""
 
 from __future__ import annotations
 
@@ -8,43 +8,52 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+#: What is said of an option before its section is known.
+Described = Callable[[str], Callable[[Any], Any]]
 
 
-class Option(click.Option):
-    """An option that is shown under a heading of its own."""
+class SectionedOption(click.Option):
+    """An option that stands in a section of the help."""
 
     def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
-        """Take the heading, and all that an option takes."""
+        """Take a section's title beside what every option takes."""
         super().__init__(*args, **kwargs)
         self.section = section
 
 
 class Sectioned(click.Command):
-    """A command whose help shows its options by section, in the order of the first of each."""
+    """A command whose help has sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, those without a section last."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record and isinstance(parameter, click.Option):
-                sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
-        for section in sorted(sections, key=lambda name: name == "Options"):
-            with formatter.section(section):
-                formatter.write_dl(sections[section])
+        """Write the options without a section first, unless there is but --help."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record and isinstance(param, click.Option):
+                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+        if len(sections["Options"]) == 1:
+            sections["Options"] = sections.pop("Options")
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
-def options(section: str, *added: Callable[..., Any]) -> Callable[[Command], Command]:
-    """Add options, in the order in which they are given; each is a function that takes the class."""
+def option(section: str, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
+    """Add an option to a section of the help."""
+    return click.option(*args, cls=SectionedOption, section=section, **kwargs)
+
+
+def described(*args: Any, **kwargs: Any) -> Described:
+    """Describe an option for `options`."""
+    return lambda section: option(section, *args, **kwargs)
+
+
+def options(section: str, *added: Described) -> Callable[[Command], Command]:
+    """Add options to a section of the help, in the order in which they are given."""
 
     def add(command: Command) -> Command:
-        for option in reversed(added):
-            command = option(section)(command)
+        for one in reversed(added):
+            command = one(section)(command)
         return command
 
     return add
-
-
-def option(*names: str, **how: Any) -> Callable[[str], Callable[[Command], Command]]:
-    """Describe an option for `options`."""
-    return lambda section: click.option(*names, cls=Option, section=section, **how)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier import _meter
-from classifier.flows.addresses import octets
+from classifier.flows.hashing import address_words, mixed
 from classifier.flows.spool import MEMORY_BYTES, Spool
 
 #: So many rows are joined at a time, about a kilobyte each.
@@ -64,6 +64,9 @@ def stitch(
     for batch in spool:
         hashes = _key_hashes(batch)
         again = np.isin(hashes, repeated)
+        if not again.any():
+            yield batch
+            continue
         part = np.where(again, hashes % np.uint32(parts), len(waiting))
         for number, key in enumerate(many, start=parts):
             part[hashes == key] = number
@@ -126,13 +129,8 @@ def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
     ports = facts["port_a"].to_numpy().astype(np.uint64) << 16 | facts["port_b"].to_numpy()
     kind = facts["proto"].to_numpy().astype(np.uint64) << 8 | facts["ip_version"].to_numpy()
     network = facts["network_id"].to_numpy().astype(np.uint64)
-    addresses = [octets(facts[end]).view(np.uint64) for end in ("addr_a", "addr_b")]
-    words = [ports, kind, network, *(address[:, half] for address in addresses for half in (0, 1))]
-    hashes = np.zeros(facts.num_rows, dtype=np.uint64)
-    for word in words:  # multiply and fold, modulo 2**64
-        hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
-        hashes ^= hashes >> np.uint64(29)
-    return (hashes >> np.uint64(32)).astype(np.uint32)
+    words = [ports, kind, network, *address_words(facts["addr_a"]), *address_words(facts["addr_b"])]
+    return (mixed(words) >> np.uint64(32)).astype(np.uint32)
 
 
 def _repeated(spool: Spool) -> tuple[_Hashes, npt.NDArray[np.int64]]:

@@ -6,7 +6,7 @@ millions of flows has a few hundred; here signatures are made and the stories ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -52,6 +52,16 @@ class Handshakes:
     outcome: pa.DictionaryArray
     _story: npt.NDArray[np.int32]
     _stories: list[Story]
+
+    def with_proof(self, server: npt.NDArray[np.int8]) -> Handshakes:
+        """Return the same with servers that are proven otherwise: 0 for a, 1 for b, -1 for none (n)."""
+        proven = server >= 0
+        return replace(
+            self,
+            initiator=np.where(proven, 1 - server, self.initiator).astype(np.int8),
+            confirmed=self.confirmed | proven,
+            accepted=self.accepted | proven,
+        )
 
     def conn_state(self, client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
         """Return Zeek's `conn_state` (n), the client being the initiator."""

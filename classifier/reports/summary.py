@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from classifier.reports.names import Hosts
 from classifier.reports.tabular import rows
+from classifier.roles.late import SelfCheck
 from classifier.traffic import Traffic
 from classifier.traffic.breakdown import with_filtered
 from classifier.traffic.totals import ATTEMPTS, fold
@@ -74,6 +75,7 @@ def summary(
         "servers": named(fold(totals.servers(), top, "server_ip")),
         "clients": named(fold(totals.clients(), top, "client_ip")),
         "attempts": named(fold(totals.attempts(), top, "target_ip")),
+        "mismatches": named(fold(totals.mismatches.table(), top, "client_ip")),
         "accounting": dict(traffic.accounting),
     }
 
@@ -116,6 +118,20 @@ def _head(traffic: Traffic) -> dict[str, Any]:
         "bad_checksums": metered.bad_checksums,
         "problems": [str(problem) for problem in traffic.problems],
         "flows": {"total": sum(counted.values())} | counted,
+        "self_check": _self_check(traffic.totals.self_check),
+    }
+
+
+def _self_check(check: SelfCheck) -> dict[str, Any]:
+    """Say what would have been inferred without the handshakes, and how often rightly."""
+    return {
+        "flows": check.flows,
+        "inferred": check.inferred,
+        "inferred_right": check.inferred_right,
+        "right": check.right,
+        "evidence": [
+            {"evidence": kind, "flows": flows, "right": right} for kind, (flows, right) in check.kinds.items()
+        ],
     }
 
 

@@ -33,6 +33,7 @@ def print_report(out: Console, report: Row) -> None:
     show(out, "Servers", SERVERS, report["servers"])
     show(out, "Clients", _CLIENTS, report["clients"])
     show(out, "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"])
+    show(out, "Payload that is not what the port promises", _MISMATCHES, report["mismatches"])
     _print_accounting(out, report)
 
 
@@ -55,7 +56,27 @@ def _print_head(out: Console, report: Row) -> None:
             f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts"
         )
     )
+    _print_self_check(out, report["self_check"])
     out.print()
+
+
+def _print_self_check(out: Console, check: Row) -> None:
+    """Say how far inference can be trusted here; nothing where no handshake was seen."""
+    if not check["flows"]:
+        return
+    of_flows = f"{check['inferred']:,} of {check['flows']:,} flows"
+    text = f"Without their handshakes, {of_flows} would have been inferred"
+    if check["inferred"]:
+        text += (
+            f" ({_percent(check['inferred'], check['flows'])}), "
+            f"{_percent(check['inferred_right'], check['inferred'])} of these rightly"
+        )
+    out.print(Text(text))
+
+
+def _percent(part: int, whole: int) -> str:
+    """Write a share; only all is rounded up to 100 %."""
+    return "100 %" if part == whole else f"{min(100 * part / whole, 99.9):.1f} %"
 
 
 def _print_accounting(out: Console, report: Row) -> None:
@@ -154,6 +175,7 @@ _SERVICES = [
     _number("confirmed", "confirmed", 3),
     _number("inferred", "inferred", 4),
     _number("ambiguous", "ambiguous", 5),
+    _number("by_payload", "by payload", 6),
     _number("servers", "Servers", 6),
     _number("clients", "Clients", 7),
     Column("Over time", lambda row: row["curve"], spare=10),
@@ -211,6 +233,16 @@ _ATTEMPTS = [
     Column("Attempts", _attempts, folds=True),
     _number("sources", "Sources", 2),
     _number("attempt_packets", "Packets", 3),
+]
+
+_MISMATCHES = [
+    Column("Client", lambda row: row["client_ip"], folds=True),
+    _end("server"),
+    Column("Proto", lambda row: row["proto"] or "", spare=2),
+    Column("Promised", lambda row: row["promised"] or ""),
+    Column("Spoken", lambda row: row["spoken"] or ""),
+    _number("flows", "Flows", 1),
+    _size("bytes", "Bytes", 3),
 ]
 
 FLOWS = [

@@ -1,6 +1,7 @@
 """Who is the server: a handshake decides; where there is none, evidence is weighed.
 
-This is the first stage that speaks of clients and servers.
+This is the first stage that speaks of clients and servers. `survey` first looks at all flows, for
+evidence that other flows give; then `decide` judges them batch by batch.
 """
 
 from __future__ import annotations
@@ -9,13 +10,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.handshake import Handshakes
+from classifier.roles.directory import Directory
+from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.evidence import KINDS, Context, Evidence
+from classifier.roles.late import Late, SelfCheck, look_back
+from classifier.roles.spoken import note_announced
+from classifier.roles.survey import Survey
+from classifier.roles.weights import weight
 
-__all__ = ["Context", "Evidence", "Role", "Verdicts", "decide"]
+__all__ = [
+    "Context",
+    "Directory",
+    "Ends",
+    "Evidence",
+    "Role",
+    "Survey",
+    "Verdicts",
+    "decide",
+    "note_announced",
+    "self_check",
+]
 
 #: A verdict at least this likely is called `inferred`.
 INFERRED = 0.9
@@ -36,28 +52,27 @@ class Verdicts:
     """Who is the server in each of n flows."""
 
     #: bool (n): b is the server (for ambiguous flows: the likelier one).
-    server_is_b: npt.NDArray[np.bool_]
+    server_is_b: Mask
     #: dictionary of strings (n): a `Role`.
     role: pa.DictionaryArray
-    ambiguous: npt.NDArray[np.bool_]
+    ambiguous: Mask
     #: float64 (n), 0.5 to 1: probability that the server is the server.
-    confidence: npt.NDArray[np.float64]
+    confidence: Numbers
     #: list of strings (n), strongest first: the kinds of `Evidence` that spoke for it.
     evidence: pa.ListArray
+    late: Late
 
 
-def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> Verdicts:
+def decide(ends: Ends, context: Context) -> Verdicts:
     """Decide for each of n flows which side is the server, and say how surely and why."""
-    odds = np.stack([weigh(facts, handshakes, context) for weigh in KINDS.values()], axis=1)
-    total = odds.sum(axis=1)
-    total = np.where(handshakes.disputed, np.clip(total, -_MOST_IF_DISPUTED, _MOST_IF_DISPUTED), total)
+    handshakes = ends.handshakes
+    odds = weigh(ends, context)
+    total = summed(odds, handshakes.disputed)
     # A tie falls to whoever was spoken to first; the confidence says that it is a tie.
-    spoken_to_b = ~facts["first_from_b"].to_numpy(zero_copy_only=False)
-    server_is_b = np.where(total == 0, spoken_to_b, total > 0)
+    server_is_b = np.where(total == 0, ~ends.first_from_b, total > 0)
     confirmed = handshakes.confirmed
     server_is_b = np.where(confirmed, handshakes.initiator == 0, server_is_b)
-    likely = 1 / (1 + np.exp(-np.abs(total)))
-    confidence = np.where(confirmed, 1.0, np.minimum(likely, np.nextafter(1.0, 0.0)))
+    confidence = np.where(confirmed, 1.0, probability(np.abs(total)))
     ambiguous = ~confirmed & (confidence < INFERRED)
     codes = np.select([confirmed, ambiguous], [0, 2], 1).astype(np.int8)
     roles = pa.array([str(role) for role in Role])
@@ -67,12 +82,42 @@ def decide(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> V
         ambiguous=ambiguous,
         confidence=confidence,
         evidence=_reasons(odds, server_is_b, confirmed),
+        late=_late(ends, odds, context),
     )
 
 
-def _reasons(
-    odds: npt.NDArray[np.float64], server_is_b: npt.NDArray[np.bool_], confirmed: npt.NDArray[np.bool_]
-) -> pa.ListArray:
+def weigh(ends: Ends, context: Context) -> Numbers:
+    """Return what each kind of evidence says of n flows, log-odds for b (n, kinds)."""
+    return np.stack([kind.weigh(ends, context) for kind in KINDS.values()], axis=1)
+
+
+def _late(ends: Ends, odds: Numbers, context: Context) -> Late:
+    """Weigh again what a late capture would say otherwise."""
+    late = odds.copy()
+    for place, kind in enumerate(KINDS.values()):
+        if kind.late:
+            late[:, place] = kind.late(ends, context)
+    return look_back(ends, late, probability(summed(late, ends.handshakes.disputed)))
+
+
+def self_check() -> SelfCheck:
+    """Return a self-check that has counted nothing yet."""
+    return SelfCheck([str(kind) for kind in KINDS], INFERRED)
+
+
+def summed(odds: Numbers, disputed: Mask) -> Numbers:
+    """Add up the log-odds of the kinds (n, kinds), as far as evidence may go (n)."""
+    most = np.where(disputed, _MOST_IF_DISPUTED, weight("verdict", "most"))
+    total: Numbers = np.clip(weight("verdict", "scale") * odds.sum(axis=1), -most, most)
+    return total
+
+
+def probability(odds: Numbers) -> Numbers:
+    """Return the probabilities that log-odds stand for."""
+    return 1 / (1 + np.exp(-odds))
+
+
+def _reasons(odds: Numbers, server_is_b: Mask, confirmed: Mask) -> pa.ListArray:
     """List for each flow the kinds that agree with its verdict, strongest first."""
     proof = np.where(confirmed, np.inf, 0.0)
     speaks = np.column_stack([proof, np.where(server_is_b[:, None], odds, -odds)])

@@ -1,8 +1,8 @@
-"""Each kind of evidence for the server side, as a function of the flow facts.
+"""Each kind of evidence for the server side, as a function of many flows.
 
 A kind returns log-odds (float64, n): above 0 it speaks for b being the server, below 0 for a, and 0
-says nothing. Weights are data: rules/roles.toml. To add a kind, write its function and list it in
-`KINDS`.
+says nothing. Weights are data: rules/roles.toml. To add a kind, write its function, name it in
+`Evidence` and list it in `KINDS`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from classifier.handshake import Handshakes
-from classifier.services.lookup import Standing
-from classifier.services.rules import FOLDER, PORTS, Rules, read_toml
-
-UDP = 17
-LogOdds = npt.NDArray[np.float64]
+from classifier.payload import Endpoints
+from classifier.roles import ports as port_tables
+from classifier.roles import spoken
+from classifier.roles.directory import Directory
+from classifier.roles.ends import Ends, Mask, Numbers
+from classifier.roles.survey import Survey
+from classifier.roles.weights import weight
+from classifier.services.rules import Rules
 
 
 class Evidence(StrEnum):
     """The kinds, by the names that reports use."""
 
     HANDSHAKE = "handshake"
+    PAYLOAD = "payload"
+    ANNOUNCED = "announced"
+    DIRECTORY = "directory"
+    FAN_IN = "fan_in"
     PORTS = "ports"
+    PORT_SEQUENCE = "port_sequence"
     ICMP_UNREACHABLE = "icmp_unreachable"
+    GROUP_ADDRESS = "group_address"
     FIRST_PACKET = "first_packet"
 
 
@@ -39,75 +44,136 @@ class Context:
     """What evidence may know beyond the flow itself."""
 
     rules: Rules
+    survey: Survey
+    directory: Directory
+    #: Endpoints that control connections announce.
+    announced: Endpoints
     #: Time of the capture's earliest packet.
     begin_ns: int
     udp_idle_ns: int
+    tcp_idle_ns: int
 
 
-def ports(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> LogOdds:
+Weigh = Callable[[Ends, Context], Numbers]
+
+
+def payload(ends: Ends, context: Context) -> Numbers:
+    """Weigh the messages that only one side sends."""
+    return spoken.payload(ends)
+
+
+def later_payload(ends: Ends, context: Context) -> Numbers:
+    """Do the same, leaving out each end's first message."""
+    return spoken.later_payload(ends)
+
+
+def announced(ends: Ends, context: Context) -> Numbers:
+    """Weigh what control connections told of the endpoints."""
+    return spoken.announced(context.announced.purposes(ends.endpoints, ends.first_seen_ns))
+
+
+def directory(ends: Ends, context: Context) -> Numbers:
+    """Weigh what each endpoint has accepted in other flows; less, where it has also called."""
+    once, per_doubling = weight("directory", "once"), weight("directory", "per_doubling")
+    flows, calls = accepted_elsewhere(ends, context), context.survey.calls(ends)
+    listed = np.where(flows > 0, once + per_doubling * np.log2(np.maximum(flows, 1)), 0.0)
+    return _b_over_a(np.minimum(listed, weight("directory", "most")) * flows / np.maximum(flows + calls, 1))
+
+
+def fan_in(ends: Ends, context: Context) -> Numbers:
+    """Weigh how many ports have talked to each end: a server's many clients."""
+    peers = np.log2(context.survey.peer_ports(ends))
+    per_doubling, most = weight("fan_in", "per_doubling"), weight("fan_in", "most")
+    odds = np.clip(per_doubling * _b_over_a(peers), -most, most)
+    return np.where(port_tables.callers(ends).any(axis=0), 0.0, odds)
+
+
+def ports(ends: Ends, context: Context) -> Numbers:
     """Weigh the two ports: what is known to be served there, and where clients take theirs."""
-    most = weights()["ports"]["most"]
-    proto = facts["proto"].to_numpy()
-    a, b = (_port_weight(context.rules, proto, facts[end].to_numpy()) for end in ("port_a", "port_b"))
-    return np.clip(b - a, -most, most)
+    most, caller = weight("ports", "most"), weight("ports", "caller")
+    odds = np.clip(_b_over_a(port_tables.likeness(context.rules, ends)), -most, most)
+    callers = port_tables.callers(ends)
+    return np.where(callers.any(axis=0), caller * -_b_over_a(callers.astype(float)), odds)
 
 
-def icmp_unreachable(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> LogOdds:
+def port_sequence(ends: Ends, context: Context) -> Numbers:
+    """Weigh whether each end's host uses ports close by in other flows: clients take one after the other."""
+    others = np.log2(1 + context.survey.neighbours(ends).astype(float)) * (ends.ports >= 1024)
+    per_doubling, most = weight("port_sequence", "per_doubling"), weight("port_sequence", "most")
+    return np.clip(-per_doubling * _b_over_a(others), -most, most)
+
+
+def icmp_unreachable(ends: Ends, context: Context) -> Numbers:
     """Weigh ICMP errors: a closed port that was called is a server's, one that had called is a client's."""
-    weight = weights()["icmp_unreachable"]
-    closed = np.select([handshakes.closed == 0, handshakes.closed == 1], [-1.0, 1.0], 0.0)
-    gone = np.select([handshakes.gone == 0, handshakes.gone == 1], [1.0, -1.0], 0.0)
-    odds: LogOdds = weight["closed"] * closed + weight["gone"] * gone
+    closed = weight("icmp_unreachable", "closed") * _sign(ends.handshakes.closed)
+    gone = weight("icmp_unreachable", "gone") * _sign(ends.handshakes.gone)
+    odds: Numbers = closed - gone
     return odds
 
 
-def first_packet(facts: pa.RecordBatch, handshakes: Handshakes, context: Context) -> LogOdds:
-    """Weigh who spoke first, for UDP: the client does, if this was the first packet at all."""
-    weight = weights()["first_packet"]
-    first_seen_ns = facts["first_seen_ns"].to_numpy()
-    sure = first_seen_ns - context.begin_ns > context.udp_idle_ns
-    from_b = facts["first_from_b"].to_numpy(zero_copy_only=False)
-    odds = np.where(sure, weight["sure"], weight["unsure"]) * np.where(from_b, -1.0, 1.0)
-    return np.where(facts["proto"].to_numpy() == UDP, odds, 0.0)
+def group_address(ends: Ends, context: Context) -> Numbers:
+    """Weigh multicast and broadcast addresses: they are called, and call nobody."""
+    return weight("group_address", "called") * _b_over_a(ends.groups.astype(float))
+
+
+def first_packet(ends: Ends, context: Context) -> Numbers:
+    """Weigh who spoke first where no SYN tells: the client does, if this was the first packet at all."""
+    sure = began_inside(ends, context)
+    names = ("udp_sure", "udp_unsure", "tcp_sure", "tcp_unsure")
+    udp_sure, udp_unsure, tcp_sure, tcp_unsure = (weight("first_packet", name) for name in names)
+    udp, tcp = np.where(sure, udp_sure, udp_unsure), np.where(sure, tcp_sure, tcp_unsure)
+    odds = np.where(ends.datagrams, udp, np.where(ends.handshakes.initiator < 0, tcp, 0.0))
+    return np.where(ends.first_from_b, -odds, odds)
+
+
+def silent(ends: Ends, context: Context) -> Numbers:
+    """Say nothing."""
+    return np.zeros(len(ends.proto))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of evidence."""
+
+    weigh: Weigh
+    #: What it would say had the capture come after the flow's beginning; None: the same.
+    late: Weigh | None = None
 
 
 #: All kinds that are weighed where no handshake decides.
-KINDS: dict[Evidence, Callable[[pa.RecordBatch, Handshakes, Context], LogOdds]] = {
-    Evidence.PORTS: ports,
-    Evidence.ICMP_UNREACHABLE: icmp_unreachable,
-    Evidence.FIRST_PACKET: first_packet,
+KINDS: dict[Evidence, Kind] = {
+    Evidence.PAYLOAD: Kind(payload, late=later_payload),
+    Evidence.ANNOUNCED: Kind(announced),
+    Evidence.DIRECTORY: Kind(directory),
+    Evidence.FAN_IN: Kind(fan_in),
+    Evidence.PORTS: Kind(ports),
+    Evidence.PORT_SEQUENCE: Kind(port_sequence),
+    Evidence.ICMP_UNREACHABLE: Kind(icmp_unreachable),
+    Evidence.GROUP_ADDRESS: Kind(group_address),
+    Evidence.FIRST_PACKET: Kind(first_packet, late=silent),
 }
 
 
-@cache
-def weights() -> dict[str, Any]:
-    """Return the contents of rules/roles.toml."""
-    return read_toml(FOLDER / "roles.toml")
+def began_inside(ends: Ends, context: Context) -> Mask:
+    """Whether the flow surely began inside the capture: not within an idle timeout of its start (n)."""
+    idle_ns = np.where(ends.datagrams, context.udp_idle_ns, context.tcp_idle_ns)
+    return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
 
 
-def _port_weight(
-    rules: Rules, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]
-) -> npt.NDArray[np.float64]:
-    known = {entry["what"]: entry["weight"] for entry in weights()["ports"]["known"]}
-    named = rules.standing(rules.places(proto, port)) >= Standing.MET
-    system = port < 1024
-    return np.select(
-        [_is_caller(proto, port), named & system, named, system],
-        [known["caller"], known["system service"], known["service"], known["system port"]],
-        _range_weights()[port],
-    )
+def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
+    """How many connections each end has accepted, not counting the flow's own (2, n)."""
+    own = ends.handshakes.accepted & (ends.server == np.array([[0], [1]]))
+    others: npt.NDArray[np.int64] = context.directory.flows(ends.endpoints) - own
+    return others
 
 
-def _is_caller(proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
-    (entry,) = (entry for entry in weights()["ports"]["known"] if entry["what"] == "caller")
-    numbers = [int(text.partition("/")[0]) for text in entry["ports"]]
-    caller: npt.NDArray[np.bool_] = (proto == 6) & np.isin(port, numbers)
-    return caller
+def _b_over_a(of_ends: Numbers) -> Numbers:
+    """How much more of something b has than a; (2, n) to (n)."""
+    difference: Numbers = of_ends[1] - of_ends[0]
+    return difference
 
 
-@cache
-def _range_weights() -> npt.NDArray[np.float64]:
-    table = np.zeros(PORTS)
-    for entry in reversed(weights()["ports"]["range"]):  # the first that fits wins
-        table[entry["first"] : entry["last"] + 1] = entry["weight"]
-    return table
+def _sign(end: npt.NDArray[np.int8]) -> Numbers:
+    """1 for b, -1 for a, 0 for neither, of -1, 0 and 1."""
+    signs: Numbers = np.array([-1.0, 1.0, 0.0])[end]  # -1 is the last
+    return signs

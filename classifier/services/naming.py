@@ -1,4 +1,4 @@
-"""Name the services of flows by the rules for their server's port."""
+"""Name the services of flows by the rules for their server's port, and by what they speak."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from classifier.payload import Certainty, Said, Table
+from classifier.payload.announced import SERVICES, Announced
 from classifier.services.rules import Rules
-from classifier.services.service import Service
+from classifier.services.spoken import SILENT, Spoken, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +21,16 @@ class Names:
 
     #: dictionary of strings (n), null where nothing is known or the server isn't.
     service: pa.DictionaryArray
-    #: dictionary of strings (n): `user`, `unofficial` or `official`; null where `service` is.
+    #: dictionary of strings (n): `user`, `payload`, `unofficial` or `official`; null where `service` is.
     source: pa.DictionaryArray
-    #: list of strings (n), likeliest first; empty where no rule knows a port.
+    #: list of strings (n), likeliest first; empty where nothing is known.
     candidates: pa.Array
+    #: dictionary of strings (n): the protocol recognised in the payload, null for none.
+    payload: pa.DictionaryArray
+    #: bool (n): the port promises something else than what is spoken.
+    mismatch: npt.NDArray[np.bool_]
+    #: list of strings (n): what the ports alone promise, likeliest first.
+    promised: pa.Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +41,82 @@ class Ends:
     port: pa.Array
 
 
+@dataclass(frozen=True, slots=True)
+class Payloads:
+    """What n flows speak."""
+
+    said: Said
+    table: Table
+    #: string (n): application protocols that the client offers, joined by commas.
+    alpn: pa.Array
+    #: uint8 (n): for what one of the ends was announced.
+    announced: npt.NDArray[np.uint8]
+
+    def codes(self) -> tuple[npt.NDArray[np.int64], list[Spoken]]:
+        """Return what each flow speaks as a place in a list of what is spoken."""
+        offered = pc.list_element(pc.split_pattern(self.alpn.fill_null(""), ","), 0)
+        encoded = offered.dictionary_encode()
+        columns = (
+            self.said.protocol,
+            self.said.certainty,
+            encoded.indices.to_numpy(),
+            self.announced,
+        )
+        cases, row = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_inverse=True)
+        offers = encoded.dictionary.to_pylist()
+        return row.reshape(-1), [self._spoken(case, offers) for case in cases.tolist()]
+
+    def _spoken(self, case: list[int], offers: list[str]) -> Spoken:
+        protocol, certainty, offer, purpose = case
+        if purpose:
+            return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True)
+        if protocol < 0:
+            return SILENT
+        named = self.table.alpn.get(offers[offer])
+        return Spoken(self.table.protocols[protocol], Certainty(certainty), named, False)
+
+
 def name(
     rules: Rules,
     proto: npt.NDArray[np.uint8],
     server: Ends,
     client: Ends,
     ambiguous: npt.NDArray[np.bool_],
+    payloads: Payloads,
 ) -> Names:
     """Name the services of n flows.
 
     Where the server is known, its port decides. Where it is not, both ports are candidates, the
-    likelier side's first, and the service is named only if both sides agree on it.
+    likelier side's first, and the service is named only if both sides agree on it, or the payload tells.
     """
     here = rules.places(proto, server.port.to_numpy(), server.address)
     there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
+    codes, spoken = payloads.codes()
     # Few distinct cases among many flows: each is worked out once.
-    many = len(rules.candidates)
-    cases, row = np.unique((ambiguous * many + here) * many + there, return_inverse=True)
-    verdicts = [
-        _verdict(rules.candidates[case // many % many], rules.candidates[case % many], case >= many * many)
-        for case in cases.tolist()
-    ]
+    many, spoken_many = len(rules.candidates), len(spoken)
+    numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
+    cases, row = np.unique(numbers, return_inverse=True)
+    verdicts, promised = [], []
+    for case in cases.tolist():
+        ports, code = divmod(case, spoken_many)
+        likelier = rules.candidates[ports // many % many]
+        undecided = ports >= many * many
+        verdicts.append(verdict(likelier, rules.candidates[ports % many], undecided, spoken[code]))
+        promised.append(list(dict.fromkeys(service.name for service in likelier)))
     place = row.astype(np.int32)
-    services, sources, candidates = zip(*verdicts, strict=True) if verdicts else ((), (), ())
+    protocols = [protocol.name for protocol in payloads.table.protocols]
     return Names(
-        service=_take(list(services), place),
-        source=_take(list(sources), place),
-        candidates=pa.array(list(candidates), pa.list_(pa.string())).take(pa.array(place)),
+        service=_take([case.service for case in verdicts], place),
+        source=_take([case.source for case in verdicts], place),
+        candidates=_lists([list(case.candidates) for case in verdicts], place),
+        payload=_take([*protocols, None], payloads.said.protocol.astype(np.int32) % (len(protocols) + 1)),
+        mismatch=np.array([case.mismatch for case in verdicts], dtype=bool)[place],
+        promised=_lists(promised, place),
     )
 
 
-def _verdict(
-    here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool
-) -> tuple[str | None, str | None, list[str]]:
-    """Return service, source and candidates, given those of the server's port and of the client's."""
-    names = list(dict.fromkeys(service.name for service in (*here, *there)))
-    best = here[0] if here else None
-    if best is None or (undecided and (not there or there[0].name != best.name)):
-        return None, None, names
-    return best.name, best.status if best.status in ("user", "official") else "unofficial", names
+def _lists(lists: list[list[str]], row: npt.NDArray[np.int32]) -> pa.Array:
+    return pa.array(lists, pa.list_(pa.string())).take(pa.array(row))
 
 
 def _take(texts: list[str | None], row: npt.NDArray[np.int32]) -> pa.DictionaryArray:

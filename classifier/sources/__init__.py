@@ -56,12 +56,12 @@ class Input:
     via: Via | None = None
     _bridge: Bridge | None = None
 
-    def open(self, options: Options) -> _meter.Reader:
+    def open(self, options: Options, signatures: _meter.Signatures) -> _meter.Reader:
         """Start metering; CaptureError says why that can't be done. `close` must follow."""
         if self.via:
             self._bridge = _bridge(self.via, self.name, self.file)
         try:
-            return _meter.read(self._bridge or self.file, **asdict(options))  # type: ignore[arg-type]
+            return _meter.read(self._bridge or self.file, signatures, **asdict(options))  # type: ignore[arg-type]
         except _meter.MeterError as error:
             told = self.trouble()
             self.close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Judging(Protocol):
+    """What judges metered flows."""
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the flows batch by batch, with all verdicts."""
+
+    def explain(self, flow: str) -> dict[str, Any]:
+        """Say of one flow why its server is the server."""
+
+
 class Traffic:
     """The flows of one or more captures, judged.
 
@@ -33,12 +43,12 @@ class Traffic:
     def __init__(
         self,
         metered: Metered,
-        judge: Callable[[Metered], Iterator[pa.RecordBatch]],
+        judge: Judging,
         selections: tuple[Selection, ...] = (),
     ) -> None:
-        """Take the metered facts, the function that judges them, and what the flows must fulfil."""
+        """Take the metered facts, what judges them, and what the flows must fulfil."""
         self.metered = metered
-        self._judge = judge
+        self.judge = judge
         self._selections = selections
         self._left_out, self._complete = Groups([]), False
 
@@ -58,7 +68,7 @@ class Traffic:
         is `filtered` in the accounting. Raises FilterError for what can't be read.
         """
         chosen = selection(where, since, until, net)
-        return Traffic(self.metered, self._judge, (*self._selections, *([chosen] if chosen else [])))
+        return Traffic(self.metered, self.judge, (*self._selections, *([chosen] if chosen else [])))
 
     @property
     def problems(self) -> list[CaptureError]:
@@ -91,7 +101,7 @@ class Traffic:
     def _selected(self) -> Iterator[pa.RecordBatch]:
         """Yield the judged flows that are wanted, and add up the others."""
         left_out = Groups([])
-        for judged in self._judge(self.metered):
+        for judged in self.judge():
             wanted = np.ones(judged.num_rows, dtype=bool)
             for one in self._selections:
                 wanted &= one.mask(judged, self.metered.captures)
@@ -190,6 +200,15 @@ class Traffic:
     def servers(self) -> pd.DataFrame:
         """One row per server (address, port, transport), most bytes first."""
         return _frame(self.totals.servers())
+
+    def explain(self, flow: str) -> dict[str, Any]:
+        """Say why one flow's server is the server, as plain data.
+
+        `flow` is a `flow_id`, or two ends: `10.0.0.1:1494-10.0.0.2:1080`; of several flows between them
+        the earliest, `others` lists the rest. `evidence` has the log-odds of each kind, strongest first,
+        `ladder` the first packets (None for inputs that can't be read twice). FlowError: no such flow.
+        """
+        return self.judge.explain(flow)
 
     @property
     def status(self) -> ExitStatus:

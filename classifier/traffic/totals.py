@@ -10,18 +10,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier import roles
 from classifier.flows import addresses
 from classifier.flows.table import PROTOCOLS
+from classifier.roles.late import LATE, Late
 from classifier.traffic.grouping import Grouping, Mask
+from classifier.traffic.mismatches import Mismatches
 
 ATTEMPTS = ("refused", "unanswered", "unsolicited")
 _ROLES = ("confirmed", "inferred", "ambiguous")
 _VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 #: What flows are grouped by; `service` is the name, or the candidates joined by |, or null.
 _KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
-SUMS = ["flows", *_ROLES, *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
-#: Groups are merged when so many have piled up.
-_MERGE_ROWS = 150_000
+SUMS = ["flows", *_ROLES, "by_payload", *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
+#: Groups are merged when so many have piled up, or twice as many as there were after the last time.
+_MERGE_ROWS = 75_000
 
 _TIME = pa.timestamp("ns", tz="UTC")
 _COUNTERS = [(name, pa.uint64()) for name in SUMS if name != "sources"]
@@ -73,16 +76,24 @@ class Totals:
         """Start at nothing."""
         self._pieces: list[pa.Table] = []
         self._rows = 0
+        self._merge_at = _MERGE_ROWS
+        #: What evidence would have said of the flows whose server is proven.
+        self.self_check = roles.self_check()
+        self.mismatches = Mismatches()
 
     def add(self, judged: pa.RecordBatch) -> None:
         """Add a batch of judged flows."""
+        late = [judged[f"late_{name}"].to_numpy(zero_copy_only=False) for name in LATE]
+        self.self_check.add(Late(*late))
+        self.mismatches.add(judged)
         flows = measured(judged)
         self._pieces.append(added(flows, Grouping(flows, _KEYS), _KEYS))
         self._rows += self._pieces[-1].num_rows
-        if self._rows > _MERGE_ROWS:
-            if self._pairs.num_rows > _MERGE_ROWS // 2:
+        if self._rows > self._merge_at:
+            if self._pairs.num_rows > self._merge_at // 2:
                 self._pieces = [_without_sources(self._pairs)]
             self._rows = self._pairs.num_rows
+            self._merge_at = max(_MERGE_ROWS, 2 * self._rows)
 
     def services(self) -> pa.Table:
         """Sums per service and transport, most bytes first, attempts-only ones last."""
@@ -209,6 +220,8 @@ def measured(judged: pa.RecordBatch) -> pa.Table:
     columns = {"service": label} | {name: judged[name] for name in _KEYS[1:]}
     columns["flows"] = real
     columns |= {name: pc.multiply(real, pc.cast(pc.equal(role, name), pa.uint64())) for name in _ROLES}
+    by_payload = pc.fill_null(pc.equal(judged["service_source"].cast(pa.string()), "payload"), False)
+    columns["by_payload"] = pc.multiply(real, pc.cast(by_payload, pa.uint64()))
     columns |= {name: pc.cast(pc.equal(outcome, name), pa.uint64()) for name in ATTEMPTS}
     columns |= {name: pc.multiply(real, judged[name]) for name in _VOLUMES}
     columns["sources"] = pa.array(np.zeros(judged.num_rows, dtype=np.uint64))

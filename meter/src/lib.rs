@@ -2,12 +2,19 @@
 //!
 //! It never decides who is the server, knows no service and no connection state.
 //! `capture` turns bytes into frames, `wire` frames into packets, `flow` packets into rows,
-//! `table` rows into Arrow. Only `python` knows Python.
+//! `payload` looks for signatures that are handed in, `table` turns rows into Arrow; `packets` shows one flow's
+//! packets as they are. Only `python` knows Python.
 
 #[forbid(unsafe_code)]
 pub mod capture;
 #[forbid(unsafe_code)]
 pub mod flow;
+#[forbid(unsafe_code)]
+pub mod live;
+#[forbid(unsafe_code)]
+pub mod packets;
+#[forbid(unsafe_code)]
+pub mod payload;
 #[cfg(feature = "python")]
 mod python;
 #[forbid(unsafe_code)]

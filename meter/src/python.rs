@@ -2,6 +2,8 @@
 //!
 //! Whole batches cross the border, never packets, and the GIL is released while metering.
 
+mod live;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,6 +19,8 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::flow::{self, BadChecksums, Idle, Meter, Options, bins};
+use crate::packets::Wanted;
+use crate::payload::{self, Note, Notes, Rule};
 use crate::table::{self, Rows};
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
@@ -237,17 +241,21 @@ impl Reader {
 
     #[getter]
     fn unmetered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let reasons = PyDict::new(py);
-        for (reason, packets) in self.state().meter.unmetered() {
-            reasons.set_item(reason.name(), packets)?;
-        }
-        Ok(reasons)
+        unmetered(py, &self.state().meter)
     }
 
     #[getter]
     fn problem(&self) -> Option<(&'static str, u64, String)> {
         self.state().problem.as_ref().map(described)
     }
+}
+
+fn unmetered<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyDict>> {
+    let reasons = PyDict::new(py);
+    for (reason, packets) in meter.unmetered() {
+        reasons.set_item(reason.name(), packets)?;
+    }
+    Ok(reasons)
 }
 
 fn described(error: &CaptureError) -> (&'static str, u64, String) {
@@ -262,12 +270,45 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
     (kind, error.offset, error.message.clone())
 }
 
+/// Compiled signatures; readers share them.
+#[pyclass(frozen)]
+struct Signatures(Arc<payload::Signatures>);
+
+/// A rule as Python hands it over: transports, ports, patterns, conditions, precedence, what to extract, whether it
+/// settles what is spoken.
+type RuleTuple = (Vec<u8>, Vec<u16>, Vec<String>, Vec<String>, u8, Option<String>, bool);
+
+#[pymethods]
+impl Signatures {
+    #[new]
+    fn new(rules: Vec<RuleTuple>) -> PyResult<Self> {
+        let rule = |(transports, ports, patterns, conditions, precedence, extract, settles)| Rule {
+            transports,
+            ports,
+            patterns,
+            conditions,
+            precedence,
+            extract,
+            settles,
+        };
+        let rules: Vec<Rule> = rules.into_iter().map(rule).collect();
+        payload::Signatures::new(&rules).map(|found| Self(Arc::new(found))).map_err(PyValueError::new_err)
+    }
+
+    #[pyo3(signature = (proto, ports, payload, payload_bytes = None))]
+    fn find(&self, proto: u8, ports: (u16, u16), payload: &[u8], payload_bytes: Option<u32>) -> Option<u16> {
+        let wire_bytes = payload_bytes.unwrap_or(payload.len() as u32);
+        self.0.find(proto, ports, payload, wire_bytes).map(|found| found.number)
+    }
+}
+
 #[allow(clippy::too_many_arguments)] // named ones, in Python
 #[pyfunction]
-#[pyo3(signature = (source, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
+#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
 fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
+    signatures: &Bound<'_, Signatures>,
     tcp_idle_ns: u64,
     udp_idle_ns: u64,
     most_flows: usize,
@@ -292,15 +333,38 @@ fn read(
     let capture = py
         .detach(open)
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let meter = Meter::new(Options {
+    let options = Options {
         idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns },
         most_flows,
         decapsulate,
         dedup,
         verify_checksums,
-    });
+    };
+    let meter = Meter::new(options, Arc::clone(&signatures.get().0));
     let state = State { capture, meter, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })
+}
+
+#[pyfunction]
+#[pyo3(signature = (source, flow, *, first_ns, last_ns, most, decapsulate))]
+fn packets(
+    py: Python<'_>,
+    source: &str,
+    flow: &Bound<'_, PyAny>,
+    first_ns: i64,
+    last_ns: i64,
+    most: usize,
+    decapsulate: bool,
+) -> PyResult<Batch> {
+    let keys = table::keys_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
+    let &[key] = keys.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
+    let wanted = Wanted { key, first_ns, last_ns, most, decapsulate };
+    let file = File::open(source)?;
+    py.detach(|| {
+        let mut capture =
+            Capture::open(Box::new(file)).map_err(|error| MeterError::new_err(described(&error)))?;
+        crate::packets::packets(&mut capture, &wanted).map(Batch).map_err(|error| arrow_error(&error))
+    })
 }
 
 #[pyfunction]
@@ -309,13 +373,20 @@ fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyRes
     let batch = import(batch)?;
     let rows = table::rows_of(&batch).map_err(|error| arrow_error(&error))?;
     let pieces = bins::bins_of(&batch, &rows).map_err(|error| arrow_error(&error))?;
+    let of_rows = payload::notes_of(&batch).map_err(|error| arrow_error(&error))?;
     let (joined, groups) = flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
-    let (mut table, mut columns) = (Rows::default(), bins::Columns::default());
-    for (row, bins) in joined.iter().zip(&bins::joined(pieces, &groups, joined.len())) {
+    let mut of_joined = vec![Note::default(); joined.len()];
+    for (note, &group) in of_rows.into_iter().zip(&groups) {
+        of_joined[group as usize].absorb(note);
+    }
+    let (mut table, mut notes, mut columns) = (Rows::default(), Notes::default(), bins::Columns::default());
+    let bins = bins::joined(pieces, &groups, joined.len());
+    for ((row, note), bins) in joined.iter().zip(&of_joined).zip(&bins) {
         table.push(row);
+        notes.push(Some(note));
         columns.push(bins);
     }
-    let joined = Batch(columns.beside(&table.take()));
+    let joined = Batch(columns.beside(&notes.beside(&table.take())));
     Ok((joined, one_column("group", Arc::new(UInt32Array::from(groups)))?))
 }
 
@@ -335,5 +406,13 @@ fn one_column(name: &str, column: ArrayRef) -> PyResult<Batch> {
 #[pymodule]
 mod _meter {
     #[pymodule_export]
-    use super::{Batch, MeterError, Reader, community_ids, read, stitch};
+    use super::live::Live;
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::live::live_socket;
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::live::live_stream;
+    #[pymodule_export]
+    use super::{Batch, MeterError, Reader, Signatures, community_ids, packets, read, stitch};
 }

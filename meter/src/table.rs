@@ -16,6 +16,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::flow::{Event, Events, Key};
+use crate::payload::Hits;
 use crate::wire::Path;
 
 /// How a column of a later piece joins that of an earlier piece of the same flow.
@@ -41,6 +42,8 @@ pub enum Merge {
     Isn,
     /// Either, or the first acknowledgement numbers differ.
     OrDiffers,
+    /// The earlier piece's packets, then the later's, as many as there are slots.
+    Slots,
 }
 
 macro_rules! columns {
@@ -111,6 +114,11 @@ macro_rules! columns {
         events.absorb(&$later.$name);
         events
     }};
+    (@Slots $name:ident, $before:ident, $later:ident) => {{
+        let mut hits = $before.$name;
+        hits.absorb($later.$name);
+        hits
+    }};
     (@Isn $name:ident, $before:ident, $later:ident) => {{
         let from_a = stringify!($name).ends_with('a');
         if $later.sent_isn(from_a) && !$before.sent_isn(from_a) { $later.$name } else { $before.$name.or($later.$name) }
@@ -155,6 +163,10 @@ columns! {
     payload_bytes_ab: u64, Sum;
     /// Bytes behind the transport header from b to a
     payload_bytes_ba: u64, Sum;
+    /// Signatures in a's first packets with payload
+    hits_a: Hits, Slots;
+    /// Signatures in b's first packets with payload
+    hits_b: Hits, Slots;
     /// Packets that are copies of another, as a mirror port makes them
     duplicates: u64, Sum;
     /// Acknowledgement number of a's first segment with ACK and neither SYN nor RST
@@ -190,6 +202,8 @@ impl Row {
             bytes_ba: 0,
             payload_bytes_ab: 0,
             payload_bytes_ba: 0,
+            hits_a: Hits::default(),
+            hits_b: Hits::default(),
             duplicates: 0,
             first_ack_a: None,
             first_ack_b: None,
@@ -397,6 +411,29 @@ impl Column for Events {
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
         let times = arrays[1].as_list::<i32>().value(row);
         Self::new(u64::read(arrays, row), times.as_primitive::<Int64Type>().values())
+    }
+}
+
+impl Column for Hits {
+    type Builder = UInt64Builder;
+
+    fn fields(name: &str, doc: &str, merge: Merge, fields: &mut Vec<Field>) {
+        let packed = format!(
+            "{doc}, 16 bits each, the first in the lowest: 0 no packet, 1 no signature, else its number plus 2, with 0x1000 opened, 0x2000 answered"
+        );
+        fields.push(field(name, DataType::UInt64, false, &packed, merge));
+    }
+
+    fn append(&self, builder: &mut UInt64Builder) {
+        builder.append_value(self.0);
+    }
+
+    fn finish(builder: &mut UInt64Builder, arrays: &mut Vec<ArrayRef>) {
+        arrays.push(Arc::new(builder.finish()));
+    }
+
+    fn read(arrays: &[ArrayRef], row: usize) -> Self {
+        Self(u64::read(arrays, row))
     }
 }
 

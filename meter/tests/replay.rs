@@ -34,3 +34,8 @@ fn wire() {
 fn meter() {
     replay("meter", checks::meter);
 }
+
+#[test]
+fn payload() {
+    replay("payload", checks::payload);
+}

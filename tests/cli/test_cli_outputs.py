@@ -34,7 +34,7 @@ SUMMARY = {
         "bad_checksums",
         "problems",
     ),
-    *("flows", "services", "over_time", "servers", "clients", "attempts", "accounting"),
+    *("flows", "self_check", "services", "over_time", "servers", "clients", "attempts", "accounting"),
 }
 LISTS = [field.name for field in SCHEMA if pa.types.is_list(field.type)]
 

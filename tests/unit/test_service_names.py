@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from classifier import payload
 from classifier.services import naming
 from classifier.services.lookup import Standing
 from classifier.services.rules import Rules
@@ -45,6 +46,16 @@ def ends(ip: str, ports: tuple[int, ...]) -> naming.Ends:
     return naming.Ends(pa.array([packed] * len(ports), pa.binary(16)), pa.array(ports, pa.uint16()))
 
 
+def silent(flows: int) -> naming.Payloads:
+    """Nothing was said, and nothing announced."""
+    said = payload.read(
+        pa.record_batch({end: pa.array(np.zeros(flows, np.uint64)) for end in ("hits_a", "hits_b")}),
+        payload.load(),
+    )
+    nothing = np.zeros(flows, np.uint8)
+    return naming.Payloads(said, payload.load(), pa.nulls(flows, pa.string()), nothing)
+
+
 def named(
     *flows: tuple[int, int, int, bool], rules: Rules = RULES, server_ip: str = "192.0.2.1"
 ) -> list[tuple[str | None, str | None, list[str]]]:
@@ -56,6 +67,7 @@ def named(
         ends(server_ip, server),
         ends("192.0.2.2", client),
         np.array(ambiguous, bool),
+        silent(len(flows)),
     )
     columns = names.service, names.source, names.candidates
     return list(zip(*(column.to_pylist() for column in columns), strict=True))

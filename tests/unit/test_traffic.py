@@ -165,10 +165,9 @@ class TestTheFlowTable:
         """1.0 only when confirmed; `inferred` from 0.9, `ambiguous` below."""
         flows = office.flows
         told = {role: group["role_confidence"] for role, group in flows.groupby("role", observed=True)}
-        assert set(told) == {"confirmed", "inferred", "ambiguous"}
+        assert set(told) == {"confirmed", "inferred"}
         assert (told["confirmed"] == 1).all()
         assert told["inferred"].between(0.9, 1, inclusive="left").all()
-        assert told["ambiguous"].between(0.5, 0.9, inclusive="left").all()
 
 
 class TestAccounting:
@@ -261,7 +260,17 @@ class TestSums:
 
 #: What adds up in a row `other`. Distinct things (servers, clients, sources) don't.
 ADD_UP = {
-    *("flows", "confirmed", "inferred", "ambiguous", "refused", "unanswered", "unsolicited", "attempts"),
+    *(
+        "flows",
+        "confirmed",
+        "inferred",
+        "ambiguous",
+        "by_payload",
+        "refused",
+        "unanswered",
+        "unsolicited",
+        "attempts",
+    ),
     *("client_packets", "server_packets", "client_bytes", "server_bytes", "bytes", "share"),
     *("attempt_packets", "attempt_bytes"),
 }
@@ -276,7 +285,7 @@ class TestServices:
         assert (redis["servers"], list(redis["server_ports"])) == (2, [6379])
         assert redis["clients"] == 3  # Ben by IPv4 and by IPv6, Cara
         ntp = services.loc[("ntp", "udp")]
-        assert (ntp["flows"], ntp["ambiguous"], ntp["servers"]) == (3, 1, 1)
+        assert (ntp["flows"], ntp["ambiguous"], ntp["servers"]) == (3, 0, 1)
         http = services.loc[("http", "tcp")]
         assert (http["flows"], http["unanswered"], http["servers"]) == (5, 1, 2)
         assert services.loc[("mysql", "tcp")][["flows", "refused", "bytes"]].tolist() == [0, 1, 0]

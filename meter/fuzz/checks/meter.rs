@@ -1,5 +1,7 @@
 //! A story of frames through the meter: nothing is lost, and pieces stitch together to the whole.
 
+use std::sync::Arc;
+
 use meter::capture::Frame;
 use meter::flow::{Idle, Meter, Options, stitch};
 use meter::table::{Row, rows_of};
@@ -56,7 +58,7 @@ fn lawful(sent: &Sent, decapsulate: bool) -> bool {
 }
 
 fn metered(sent: &[Sent], options: Options) -> Metered {
-    let mut meter = Meter::new(options);
+    let mut meter = Meter::new(options, Arc::default());
     let mut rows = Vec::new();
     for (number, sent) in sent.iter().enumerate() {
         let Sent { link_type, time_ns, wire_bytes, .. } = *sent;

@@ -6,6 +6,8 @@
 mod of_capture;
 #[path = "meter.rs"]
 mod of_meter;
+#[path = "payload.rs"]
+mod of_payload;
 #[path = "wire.rs"]
 mod of_wire;
 mod script;
@@ -13,4 +15,5 @@ mod story;
 
 pub use of_capture::check as capture;
 pub use of_meter::check as meter;
+pub use of_payload::check as payload;
 pub use of_wire::check as wire;

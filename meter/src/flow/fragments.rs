@@ -59,7 +59,7 @@ pub struct Fragments {
 #[derive(Default)]
 pub struct Attributed {
     /// Fragments whose flow is known.
-    pub packets: Vec<(Packet, i64)>,
+    pub packets: Vec<(Packet<'static>, i64)>,
     /// Fragments that have none.
     pub unmetered: Vec<(Unmetered, u64)>,
 }
@@ -169,7 +169,7 @@ impl Attributed {
                 content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
                 // A fragment is of the same datagram as others, and so never taken for a copy.
                 let (identity, bad_checksums) = (Identity::default(), BadChecksums::default());
-                (Packet { ends, content, identity, bad_checksums }, time_ns)
+                (Packet { ends, content, payload: &[], identity, bad_checksums }, time_ns)
             })),
             Err(reason) => {
                 self.unmetered.push((reason, waiting.len() as u64));

@@ -1,6 +1,7 @@
 //! Meters packets into flows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ahash::RandomState;
 use arrow_array::RecordBatch;
@@ -9,10 +10,12 @@ use hashbrown::HashTable;
 use super::bins::{self, Counts, Tracks};
 use super::duplicates::Duplicates;
 use super::fragments::{Attributed, Fragments};
+use super::looked_at::{End, LookedAt, Place};
 use super::{Key, boundary};
 use crate::capture::Frame;
+use crate::payload::{Notes, Observer, Seen, Signatures};
 use crate::table::{Row, Rows};
-use crate::wire::{self, Aside, Content, Packet, Quoted, Transport, Unmetered};
+use crate::wire::{self, Aside, Content, Flags, Packet, Quoted, Transport, Unmetered};
 
 /// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,7 @@ struct Pending {
     is_copy: bool,
     hash: u64,
     time_ns: i64,
+    payload: Place,
 }
 
 /// How to meter.
@@ -99,10 +103,13 @@ pub struct Meter {
     /// So many of `rows` were ended by `finish`.
     ended: usize,
     pending: Vec<Pending>,
+    looked_at: LookedAt,
+    observer: Observer,
     fragments: Fragments,
     copies: Duplicates,
     finished: Rows,
     finished_bins: bins::Columns,
+    notes: Notes,
     packets: u64,
     evicted: u64,
     duplicates: u64,
@@ -114,9 +121,9 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// An empty meter.
+    /// An empty meter, which looks for these signatures.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: Options, signatures: Arc<Signatures>) -> Self {
         Self {
             options,
             hasher: RandomState::new(),
@@ -128,10 +135,13 @@ impl Meter {
             swept: 0,
             ended: 0,
             pending: Vec::with_capacity(LOOKED_UP),
+            looked_at: LookedAt::default(),
+            observer: Observer::new(signatures),
             fragments: Fragments::default(),
             copies: Duplicates::default(),
             finished: Rows::default(),
             finished_bins: bins::Columns::default(),
+            notes: Notes::default(),
             packets: 0,
             evicted: 0,
             duplicates: 0,
@@ -158,7 +168,7 @@ impl Meter {
     }
 
     #[inline]
-    fn packet(&mut self, packet: &Packet, time_ns: i64) {
+    fn packet(&mut self, packet: &Packet<'_>, time_ns: i64) {
         let (key, from_a) = Key::of(&packet.ends);
         let hash = self.hasher.hash_one(key);
         let is_copy = self.copies.is_copy(packet, hash, from_a, time_ns);
@@ -173,7 +183,18 @@ impl Meter {
             self.bad_checksums.ipv4_header += u64::from(packet.bad_checksums.ipv4_header);
             self.bad_checksums.transport += u64::from(packet.bad_checksums.transport);
         }
-        self.pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns });
+        let flags = packet.content.segment.map(|segment| segment.flags);
+        // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
+        let payload = if self.observer.is_idle() || flags.is_some_and(Flags::rst) {
+            Place::default()
+        } else {
+            if flags.is_some_and(Flags::syn) {
+                self.looked_at.begin(hash);
+            }
+            self.looked_at
+                .keep(packet.payload, End::new(hash, from_a, time_ns, self.options.idle.of(key.proto)))
+        };
+        self.pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns, payload });
         if self.pending.len() == LOOKED_UP {
             self.meter_pending();
         }
@@ -243,6 +264,7 @@ impl Meter {
         }
         pending.clear();
         self.pending = pending;
+        self.looked_at.clear();
     }
 
     #[inline]
@@ -252,12 +274,13 @@ impl Meter {
 
     #[inline]
     fn meter(&mut self, pending: &Pending, place: Option<u32>) {
-        let Pending { key, content, from_a, is_copy, hash, time_ns } = pending;
+        let Pending { key, content, from_a, is_copy, hash, time_ns, .. } = pending;
         let place = if let Some(place) = place {
             let row = &self.rows[place as usize];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
-                self.emit(place as usize);
+                self.emit(place);
                 self.rows[place as usize] = Row::new(*key, *time_ns);
+                self.looked_at.begin(*hash);
                 self.tracks.now(*time_ns);
             } else if !self.tracks.stays(row, *time_ns) {
                 self.leave_bin(place, pending);
@@ -265,11 +288,50 @@ impl Meter {
             place
         } else {
             self.tracks.now(*time_ns);
+            self.looked_at.begin(*hash);
             self.place(*key, *hash, *time_ns)
         };
         let row = &mut self.rows[place as usize];
         row.record(content, *from_a, *time_ns);
         row.duplicates += u64::from(*is_copy);
+        self.observe(pending, place);
+    }
+
+    /// Looks at a packet's payload, if it was kept.
+    #[inline]
+    fn observe(&mut self, pending: &Pending, place: u32) {
+        let payload = self.looked_at.payload(pending.payload);
+        if payload.is_empty() {
+            return;
+        }
+        let row = &mut self.rows[place as usize];
+        let Key { addr_a, addr_b, port_a, port_b, .. } = row.key;
+        let (hits, sender, ports) = if pending.from_a {
+            (&mut row.hits_a, addr_a, (port_a, port_b))
+        } else {
+            (&mut row.hits_b, addr_b, (port_b, port_a))
+        };
+        let seen = Seen {
+            proto: row.key.proto,
+            from_a: pending.from_a,
+            sender,
+            ports,
+            sequence: pending.content.segment.map(|segment| segment.sequence),
+            payload,
+            payload_bytes: pending.content.payload_bytes,
+        };
+        if !self.observer.observe(place, hits, &seen) {
+            let idle_ns = self.options.idle.of(row.key.proto);
+            self.looked_at.settle(End::new(pending.hash, pending.from_a, pending.time_ns, idle_ns));
+        }
+    }
+
+    /// Hands out the row of a flow that has ended.
+    fn emit(&mut self, place: u32) {
+        let row = &self.rows[place as usize];
+        self.finished.push(row);
+        self.finished_bins.push(self.tracks.end(place, row));
+        self.notes.push(self.observer.forget(place).as_ref());
     }
 
     /// Notes that a flow has a packet in another time bin.
@@ -279,13 +341,6 @@ impl Meter {
         let bytes = u64::from(pending.content.ip_bytes);
         let counts = Counts { packets_ab: ab, packets_ba: ba, bytes_ab: ab * bytes, bytes_ba: ba * bytes };
         self.tracks.leave(place, &self.rows[place as usize], pending.time_ns, counts);
-    }
-
-    /// Hands out the row of a flow that has ended.
-    fn emit(&mut self, place: usize) {
-        let row = &self.rows[place];
-        self.finished.push(row);
-        self.finished_bins.push(self.tracks.end(place as u32, row));
     }
 
     /// A place for a new flow.
@@ -330,7 +385,7 @@ impl Meter {
     }
 
     fn end(&mut self, place: usize) {
-        self.emit(place);
+        self.emit(place as u32);
         let row = &mut self.rows[place];
         let hash = self.hasher.hash_one(row.key);
         if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
@@ -354,7 +409,7 @@ impl Meter {
                 return true;
             };
             if !row.is_vacant() {
-                self.emit(self.ended);
+                self.emit(self.ended as u32);
             }
             self.ended += 1;
         }
@@ -376,7 +431,36 @@ impl Meter {
     /// The flows that have ended since the last call.
     pub fn take(&mut self) -> RecordBatch {
         self.meter_pending();
-        self.finished_bins.beside(&self.finished.take())
+        self.finished_bins.beside(&self.notes.beside(&self.finished.take()))
+    }
+
+    /// How many flows are active.
+    #[must_use]
+    pub fn active_flows(&self) -> usize {
+        self.index.len()
+    }
+
+    /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
+    /// the capture are ended.
+    pub fn active(&mut self, since_ns: i64) -> RecordBatch {
+        self.meter_pending();
+        let now_ns = self.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
+        let (mut active, mut notes, mut columns) =
+            (Rows::default(), Notes::default(), bins::Columns::default());
+        for place in 0..self.rows.len() {
+            let row = &self.rows[place];
+            if row.is_vacant() {
+                continue;
+            }
+            if boundary::is_over(row, now_ns, &self.options.idle) {
+                self.end(place);
+            } else if row.last_seen_ns >= since_ns {
+                active.push(row);
+                notes.push(self.observer.noted(place as u32));
+                columns.push(self.tracks.of(place as u32, row));
+            }
+        }
+        columns.beside(&notes.beside(&active.take()))
     }
 
     /// Packets taken in.

@@ -7,6 +7,7 @@ mod duplicates;
 mod events;
 mod fragments;
 mod key;
+mod looked_at;
 mod meter;
 mod stitch;
 
@@ -17,4 +18,4 @@ pub use meter::{BadChecksums, Idle, Meter, Options};
 pub use stitch::stitch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

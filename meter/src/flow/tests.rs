@@ -6,7 +6,7 @@ mod duplicates;
 mod fragments;
 mod law;
 mod meter;
-mod packets;
+pub mod packets;
 mod stitch;
 mod stories;
 mod table;

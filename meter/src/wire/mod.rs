@@ -84,11 +84,13 @@ pub struct Ends {
 
 /// A packet with ports: who sent it to whom, and what a flow takes from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet {
+pub struct Packet<'a> {
     /// Who sent it to whom.
     pub ends: Ends,
     /// What a flow takes from it.
     pub content: Content,
+    /// What was captured behind the transport header; empty where it isn't in one piece (SCTP, fragments).
+    pub payload: &'a [u8],
     /// What it has in common with copies of it only.
     pub identity: Identity,
     /// None unless they were verified.

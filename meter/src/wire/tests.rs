@@ -14,17 +14,19 @@ use self::frames::*;
 use super::{Aside, Identity, Packet, Transport, Unmetered};
 
 /// Decodes a frame that was captured whole.
-fn decode(link_type: u16, frame: &[u8]) -> Result<Packet, Unmetered> {
+fn decode(link_type: u16, frame: &[u8]) -> Result<Packet<'static>, Unmetered> {
     decode_cut(link_type, frame, frame.len())
 }
 
-/// Decodes a frame of which the snap length left `captured` bytes; what identifies it is left out.
-fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet, Unmetered> {
+/// Decodes a frame of which the snap length left `captured` bytes; what identifies it and its payload are left out.
+fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet<'static>, Unmetered> {
     let decoded = super::decode(link_type, &frame[..captured], frame.len() as u32, true);
-    decoded.map(|packet| Packet { identity: Identity::default(), ..packet }).map_err(|aside| match aside {
-        Aside::Unmetered(reason) => reason,
-        Aside::Fragment(_) => Unmetered::LaterFragment,
-        Aside::IcmpError(_) => Unmetered::Icmp,
+    decoded.map(|packet| Packet { identity: Identity::default(), payload: &[], ..packet }).map_err(|aside| {
+        match aside {
+            Aside::Unmetered(reason) => reason,
+            Aside::Fragment(_) => Unmetered::LaterFragment,
+            Aside::IcmpError(_) => Unmetered::Icmp,
+        }
     })
 }
 
@@ -188,4 +190,18 @@ fn what_has_no_ports_is_told_by_kind() {
     ] {
         assert_eq!(decode(link, &frame), Err(reason), "link type {link}: {frame:02x?}");
     }
+}
+
+#[test]
+fn the_payload_is_what_was_captured_behind_the_transport_header() {
+    let payload = |frame: &[u8], captured: usize| {
+        let decoded = super::decode(ETHERNET, &frame[..captured], frame.len() as u32, true);
+        decoded.expect("a packet").payload.len()
+    };
+    let padded = [ethernet(IPV4, &ipv4(TCP, &tcp(3))), vec![0; 3]].concat();
+    assert_eq!(payload(&padded, padded.len()), 3, "without padding");
+    let frame = ethernet(IPV6, &ipv6(UDP, &udp(9)));
+    assert_eq!(payload(&frame, frame.len()), 9);
+    assert_eq!(payload(&frame, frame.len() - 4), 5);
+    assert_eq!(payload(&frame, frame.len() - 12), 0, "the header itself was cut");
 }

@@ -32,15 +32,15 @@ struct Walk<'a> {
     verify: bool,
     /// The innermost datagram whose port is a tunnel's. A port alone makes no tunnel: where it leads to
     /// nothing, the packet is this one.
-    datagram: Option<Packet>,
+    datagram: Option<Packet<'a>>,
 }
 
 /// Where one step of the walk leads.
-enum Step {
+enum Step<'a> {
     /// Further in, to what is now left of the frame.
     Into(Behind),
     /// To the packet.
-    At(Packet),
+    At(Packet<'a>),
 }
 
 /// The packet with ports in a frame, or what is there instead.
@@ -51,7 +51,12 @@ enum Step {
 /// # Errors
 /// The reason under which the frame is counted, or a fragment or ICMP error, which tell something of a flow.
 #[inline]
-pub fn decode(link_type: u16, data: &[u8], wire_bytes: u32, decapsulate: bool) -> Result<Packet, Aside<'_>> {
+pub fn decode(
+    link_type: u16,
+    data: &[u8],
+    wire_bytes: u32,
+    decapsulate: bool,
+) -> Result<Packet<'_>, Aside<'_>> {
     Walk::new(data, wire_bytes, decapsulate).packet(link_type)
 }
 
@@ -64,7 +69,7 @@ pub fn decode_verified(
     data: &[u8],
     wire_bytes: u32,
     decapsulate: bool,
-) -> Result<Packet, Aside<'_>> {
+) -> Result<Packet<'_>, Aside<'_>> {
     Walk { verify: true, ..Walk::new(data, wire_bytes, decapsulate) }.packet(link_type)
 }
 
@@ -87,7 +92,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn packet(mut self, link_type: u16) -> Result<Packet, Aside<'a>> {
+    fn packet(mut self, link_type: u16) -> Result<Packet<'a>, Aside<'a>> {
         let mut behind = self.link(link_type)?;
         loop {
             behind = match self.step(behind) {
@@ -170,7 +175,7 @@ impl<'a> Walk<'a> {
 
     /// One header, or what can be told at once: the IP header and the transport's behind it.
     #[inline]
-    fn step(&mut self, behind: Behind) -> Result<Step, Aside<'a>> {
+    fn step(&mut self, behind: Behind) -> Result<Step<'a>, Aside<'a>> {
         match behind {
             Behind::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest)),
             Behind::Ether(ETHERTYPE_IPV6) => self.ipv6(),
@@ -179,7 +184,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn ip_of_either_version(&self) -> Result<Step, Aside<'a>> {
+    fn ip_of_either_version(&self) -> Result<Step<'a>, Aside<'a>> {
         let ethertype = match self.rest.first().map(|first| first >> 4) {
             Some(4) => ETHERTYPE_IPV4,
             Some(6) => ETHERTYPE_IPV6,

@@ -29,8 +29,8 @@ pub struct Tracks {
     span_ns: Option<(i64, i64)>,
     /// The bin of the latest packet.
     bin_ns: (i64, i64),
-    /// Those of the flow that ended last.
-    ended: Bins,
+    /// Those that were asked for last.
+    asked: Bins,
 }
 
 impl Default for Tracks {
@@ -42,7 +42,7 @@ impl Default for Tracks {
             level: 0,
             span_ns: None,
             bin_ns: (0, -1),
-            ended: Bins::default(),
+            asked: Bins::default(),
         }
     }
 }
@@ -105,23 +105,39 @@ impl Tracks {
 
     /// Ends the flow at a place: its bins, as wide as they are now.
     pub fn end(&mut self, place: u32, row: &Row) -> &Bins {
-        let mut latest = self.of_place.get_mut(place as usize).map_or(NONE, |at| std::mem::replace(at, NONE));
+        let vacant = self.vacant.len();
+        self.collect(place, row, true);
+        if self.vacant.len() > vacant {
+            self.of_place[place as usize] = NONE;
+        }
+        &self.asked
+    }
+
+    /// The bins so far of the flow at a place, as wide as they are now.
+    pub fn of(&mut self, place: u32, row: &Row) -> &Bins {
+        self.collect(place, row, false);
+        &self.asked
+    }
+
+    fn collect(&mut self, place: u32, row: &Row, free: bool) {
+        let mut latest = self.of_place.get(place as usize).copied().unwrap_or(NONE);
         let mut sums = Counts::of(row);
         let mut time_ns = row.last_seen_ns;
-        self.ended.begin(self.level);
+        self.asked.begin(self.level);
         // Backwards: what came apart is not in the sums of the bin it was seen in.
         while let Some(entry) = self.entries.get(latest as usize) {
             if entry.apart {
-                self.ended.add_at(entry.time_ns, &entry.counts);
+                self.asked.add_at(entry.time_ns, &entry.counts);
                 sums = sums.since(&entry.counts);
             } else {
-                self.ended.add_at(time_ns, &sums.since(&entry.counts));
+                self.asked.add_at(time_ns, &sums.since(&entry.counts));
                 (sums, time_ns) = (entry.counts, entry.time_ns);
             }
-            self.vacant.push(latest);
+            if free {
+                self.vacant.push(latest);
+            }
             latest = entry.before;
         }
-        self.ended.add_at(time_ns, &sums);
-        &self.ended
+        self.asked.add_at(time_ns, &sums);
     }
 }

@@ -1,6 +1,7 @@
 //! Packets and bytes over time: bounded, exact, and the same however a capture was cut.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
@@ -18,7 +19,7 @@ const NEVER: Idle = Idle { tcp_ns: u64::MAX, udp_ns: u64::MAX };
 
 /// The batch of packets, metered but not stitched.
 fn metered(packets: &[Sent], idle: Idle) -> RecordBatch {
-    let mut meter = Meter::new(options(idle));
+    let mut meter = Meter::new(options(idle), Arc::default());
     for packet in packets {
         packet.pass_to(&mut meter);
     }

@@ -1,5 +1,7 @@
 //! Where one flow ends and the next begins. ISN of `a`: 100, of `b`: 500, if nothing else is said.
 
+use std::sync::Arc;
+
 use super::packets::{Sent, finished, frame, histories, metered, options, tcp, udp, unmetered};
 use crate::flow::Meter;
 
@@ -177,7 +179,7 @@ fn a_flow_begins_anew_in_the_place_of_the_old_one() {
 
 #[test]
 fn a_frame_without_a_packet_touches_no_flow() {
-    let mut meter = Meter::new(options(super::packets::IDLE));
+    let mut meter = Meter::new(options(super::packets::IDLE), Arc::default());
     udp(0, "a>b").pass_to(&mut meter);
     frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").ip());
     udp(1, "a>b").pass_to(&mut meter);

@@ -1,5 +1,7 @@
 //! Copies that a mirror port makes, and what only looks like one.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::packets::{IDLE, finished, frame, options, tcp, udp};
@@ -13,7 +15,7 @@ const LONG: Idle = Idle { tcp_ns: 300_000_000_000, udp_ns: 120_000_000_000 };
 
 /// Packets of IPv4 with an identification and a time to live, given as (time, id, ttl, packet).
 fn metered(packets: &[(i64, u16, u8, Vec<u8>)], dedup: bool) -> (Meter, Vec<Row>) {
-    let mut meter = Meter::new(Options { dedup, ..options(LONG) });
+    let mut meter = Meter::new(Options { dedup, ..options(LONG) }, Arc::default());
     for (time_ns, id, ttl, ip) in packets {
         let mut ip = ip.clone();
         ip[4..6].copy_from_slice(&id.to_be_bytes());
@@ -109,7 +111,7 @@ fn copies_left_out_are_counted() {
 
 #[test]
 fn fragments_are_no_copies_of_each_other() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     let ip = udp(0, "a>b").ip();
     for (time_ns, more) in [(0, 0x20), (1, 0x20)] {
         let mut ip = ip.clone();

@@ -1,5 +1,7 @@
 //! Fragments find the flow of their datagram, and ICMP errors that of the packet they quote.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::packets::{IDLE, Sent, finished, frame, history, options, tcp, udp, unmetered};
@@ -78,7 +80,7 @@ fn counted(meter: &Meter, reason: Unmetered) -> u64 {
 
 /// The rows of these frames, and the fragments that have no flow. No packet may be missing.
 fn metered(parts: &[Vec<u8>]) -> (Vec<Row>, u64) {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     pass(&mut meter, parts);
     ended(&mut meter)
 }
@@ -109,7 +111,7 @@ fn fragments_belong_to_their_datagrams_flow_in_any_order() {
 #[test]
 fn without_its_first_a_fragment_is_counted_at_the_end() {
     let parts = large(1, 1024).parts(40);
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     pass(&mut meter, &parts[1..]);
     assert_eq!(unmetered(&meter), 0, "the first may still come");
     assert_eq!(ended(&mut meter), (vec![], 2));
@@ -187,7 +189,7 @@ fn an_identification_used_again_is_another_datagram() {
     for (gap_ns, expected) in
         [(60 * SECOND_NS, vec![(1024, 3)]), (60 * SECOND_NS + 1, vec![(1024, 1), (1025, 2)])]
     {
-        let mut meter = Meter::new(options(crate::flow::Idle { udp_ns: 1 << 40, ..IDLE }));
+        let mut meter = Meter::new(options(crate::flow::Idle { udp_ns: 1 << 40, ..IDLE }), Arc::default());
         frame(&mut meter, RAW, 0, &one[0]);
         frame(&mut meter, RAW, gap_ns, &other[0]);
         frame(&mut meter, RAW, gap_ns, &other[1]);
@@ -206,14 +208,14 @@ fn a_datagram_captured_twice_is_one_flow() {
 
 #[test]
 fn memory_is_bounded() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     for identification in 0..10_000 {
         pass(&mut meter, &large(identification, 1024).parts(40)[1..2]);
     }
     assert_eq!(counted(&meter, Unmetered::LaterFragment), 10_000 - 4096);
     assert_eq!(ended(&mut meter), (vec![], 10_000));
     // And for a single datagram.
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     let part = large(1, 1024).part(40, 80);
     (0..1000).for_each(|_| frame(&mut meter, RAW, 0, &part));
     assert!(counted(&meter, Unmetered::LaterFragment) > 900);
@@ -231,7 +233,7 @@ fn fragments_without_ports_are_counted_by_kind() {
         (6, vec![0; 100], Unmetered::DamagedTransport),
     ] {
         let datagram = Datagram { protocol, body, ..large(1, 1024) };
-        let mut meter = Meter::new(options(IDLE));
+        let mut meter = Meter::new(options(IDLE), Arc::default());
         pass(&mut meter, &datagram.parts(40));
         assert_eq!((finished(&mut meter), counted(&meter, reason)), (vec![], 3), "protocol {protocol}");
     }
@@ -241,7 +243,7 @@ fn fragments_without_ports_are_counted_by_kind() {
 fn a_snap_length_may_cut_a_fragment() {
     let parts = large(1, 1024).parts(40);
     for (captured, reason) in [(20 + 3, Some(Unmetered::CutShort)), (20 + 4, None)] {
-        let mut meter = Meter::new(options(IDLE));
+        let mut meter = Meter::new(options(IDLE), Arc::default());
         for (now_ns, part) in (0..).zip(&parts) {
             let wire_bytes = part.len() as u32;
             let data = &part[..captured];
@@ -260,7 +262,7 @@ fn a_snap_length_may_cut_a_fragment() {
 fn lengths_no_packet_has_do_no_harm() {
     // The length left out, and said to be enormous on the wire.
     let datagram = Datagram::v4(1, &tcp(0, "a1024>b", "S", 1, 0, 60));
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     for mut part in datagram.parts(8) {
         (part[2], part[3]) = (0, 0);
         meter.frame(&crate::capture::Frame { link_type: RAW, time_ns: 0, wire_bytes: u32::MAX, data: &part });
@@ -280,7 +282,7 @@ fn unreachable(sent: &Sent) -> Vec<u8> {
 
 /// The history of the only flow of packets and one error at the end.
 fn history_of(packets: &[&Sent], error: &[u8], error_ns: i64) -> String {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     for packet in packets {
         packet.pass_to(&mut meter);
     }

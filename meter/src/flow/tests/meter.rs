@@ -1,14 +1,17 @@
 //! What a row says, what is counted, and how much is held.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::packets::options;
 use super::packets::{
     IDLE, Sent, TCP_HEADERS, as_set, finished, flows, frame, history, metered, mirrored, tcp, udp, unmetered,
 };
+use super::packets::{options, signatures};
 use super::stories::{ANY, captures, running_back};
 use crate::flow::{Meter, Options};
+use crate::payload::Hits;
 use crate::table::{Row, rows_of};
 use crate::wire::Transport;
 
@@ -49,6 +52,8 @@ fn a_connection_is_one_row() {
         ack_moved_b: true,
         past_opening: true,
         events: row.events,
+        hits_a: Hits(1),
+        hits_b: Hits(1),
         ..Row::new(row.key, 1)
     };
     assert_eq!(row, expected);
@@ -97,7 +102,7 @@ fn the_first_vlan_is_the_flows() {
 #[test]
 fn many_short_flows_take_little_memory() {
     const FLOWS: u32 = 100_000;
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     let mut most_held = 0;
     for number in 0..FLOWS {
         stranger(&mut meter, number, i64::from(number)); // 11 at a time are active
@@ -111,7 +116,7 @@ fn many_short_flows_take_little_memory() {
 
 #[test]
 fn memory_is_freed_when_time_goes_on() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     (0..10_000).for_each(|number| stranger(&mut meter, number, 0));
     (10_000..20_000).for_each(|number| stranger(&mut meter, number, 1_000));
     (20_000..100_000).for_each(|number| stranger(&mut meter, number, i64::from(number)));
@@ -120,7 +125,7 @@ fn memory_is_freed_when_time_goes_on() {
 
 #[test]
 fn the_last_rows_come_in_batches() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     (0..20).for_each(|number| stranger(&mut meter, number, 0));
     let mut batches = vec![];
     while !meter.finish(8) {
@@ -133,7 +138,7 @@ fn the_last_rows_come_in_batches() {
 #[test]
 fn rows_may_be_taken_at_any_time() {
     let packets: Vec<Sent> = (0..100).flat_map(|now_ns| [udp(now_ns, "a1>b"), udp(now_ns, "b>a2")]).collect();
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), signatures());
     let mut rows = Vec::new();
     for packet in &packets {
         packet.pass_to(&mut meter);
@@ -146,7 +151,7 @@ fn rows_may_be_taken_at_any_time() {
 
 #[test]
 fn the_span_is_that_of_all_frames() {
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     assert_eq!(meter.span_ns(), None);
     for (time_ns, span) in [(5, (5, 5)), (9, (5, 9)), (8, (5, 9)), (1, (1, 9))] {
         frame(&mut meter, 9999, time_ns, &[]);
@@ -161,7 +166,7 @@ proptest! {
         packets in captures(ANY, running_back()),
         frames in vec((any::<prop::sample::Index>(), 0..300_u16, vec(any::<u8>(), 0..60)), 0..20),
     ) {
-        let mut meter = Meter::new(options(IDLE));
+        let mut meter = Meter::new(options(IDLE), Arc::default());
         let mut bytes = 0;
         let mut ip_bytes = 0;
         for (at, packet) in packets.iter().enumerate() {
@@ -192,7 +197,7 @@ proptest! {
 
 #[test]
 fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
-    let mut meter = Meter::new(Options { most_flows: 40, ..options(IDLE) });
+    let mut meter = Meter::new(Options { most_flows: 40, ..options(IDLE) }, Arc::default());
     for number in 1..=1000 {
         let time_ns = number / 125; // within the idle time
         udp(time_ns, &format!("a{number}>b53")).pass_to(&mut meter);
@@ -209,7 +214,7 @@ fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
 #[test]
 fn a_clock_that_jumps_by_years_fills_no_memory() {
     const YEAR_NS: i64 = 365 * 86_400 * 1_000_000_000;
-    let mut meter = Meter::new(options(IDLE));
+    let mut meter = Meter::new(options(IDLE), Arc::default());
     for number in 0..100_000 {
         let jump_ns = [0, 50 * YEAR_NS, -50 * YEAR_NS][number as usize / 7 % 3];
         stranger(&mut meter, number, i64::from(number) + jump_ns);

@@ -147,7 +147,7 @@ pub fn over_udp(port: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The packet that stands for such a datagram if its tunnel stays closed.
-pub fn outer(port: u16, ip_bytes: usize) -> super::Packet {
+pub fn outer(port: u16, ip_bytes: usize) -> super::Packet<'static> {
     let mut outer = packet(4, super::Transport::Udp, ip_bytes as u32, ip_bytes as u32 - 28);
     outer.ends.source += u128::from(OUTER[0].0 - ENDS[0].0);
     outer.ends.destination += u128::from(OUTER[1].0 - ENDS[1].0);

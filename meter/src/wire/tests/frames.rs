@@ -104,7 +104,7 @@ fn address(ip_version: u8, host: u8) -> Address {
 }
 
 /// The packet that the builders above make.
-pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes: u32) -> Packet {
+pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes: u32) -> Packet<'static> {
     let segment = Segment { flags: Flags(0x12), sequence: 7, acknowledgement: 9 };
     let segment = (transport == Transport::Tcp).then_some(segment);
     let ends = Ends {
@@ -119,18 +119,19 @@ pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes
     Packet {
         ends,
         content: Content { ip_bytes, payload_bytes, vlan: None, tunnel: Path::default(), segment },
+        payload: &[],
         identity: Identity::default(),
         bad_checksums: BadChecksums::default(),
     }
 }
 
 /// The same packet in a VLAN.
-pub fn in_vlan(id: u16, packet: Packet) -> Packet {
+pub fn in_vlan(id: u16, packet: Packet<'static>) -> Packet<'static> {
     Packet { content: Content { vlan: Some(id), ..packet.content }, ..packet }
 }
 
 /// The same packet in a tunnel.
-pub fn in_tunnel(path: &str, network_id: u32, packet: Packet) -> Packet {
+pub fn in_tunnel(path: &str, network_id: u32, packet: Packet<'static>) -> Packet<'static> {
     let tunnel = if path.is_empty() { Path::default() } else { Path::parse(path).expect("a path") };
     let (ends, content) = (Ends { network_id, ..packet.ends }, Content { tunnel, ..packet.content });
     Packet { ends, content, ..packet }

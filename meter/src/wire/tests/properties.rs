@@ -53,7 +53,7 @@ fn valid_frames() -> impl Strategy<Value = Valid> {
     )
 }
 
-fn mirrored(packet: Packet) -> Packet {
+fn mirrored(packet: Packet<'static>) -> Packet<'static> {
     let ends = Ends {
         source: packet.ends.destination,
         destination: packet.ends.source,
@@ -65,7 +65,7 @@ fn mirrored(packet: Packet) -> Packet {
 }
 
 /// Whether this is a packet that stayed in its tunnel.
-fn is_outer(packet: &Result<Packet, Unmetered>) -> bool {
+fn is_outer(packet: &Result<Packet<'static>, Unmetered>) -> bool {
     packet.is_ok_and(|packet| packet.ends.source_port == 50_000)
 }
 

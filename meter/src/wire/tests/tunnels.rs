@@ -20,11 +20,11 @@ fn every_tunnel_leads_to_the_packet_inside() {
 
 #[test]
 fn tunnels_over_ip_may_stay_closed() {
-    fn unopened(link_type: u16, frame: &[u8]) -> Result<Packet, Aside<'_>> {
+    fn unopened(link_type: u16, frame: &[u8]) -> Result<Packet<'static>, Aside<'_>> {
         let decoded = crate::wire::decode(link_type, frame, frame.len() as u32, false);
-        decoded.map(|packet| Packet { identity: Identity::default(), ..packet })
+        decoded.map(|packet| Packet { identity: Identity::default(), payload: &[], ..packet })
     }
-    fn closed(frame: &[u8]) -> Result<Packet, Aside<'_>> {
+    fn closed(frame: &[u8]) -> Result<Packet<'static>, Aside<'_>> {
         unopened(RAW, frame)
     }
     for carrier in tunnels(IPV4).iter().filter(|carrier| carrier.link_type == RAW) {

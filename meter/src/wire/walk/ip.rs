@@ -29,12 +29,12 @@ pub struct Internet<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn ipv6(&mut self) -> Result<Step, Aside<'a>> {
+    pub(super) fn ipv6(&mut self) -> Result<Step<'a>, Aside<'a>> {
         self.behind_ip(ipv6::internet(self.rest))
     }
 
     #[inline]
-    pub(super) fn behind_ip(&mut self, internet: Result<Internet<'a>, Flaw>) -> Result<Step, Aside<'a>> {
+    pub(super) fn behind_ip(&mut self, internet: Result<Internet<'a>, Flaw>) -> Result<Step<'a>, Aside<'a>> {
         let mut internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
         if self.verify && internet.ip_version == 4 {
             let header = &self.rest[..internet.header_bytes as usize];
@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
 
     /// From the transport header on. The walk has the body of the IP packet.
     #[inline]
-    fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step, Aside<'a>> {
+    fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
         let packet =
             |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
                 let ends = Ends {
@@ -104,7 +104,10 @@ impl<'a> Walk<'a> {
                     && (payload_bytes > 0
                         || segment.is_some_and(|segment| segment.flags.syn() || segment.flags.fin()));
                 let identity = Identity::new(internet, ip_bytes, self.rest, sequenced);
-                Ok(Packet { ends, content, identity, bad_checksums })
+                // SCTP's is in chunks.
+                let in_one_piece = transport != Transport::Sctp;
+                let payload = self.rest.get(header_bytes as usize..).filter(|_| in_one_piece);
+                Ok(Packet { ends, content, payload: payload.unwrap_or_default(), identity, bad_checksums })
             };
         match internet.protocol {
             6 => {
@@ -142,7 +145,12 @@ impl<'a> Walk<'a> {
 
     /// What else an IP packet may hold: ICMP, and tunnels that have an IP protocol of their own.
     #[cold]
-    fn over_ip(&mut self, protocol: u8, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step, Aside<'a>> {
+    fn over_ip(
+        &mut self,
+        protocol: u8,
+        internet: &Internet<'a>,
+        ip_bytes: u32,
+    ) -> Result<Step<'a>, Aside<'a>> {
         const IPV4_IN_IP: u8 = 4;
         const IPV6_IN_IP: u8 = 41;
         const GRE: u8 = 47;
@@ -180,7 +188,7 @@ impl<'a> Walk<'a> {
 
     /// A datagram whose port is a tunnel's: what is inside, if it has the header of one.
     #[cold]
-    fn over_udp(&mut self, datagram: Packet) -> Result<Step, Aside<'a>> {
+    fn over_udp(&mut self, datagram: Packet<'a>) -> Result<Step<'a>, Aside<'a>> {
         let data = self.rest.get(udp::HEADER_BYTES as usize..);
         let inside = data.and_then(|data| {
             tunnel::over_udp(datagram.ends.destination_port, data)
@@ -204,7 +212,7 @@ impl<'a> Walk<'a> {
 ///
 /// # Errors
 /// The reason under which the datagram's fragments are counted; `CutShort` if more bytes may help.
-pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unmetered> {
+pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'static>, Unmetered> {
     let datagram = fragment.datagram;
     let mut internet = Internet {
         ip_version: datagram.ip_version,
@@ -239,7 +247,7 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet, Unm
         ..Walk::new(internet.rest, u32::MAX - passed, false)
     };
     match walk.transport(&internet, fragment.ip_bytes) {
-        Ok(Step::At(packet)) => Ok(packet),
+        Ok(Step::At(packet)) => Ok(Packet { payload: &[], ..packet }),
         Err(Aside::Unmetered(reason)) => Err(reason),
         Err(Aside::IcmpError(_)) => Err(Unmetered::Icmp),
         // Neither can be: tunnels stay closed, and fragments don't nest.

@@ -1,0 +1,65 @@
+"""Find flows by what a person says: a flow id, or the two ends."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier import _meter
+from classifier.errors import FlowError
+
+_FLOW_ID = re.compile(r"(1:[A-Za-z0-9+/]+=*)@(-?\d+)")
+_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
+
+
+class Wanted:
+    """Which flows are meant."""
+
+    def __init__(self, text: str) -> None:
+        """Read `1:…@…`, or `10.0.0.1:1494-10.0.0.2:1080`, IPv6 in brackets; FlowError if it is neither."""
+        flow_id = _FLOW_ID.fullmatch(text)
+        self._ends = None if flow_id else _ends(text)
+        self._community_id, self._first_seen_ns = (flow_id[1], int(flow_id[2])) if flow_id else ("", 0)
+
+    def among(self, facts: pa.RecordBatch) -> npt.NDArray[np.intp]:
+        """Return the places of those that are meant among n rows of flow facts."""
+        if self._ends:
+            one, other = self._ends
+            return np.flatnonzero(_between(facts, one, other) | _between(facts, other, one))
+        rows = np.flatnonzero(facts["first_seen_ns"].to_numpy() == self._first_seen_ns)
+        ids = pa.record_batch(_meter.community_ids(facts.take(pa.array(rows))))["community_id"]
+        found: npt.NDArray[np.intp] = rows[pc.equal(ids, self._community_id).to_numpy(zero_copy_only=False)]
+        return found
+
+
+def _between(facts: pa.RecordBatch, a: tuple[bytes, int], b: tuple[bytes, int]) -> npt.NDArray[np.bool_]:
+    mask = np.ones(facts.num_rows, dtype=bool)
+    for side, (address, port) in (("a", a), ("b", b)):
+        mask &= facts[f"port_{side}"].to_numpy() == port
+        mask &= pc.equal(facts[f"addr_{side}"], pa.scalar(address, pa.binary(16))).to_numpy(
+            zero_copy_only=False
+        )
+    return mask
+
+
+def _ends(text: str) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
+    try:
+        one, other = text.split("-")
+        return _end(one), _end(other)
+    except ValueError:
+        raise FlowError(
+            f"{text}: neither a flow_id nor two ends; write 10.0.0.1:1494-10.0.0.2:1080, IPv6 in brackets"
+        ) from None
+
+
+def _end(text: str) -> tuple[bytes, int]:
+    ip, colon, port = text.rpartition(":")
+    if not colon or not 0 <= int(port) <= 0xFFFF:
+        raise ValueError(text)
+    address = ip_address(ip.removeprefix("[").removesuffix("]"))
+    return (_MAPPED if address.version == 4 else b"") + address.packed, int(port)

@@ -1,0 +1,124 @@
+"""Endpoints that control connections announce: what the flows to them, or from them, are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.flows.hashing import Hashes
+
+#: A flow begins at the latest so long after the last packet of the flow that announced it.
+PATIENCE_NS = 60_000_000_000
+#: Bytes of an announced endpoint: purpose, transport, port, address.
+_BYTES = 20
+_MAPPED = bytes(10) + b"\xff\xff"
+Times = npt.NDArray[np.int64]
+
+
+class Announced(IntEnum):
+    """What an endpoint was announced for."""
+
+    NOTHING = 0
+    #: Somebody will connect to it.
+    FTP_DATA = 1
+    #: It has asked, and will be answered from a new port.
+    TFTP = 2
+    #: It takes part in a call; both sides announce theirs.
+    MEDIA = 3
+
+
+#: The service of flows that have such an endpoint, and which side it is on: 1 the server's, -1 the client's.
+SERVICES = {Announced.FTP_DATA: "ftp-data", Announced.TFTP: "tftp", Announced.MEDIA: "rtp"}
+SIDES = {Announced.FTP_DATA: 1, Announced.TFTP: -1, Announced.MEDIA: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """m announced endpoints, as columns."""
+
+    purpose: npt.NDArray[np.uint8]
+    proto: npt.NDArray[np.uint8]
+    port: npt.NDArray[np.uint16]
+    ip_version: pa.Array
+    address: pa.Array
+    network_id: pa.Array
+    first_ns: Times
+    last_ns: Times
+
+
+def unpack(facts: pa.RecordBatch) -> Packed | None:
+    """Return what n flows announce; None if they announce nothing."""
+    announced = facts["announced"]
+    counts = announced.value_lengths().to_numpy()
+    if not counts.any():
+        return None
+    flow = np.repeat(np.arange(len(counts)), counts)
+    flat = announced.flatten()
+    raw = np.frombuffer(flat.buffers()[1], dtype=np.uint8)[flat.offset * _BYTES :]
+    octets = raw[: len(flat) * _BYTES].reshape(-1, _BYTES)
+    address = np.ascontiguousarray(octets[:, 4:])
+    four = (address[:, :12] == np.frombuffer(_MAPPED, np.uint8)).all(axis=1)
+    addresses = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), len(address), [None, pa.py_buffer(address.tobytes())]
+    )
+    return Packed(
+        purpose=octets[:, 0],
+        proto=octets[:, 1],
+        port=np.ascontiguousarray(octets[:, 2:4]).view(">u2")[:, 0].astype(np.uint16),
+        ip_version=pa.array(np.where(four, 4, 6).astype(np.uint8)),
+        address=addresses,
+        network_id=facts["network_id"].take(pa.array(flow)),
+        first_ns=facts["first_seen_ns"].to_numpy()[flow],
+        last_ns=facts["last_seen_ns"].to_numpy()[flow],
+    )
+
+
+class Endpoints:
+    """The endpoints that flows announce. The order in which they are added does not matter."""
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self._pieces: list[tuple[Hashes, npt.NDArray[np.uint8], Times, Times]] = []
+        self._merged: tuple[Hashes, npt.NDArray[np.uint8], Times, Times] | None = None
+
+    def add(self, keys: Hashes, packed: Packed) -> None:
+        """Add m endpoints, by the hashes that flows' ends have."""
+        self._pieces.append((keys, packed.purpose, packed.first_ns, packed.last_ns))
+
+    def __len__(self) -> int:
+        """Return how many announcements were added."""
+        return sum(len(keys) for keys, *_ in self._pieces)
+
+    def purposes(self, keys: Hashes, first_seen_ns: Times) -> npt.NDArray[np.uint8]:
+        """Return for what each end of n flows was announced: `Announced` (2, n)."""
+        known, purpose, first_ns, last_ns = self._sorted()
+        if not len(known):
+            return np.zeros(keys.shape, dtype=np.uint8)
+        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        in_time = (first_seen_ns >= first_ns[place]) & (first_seen_ns <= last_ns[place] + PATIENCE_NS)
+        return np.where((known[place] == keys) & in_time, purpose[place], 0).astype(np.uint8)
+
+    def _sorted(self) -> tuple[Hashes, npt.NDArray[np.uint8], Times, Times]:
+        """Return each endpoint once, by key: from its first announcement to the last."""
+        if self._merged is None:
+            none = (
+                np.empty(0, np.uint64),
+                np.empty(0, np.uint8),
+                np.empty(0, np.int64),
+                np.empty(0, np.int64),
+            )
+            columns = [np.concatenate(pieces) for pieces in zip(none, *self._pieces, strict=True)]
+            order = np.lexsort((columns[2], columns[1], columns[0]))
+            keys, purpose, first_ns, last_ns = (column[order] for column in columns)
+            starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
+            self._merged = (
+                keys[starts],
+                purpose[starts],
+                np.minimum.reduceat(first_ns, starts) if len(keys) else first_ns,
+                np.maximum.reduceat(last_ns, starts) if len(keys) else last_ns,
+            )
+        return self._merged

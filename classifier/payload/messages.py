@@ -1,0 +1,101 @@
+"""Reads the core's hits back: which protocol a flow speaks, and which side says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.payload.signatures import Certainty, Table
+
+_Numbers = npt.NDArray[np.int16]
+#: Packets of an end that are looked at, 16 bits each in a column of hits.
+SLOTS = 4
+_NUMBER, _OPENED, _ANSWERED = 0x0FFF, 0x1000, 0x2000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the messages of n flows show."""
+
+    #: int16 (n): place in `Table.protocols`, -1 for none.
+    protocol: _Numbers
+    #: int8 (n): a `Certainty` of that.
+    certainty: npt.NDArray[np.int8]
+    #: int8 (2, n): how surely each end's messages show that it is the client, or that it is the server.
+    client: npt.NDArray[np.int8]
+    server: npt.NDArray[np.int8]
+    #: The same without each end's first message.
+    late_client: npt.NDArray[np.int8]
+    late_server: npt.NDArray[np.int8]
+    #: int8 (n): the end that is proven to be the server, for only it could read what it answers: 0, 1, -1.
+    proven: npt.NDArray[np.int8]
+
+
+def read(facts: pa.RecordBatch, table: Table) -> Said:
+    """Read the hits of n flows."""
+    slots = np.stack([_slots(facts["hits_a"].to_numpy()), _slots(facts["hits_b"].to_numpy())])  # (2, 4, n)
+    numbers = slots & np.uint16(_NUMBER)
+    shown = _shown(numbers, table)
+    sender = np.where(slots & _OPENED, table.opened[numbers], table.sender[numbers])
+    sender = np.where(slots & _ANSWERED, table.answered[numbers], sender)
+    answered = (slots & _ANSWERED != 0).any(axis=1)
+    protocol, certainty = _protocol(numbers, shown, table)
+    client, server = np.where(sender > 0, shown, 0), np.where(sender < 0, shown, 0)
+    return Said(
+        protocol=protocol,
+        certainty=certainty,
+        client=client.max(axis=1),
+        server=server.max(axis=1),
+        late_client=client[:, 1:].max(axis=1),
+        late_server=server[:, 1:].max(axis=1),
+        proven=np.select([answered[0], answered[1]], [0, 1], -1).astype(np.int8),
+    )
+
+
+def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
+    """Take apart what n ends said: (4, n)."""
+    shifts = np.arange(SLOTS, dtype=np.uint64)[:, None] * np.uint64(16)
+    return (hits >> shifts & np.uint64(0xFFFF)).astype(np.uint16)
+
+
+def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8]:
+    """How surely each message shows its protocol; one that must recur does so likely, or not at all."""
+    certainty = table.certainty[numbers].astype(np.int8)
+    repeats = table.repeats[numbers]
+    if not (repeats > 1).any():
+        return certainty
+    same = (numbers[:, :, None] == numbers[:, None, :]).sum(axis=2)
+    recurring = np.where(same >= repeats, np.int8(Certainty.LIKELY), np.int8(0))
+    return np.where(repeats > 1, recurring, certainty)
+
+
+def _protocol(
+    numbers: npt.NDArray[np.uint16], shown: npt.NDArray[np.int8], table: Table
+) -> tuple[_Numbers, npt.NDArray[np.int8]]:
+    """Choose what says most of the service: what rides on others before them, then the first that is shown.
+
+    A connection begins as what it is, and goes on as what it carries: SOCKS with HTTP inside is SOCKS.
+    """
+    flows = numbers.shape[2]
+    candidates = table.protocol[numbers].transpose(1, 0, 2).reshape(2 * SLOTS, flows)
+    sure = shown.transpose(1, 0, 2).reshape(2 * SLOTS, flows)
+    # Slots of both ends side by side, the first of each before the second ones.
+    enough = sure >= Certainty.LIKELY
+    rank = np.where(enough, 4 + table.layer[candidates], sure)
+    best = rank.argmax(axis=0)
+    row = np.arange(flows)
+    certainty = sure[best, row]
+    return np.where(certainty > 0, candidates[best, row], -1).astype(np.int16), certainty
+
+
+def told(facts: pa.RecordBatch, table: Table) -> list[list[str]]:
+    """Name the messages of the ends of a single flow: those of a, and those of b."""
+    ends = []
+    for column in ("hits_a", "hits_b"):
+        numbers = _slots(facts[column].to_numpy())[:, 0] & _NUMBER
+        messages = [table.messages[number - 2] for number in numbers if number >= 2]
+        ends.append([f"{message.protocol.name} {message.message}" for message in messages])
+    return ends

@@ -1,0 +1,204 @@
+"""The signatures: what the first bytes of a protocol's messages look like. Format: rules/README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier import _meter
+from classifier.errors import RulesError
+from classifier.services.files import FOLDER, read_toml
+
+Value = TypeVar("Value")
+
+TRANSPORTS = {"tcp": 6, "udp": 17}
+#: Says the sender of a message: it is the client, the server, or that tells nothing.
+SENDERS = {"client": 1, "server": -1, "either": 0}
+
+
+class Certainty(IntEnum):
+    """How surely a message shows its protocol, and its sender's side."""
+
+    NONE = 0
+    #: A hint only.
+    WEAK = 1
+    #: As a rule; the exceptions are known.
+    LIKELY = 2
+    #: By the specification.
+    SURE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A protocol that payload recognition knows."""
+
+    name: str
+    #: Others ride on it, so that it alone says little about the service.
+    carrier: bool
+    #: What its service is called where nothing else names it.
+    service: str
+    #: It begins as one of these, and goes on as what it is.
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A kind of message, by a signature of its own."""
+
+    protocol: Protocol
+    message: str
+    certainty: Certainty
+    #: As in `SENDERS`.
+    sender: int
+    #: The same where the core has decrypted it with its own keys, or with those of the peer's.
+    opened: int
+    answered: int
+    #: It shows its protocol only if so many of an end's first messages look like it.
+    repeats: int
+    #: It counts only where one end has one of these; empty: anywhere.
+    ports: tuple[int, ...]
+
+
+class Table:
+    """All signatures, in the order of their numbers, and what is known of each as arrays."""
+
+    def __init__(self, messages: list[Message], compiled: _meter.Signatures, alpn: dict[str, str]) -> None:
+        """Take the messages and the core's signatures for them."""
+        self.messages = messages
+        self.compiled = compiled
+        #: Names of services by those of application protocols, RFC 7301.
+        self.alpn = alpn
+        self.protocols = list(dict.fromkeys(message.protocol for message in messages))
+        places = {protocol: place for place, protocol in enumerate(self.protocols)}
+        # A slot has the number plus 2; 0 is no packet, 1 no signature.
+        self.protocol = _array([-1, -1, *(places[message.protocol] for message in messages)])
+        self.certainty = _array([0, 0, *(message.certainty for message in messages)])
+        self.sender = _array([0, 0, *(message.sender for message in messages)])
+        self.opened = _array([0, 0, *(message.opened for message in messages)])
+        self.answered = _array([0, 0, *(message.answered for message in messages)])
+        self.repeats = _array([1, 1, *(message.repeats for message in messages)])
+        #: What decides among equally certain protocols of one flow: the highest.
+        self.layer = _array([_layer(protocol) for protocol in self.protocols])
+
+    def find(self, proto: int, ports: tuple[int, int], payload: bytes) -> Message | None:
+        """Return the message that a payload looks like."""
+        number = self.compiled.find(proto, ports, payload)
+        return None if number is None else self.messages[number]
+
+
+def _array(numbers: list[int]) -> npt.NDArray[np.int16]:
+    return np.array(numbers, dtype=np.int16)
+
+
+def _layer(protocol: Protocol) -> int:
+    if not protocol.carrier:
+        return 2
+    return 1 if protocol.over else 0
+
+
+@cache
+def load() -> Table:
+    """Load the signatures that come with the program; RulesError names a wrong one."""
+    files = [(path, read_toml(path)) for path in sorted((FOLDER / "payload").glob("*.toml"))]
+    return table(files)
+
+
+def table(files: list[tuple[Path, dict[str, Any]]]) -> Table:
+    """Make a table of the contents of files; RulesError names a wrong signature."""
+    protocols: dict[str, Protocol] = {}
+    messages: list[Message] = []
+    rules: list[_meter.Rule] = []
+    places: list[str] = []
+    alpn: dict[str, str] = {}
+    for path, content in files:
+        alpn |= content.get("alpn", {})
+        for entry in content.get("protocol", []):
+            for where, message, rule in _entry(path, entry, protocols):
+                messages.append(message)
+                rules.append(rule)
+                places.append(where)
+    try:
+        compiled = _meter.Signatures(rules)
+    except ValueError as error:
+        place, reason = error.args
+        raise RulesError(f"{places[place]}: {reason}") from None
+    return Table(messages, compiled, alpn)
+
+
+def _entry(
+    path: Path, entry: dict[str, Any], protocols: dict[str, Protocol]
+) -> Iterator[tuple[str, Message, _meter.Rule]]:
+    """Yield the messages of a protocol: where each stands, what it means, and its rule for the core."""
+    where = f"{path}: protocol {entry.get('name', '?')}"
+    _check(where, entry, _PROTOCOL_KEYS)
+    transport = _choice(where, "transport", entry["transport"], TRANSPORTS)
+    protocol = Protocol(
+        name=entry["name"],
+        carrier=entry.get("carrier", False),
+        service=entry.get("service", entry["name"]),
+        over=tuple(entry.get("over", ())),
+    )
+    # One protocol may stand at several transports, with another service at each.
+    known = protocols.setdefault(f"{protocol.name}/{transport}/{protocol.service}", protocol)
+    for message in entry["messages"]:
+        place = f"{where}: message {message.get('message', '?')}"
+        _check(place, message, _MESSAGE_KEYS)
+        certainty = _choice(place, "certainty", message["certainty"], _CERTAINTIES)
+        sender = _choice(place, "from", message["from"], SENDERS)
+        patterns = message["match"]
+        yield (
+            place,
+            Message(
+                protocol=known,
+                message=message["message"],
+                certainty=certainty,
+                sender=sender,
+                opened=_choice(place, "opened", message.get("opened", message["from"]), SENDERS),
+                answered=_choice(place, "answered", message.get("answered", message["from"]), SENDERS),
+                repeats=message.get("repeats", 1),
+                ports=tuple(message.get("ports", ())),
+            ),
+            (
+                [transport],
+                message.get("ports", []),
+                [patterns] if isinstance(patterns, str) else patterns,
+                message.get("where", []),
+                Certainty.SURE - certainty,
+                message.get("extract"),
+                message.get("settles", False),
+            ),
+        )
+
+
+_CERTAINTIES = {certainty.name.lower(): certainty for certainty in Certainty if certainty}
+#: Keys, and whether they must be there.
+_PROTOCOL_KEYS = {
+    **dict.fromkeys(("name", "transport", "source", "messages"), True),
+    **dict.fromkeys(("carrier", "service", "over"), False),
+}
+_MESSAGE_KEYS = {
+    **dict.fromkeys(("message", "from", "certainty", "match"), True),
+    **dict.fromkeys(("where", "ports", "extract", "opened", "answered", "repeats", "settles"), False),
+}
+
+
+def _check(where: str, entry: dict[str, Any], keys: dict[str, bool]) -> None:
+    for key, needed in keys.items():
+        if needed and key not in entry:
+            raise RulesError(f"{where}: {key} is missing")
+    for key in entry:
+        if key not in keys:
+            raise RulesError(f"{where}: {key!r} is no key; there are {', '.join(keys)}")
+
+
+def _choice(where: str, key: str, word: str, choices: Mapping[str, Value]) -> Value:
+    if word not in choices:
+        raise RulesError(f"{where}: {key} {word!r} is none of {', '.join(choices)}")
+    return choices[word]

@@ -1,0 +1,160 @@
+"""The server directory: endpoints that are proven to serve, in this input or an earlier one.
+
+An entry is proven by a handshake that it accepted. The directory knows how often, and when first and
+last. It can be saved, so that yesterday's capture helps with today's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.flows.hashing import Hashes
+from classifier.roles.ends import Ends, Mask, endpoint_hashes, host_hashes
+
+Times = npt.NDArray[np.int64]
+#: Pieces are merged when so many rows have piled up.
+_MERGE_ROWS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """m endpoints, each once, sorted by key."""
+
+    #: As in `Ends.endpoints`.
+    keys: Hashes
+    #: How many connections each has accepted.
+    flows: npt.NDArray[np.int64]
+    first_seen_ns: Times
+    last_seen_ns: Times
+    #: What the endpoints are: the columns of `ENDPOINT`.
+    endpoints: pa.Table
+
+    def __len__(self) -> int:
+        """Return m."""
+        return len(self.keys)
+
+    def within(self, first_ns: int, last_ns: int) -> Entries:
+        """Return those that were seen between two times."""
+        kept = np.flatnonzero((self.last_seen_ns >= first_ns) & (self.first_seen_ns <= last_ns))
+        times = self.first_seen_ns[kept], self.last_seen_ns[kept]
+        return Entries(self.keys[kept], self.flows[kept], *times, self.endpoints.take(pa.array(kept)))
+
+
+#: What an endpoint is.
+ENDPOINT = pa.schema(
+    [
+        ("proto", pa.uint8()),
+        ("ip_version", pa.uint8()),
+        ("addr", pa.binary(16)),
+        ("port", pa.uint16()),
+        ("network_id", pa.uint32()),
+    ]
+)
+
+
+def no_entries() -> Entries:
+    """Return a directory's entries when there are none."""
+    times = np.empty(0, np.int64)
+    return Entries(np.empty(0, np.uint64), times, times, times, ENDPOINT.empty_table())
+
+
+def of_endpoints(
+    endpoints: pa.Table, flows: npt.NDArray[np.int64], first_seen_ns: Times, last_seen_ns: Times
+) -> Entries:
+    """Return entries for endpoints, a row of `ENDPOINT` each, which may recur."""
+    one = endpoints.combine_chunks()
+    columns = {name: one[name].combine_chunks() for name in ENDPOINT.names}
+    hosts = host_hashes(columns["ip_version"], columns["addr"], columns["network_id"])
+    keys = endpoint_hashes(hosts, columns["proto"].to_numpy(), columns["port"].to_numpy())
+    return _summed([Entries(keys, flows, first_seen_ns, last_seen_ns, one)])
+
+
+class Directory:
+    """Endpoints proven to serve. The order in which flows are added does not matter."""
+
+    def __init__(self, known: Entries) -> None:
+        """Take what is known from earlier inputs."""
+        self._known = known
+        self._pieces: list[Entries] = []
+
+    def add(self, ends: Ends) -> None:
+        """Enter the servers of those of n flows whose handshake was accepted."""
+        accepted = ends.handshakes.accepted & (ends.server >= 0)
+        for end in (0, 1):
+            where = accepted & (ends.server == end) & ~ends.groups[end]
+            if where.any():
+                self._pieces.append(_entries(ends, end, where))
+        if sum(map(len, self._pieces)) > _MERGE_ROWS:
+            self._pieces = [_summed(self._pieces)]
+        self.__dict__.pop("entries", None)
+
+    @cached_property
+    def entries(self) -> Entries:
+        """All entries: known ones, and those of this input."""
+        return _joined(self._known, _summed(self._pieces))
+
+    def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
+        """How many connections each endpoint has accepted; 0 for those not listed."""
+        entries = self.entries
+        if not len(entries):
+            return np.zeros(endpoints.shape, dtype=np.int64)
+        place = np.minimum(np.searchsorted(entries.keys, endpoints), len(entries) - 1)
+        return np.where(entries.keys[place] == endpoints, entries.flows[place], 0)
+
+
+def _entries(ends: Ends, end: int, where: Mask) -> Entries:
+    """One entry for each server among the flows `where` says; it is end a or b."""
+    facts, rows = ends.facts, np.flatnonzero(where)
+    side = "ab"[end]
+    columns = [facts["proto"], facts["ip_version"], facts[f"addr_{side}"], facts[f"port_{side}"]]
+    endpoints = pa.table([*columns, facts["network_id"]], schema=ENDPOINT).take(pa.array(rows))
+    once = np.ones(len(rows), dtype=np.int64)
+    times = ends.first_seen_ns[rows], facts["last_seen_ns"].to_numpy()[rows]
+    return _summed([Entries(ends.endpoints[end][rows], once, *times, endpoints)])
+
+
+def _summed(pieces: Iterable[Entries]) -> Entries:
+    """Bring the rows of each endpoint together and add them up."""
+    rows = _one(list(pieces))
+    keys, first, group = np.unique(rows.keys, return_index=True, return_inverse=True)
+    flows = np.zeros(len(keys), dtype=np.int64)
+    np.add.at(flows, group, rows.flows)
+    first_seen_ns, last_seen_ns = rows.first_seen_ns[first], rows.last_seen_ns[first]
+    np.minimum.at(first_seen_ns, group, rows.first_seen_ns)
+    np.maximum.at(last_seen_ns, group, rows.last_seen_ns)
+    return Entries(keys, flows, first_seen_ns, last_seen_ns, rows.endpoints.take(pa.array(first)))
+
+
+def _joined(known: Entries, seen: Entries) -> Entries:
+    """Join what an earlier input knows with what this one has seen.
+
+    Where the times of an entry overlap, the two may be the same flows: they don't count twice.
+    """
+    if not len(known):
+        return seen
+    both, in_known, in_seen = np.intersect1d(known.keys, seen.keys, return_indices=True)
+    joined = _summed([known, seen])
+    overlap = (known.first_seen_ns[in_known] <= seen.last_seen_ns[in_seen]) & (
+        seen.first_seen_ns[in_seen] <= known.last_seen_ns[in_known]
+    )
+    twice = np.where(overlap, np.minimum(known.flows[in_known], seen.flows[in_seen]), 0)
+    joined.flows[np.searchsorted(joined.keys, both)] -= twice
+    return joined
+
+
+def _one(pieces: list[Entries]) -> Entries:
+    if not pieces:
+        return no_entries()
+    return Entries(
+        np.concatenate([piece.keys for piece in pieces]),
+        np.concatenate([piece.flows for piece in pieces]),
+        np.concatenate([piece.first_seen_ns for piece in pieces]),
+        np.concatenate([piece.last_seen_ns for piece in pieces]),
+        pa.concat_tables([piece.endpoints for piece in pieces]),
+    )

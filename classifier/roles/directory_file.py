@@ -1,0 +1,96 @@
+"""The server directory as a Parquet file, readable by anybody: one row an endpoint."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from classifier.errors import DirectoryError
+from classifier.flows import addresses
+from classifier.flows.table import PROTOCOLS
+from classifier.roles.directory import ENDPOINT, Entries, no_entries, of_endpoints
+from classifier.roles.weights import weight
+
+DAY_NS = 86_400_000_000_000
+_TIME = pa.timestamp("ns", tz="UTC")
+SCHEMA = pa.schema(
+    [
+        pa.field("server_ip", pa.string(), False, {"doc": "address"}),
+        pa.field("server_port", pa.uint16(), False, {"doc": "port"}),
+        pa.field("proto", pa.string(), False, {"doc": "transport"}),
+        pa.field("network_id", pa.uint32(), False, {"doc": "VXLAN, Geneve or NVGRE network; 0 outside"}),
+        pa.field("flows", pa.int64(), False, {"doc": "connections it accepted"}),
+        pa.field("first_seen", _TIME, False, {"doc": "when the earliest of them began"}),
+        pa.field("last_seen", _TIME, False, {"doc": "when the latest of them ended"}),
+    ]
+)
+
+
+def load(path: str | os.PathLike[str]) -> Entries:
+    """Read a directory; a file that does not exist yet is an empty one.
+
+    DirectoryError: the file is no server directory.
+    """
+    import pyarrow.parquet as pq
+
+    if not os.path.exists(path):
+        return no_entries()
+    try:
+        table = pq.read_table(path, columns=SCHEMA.names).cast(SCHEMA).combine_chunks()
+        endpoints = _endpoints(table)
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are ValueErrors, or such
+        reason = f"{error}".splitlines()[0]
+        raise DirectoryError(f"{path}: not a server directory: {reason}") from error
+    first, last = (table[name].cast(pa.int64()).to_numpy() for name in ("first_seen", "last_seen"))
+    return of_endpoints(endpoints, table["flows"].to_numpy(), first, last)
+
+
+def save(path: str | os.PathLike[str], entries: Entries) -> None:
+    """Write a directory, without entries that have expired by the time of the newest."""
+    import pyarrow.parquet as pq
+
+    if len(entries):
+        newest_ns = int(entries.last_seen_ns.max())
+        entries = entries.within(newest_ns - expiry_ns(), newest_ns)
+    endpoints = entries.endpoints.combine_chunks()
+    columns = {name: endpoints[name].combine_chunks() for name in ENDPOINT.names}
+    table = pa.table(
+        [
+            addresses.texts(columns["addr"], columns["ip_version"]),
+            columns["port"],
+            pa.array([PROTOCOLS[number] for number in columns["proto"].to_pylist()], pa.string()),
+            columns["network_id"],
+            pa.array(entries.flows),
+            pa.array(entries.first_seen_ns).cast(_TIME),
+            pa.array(entries.last_seen_ns).cast(_TIME),
+        ],
+        schema=SCHEMA,
+    ).sort_by([(name, "ascending") for name in ("server_ip", "server_port", "proto", "network_id")])
+    part = Path(f"{path}.{os.getpid()}.part")  # so that there is always a whole one
+    try:
+        pq.write_table(table, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def expiry_ns() -> int:
+    """After this time without a connection an entry says nothing."""
+    return int(weight("directory", "expires_days") * DAY_NS)
+
+
+def _endpoints(table: pa.Table) -> pa.Table:
+    parsed = [ip_address(text) for text in table["server_ip"].to_pylist()]
+    mapped = [address.packed if address.version == 6 else _MAPPED + address.packed for address in parsed]
+    numbers = pa.array([_NUMBERS[name] for name in table["proto"].to_pylist()], pa.uint8())
+    version = pa.array(np.array([address.version for address in parsed], dtype=np.uint8))
+    address = pa.array(mapped, pa.binary(16))
+    return pa.table([numbers, version, address, table["server_port"], table["network_id"]], schema=ENDPOINT)
+
+
+_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
+_NUMBERS = {name: number for number, name in PROTOCOLS.items()}

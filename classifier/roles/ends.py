@@ -1,0 +1,102 @@
+"""The two ends of many flows as numpy arrays: what evidence looks at.
+
+Arrays of shape (2, n) hold a value for end a and one for end b of each of n flows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.flows.addresses import is_group
+from classifier.flows.hashing import Hashes, address_words, mixed
+from classifier.handshake import Handshakes
+from classifier.payload import Said
+
+TCP, UDP, UDP_LITE = 6, 17, 136
+Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
+
+
+def host_hashes(ip_version: pa.Array, address: pa.Array, network_id: pa.Array) -> Hashes:
+    """Hash n addresses, each in its virtual network."""
+    network = network_id.to_numpy().astype(np.uint64) << np.uint64(8)
+    return mixed([network | ip_version.to_numpy().astype(np.uint64), *address_words(address)])
+
+
+def endpoint_hashes(hosts: Hashes, proto: npt.NDArray[np.uint8], ports: npt.NDArray[np.uint16]) -> Hashes:
+    """Hash hosts (… n) together with transports (n) and ports (… n)."""
+    return mixed([hosts, proto.astype(np.uint64) << np.uint64(16) | ports])
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The ends of n flows."""
+
+    facts: pa.RecordBatch
+    handshakes: Handshakes
+    said: Said
+
+    @cached_property
+    def proto(self) -> npt.NDArray[np.uint8]:
+        """IP protocol numbers (n)."""
+        return np.asarray(self.facts["proto"].to_numpy())
+
+    @cached_property
+    def datagrams(self) -> Mask:
+        """Whether the transport knows no connections (n)."""
+        return np.isin(self.proto, [UDP, UDP_LITE])
+
+    @cached_property
+    def ports(self) -> npt.NDArray[np.uint16]:
+        """Ports (2, n)."""
+        return np.stack([self.facts["port_a"].to_numpy(), self.facts["port_b"].to_numpy()])
+
+    @cached_property
+    def hosts(self) -> Hashes:
+        """Hashes of address and virtual network (2, n)."""
+        version, network = self.facts["ip_version"], self.facts["network_id"]
+        return np.stack([host_hashes(version, self.facts[end], network) for end in ("addr_a", "addr_b")])
+
+    @cached_property
+    def endpoints(self) -> Hashes:
+        """Hashes of host, transport and port (2, n)."""
+        return endpoint_hashes(self.hosts, self.proto, self.ports)
+
+    @cached_property
+    def groups(self) -> Mask:
+        """Whether the address is multicast or broadcast: nobody's own, and nobody sends from it (2, n)."""
+        version = self.facts["ip_version"]
+        return np.stack([is_group(self.facts[end], version) for end in ("addr_a", "addr_b")])
+
+    @cached_property
+    def sent(self) -> Mask:
+        """Whether the end sent anything (2, n)."""
+        return np.stack([self.facts[end].to_numpy() > 0 for end in ("packets_ab", "packets_ba")])
+
+    @cached_property
+    def first_from_b(self) -> Mask:
+        """Whether b sent the earliest packet (n)."""
+        return np.asarray(self.facts["first_from_b"].to_numpy(zero_copy_only=False))
+
+    @cached_property
+    def first_seen_ns(self) -> npt.NDArray[np.int64]:
+        """Time of the earliest packet (n)."""
+        return np.asarray(self.facts["first_seen_ns"].to_numpy())
+
+    @cached_property
+    def attempts(self) -> Mask:
+        """Whether nothing came of it, or the handshake is disputed: it shows nothing of anybody else (n)."""
+        outcome = self.handshakes.outcome
+        names = np.isin(outcome.dictionary.to_pylist(), ["refused", "unanswered", "unsolicited"])
+        return np.asarray(names[outcome.indices.to_numpy()] | self.handshakes.disputed)
+
+    @cached_property
+    def server(self) -> npt.NDArray[np.int8]:
+        """The end that a handshake shows to be the server: 0, 1, or -1 for none (n)."""
+        initiator = self.handshakes.initiator
+        return np.where(self.handshakes.confirmed, 1 - initiator, -1).astype(np.int8)

@@ -1,0 +1,157 @@
+"""What each kind of evidence says of one flow, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from classifier import payload
+from classifier.handshake import Outcome
+from classifier.roles import ports as port_tables
+from classifier.roles.ends import Ends
+from classifier.roles.evidence import KINDS, Context, Evidence, accepted_elsewhere, began_inside
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One piece of evidence about one flow."""
+
+    evidence: Evidence
+    #: The end that it says is the server: `a`, `b`; None: neither.
+    server: str | None
+    #: Log-odds, not negative; None for a handshake, which is proof.
+    weight: float | None
+    #: What was seen, in words; `{a}` and `{b}` stand for the ends.
+    seen: str
+
+
+def explain(ends: Ends, context: Context) -> list[Reason]:
+    """Return what speaks for either end of a single flow, strongest first."""
+    reasons = []
+    for kind, how in KINDS.items():
+        odds = float(how.weigh(ends, context)[0])
+        server = None if odds == 0 else "b" if odds > 0 else "a"
+        if server or _SEEN[kind](ends, context):
+            reasons.append(Reason(kind, server, abs(odds), _SEEN[kind](ends, context)))
+    reasons.sort(key=lambda reason: -(reason.weight or 0))
+    return [*_handshake(ends), *reasons]
+
+
+def settles(ends: Ends, context: Context) -> str:
+    """Say what would decide about a single flow that no handshake decides."""
+    inside = began_inside(ends, context)[0]
+    if ends.datagrams[0]:
+        return ("" if inside else "A capture that begins before the flow does shows who called. ") + _MORE
+    return f"Capture from the start of the connection: its SYN and SYN+ACK prove who called. {_MORE}"
+
+
+_MORE = "More flows of either end help, in this capture or in an earlier one (--directory)."
+
+
+def _handshake(ends: Ends) -> list[Reason]:
+    shakes = ends.handshakes
+    if shakes.initiator[0] < 0:
+        return []
+    caller, called = ("{a}", "{b}") if shakes.initiator[0] == 0 else ("{b}", "{a}")
+    outcome = shakes.outcome[0].as_py()
+    if shakes.disputed[0]:
+        seen = "parts of a handshake that prove nothing: simultaneous open, or an answer to nobody"
+        return [Reason(Evidence.HANDSHAKE, None, 0.0, seen)]
+    if outcome in (Outcome.REFUSED, Outcome.UNANSWERED):
+        seen = f"{caller} called {called}, which " + (
+            "refused" if outcome == Outcome.REFUSED else "did not answer"
+        )
+    else:
+        seen = f"{caller} called, {called} accepted"
+    return [Reason(Evidence.HANDSHAKE, "b" if shakes.initiator[0] == 0 else "a", None, seen)]
+
+
+def _payload(ends: Ends, context: Context) -> str:
+    of_ends = payload.told(ends.facts, payload.load())
+    said = [
+        f"{{{end}}} said: {', '.join(messages)}"
+        for end, messages in zip("ab", of_ends, strict=True)
+        if messages
+    ]
+    return "; ".join(said)
+
+
+def _announced(ends: Ends, context: Context) -> str:
+    purposes = context.announced.purposes(ends.endpoints, ends.first_seen_ns)[:, 0]
+    told = [
+        f"another flow announced {{{end}}} for {payload.announced.SERVICES[payload.Announced(purpose)]}"
+        for end, purpose in zip("ab", purposes, strict=True)
+        if purpose
+    ]
+    return "; ".join(told)
+
+
+def _directory(ends: Ends, context: Context) -> str:
+    flows, calls = accepted_elsewhere(ends, context)[:, 0], context.survey.calls(ends)[:, 0]
+    told = [
+        f"{{{end}}} has accepted {count:,} other connections"
+        + (f", and called {called} others" if called else "")
+        for end, count, called in zip("ab", flows, calls, strict=True)
+        if count
+    ]
+    return "; ".join(told)
+
+
+def _fan_in(ends: Ends, context: Context) -> str:
+    a, b = context.survey.peer_ports(ends)[:, 0]
+    if a == b == 1:
+        return ""
+    return f"different client ports that have talked to {{a}}: {a}, to {{b}}: {b}"
+
+
+def _ports(ends: Ends, context: Context) -> str:
+    a, b = port_tables.likeness(context.rules, ends)[:, 0]
+    if port_tables.callers(ends)[:, 0].any():
+        return f"from such a port connections are opened: {ends.ports[port_tables.callers(ends)][0]}"
+    return f"like a server's: port {ends.ports[0, 0]} {a:+.1f}, port {ends.ports[1, 0]} {b:+.1f}"
+
+
+def _port_sequence(ends: Ends, context: Context) -> str:
+    a, b = context.survey.neighbours(ends)[:, 0]
+    if not (a or b):
+        return ""
+    return f"ports nearby that the host uses in other flows, {{a}}: {a}, {{b}}: {b}"
+
+
+def _icmp_unreachable(ends: Ends, context: Context) -> str:
+    for found, words in (
+        (ends.handshakes.closed[0], "never sent anything"),
+        (ends.handshakes.gone[0], "had sent before"),
+    ):
+        if found >= 0:
+            return f"ICMP: {{{'ab'[found]}}} can't be reached; it {words}"
+    return ""
+
+
+def _group_address(ends: Ends, context: Context) -> str:
+    return " and ".join(f"{{{end}}}" for end, group in zip("ab", ends.groups[:, 0], strict=True) if group)
+
+
+def _first_packet(ends: Ends, context: Context) -> str:
+    if ends.handshakes.initiator[0] >= 0:
+        return ""
+    sender = "{b}" if ends.first_from_b[0] else "{a}"
+    how = (
+        "the flow began inside the capture"
+        if began_inside(ends, context)[0]
+        else "it may have begun before the capture"
+    )
+    return f"{sender} sent the first packet seen; {how}"
+
+
+_SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
+    Evidence.PAYLOAD: _payload,
+    Evidence.ANNOUNCED: _announced,
+    Evidence.DIRECTORY: _directory,
+    Evidence.FAN_IN: _fan_in,
+    Evidence.PORTS: _ports,
+    Evidence.PORT_SEQUENCE: _port_sequence,
+    Evidence.ICMP_UNREACHABLE: _icmp_unreachable,
+    Evidence.GROUP_ADDRESS: _group_address,
+    Evidence.FIRST_PACKET: _first_packet,
+}

@@ -1,0 +1,46 @@
+"""How much each port looks like a server's, by transport: a table of 65,536 weights each."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from classifier.roles.ends import TCP, UDP, Ends, Mask, Numbers
+from classifier.roles.weights import weights
+from classifier.services.lookup import Standing
+from classifier.services.rules import PORTS, Rules
+
+_ALL = np.arange(PORTS, dtype=np.uint16)
+
+
+def likeness(rules: Rules, ends: Ends) -> Numbers:
+    """Weigh the port of each end: above 0 a server's, below 0 a client's (2, n)."""
+    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
+    of_ends: Numbers = _tables(rules)[ends.ports + offset]
+    return of_ends
+
+
+def callers(ends: Ends) -> Mask:
+    """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
+    found: Mask = (ends.proto == TCP) & np.isin(ends.ports, weights()["ports"]["callers"])
+    return found
+
+
+@lru_cache(maxsize=4)
+def _tables(rules: Rules) -> Numbers:
+    """TCP's table, and behind it the one of all others."""
+    return np.concatenate([_table(rules, TCP), _table(rules, UDP)])
+
+
+def _table(rules: Rules, proto: int) -> Numbers:
+    standing = rules.standing(rules.places(np.full(PORTS, proto, dtype=np.uint8), _ALL))
+    table = np.zeros(PORTS)
+    for entry in weights()["ports"]["range"]:
+        ports = slice(entry["first"], entry["last"] + 1)
+        table[ports] = entry["weight"] + entry["registered"] * (standing[ports] == Standing.REGISTERED)
+        if proto == TCP and "even" in entry:
+            table[ports] += np.where(_ALL[ports] % 2, -entry["even"], entry["even"])
+    for entry in weights()["ports"]["named"]:
+        table[standing == Standing[entry["standing"].upper()]] += entry["weight"]
+    return table

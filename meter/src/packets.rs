@@ -1,0 +1,88 @@
+//! The packets of one flow, one by one, for people to read: the meter itself keeps none.
+
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array};
+use arrow_schema::ArrowError;
+
+use crate::capture::Capture;
+use crate::flow::Key;
+use crate::wire::{self, Aside, Content};
+
+/// Which packets are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Of this flow …
+    pub key: Key,
+    /// … not before this time, in nanoseconds since 1970 UTC …
+    pub first_ns: i64,
+    /// … and not after this.
+    pub last_ns: i64,
+    /// So many at the most.
+    pub most: usize,
+    /// Look into tunnels over IP.
+    pub decapsulate: bool,
+}
+
+/// The packets found, column by column.
+#[derive(Debug, Default)]
+struct Packets {
+    time_ns: Vec<i64>,
+    from_b: Vec<bool>,
+    flags: Vec<Option<u8>>,
+    payload_bytes: Vec<u32>,
+    icmp_error: Vec<bool>,
+}
+
+impl Packets {
+    fn add(&mut self, time_ns: i64, from_a: bool, content: Option<&Content>) {
+        self.time_ns.push(time_ns);
+        self.from_b.push(!from_a);
+        self.flags.push(content.and_then(|content| content.segment).map(|segment| segment.flags.0));
+        self.payload_bytes.push(content.map_or(0, |content| content.payload_bytes));
+        self.icmp_error.push(content.is_none());
+    }
+
+    fn batch(self) -> Result<RecordBatch, ArrowError> {
+        RecordBatch::try_from_iter([
+            ("time_ns", Arc::new(Int64Array::from(self.time_ns)) as _),
+            ("from_b", Arc::new(BooleanArray::from(self.from_b)) as _),
+            ("flags", Arc::new(UInt8Array::from(self.flags)) as _),
+            ("payload_bytes", Arc::new(UInt32Array::from(self.payload_bytes)) as _),
+            ("icmp_error", Arc::new(BooleanArray::from(self.icmp_error)) as _),
+        ])
+    }
+}
+
+/// The first packets of a flow in the order of the capture, and the ICMP errors about them.
+///
+/// An ICMP error stands for the packet that it quotes: `from_b` says who sent that. Fragmented datagrams
+/// are left out. Where the capture is damaged, the packets before the damage are found.
+///
+/// # Errors
+/// None that the input can cause: the columns are of one length.
+pub fn packets(capture: &mut Capture, wanted: &Wanted) -> Result<RecordBatch, ArrowError> {
+    let mut found = Packets::default();
+    while found.time_ns.len() < wanted.most {
+        let Ok(Some(frame)) = capture.next_frame() else { break };
+        if !(wanted.first_ns..=wanted.last_ns).contains(&frame.time_ns) {
+            continue;
+        }
+        match wire::decode(frame.link_type, frame.data, frame.wire_bytes, wanted.decapsulate) {
+            Ok(packet) => {
+                let (key, from_a) = Key::of(&packet.ends);
+                if key == wanted.key {
+                    found.add(frame.time_ns, from_a, Some(&packet.content));
+                }
+            }
+            Err(Aside::IcmpError(quoted)) => {
+                let (key, from_a) = Key::of(&quoted.ends);
+                if key == wanted.key {
+                    found.add(frame.time_ns, from_a, None);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+    found.batch()
+}

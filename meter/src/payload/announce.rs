@@ -1,0 +1,187 @@
+//! Endpoints that a control connection announces: where the next flow will go to, or come from.
+
+use std::net::IpAddr;
+
+use super::bytes::Bytes;
+
+/// A message has no more that are worth keeping.
+const MOST_IN_MESSAGE: usize = 8;
+
+/// What an announced endpoint will be used for, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Use {
+    /// FTP data: somebody will connect to it. RFC 959 §4.1.2, RFC 2428.
+    FtpData = 1,
+    /// TFTP: it has asked, and somebody will answer from a port of his own. RFC 1350 §4.
+    Tftp = 2,
+    /// Media: both sides announce theirs, and either may send first. RFC 8866 §5.14.
+    Media = 3,
+}
+
+/// An announced endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Announced {
+    /// What it will be used for.
+    pub purpose: Use,
+    /// IP protocol number of the transport.
+    pub proto: u8,
+    /// Its port.
+    pub port: u16,
+    /// Its address; IPv4 as `::ffff:a.b.c.d`.
+    pub address: [u8; 16],
+}
+
+impl Announced {
+    /// Bytes of its packed form: purpose, transport, port, address.
+    pub const BYTES: usize = 20;
+
+    /// The packed form.
+    #[must_use]
+    pub fn packed(&self) -> [u8; Self::BYTES] {
+        let mut packed = [0; Self::BYTES];
+        packed[0] = self.purpose as u8;
+        packed[1] = self.proto;
+        packed[2..4].copy_from_slice(&self.port.to_be_bytes());
+        packed[4..].copy_from_slice(&self.address);
+        packed
+    }
+}
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// FTP commands and replies that name the port of a data connection. The address is the sender's own:
+/// the one in the message may be from behind a translator.
+pub fn ftp(payload: &[u8], sender: [u8; 16]) -> Option<Announced> {
+    let upper = |command: &[u8]| {
+        payload.get(..command.len()).is_some_and(|start| start.eq_ignore_ascii_case(command))
+    };
+    let line = line(payload);
+    let port = if upper(b"PORT ") {
+        port_of_six(&line[5..])
+    } else if line.starts_with(b"227 ") {
+        let from = line.iter().skip(4).position(u8::is_ascii_digit)? + 4;
+        port_of_six(&line[from..])
+    } else if upper(b"EPRT ") {
+        line[5..].split(|&byte| byte == *line.get(5).unwrap_or(&b'|')).nth(3).and_then(decimal)
+    } else if line.starts_with(b"229 ") {
+        let from = line.windows(3).position(|window| window == b"|||")? + 3;
+        line[from..].split(|&byte| byte == b'|').next().and_then(decimal)
+    } else {
+        None
+    }?;
+    (port != 0).then_some(Announced { purpose: Use::FtpData, proto: TCP, port, address: sender })
+}
+
+/// The last two of `h1,h2,h3,h4,p1,p2`.
+fn port_of_six(text: &[u8]) -> Option<u16> {
+    let mut numbers = text.split(|&byte| byte == b',').take(6).map(|part| {
+        let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        decimal(&part[..digits]).filter(|&number| number < 256)
+    });
+    for _ in 0..4 {
+        numbers.next()??;
+    }
+    let (high, low) = (numbers.next()??, numbers.next()??);
+    Some(high << 8 | low)
+}
+
+/// The sender of a TFTP request, who will be answered.
+pub fn tftp(sender: [u8; 16], port: u16) -> Announced {
+    Announced { purpose: Use::Tftp, proto: UDP, port, address: sender }
+}
+
+/// The media endpoints in an SDP body. RFC 8866 §5.7, §5.14.
+pub fn sdp(payload: &[u8]) -> Vec<Announced> {
+    let mut found = Vec::new();
+    let mut address = None;
+    let mut media = None;
+    let lines = payload.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    for line in lines {
+        if let Some(connection) = line.strip_prefix(b"c=IN IP") {
+            let text = connection.get(2..).unwrap_or_default();
+            let end = text.iter().position(|byte| !byte.is_ascii_graphic()).unwrap_or(text.len());
+            let here = std::str::from_utf8(&text[..end]).ok().and_then(|text| text.parse().ok());
+            // Behind a media line it is for that one only.
+            if let Some(port) = media.take() {
+                found.extend(here.map(|address| media_at(address, port)));
+            } else {
+                address = here;
+            }
+        } else if let Some(description) = line.strip_prefix(b"m=") {
+            found.extend(address.zip(media.take()).map(|(address, port)| media_at(address, port)));
+            let mut words = description.split(|&byte| byte == b' ').skip(1);
+            let port =
+                words.next().and_then(|word| word.split(|&byte| byte == b'/').next()).and_then(decimal);
+            let over_udp = words.next().is_some_and(|profile| {
+                profile.starts_with(b"RTP/") || profile.starts_with(b"UDP/") || profile.starts_with(b"udp")
+            });
+            media = port.filter(|&port| port != 0 && over_udp);
+        }
+        if found.len() >= MOST_IN_MESSAGE {
+            return found;
+        }
+    }
+    found.extend(address.zip(media).map(|(address, port)| media_at(address, port)));
+    found
+}
+
+fn media_at(address: IpAddr, port: u16) -> Announced {
+    let address = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    Announced { purpose: Use::Media, proto: UDP, port, address: address.octets() }
+}
+
+fn line(payload: &[u8]) -> &[u8] {
+    const MOST_LINE_BYTES: usize = 256;
+    let payload = Bytes(payload).take_up_to(MOST_LINE_BYTES).0;
+    let end = payload.iter().position(|&byte| byte == b'\r' || byte == b'\n').unwrap_or(payload.len());
+    &payload[..end]
+}
+
+fn decimal(digits: &[u8]) -> Option<u16> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ftp_port(line: &[u8]) -> Option<u16> {
+        ftp(line, [0; 16]).map(|announced| announced.port)
+    }
+
+    #[test]
+    fn ftp_names_its_data_ports() {
+        assert_eq!(ftp_port(b"PORT 192,168,1,2,7,138\r\n"), Some(1930));
+        assert_eq!(ftp_port(b"port 10,0,0,1,0,20\r\n"), Some(20));
+        assert_eq!(ftp_port(b"227 Entering Passive Mode (10,0,0,1,200,1).\r\n"), Some(51201));
+        assert_eq!(ftp_port(b"EPRT |1|132.235.1.2|6275|\r\n"), Some(6275));
+        assert_eq!(ftp_port(b"EPRT |2|2001:db8::1|5282|\r\n"), Some(5282));
+        assert_eq!(ftp_port(b"229 Entering Extended Passive Mode (|||6446|)\r\n"), Some(6446));
+        let nothing: [&[u8]; 7] =
+            [b"PORT", b"PORT 1,2,3,4,5", b"PORT 1,2,3,4,256,0", b"227 none", b"229 (|||)", b"EPRT |1|", b""];
+        for line in nothing {
+            assert_eq!(ftp_port(line), None);
+        }
+    }
+
+    #[test]
+    fn sdp_names_its_media() {
+        let body = b"INVITE sip:a@b SIP/2.0\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+            m=audio 49170 RTP/AVP 0\r\nm=video 51372/2 RTP/AVP 99\r\nc=IN IP6 2001:db8::2\r\n\
+            m=audio 0 RTP/AVP 0\r\nm=application 9 TCP/MRCPv2 1\r\n";
+        let ports: Vec<(u16, u8)> = sdp(body).iter().map(|one| (one.port, one.address[15])).collect();
+        assert_eq!(ports, [(49170, 1), (51372, 2)]);
+        assert!(sdp(b"m=audio 4000 RTP/AVP 0").is_empty(), "without an address");
+        assert!(
+            sdp("m=audio 4000 RTP/AVP 0\nc=IN IP4 1.2.3.4\n".repeat(100).as_bytes()).len() <= MOST_IN_MESSAGE
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Conditions of signatures: numbers in a payload that must fit each other, or the payload's length.
+
+use std::cmp::Ordering;
+
+/// A number in the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Field {
+    at: usize,
+    bytes: usize,
+    little_endian: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Value {
+    Number(u64),
+    /// Bytes of the payload on the wire.
+    Length,
+    Field(Field),
+}
+
+/// One side of a condition: a value, and a number added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Term {
+    value: Value,
+    plus: u64,
+}
+
+/// Two terms that must compare: `u16@3 + 5 <= length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    left: Term,
+    right: Term,
+    allowed: &'static [Ordering],
+}
+
+impl Condition {
+    /// Reads a condition.
+    ///
+    /// # Errors
+    /// What of it can't be understood.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const OPERATORS: [(&str, &[Ordering]); 4] = [
+            ("<=", &[Ordering::Less, Ordering::Equal]),
+            (">=", &[Ordering::Greater, Ordering::Equal]),
+            ("!=", &[Ordering::Less, Ordering::Greater]),
+            ("=", &[Ordering::Equal]),
+        ];
+        let (left, allowed, right) = OPERATORS
+            .iter()
+            .find_map(|(operator, allowed)| {
+                text.split_once(operator).map(|(left, right)| (left, *allowed, right))
+            })
+            .ok_or_else(|| format!("{text:?} has none of = != <= >="))?;
+        Ok(Self { left: Term::parse(left)?, right: Term::parse(right)?, allowed })
+    }
+
+    /// Whether it holds; it does not where a field lies beyond what was captured.
+    #[inline]
+    pub fn holds(&self, payload: &[u8], wire_bytes: u32) -> bool {
+        match (self.left.read(payload, wire_bytes), self.right.read(payload, wire_bytes)) {
+            (Some(left), Some(right)) => self.allowed.contains(&left.cmp(&right)),
+            _ => false,
+        }
+    }
+}
+
+impl Term {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (value, plus) = match text.split_once('+') {
+            Some((value, plus)) => {
+                (value, plus.trim().parse().map_err(|_| format!("{plus:?} is no number"))?)
+            }
+            None => (text, 0u32),
+        };
+        Ok(Self { value: Value::parse(value.trim())?, plus: plus.into() })
+    }
+
+    fn read(&self, payload: &[u8], wire_bytes: u32) -> Option<u64> {
+        let value = match self.value {
+            Value::Number(number) => number,
+            Value::Length => wire_bytes.into(),
+            Value::Field(field) => field.read(payload)?,
+        };
+        Some(value + self.plus)
+    }
+}
+
+impl Value {
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no number, no `length` and no field like u16@3 or u32le@0");
+        if text == "length" {
+            return Ok(Self::Length);
+        }
+        if let Some((kind, at)) = text.split_once('@') {
+            let (kind, little_endian) = kind.strip_suffix("le").map_or((kind, false), |kind| (kind, true));
+            let bytes = match kind {
+                "u8" => 1,
+                "u16" => 2,
+                "u24" => 3,
+                "u32" => 4,
+                _ => return Err(wrong()),
+            };
+            let at: u16 = at.parse().map_err(|_| wrong())?;
+            return Ok(Self::Field(Field { at: at.into(), bytes, little_endian }));
+        }
+        text.parse::<u32>().map(|number| Self::Number(number.into())).map_err(|_| wrong())
+    }
+}
+
+impl Field {
+    #[inline]
+    fn read(&self, payload: &[u8]) -> Option<u64> {
+        let bytes = payload.get(self.at..self.at + self.bytes)?;
+        let add = |all: u64, byte: &u8| all << 8 | u64::from(*byte);
+        Some(if self.little_endian { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(text: &str, payload: &[u8]) -> bool {
+        Condition::parse(text).expect(text).holds(payload, payload.len() as u32)
+    }
+
+    #[test]
+    fn numbers_are_compared() {
+        let payload = b"\x16\x03\x01\x00\x04\x01\x02\x03\x04";
+        assert!(holds("u16@3 + 5 = length", payload));
+        assert!(holds("u16le@3 = 1024", payload));
+        assert!(holds("u24@6 != u8@0", payload));
+        assert!(holds("length >= 9", payload) && holds("length <= 9", payload));
+        assert!(!holds("u32@6 >= 0", payload), "beyond the payload");
+    }
+
+    #[test]
+    fn what_is_no_condition_is_refused() {
+        for text in ["", "length", "u9@1 = 1", "u16@x = 1", "length = -1", "u8@0 + x = 1", "u8@70000 = 1"] {
+            assert!(Condition::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What the first payloads of a flow's ends look like: which signatures they bear, and what few messages say of
+//! the flow. The signatures are handed in: this module knows formats, and no service.
+
+mod announce;
+mod assembly;
+mod bytes;
+mod condition;
+mod hits;
+mod note;
+mod observer;
+mod pattern;
+mod quic;
+mod signatures;
+mod tls;
+
+pub use announce::{Announced, Use};
+pub use hits::{Hits, Proof, SLOTS};
+pub use note::{Note, Notes, notes_of};
+pub use observer::{MOST_SEEN_BYTES, Observer, Seen};
+pub use signatures::{Extract, Found, Rule, Signatures};

@@ -1,0 +1,162 @@
+//! What few flows have: a server name, application protocols, announced endpoints. Columns beside the flow facts.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field};
+
+use super::announce::Announced;
+
+/// A flow announces no more that are worth keeping.
+pub const MOST_ANNOUNCED: usize = 32;
+
+/// What was read of a flow's messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// The name that the client asked for: in a TLS or QUIC `ClientHello`, else the Host of an HTTP request.
+    pub server_name: Option<Box<str>>,
+    /// Application protocols that the client offers, joined by commas.
+    pub alpn: Option<Box<str>>,
+    /// Endpoints that a control connection announces, in order, packed.
+    pub announced: Vec<[u8; Announced::BYTES]>,
+}
+
+impl Note {
+    /// Adds an endpoint, unless it is known or there is no room.
+    pub fn announce(&mut self, endpoint: [u8; Announced::BYTES]) {
+        if self.announced.len() < MOST_ANNOUNCED && !self.announced.contains(&endpoint) {
+            self.announced.push(endpoint);
+        }
+    }
+
+    /// Adds what a later piece of the same flow says.
+    pub fn absorb(&mut self, later: Self) {
+        self.server_name = self.server_name.take().or(later.server_name);
+        self.alpn = self.alpn.take().or(later.alpn);
+        later.announced.into_iter().for_each(|endpoint| self.announce(endpoint));
+    }
+}
+
+/// Notes on their way into a record batch, one for each row.
+pub struct Notes {
+    server_name: StringBuilder,
+    alpn: StringBuilder,
+    announced: ListBuilder<FixedSizeBinaryBuilder>,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self {
+            server_name: StringBuilder::new(),
+            alpn: StringBuilder::new(),
+            announced: ListBuilder::new(FixedSizeBinaryBuilder::new(WIDTH)),
+        }
+    }
+}
+
+/// [`Announced::BYTES`] as Arrow counts.
+const WIDTH: i32 = 20;
+const _: () = assert!(WIDTH as usize == Announced::BYTES);
+
+const COLUMNS: [&str; 3] = ["server_name", "alpn", "announced"];
+
+impl Notes {
+    /// Adds the note of the next row.
+    ///
+    /// # Panics
+    /// Never: all endpoints have the same width.
+    pub fn push(&mut self, note: Option<&Note>) {
+        self.server_name.append_option(note.and_then(|note| note.server_name.as_deref()));
+        self.alpn.append_option(note.and_then(|note| note.alpn.as_deref()));
+        for endpoint in note.map_or(&[][..], |note| &note.announced) {
+            self.announced.values().append_value(endpoint).expect("the width of all");
+        }
+        self.announced.append(true);
+    }
+
+    /// The rows with the columns of all notes since the last call beside them.
+    ///
+    /// # Panics
+    /// Another number of notes was pushed than there are rows.
+    pub fn beside(&mut self, rows: &RecordBatch) -> RecordBatch {
+        let arrays: [ArrayRef; 3] = [
+            Arc::new(self.server_name.finish()),
+            Arc::new(self.alpn.finish()),
+            Arc::new(self.announced.finish()),
+        ];
+        let schema = rows.schema();
+        let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+        fields.extend(COLUMNS.iter().zip(&arrays).map(|(name, array)| {
+            Arc::new(Field::new(*name, array.data_type().clone(), array.data_type() == &DataType::Utf8))
+        }));
+        let columns = rows.columns().iter().cloned().chain(arrays).collect();
+        RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields)), columns)
+            .expect("one note was pushed for each row")
+    }
+}
+
+/// The notes of a record batch's rows.
+///
+/// # Errors
+/// The batch lacks a column, or has one of another type.
+pub fn notes_of(batch: &RecordBatch) -> Result<Vec<Note>, ArrowError> {
+    let column = |name: &str| {
+        batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
+    };
+    let wrong = |name: &str| ArrowError::SchemaError(format!("column {name} has another type"));
+    let texts = |name: &str| column(name)?.as_string_opt::<i32>().ok_or_else(|| wrong(name));
+    let (server_name, alpn) = (texts("server_name")?, texts("alpn")?);
+    let announced = column("announced")?.as_list_opt::<i32>().ok_or_else(|| wrong("announced"))?;
+    let endpoints = announced.values().as_fixed_size_binary_opt().ok_or_else(|| wrong("announced"))?;
+    if endpoints.value_length() != WIDTH {
+        return Err(wrong("announced"));
+    }
+    let text = |texts: &arrow_array::StringArray, row| texts.is_valid(row).then(|| texts.value(row).into());
+    let note = |row: usize| {
+        let here = announced.value(row);
+        let packed = here.as_fixed_size_binary().iter().flatten();
+        Note {
+            server_name: text(server_name, row),
+            alpn: text(alpn, row),
+            announced: packed.filter_map(|endpoint| endpoint.try_into().ok()).collect(),
+        }
+    };
+    Ok((0..batch.num_rows()).map(note).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Rows;
+
+    #[test]
+    fn notes_go_through_a_batch_and_back() {
+        let note =
+            Note { server_name: Some("example.com".into()), alpn: None, announced: vec![[1; 20], [2; 20]] };
+        let mut notes = Notes::default();
+        notes.push(Some(&note));
+        notes.push(None);
+        let rows = arrow_array::UInt8Array::from(vec![1, 2]);
+        let rows = RecordBatch::try_from_iter([("rows", Arc::new(rows) as ArrayRef)]).expect("a batch");
+        let batch = notes.beside(&rows);
+        assert_eq!(notes_of(&batch).expect("its own columns"), [note, Note::default()]);
+        assert!(notes_of(&Rows::default().take()).is_err());
+    }
+
+    #[test]
+    fn the_earlier_note_counts_and_endpoints_add_up() {
+        let mut note = Note { announced: vec![[1; 20]], ..Note::default() };
+        let later = Note {
+            server_name: Some("b".into()),
+            alpn: Some("h2".into()),
+            announced: vec![[1; 20], [2; 20]],
+        };
+        note.absorb(later.clone());
+        note.absorb(Note { server_name: Some("c".into()), ..Note::default() });
+        assert_eq!(note, later);
+        (0..100).for_each(|number| note.announce([number; 20]));
+        assert_eq!(note.announced.len(), MOST_ANNOUNCED);
+    }
+}

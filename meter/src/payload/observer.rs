@@ -1,0 +1,364 @@
+//! Looks at the first payloads of each flow's ends.
+
+use std::sync::Arc;
+
+use super::announce::{self, Announced};
+use super::assembly::Assembly;
+use super::note::Note;
+use super::signatures::{Extract, Found, Signatures};
+use super::tls::{self, Hello};
+use super::{Hits, Proof, quic};
+
+/// So much of a payload is looked at.
+pub const MOST_SEEN_BYTES: usize = 16_384;
+/// A `ClientHello` is put together from so many packets at the most.
+const MOST_PACKETS: u8 = 3;
+/// So many messages are put together at a time: at most 64 MB.
+const MOST_STREAMS: usize = 4096;
+
+/// A packet with payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// IP protocol number of the transport.
+    pub proto: u8,
+    /// Which end sent it.
+    pub from_a: bool,
+    /// The sender's address; IPv4 as `::ffff:a.b.c.d`.
+    pub sender: [u8; 16],
+    /// The sender's port, and the receiver's.
+    pub ports: (u16, u16),
+    /// Of TCP.
+    pub sequence: Option<u32>,
+    /// What was captured of it.
+    pub payload: &'a [u8],
+    /// Its length on the wire.
+    pub payload_bytes: u32,
+}
+
+/// A message that goes on in the next packets.
+struct Stream {
+    assembly: Assembly,
+    begin: u32,
+    packets_left: u8,
+}
+
+/// A QUIC client's first packet.
+struct QuicClient {
+    is_a: bool,
+    chose: quic::Id,
+    crypto: Option<Assembly>,
+}
+
+/// What is kept of a flow while it is active, if anything is.
+#[derive(Default)]
+struct State {
+    note: Note,
+    watched: Option<Box<Watched>>,
+}
+
+/// What is still expected of a flow.
+#[derive(Default)]
+struct Watched {
+    /// Of a and of b.
+    streams: [Option<Stream>; 2],
+    quic: Option<QuicClient>,
+    /// All its packets may announce endpoints.
+    is_ftp: bool,
+}
+
+/// Looks for signatures in the payloads of flows, which it knows by their places.
+pub struct Observer {
+    signatures: Arc<Signatures>,
+    states: Vec<Option<Box<State>>>,
+    /// Which of them watch for more. Looked at for every packet, the states seldom.
+    watching: Vec<bool>,
+    streams: usize,
+}
+
+impl Observer {
+    /// An observer of no flow yet.
+    #[must_use]
+    pub fn new(signatures: Arc<Signatures>) -> Self {
+        Self { signatures, states: Vec::new(), watching: Vec::new(), streams: 0 }
+    }
+
+    /// Whether there is anything to look for.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.signatures.is_empty()
+    }
+
+    /// What has been noted of a flow so far.
+    #[must_use]
+    pub fn noted(&self, place: u32) -> Option<&Note> {
+        Some(&self.states.get(place as usize)?.as_ref()?.note)
+    }
+
+    /// Forgets a flow, and returns what was noted of it.
+    pub fn forget(&mut self, place: u32) -> Option<Note> {
+        let state = self.states.get_mut(place as usize)?.take()?;
+        self.watching[place as usize] = false;
+        if let Some(watched) = &state.watched {
+            self.streams -= watched.streams.iter().flatten().count();
+        }
+        Some(state.note)
+    }
+
+    /// Looks at a packet; `hits` are those of its sender. Returns whether further packets of it will be looked at.
+    pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) -> bool {
+        if self.is_watching(place) && self.goes_on(place, seen) {
+            hits.push(None, Proof::None, false);
+            return true;
+        }
+        if !hits.is_full() {
+            let found = self.signatures.find(seen.proto, seen.ports, seen.payload, seen.payload_bytes);
+            let proof = match found {
+                Some(Found { extract: Some(extract), .. }) => self.extract(place, extract, seen),
+                _ => Proof::None,
+            };
+            let settles = found.is_some_and(|found| found.settles);
+            hits.push(found.map(|found| found.number), proof, settles);
+        }
+        let watches = self.is_watching(place) && self.watch(place, seen);
+        watches || !hits.is_full()
+    }
+
+    #[inline]
+    fn is_watching(&self, place: u32) -> bool {
+        self.watching.get(place as usize).is_some_and(|&watching| watching)
+    }
+
+    /// Looks at a packet for the sake of what others said. Returns whether more of the same end matters.
+    fn watch(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+        let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
+        let Some(watched) = &mut state.watched else { return false };
+        if watched.is_ftp {
+            if let Some(endpoint) = announce::ftp(seen.payload, seen.sender) {
+                state.note.announce(endpoint.packed());
+            }
+        }
+        watched.is_ftp || watched.streams[usize::from(!seen.from_a)].is_some()
+    }
+
+    fn watched(&mut self, place: u32) -> &mut Watched {
+        self.state(place);
+        self.watching[place as usize] = true;
+        self.state(place).watched.get_or_insert_default()
+    }
+
+    fn state(&mut self, place: u32) -> &mut State {
+        let place = place as usize;
+        if self.states.len() <= place {
+            self.states.resize_with(place + 1, || None);
+            self.watching.resize(place + 1, false);
+        }
+        self.states[place].get_or_insert_default()
+    }
+
+    /// Whether a packet goes on with a message that an earlier one began.
+    fn goes_on(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+        let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
+        let Some(watched) = &mut state.watched else { return false };
+        let slot = &mut watched.streams[usize::from(!seen.from_a)];
+        let (Some(stream), Some(sequence)) = (slot.as_mut(), seen.sequence) else { return false };
+        let offset = sequence.wrapping_sub(stream.begin) as usize;
+        if offset > MOST_SEEN_BYTES {
+            return false;
+        }
+        stream.assembly.add(offset, seen.payload);
+        stream.packets_left -= 1;
+        let hello = tls::in_records(stream.assembly.start()).unwrap_or_default();
+        if hello.complete || stream.packets_left == 0 {
+            *slot = None;
+            self.streams -= 1;
+        }
+        state.note.take_hello(hello);
+        true
+    }
+
+    fn extract(&mut self, place: u32, extract: Extract, seen: &Seen<'_>) -> Proof {
+        match extract {
+            Extract::ClientHello => self.client_hello(place, seen),
+            Extract::DtlsClientHello => {
+                let hello = tls::in_datagram(seen.payload).unwrap_or_default();
+                self.state(place).note.take_hello(hello);
+            }
+            Extract::QuicInitial => return self.quic(place, seen).unwrap_or(Proof::None),
+            Extract::HttpHost => {
+                if let Some(name) = http_host(seen.payload) {
+                    self.state(place).note.server_name.get_or_insert(name);
+                }
+            }
+            Extract::Ftp => self.watched(place).is_ftp = true,
+            Extract::Sdp => {
+                let endpoints = announce::sdp(seen.payload);
+                if !endpoints.is_empty() {
+                    let note = &mut self.state(place).note;
+                    for endpoint in &endpoints {
+                        note.announce(endpoint.packed());
+                    }
+                }
+            }
+            Extract::Tftp => {
+                let endpoint: Announced = announce::tftp(seen.sender, seen.ports.0);
+                self.state(place).note.announce(endpoint.packed());
+            }
+        }
+        Proof::None
+    }
+
+    fn client_hello(&mut self, place: u32, seen: &Seen<'_>) {
+        let hello = tls::in_records(seen.payload).unwrap_or_default();
+        let complete = hello.complete;
+        let room = self.streams < MOST_STREAMS;
+        self.state(place).note.take_hello(hello);
+        let (false, true, Some(begin)) = (complete, room, seen.sequence) else { return };
+        let slot = &mut self.watched(place).streams[usize::from(!seen.from_a)];
+        if slot.is_none() {
+            let mut assembly = Assembly::default();
+            assembly.add(0, seen.payload);
+            *slot = Some(Stream { assembly, begin, packets_left: MOST_PACKETS - 1 });
+            self.streams += 1;
+        }
+    }
+
+    fn quic(&mut self, place: u32, seen: &Seen<'_>) -> Option<Proof> {
+        let header = quic::header(seen.payload)?;
+        let known = self.states.get_mut(place as usize).and_then(Option::as_mut);
+        let known = known.and_then(|state| Some((&mut state.note, state.watched.as_mut()?.quic.as_mut()?)));
+        if let Some((note, client)) = known {
+            if client.is_a != seen.from_a {
+                let answers =
+                    quic::open(seen.payload, &header, &client.chose, quic::Sender::Server).is_some();
+                return answers.then_some(Proof::Answered);
+            }
+            let frames = quic::open(seen.payload, &header, &client.chose, quic::Sender::Client)?;
+            client.read(&frames, note);
+            return Some(Proof::Opened);
+        }
+        let chose = header.destination;
+        let frames = quic::open(seen.payload, &header, &chose, quic::Sender::Client)?;
+        let mut client = QuicClient { is_a: seen.from_a, chose, crypto: Some(Assembly::default()) };
+        client.read(&frames, &mut self.state(place).note);
+        self.watched(place).quic = Some(client);
+        Some(Proof::Opened)
+    }
+}
+
+impl QuicClient {
+    /// Reads on in the `ClientHello`.
+    fn read(&mut self, frames: &[u8], note: &mut Note) {
+        let Some(crypto) = &mut self.crypto else { return };
+        let whole = quic::add_crypto(frames, crypto).is_some();
+        let hello = tls::message(crypto.start()).unwrap_or_default();
+        if hello.complete || !whole {
+            self.crypto = None;
+        }
+        note.take_hello(hello);
+    }
+}
+
+impl Note {
+    fn take_hello(&mut self, hello: Hello) {
+        self.server_name = self.server_name.take().or(hello.server_name);
+        self.alpn = self.alpn.take().or(hello.alpn);
+    }
+}
+
+/// The name in the Host header of an HTTP request, without a port. RFC 9112 §3.2.
+fn http_host(request: &[u8]) -> Option<Box<str>> {
+    const MOST_HEADER_BYTES: usize = 4096;
+    let head = &request[..request.len().min(MOST_HEADER_BYTES)];
+    let mut lines = head.split(|&byte| byte == b'\n');
+    let is_host = |line: &&[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"host:"));
+    // The last line may be cut.
+    let line = lines.find(is_host)?.strip_suffix(b"\r")?;
+    let host = line[5..].trim_ascii();
+    let without_port = match host.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) && host.last() != Some(&b']') => {
+            &host[..colon]
+        }
+        _ => host,
+    };
+    tls::name(without_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signatures::Rule;
+    use super::super::tls::tests::{hello, record};
+    use super::*;
+
+    fn observer() -> Observer {
+        let rule = |pattern: &str, extract: &str| Rule {
+            transports: vec![6],
+            patterns: vec![pattern.to_owned()],
+            extract: Some(extract.to_owned()),
+            ..Rule::default()
+        };
+        let rules = [rule("16 03 ?? ?? ?? 01", "tls-client-hello"), rule("'220 '", "ftp")];
+        Observer::new(Arc::new(Signatures::new(&rules).expect("rules")))
+    }
+
+    fn seen(sequence: u32, payload: &[u8]) -> Seen<'_> {
+        let payload_bytes = payload.len() as u32;
+        Seen {
+            proto: 6,
+            from_a: true,
+            sender: [1; 16],
+            ports: (1, 2),
+            sequence: Some(sequence),
+            payload,
+            payload_bytes,
+        }
+    }
+
+    #[test]
+    fn a_hello_is_put_together_from_three_packets() {
+        let stream = record(&hello("example.com", &["h2"], 3000));
+        let begin = u32::MAX - 5; // the sequence number wraps
+        for order in [[0, 1, 2], [0, 2, 1]] {
+            let (mut observer, mut hits) = (observer(), Hits::default());
+            for piece in order {
+                let start = piece * 1400;
+                let end = stream.len().min(start + 1400);
+                observer.observe(7, &mut hits, &seen(begin.wrapping_add(start as u32), &stream[start..end]));
+            }
+            assert_eq!(observer.streams, 0);
+            let note = observer.forget(7).expect("a note");
+            assert_eq!(note.server_name.as_deref(), Some("example.com"));
+            assert_eq!(hits.0, 0x1_0001_0002);
+        }
+    }
+
+    #[test]
+    fn a_fourth_packet_is_not_waited_for() {
+        let stream = record(&hello("example.com", &[], 9000));
+        let (mut observer, mut hits) = (observer(), Hits::default());
+        for (number, piece) in stream.chunks(1400).enumerate() {
+            observer.observe(0, &mut hits, &seen(number as u32 * 1400, piece));
+        }
+        assert_eq!(observer.streams, 0);
+        assert_eq!(observer.forget(0), Some(Note::default()));
+        assert_eq!(observer.forget(0), None);
+    }
+
+    #[test]
+    fn an_ftp_connection_is_watched_to_its_end() {
+        let (mut observer, mut hits) = (observer(), Hits::default());
+        for _ in 0..20 {
+            assert!(observer.observe(3, &mut hits, &seen(0, b"220 ready\r\n")));
+        }
+        observer.observe(3, &mut hits, &seen(0, b"PORT 10,0,0,1,4,1\r\n"));
+        assert_eq!(observer.forget(3).expect("a note").announced.len(), 1);
+    }
+
+    #[test]
+    fn the_host_of_a_request_is_read() {
+        let host = |request: &str| http_host(request.as_bytes()).map(String::from);
+        assert_eq!(host("GET / HTTP/1.1\r\nhOST:  Example.com:8080\r\n\r\n").as_deref(), Some("example.com"));
+        assert_eq!(host("GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n").as_deref(), Some("[::1]"));
+        assert_eq!(host("GET / HTTP/1.1\r\nHost: exam"), None, "cut");
+        assert_eq!(host("GET / HTTP/1.1\r\n\r\n"), None);
+    }
+}

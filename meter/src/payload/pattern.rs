@@ -1,0 +1,387 @@
+//! The pattern language of signatures: what the first bytes of a message look like.
+//!
+//! A pattern is a row of steps, each taken once from the left, without going back: matching is linear in
+//! the payload. `rules/README.md` explains the notation.
+
+/// A text is searched for so far into a payload, and no further.
+const SEARCHED_BYTES: usize = 2048;
+/// More than any pattern needs; keeps a rule file from asking for gigabytes.
+const MOST_REPEATS: usize = 1024;
+
+/// Which bytes may stand at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes([u64; 4]);
+
+impl Bytes {
+    const NONE: Self = Self([0; 4]);
+    pub const ANY: Self = Self([u64::MAX; 4]);
+
+    fn of(allowed: impl Fn(u8) -> bool) -> Self {
+        let mut bytes = Self::NONE;
+        (0..=u8::MAX).filter(|&byte| allowed(byte)).for_each(|byte| bytes.add(byte));
+        bytes
+    }
+
+    fn add(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    #[inline]
+    pub fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
+    }
+
+    /// Bits that every allowed byte has in common, as (mask, value): a quick test that lets all of them pass.
+    pub fn common_bits(&self) -> (u8, u8) {
+        let (ones, zeros) = (0..=u8::MAX)
+            .filter(|&byte| self.has(byte))
+            .fold((u8::MAX, u8::MAX), |(ones, zeros), byte| (ones & byte, zeros & !byte));
+        (ones | zeros, ones)
+    }
+
+    /// Whether all bytes with these bits are allowed.
+    fn is_told_by_its_bits(&self) -> bool {
+        let (mask, value) = self.common_bits();
+        *self == Self::of(|byte| byte & mask == value)
+    }
+
+    /// How many bytes are allowed.
+    pub fn count(&self) -> u32 {
+        self.0.iter().map(|bits| bits.count_ones()).sum()
+    }
+}
+
+/// A length that a message states before the bytes it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    /// X.690 §8.1.3, the definite forms.
+    Ber,
+    /// Seven bits a byte, the lowest first, the top bit set in all but the last.
+    Varint,
+    U8,
+    U16,
+    U32,
+}
+
+impl Length {
+    /// The length, and what is behind it.
+    fn read(self, bytes: &[u8]) -> Option<(usize, &[u8])> {
+        match self {
+            Self::Ber => {
+                let (&first, rest) = bytes.split_first()?;
+                if first < 0x80 {
+                    return Some((first.into(), rest));
+                }
+                let octets = usize::from(first & 0x7f);
+                if octets == 0 || octets > 4 {
+                    return None;
+                }
+                Some((number(rest.get(..octets)?), &rest[octets..]))
+            }
+            Self::Varint => {
+                let octets = bytes.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
+                let value =
+                    bytes[..octets].iter().rev().fold(0, |all, byte| all << 7 | usize::from(byte & 0x7f));
+                Some((value, &bytes[octets..]))
+            }
+            Self::U8 => bytes.split_at_checked(1).map(|(length, rest)| (number(length), rest)),
+            Self::U16 => bytes.split_at_checked(2).map(|(length, rest)| (number(length), rest)),
+            Self::U32 => bytes.split_at_checked(4).map(|(length, rest)| (number(length), rest)),
+        }
+    }
+}
+
+fn number(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |all, &byte| all << 8 | usize::from(byte))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// One byte.
+    Byte(Bytes),
+    /// So many bytes, whatever they are.
+    Any(usize),
+    /// One byte or more, as many as there are.
+    Run(Bytes),
+    /// A length.
+    Length(Length),
+    /// A length, and so many bytes.
+    Counted(Length),
+    /// A DNS name: labels up to the empty one, or to a pointer. RFC 1035 §3.1, §4.1.4.
+    Name,
+    /// Up to and including the next such text.
+    Find(Vec<Bytes>),
+    /// Here the payload ends.
+    End,
+}
+
+/// A pattern, ready to be matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(Vec<Step>);
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// What of it can't be understood.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut steps = Vec::new();
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            let (step, behind) = token(rest)?;
+            steps.extend(step);
+            if !(behind.is_empty() || behind.starts_with(char::is_whitespace)) {
+                return Err(format!("a space is missing before {behind:?}"));
+            }
+            rest = behind.trim_start();
+        }
+        if steps.is_empty() { Err("an empty pattern".to_owned()) } else { Ok(Self(steps)) }
+    }
+
+    /// The same, without testing again what a test of `places` bytes in a row has shown: those of which the
+    /// allowed values are all that have some bits in common.
+    pub fn behind_test_of(&self, first: usize, places: usize) -> Self {
+        let mut steps = Vec::new();
+        for (place, step) in self.0.iter().enumerate() {
+            let tested = (first..first + places).contains(&place)
+                && self.0[..place].iter().all(|step| matches!(step, Step::Byte(_)));
+            let any = match step {
+                Step::Byte(bytes) => *bytes == Bytes::ANY || tested && bytes.is_told_by_its_bits(),
+                _ => false,
+            };
+            match steps.last_mut() {
+                Some(Step::Any(count)) if any => *count += 1,
+                _ if any => steps.push(Step::Any(1)),
+                _ => steps.push(step.clone()),
+            }
+        }
+        Self(steps)
+    }
+
+    /// Whether the payload begins like this.
+    #[inline]
+    pub fn matches(&self, payload: &[u8]) -> bool {
+        let mut rest = payload;
+        for step in &self.0 {
+            match step.take(rest) {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// The bytes allowed at the places that are the same in every message, from the first on.
+    pub fn fixed(&self) -> impl Iterator<Item = Bytes> + '_ {
+        self.0.iter().map_while(|step| if let Step::Byte(bytes) = step { Some(*bytes) } else { None })
+    }
+
+    /// The bytes that a message may begin with.
+    pub fn first(&self) -> Bytes {
+        match &self.0[0] {
+            Step::Byte(bytes) | Step::Run(bytes) => *bytes,
+            _ => Bytes::ANY,
+        }
+    }
+}
+
+impl Step {
+    /// What is behind this step, if it can be taken.
+    fn take<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        match self {
+            Self::Byte(allowed) => {
+                let (&byte, rest) = bytes.split_first()?;
+                allowed.has(byte).then_some(rest)
+            }
+            Self::Any(count) => bytes.get(*count..),
+            Self::Run(allowed) => {
+                let count = bytes.iter().take_while(|&&byte| allowed.has(byte)).count();
+                (count > 0).then(|| &bytes[count..])
+            }
+            Self::Length(length) => length.read(bytes).map(|(_, rest)| rest),
+            Self::Counted(length) => length.read(bytes).and_then(|(count, rest)| rest.get(count..)),
+            Self::Name => behind_name(bytes),
+            Self::Find(text) => {
+                let searched = &bytes[..bytes.len().min(SEARCHED_BYTES)];
+                let is_here =
+                    |window: &[u8]| window.iter().zip(text).all(|(byte, allowed)| allowed.has(*byte));
+                let at = searched.windows(text.len()).position(is_here)?;
+                Some(&bytes[at + text.len()..])
+            }
+            Self::End => bytes.is_empty().then_some(bytes),
+        }
+    }
+}
+
+fn behind_name(bytes: &[u8]) -> Option<&[u8]> {
+    const MOST_LABELS: usize = 128;
+    let mut rest = bytes;
+    for _ in 0..MOST_LABELS {
+        let (&length, behind) = rest.split_first()?;
+        match length {
+            0 => return Some(behind),
+            1..=63 => rest = behind.get(usize::from(length)..)?,
+            0xc0.. => return behind.get(1..),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The steps of the first token, and the text behind it.
+fn token(text: &str) -> Result<(Vec<Step>, &str), String> {
+    if let Some(quoted) = text.strip_prefix('\'') {
+        let (letters, rest) = quoted_text(quoted, false)?;
+        return Ok((letters.into_iter().map(Step::Byte).collect(), rest));
+    }
+    if let Some(quoted) = text.strip_prefix("~'") {
+        let (letters, rest) = quoted_text(quoted, true)?;
+        return Ok((letters.into_iter().map(Step::Byte).collect(), rest));
+    }
+    if let Some(quoted) = text.strip_prefix("..'") {
+        let (letters, rest) = quoted_text(quoted, false)?;
+        return Ok((vec![Step::Find(letters)], rest));
+    }
+    if let Some(quoted) = text.strip_prefix("..~'") {
+        let (letters, rest) = quoted_text(quoted, true)?;
+        return Ok((vec![Step::Find(letters)], rest));
+    }
+    let (word, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    let step = match word {
+        "<ber>" => Step::Length(Length::Ber),
+        "<varint>" => Step::Length(Length::Varint),
+        "<ber+>" => Step::Counted(Length::Ber),
+        "<varint+>" => Step::Counted(Length::Varint),
+        "<u8+>" => Step::Counted(Length::U8),
+        "<u16+>" => Step::Counted(Length::U16),
+        "<u32+>" => Step::Counted(Length::U32),
+        "<name>" => Step::Name,
+        "<word>" => Step::Run(Bytes::of(|byte| byte.is_ascii_graphic())),
+        "<digits>" => Step::Run(Bytes::of(|byte| byte.is_ascii_digit())),
+        "$" => Step::End,
+        _ => return Ok((bytes_token(word)?, rest)),
+    };
+    Ok((vec![step], rest))
+}
+
+fn quoted_text(quoted: &str, any_case: bool) -> Result<(Vec<Bytes>, &str), String> {
+    let (letters, rest) = quoted.split_once('\'').ok_or_else(|| format!("'{quoted} has no end"))?;
+    if letters.is_empty() {
+        return Err("an empty text".to_owned());
+    }
+    let allowed =
+        |letter: u8| Bytes::of(|byte| byte == letter || any_case && byte.eq_ignore_ascii_case(&letter));
+    Ok((letters.bytes().map(allowed).collect(), rest))
+}
+
+/// One byte, or the same several times: `16`, `1?`, `{01,02,10-1f}`, `&80`, `!80`, `??*16`.
+fn bytes_token(word: &str) -> Result<Vec<Step>, String> {
+    let (class, count) = match word.split_once('*') {
+        None => (word, 1),
+        Some((class, count)) => {
+            let count = count.parse().ok().filter(|&count| (1..=MOST_REPEATS).contains(&count));
+            (class, count.ok_or_else(|| format!("{word}: repeat 1 to {MOST_REPEATS} times"))?)
+        }
+    };
+    let hex = |digits: &str| match digits.len() {
+        2 => u8::from_str_radix(digits, 16).ok(),
+        _ => None,
+    };
+    let bytes = if let Some(bits) = class.strip_prefix('&').and_then(hex) {
+        Bytes::of(|byte| byte & bits == bits)
+    } else if let Some(bits) = class.strip_prefix('!').and_then(hex) {
+        Bytes::of(|byte| byte & bits == 0)
+    } else if let Some(inside) = class.strip_prefix('{').and_then(|class| class.strip_suffix('}')) {
+        let mut bytes = Bytes::NONE;
+        for part in inside.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            match (hex(first), hex(last)) {
+                (Some(first), Some(last)) if first <= last => (first..=last).for_each(|byte| bytes.add(byte)),
+                _ => return Err(format!("{part:?} in {word} is no byte and no range of bytes")),
+            }
+        }
+        bytes
+    } else {
+        let digit = |place: usize| class.as_bytes().get(place).map(|&digit| char::from(digit));
+        match (class.len(), digit(0), digit(1)) {
+            (2, Some('?'), Some('?')) => Bytes::ANY,
+            (2, Some('?'), Some(low)) if low.is_ascii_hexdigit() => {
+                Bytes::of(|byte| Some(u32::from(byte & 15)) == low.to_digit(16))
+            }
+            (2, Some(high), Some('?')) if high.is_ascii_hexdigit() => {
+                Bytes::of(|byte| Some(u32::from(byte >> 4)) == high.to_digit(16))
+            }
+            _ => {
+                let only = hex(class).ok_or_else(|| format!("{word:?} is no step of a pattern"))?;
+                Bytes::of(|byte| byte == only)
+            }
+        }
+    };
+    Ok(vec![Step::Byte(bytes); count])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, payload: &[u8]) -> bool {
+        Pattern::parse(pattern).expect(pattern).matches(payload)
+    }
+
+    #[test]
+    fn bytes_stand_at_their_places() {
+        assert!(matches("16 03 {01-03,09} ?? 1? ?2 &80 !80", b"\x16\x03\x02\xff\x1f\xf2\x80\x7f"));
+        assert!(!matches("16 03 {01-03}", b"\x16\x03\x04"));
+        assert!(!matches("16 03", b"\x16"));
+        assert!(matches("??*3 00*2 $", b"abc\0\0"));
+        assert!(!matches("??*3 00*2 $", b"abc\0\0\0"));
+    }
+
+    #[test]
+    fn text_may_come_in_any_case_and_further_on() {
+        assert!(matches("'GET ' ..' HTTP/1.'", b"GET / HTTP/1.1\r\n"));
+        assert!(matches("~'ehlo ' <word> 0d 0a", b"EHLO a.example\r\n"));
+        assert!(matches("'220' {20,2d} ..~'smtp'", b"220 mail ESMTP ready"));
+        assert!(!matches("..'abc'", &[b'x'; 5000]));
+    }
+
+    #[test]
+    fn stated_lengths_are_passed() {
+        assert!(matches("30 <ber> 02 01 01 04 <ber+> a0", b"\x30\x82\x01\x00\x02\x01\x01\x04\x06public\xa0"));
+        assert!(matches("10 <varint> 00 04 'MQTT'", b"\x10\x80\x01\x00\x04MQTT"));
+        assert!(matches("<u8+> 2a", b"\x02ab\x2a"));
+        assert!(!matches("<u16+>", b"\x00\x05abc"));
+        assert!(!matches("30 <ber>", b"\x30\x80"), "an indefinite length");
+        assert!(!matches("10 <varint>", b"\x10\xff\xff\xff\xff\x01"));
+        assert!(matches("<name> 00 01", b"\x03www\x07example\x00\x00\x01"));
+        assert!(!matches("<name>", b"\x40aaaa"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["", "1", "1g", "é", "{}", "{02-01}", "'open", "''", "00*0", "00*9999", "'a''b'", "<u9>"]
+        {
+            assert!(Pattern::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_tested_is_passed() {
+        let pattern = Pattern::parse("16 03 {00-04} ?? &80 'ab' <u8+> ?? ??").expect("a pattern");
+        let behind = pattern.behind_test_of(0, 8);
+        assert_eq!(behind.0.len(), 5, "{behind:?}");
+        assert!(behind.matches(b"\x16\x03\x01\xff\x80ab\x01xyz"));
+        assert!(
+            !behind.matches(b"\x16\x03\x05\xff\x80ab\x01xyz"),
+            "0 to 4 share no bits with only each other"
+        );
+        assert!(!behind.matches(b"\x16\x03\x01\xff\x80ab\x01xy"), "too short");
+    }
+
+    #[test]
+    fn common_bits_let_all_allowed_bytes_pass() {
+        assert_eq!(Bytes::of(|byte| byte == 0x16).common_bits(), (0xff, 0x16));
+        assert_eq!(Bytes::of(|byte| byte & 0x80 != 0).common_bits(), (0x80, 0x80));
+        assert_eq!(Bytes::ANY.common_bits(), (0, 0));
+    }
+}

@@ -1,0 +1,92 @@
+"""`classifier explain`: one flow, why its server is the server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launching import OFFICE, SAMPLES, run
+
+from classifier.errors import ExitStatus
+
+ENDS = "10.0.0.1:1494-10.0.0.2:1080"
+SAMPLE = {name: str(SAMPLES / f"{name}.pcap") for name in ("socks-1080", "ica-1494", "no-handshake")}
+
+
+def told(*arguments: str) -> dict[str, Any]:
+    result = run("explain", *arguments, "--format", "json")
+    assert result.status == ExitStatus.OK, result.complaint
+    found: dict[str, Any] = json.loads(result.text)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("socks-1080", "10.0.0.2:1080 is the server (socks): confirmed."),
+        ("ica-1494", "10.0.0.1:1494 is the server (ica): confirmed."),
+    ],
+)
+def test_the_handshake_settles_it(name: str, verdict: str) -> None:
+    lines = run("explain", SAMPLE[name], ENDS).text.splitlines()
+    assert f"Verdict: {verdict}" in lines
+    ladder = [line for line in lines if "── " in line]
+    assert ["SYN ──" in ladder[0], "SYN ACK ──" in ladder[1], "ACK ──" in ladder[2]] == [True] * 3
+    assert ladder[0].endswith("▶") and "◀──" in ladder[1]
+    assert any(line.startswith("handshake") and "proof" in line for line in lines)
+    assert not any(line.startswith(("Runner-up", "What would settle it")) for line in lines)
+
+
+def test_without_one_both_sides_are_named() -> None:
+    text = run("explain", SAMPLE["no-handshake"], ENDS).text
+    assert "Verdict: 10.0.0.2:1080 is the server (socks): ambiguous, " in text
+    assert "Runner-up: 10.0.0.1:1494 (ica), " in text
+    assert "What would settle it: Capture from the start of the connection" in text
+
+
+def test_the_percentages_are_all_there_is() -> None:
+    flow = told(SAMPLE["no-handshake"], ENDS)["flow"]
+    shown = run("explain", SAMPLE["no-handshake"], ENDS).text
+    said, other = (float(line.split()[-2]) for line in shown.splitlines() if line.endswith(("%.",)))
+    assert said + other == pytest.approx(100)
+    assert said == pytest.approx(100 * flow["role_confidence"], abs=0.1)
+
+
+def test_by_its_id_as_by_its_ends_in_any_order() -> None:
+    one = told(SAMPLE["ica-1494"], ENDS)
+    assert told(SAMPLE["ica-1494"], "10.0.0.2:1080-10.0.0.1:1494") == one
+    assert told(SAMPLE["ica-1494"], one["flow"]["flow_id"]) == one
+
+
+def test_evidence_sums_up_to_the_verdict() -> None:
+    found = told(str(OFFICE), "10.77.0.101:123-10.77.0.123:123")
+    flow = found["flow"]
+    assert [row["evidence"] for row in found["evidence"] if row["weight"]] == flow["role_evidence"]
+    assert {row["server"] for row in found["evidence"] if row["weight"]} == {"10.77.0.123:123"}
+    assert len(found["ladder"]) == flow["client_packets"] + flow["server_packets"]
+    assert [packet["payload_bytes"] for packet in found["ladder"]] == [48] * 4
+    assert [packet["from_client"] for packet in found["ladder"]] == [True, False] * 2
+
+
+def test_of_a_pipe_there_is_no_ladder(tmp_path: Path) -> None:
+    result = run("explain", "-", ENDS, stdin=Path(SAMPLE["ica-1494"]).read_bytes())
+    assert result.status == ExitStatus.OK
+    assert "can't be read again" in result.text and "confirmed" in result.text
+
+
+@pytest.mark.parametrize(
+    ("flow", "complaint"),
+    [
+        ("10.0.0.1:1494", "neither a flow_id nor two ends"),
+        ("10.0.0.1:1494-10.0.0.2:99999", "neither a flow_id nor two ends"),
+        ("10.0.0.1-10.0.0.2", "neither a flow_id nor two ends"),
+        ("10.0.0.1:1494-10.0.0.2:1081", "no such flow"),
+        ("1:AAAA=@17", "no such flow"),
+    ],
+)
+def test_what_is_no_flow(flow: str, complaint: str) -> None:
+    result = run("explain", SAMPLE["ica-1494"], flow)
+    assert result.status == ExitStatus.USAGE
+    assert flow in result.complaint and complaint in result.complaint
