@@ -34,7 +34,8 @@ SUMMARY = {
         "bad_checksums",
         "problems",
     ),
-    *("flows", "self_check", "services", "over_time", "servers", "clients", "attempts", "accounting"),
+    *("flows", "self_check", "services", "over_time", "servers", "clients", "attempts", "mismatches"),
+    "accounting",
 }
 LISTS = [field.name for field in SCHEMA if pa.types.is_list(field.type)]
 

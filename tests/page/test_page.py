@@ -89,9 +89,9 @@ def test_tables_sort_and_filter(chromium: Any, office: Path) -> None:
     assert "of 16 entries" in flows.locator(".dt-info").inner_text()
     assert all("redis/tcp" in row for row in visit.texts("#flows tbody tr"))
     services = "#services tbody td:nth-child(1)"
-    assert visit.texts(services)[0] == "https/tcp"
+    assert visit.texts(services)[0] == "http/tcp"
     # Numbers are sorted as numbers, whatever unit they are written in.
-    for head, first in (("Bytes", ["https/tcp", "http/tcp"]), ("Flows", ["domain/udp", "redis/tcp"])):
+    for head, first in (("Bytes", ["http/tcp", "https/tcp"]), ("Flows", ["domain/udp", "redis/tcp"])):
         for order in ("ascending", "descending"):
             visit.page.locator("#services thead th", has_text=head).click()
             visit.page.wait_for_selector(f"#services thead th[aria-sort={order}]")
