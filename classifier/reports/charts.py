@@ -109,7 +109,8 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
     chart = alt.Chart(_data(values), height=280, width="container")
     marked = chart.mark_line(point=True) if log else chart.mark_rect()
     span_s = (max(below) - min(below)) / 1000
-    shown = "%m-%d %H:%M" if span_s > 86_400 else "%H:%M:%S" if span_s > 60 else "%H:%M:%S.%L"
+    days = "%Y-%m-%d" if span_s > 30 * 86_400 else "%m-%d %H:%M"
+    shown = days if span_s > 86_400 else "%H:%M:%S" if span_s > 60 else "%H:%M:%S.%L"
     encoded: alt.Chart = marked.encode(
         x=alt.X(
             "start:T",

@@ -21,6 +21,8 @@ from classifier.traffic.totals import ATTEMPTS
 Row = dict[str, Any]
 #: Longer tables are cut, with a remark.
 MOST_ROWS = 2_000
+#: Of longer lists a cell shows the first, and how many more there are.
+_MOST_IN_CELL = 8
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,8 @@ def _value(row: Row, column: Column) -> Any:
             return row[column.name][:23].replace("T", " ")
     value = row[column.name]
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        more = f" +{len(value) - _MOST_IN_CELL:,}" if len(value) > _MOST_IN_CELL else ""
+        return ", ".join(map(str, value[:_MOST_IN_CELL])) + more
     return value.replace("_", " ") if column.name in ("known_by", "outcome") and value else value
 
 
