@@ -34,7 +34,7 @@ SUMMARY = {
         "bad_checksums",
         "problems",
     ),
-    *("flows", "self_check", "services", "servers", "clients", "attempts", "accounting"),
+    *("flows", "self_check", "services", "servers", "clients", "attempts", "mismatches", "accounting"),
 }
 LISTS = [field.name for field in SCHEMA if pa.types.is_list(field.type)]
 
