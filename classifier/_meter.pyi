@@ -4,9 +4,21 @@ The core turns a capture into record batches of flow facts. It never says who is
 """
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO, TypeAlias, final
+from typing import Any, BinaryIO, TypeAlias, TypedDict, final, type_check_only
 
-__all__ = ["Batch", "MeterError", "Reader", "Signatures", "community_ids", "packets", "read", "stitch"]
+__all__ = [
+    "Batch",
+    "Live",
+    "MeterError",
+    "Reader",
+    "Signatures",
+    "community_ids",
+    "live_socket",
+    "live_stream",
+    "packets",
+    "read",
+    "stitch",
+]
 
 class MeterError(Exception):
     """An input that can't be opened as a capture.
@@ -127,6 +139,74 @@ def packets(source: str, flow: Any, *, first_ns: int, last_ns: int, most: int, d
     ICMP error about one that came from the end that `from_b` tells. Fragments are left out.
 
     Raises `MeterError`, or OSError where the path can't be opened.
+    """
+
+@final
+class Live:
+    """Meters a source that doesn't end, in a thread of its own."""
+
+    def window(self) -> tuple[Batch, Batch]:
+        """Return the flows that ended since the last call, and copies of active ones with a packet since."""
+    def finish(self) -> tuple[Batch, bool]:
+        """Return the next of the flows still active, as ended, and whether they are the last.
+
+        Call it after `stop` or the end of the source, until it says so.
+        """
+    def stop(self) -> None:
+        """Take in no more packets."""
+    @property
+    def ended(self) -> bool:
+        """The source has ended, or can't be read on."""
+    @property
+    def problem(self) -> tuple[str, int, str] | None:
+        """Why the source can't be read (on), as in `MeterError.args`."""
+    @property
+    def keep_problem(self) -> str | None:
+        """Why packets are no longer kept; metering goes on."""
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Counters as of a Reader, and how many flows are active.
+
+        `packets`, `wire_bytes`, `active`, `duplicates`, `evicted`, `dropped`, `span_ns`, `unmetered`,
+        `unread_link_types`.
+        """
+
+@type_check_only
+class MeterOptions(TypedDict):
+    """How to meter: the keywords of `read`."""
+
+    tcp_idle_ns: int
+    udp_idle_ns: int
+    most_flows: int
+    decapsulate: bool
+    dedup: bool
+    verify_checksums: bool
+
+def live_stream(
+    descriptor: int, signatures: Signatures, options: MeterOptions, *, keep: int | None = None
+) -> Live:
+    """Meter a stream in a capture format: a pipe. Not on Windows.
+
+    The file descriptor is taken over: pass what `detach()` returned; so is `keep`, of a file to which the
+    metered packets are written as pcapng. Trouble, also with the first bytes, shows in `Live.problem`.
+    """
+
+def live_socket(
+    descriptor: int,
+    signatures: Signatures,
+    options: MeterOptions,
+    *,
+    link_type: int,
+    loopback: int,
+    snap_bytes: int,
+    keep: int | None = None,
+) -> Live:
+    """Meter a bound packet socket (Linux) whose packets begin with the header of a LINKTYPE_ number.
+
+    113 is for `SOCK_DGRAM`, whose packets have no link header. The socket's options should include a receive
+    timeout, so that `stop` is noticed, timestamps of nanoseconds, and auxiliary data, which tell VLAN tags.
+    `loopback` is the number of the loopback interface, whose packets on their way out are left out: it shows
+    them again. File descriptors are taken over, as by `live_stream`.
     """
 
 def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:

@@ -14,6 +14,8 @@ import click
 
 from classifier.cli.explain import explain
 from classifier.cli.flows import flows
+from classifier.cli.interfaces import interfaces
+from classifier.cli.live import live
 from classifier.cli.ports import ports
 from classifier.cli.report import report
 from classifier.cli.rules import rules
@@ -28,6 +30,7 @@ Examples:
   tcpdump -w - | classifier report -            from a pipe
   classifier flows office.pcapng -o flows.parquet
   classifier servers office.pcapng --format csv
+  classifier live eth0                          the services on an interface, as they happen
   classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
   classifier ports 1494 limewire                what runs there; which ports it has
 """
@@ -60,7 +63,7 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers, explain, ports, rules):
+for command in (report, flows, servers, live, interfaces, explain, ports, rules):
     app.add_command(command)
 
 

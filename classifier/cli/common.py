@@ -127,7 +127,7 @@ def read(
     directory: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
-    _keep_pandas_out()
+    keep_pandas_out()
     from classifier.pipeline import read
 
     try:
@@ -183,7 +183,7 @@ class _NoPandas:
             raise ModuleNotFoundError(fullname)
 
 
-def _keep_pandas_out() -> None:
+def keep_pandas_out() -> None:
     """Stop pyarrow from importing pandas, half a second that no command needs.
 
     pyarrow does so at its first conversion, to see whether it was handed a DataFrame. It looks once;

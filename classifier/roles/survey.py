@@ -13,9 +13,10 @@ from classifier.flows.hashing import Hashes, mixed
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.weights import weight
 
-#: 32 MB a table, of which the system gives what is touched. Always the same, so that a capture in pieces
-#: gives what the whole one does. Past ten million flows or so sets get bits that aren't theirs.
-PLACES = 1 << 22
+#: 8 MB a table, of which the system gives what is touched. Always the same, so that a capture in pieces
+#: gives what the whole one does. Of three million flows every other set has a bit that isn't its own, of ten
+#: million it has four.
+PLACES = 1 << 20
 Counts = npt.NDArray[np.uint8]
 
 

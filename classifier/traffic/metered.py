@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,31 @@ import pyarrow as pa
 from classifier import _meter, sources
 from classifier.errors import CaptureError
 from classifier.flows.spool import Spool
+
+
+class Counted(Protocol):
+    """The counters of an input that has been read, as a Reader has them."""
+
+    @property
+    def packets(self) -> int: ...  # noqa: D102
+    @property
+    def wire_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def dropped(self) -> int: ...  # noqa: D102
+    @property
+    def evicted(self) -> int: ...  # noqa: D102
+    @property
+    def duplicates(self) -> int: ...  # noqa: D102
+    @property
+    def bad_checksums(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
+    def span_ns(self) -> tuple[int, int] | None: ...  # noqa: D102
+    @property
+    def unmetered(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def unread_link_types(self) -> Mapping[int, int]: ...  # noqa: D102
+    @property
+    def problem(self) -> tuple[str, int, str] | None: ...  # noqa: D102
 
 
 @dataclass
@@ -49,7 +76,7 @@ class Metered:
             capture = np.full(facts.num_rows, len(self.captures) - 1, dtype=np.int32)
             self.spool.add(facts.append_column("capture", pa.array(capture)))
 
-    def close(self, name: str, reader: _meter.Reader) -> None:
+    def close(self, name: str, reader: Counted) -> None:
         """Take the counters of an input that has been read."""
         first_ns, last_ns = reader.span_ns or (0, 0)
         self.begins_ns.append(first_ns)

@@ -23,8 +23,8 @@ _VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 #: What flows are grouped by; `service` is the name, or the candidates joined by |, or null.
 _KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
 _SUMS = ["flows", *_ROLES, "by_payload", *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
-#: Groups are merged when so many have piled up.
-_MERGE_ROWS = 150_000
+#: Groups are merged when so many have piled up, or twice as many as there were after the last time.
+_MERGE_ROWS = 75_000
 
 _TIME = pa.timestamp("ns", tz="UTC")
 _COUNTERS = [(name, pa.uint64()) for name in _SUMS if name != "sources"]
@@ -76,6 +76,7 @@ class Totals:
         """Start at nothing."""
         self._pieces: list[pa.Table] = []
         self._rows = 0
+        self._merge_at = _MERGE_ROWS
         #: What evidence would have said of the flows whose server is proven.
         self.self_check = roles.self_check()
         self.mismatches = Mismatches()
@@ -88,10 +89,11 @@ class Totals:
         flows = _measured(judged)
         self._pieces.append(_added(flows, Grouping(flows, _KEYS), _KEYS))
         self._rows += self._pieces[-1].num_rows
-        if self._rows > _MERGE_ROWS:
-            if self._pairs.num_rows > _MERGE_ROWS // 2:
+        if self._rows > self._merge_at:
+            if self._pairs.num_rows > self._merge_at // 2:
                 self._pieces = [_without_sources(self._pairs)]
             self._rows = self._pairs.num_rows
+            self._merge_at = max(_MERGE_ROWS, 2 * self._rows)
 
     def services(self) -> pa.Table:
         """Sums per service and transport, most bytes first, attempts-only ones last."""

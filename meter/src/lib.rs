@@ -10,6 +10,8 @@ pub mod capture;
 #[forbid(unsafe_code)]
 pub mod flow;
 #[forbid(unsafe_code)]
+pub mod live;
+#[forbid(unsafe_code)]
 pub mod packets;
 #[forbid(unsafe_code)]
 pub mod payload;

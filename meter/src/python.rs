@@ -2,6 +2,8 @@
 //!
 //! Whole batches cross the border, never packets, and the GIL is released while metering.
 
+mod live;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -239,17 +241,21 @@ impl Reader {
 
     #[getter]
     fn unmetered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let reasons = PyDict::new(py);
-        for (reason, packets) in self.state().meter.unmetered() {
-            reasons.set_item(reason.name(), packets)?;
-        }
-        Ok(reasons)
+        unmetered(py, &self.state().meter)
     }
 
     #[getter]
     fn problem(&self) -> Option<(&'static str, u64, String)> {
         self.state().problem.as_ref().map(described)
     }
+}
+
+fn unmetered<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyDict>> {
+    let reasons = PyDict::new(py);
+    for (reason, packets) in meter.unmetered() {
+        reasons.set_item(reason.name(), packets)?;
+    }
+    Ok(reasons)
 }
 
 fn described(error: &CaptureError) -> (&'static str, u64, String) {
@@ -396,6 +402,14 @@ fn one_column(name: &str, column: ArrayRef) -> PyResult<Batch> {
 
 #[pymodule]
 mod _meter {
+    #[pymodule_export]
+    use super::live::Live;
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::live::live_socket;
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::live::live_stream;
     #[pymodule_export]
     use super::{Batch, MeterError, Reader, Signatures, community_ids, packets, read, stitch};
 }

@@ -18,7 +18,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
     *("_meter", "errors", "sources", "flows", "handshake", "payload", "roles", "services"),
-    *("traffic", "reports", "pipeline", "cli"),
+    *("traffic", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {
@@ -96,7 +96,7 @@ def test_importing_the_package_is_light() -> None:
 
 def test_the_public_names_are_found() -> None:
     assert loaded("import classifier; classifier.read; classifier.Traffic", "pyarrow") == {"pyarrow"}
-    names = {"CaptureError", "ClassifierError", "Rules", "RulesError", "Traffic", "read"}
+    names = {"CaptureError", "ClassifierError", "Rules", "RulesError", "Traffic", "read", "sniff"}
     assert set(classifier.__all__) == names
     assert all(getattr(classifier, name) for name in names)
     with pytest.raises(AttributeError, match="tcpdump"):

@@ -32,7 +32,7 @@ pub struct CaptureError {
 }
 
 impl CaptureError {
-    pub(super) fn new(kind: CaptureErrorKind, offset: u64, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: CaptureErrorKind, offset: u64, message: impl Into<String>) -> Self {
         Self { kind, offset, message: message.into() }
     }
 

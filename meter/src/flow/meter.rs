@@ -412,6 +412,33 @@ impl Meter {
         self.notes.beside(&self.finished.take())
     }
 
+    /// How many flows are active.
+    #[must_use]
+    pub fn active_flows(&self) -> usize {
+        self.index.len()
+    }
+
+    /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
+    /// the capture are ended.
+    pub fn active(&mut self, since_ns: i64) -> RecordBatch {
+        self.meter_pending();
+        let now_ns = self.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
+        let (mut active, mut notes) = (Rows::default(), Notes::default());
+        for place in 0..self.rows.len() {
+            let row = &self.rows[place];
+            if row.is_vacant() {
+                continue;
+            }
+            if boundary::is_over(row, now_ns, &self.options.idle) {
+                self.end(place);
+            } else if row.last_seen_ns >= since_ns {
+                active.push(row);
+                notes.push(self.observer.noted(place as u32));
+            }
+        }
+        notes.beside(&active.take())
+    }
+
     /// Packets taken in.
     #[must_use]
     pub fn packets(&self) -> u64 {

@@ -17,4 +17,4 @@ pub use meter::{BadChecksums, Idle, Meter, Options};
 pub use stitch::stitch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@ mod duplicates;
 mod fragments;
 mod law;
 mod meter;
-mod packets;
+pub mod packets;
 mod stitch;
 mod stories;
 mod table;

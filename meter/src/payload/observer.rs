@@ -88,6 +88,12 @@ impl Observer {
         self.signatures.is_empty()
     }
 
+    /// What has been noted of a flow so far.
+    #[must_use]
+    pub fn noted(&self, place: u32) -> Option<&Note> {
+        Some(&self.states.get(place as usize)?.as_ref()?.note)
+    }
+
     /// Forgets a flow, and returns what was noted of it.
     pub fn forget(&mut self, place: u32) -> Option<Note> {
         let state = self.states.get_mut(place as usize)?.take()?;

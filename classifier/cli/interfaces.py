@@ -1,0 +1,56 @@
+"""`classifier interfaces`: what can be captured live, and with which rights."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from classifier.cli import common
+from classifier.errors import ExitStatus
+
+
+@click.command(short_help="The interfaces that can be captured live.")
+@common.format_option("table", "json")
+def interfaces(format: str | None) -> ExitStatus:
+    """List the interfaces, and the engines that may capture on them now, the default one first.
+
+    `socket` is this program's own, on Linux; dumpcap and tcpdump are used where they are installed.
+
+    \b
+    Examples:
+      classifier interfaces
+      classifier interfaces --format json | jq -r '.[].name'
+    """
+    from classifier.live import engines
+    from classifier.live.interfaces import interfaces
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": interface.name,
+            "up": interface.up,
+            "kind": interface.kind,
+            "addresses": list(interface.addresses),
+            "engines": [name for name, may in engines.rights(interface.name).items() if may],
+        }
+        for interface in interfaces()
+    ]
+    if format == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return ExitStatus.OK
+    from classifier.reports import tables
+
+    columns = [
+        tables.Column("Interface", lambda row: row["name"]),
+        tables.Column("State", lambda row: {True: "up", False: "down", None: ""}[row["up"]]),
+        tables.Column("Kind", lambda row: row["kind"], spare=2),
+        tables.Column("Addresses", lambda row: ", ".join(row["addresses"]), folds=True, spare=1),
+        tables.Column("Engines", lambda row: ", ".join(row["engines"]) or "no right to capture"),
+    ]
+    tables.show(tables.console(), "", columns, rows)
+    if not any(row["engines"] for row in rows):
+        from classifier.live.packet_socket import not_permitted
+
+        click.echo(f"classifier: {not_permitted('live').message}", err=True)
+    return ExitStatus.OK

@@ -1,0 +1,32 @@
+"""Traffic as it happens: the same meter and the same verdicts, window by window.
+
+`sniff()` yields a `Traffic` per window; `Watch` says more, and judges everything once more at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from classifier.live.taps import Source
+from classifier.live.watch import Watch
+from classifier.live.window import Window
+from classifier.traffic import Traffic
+
+__all__ = ["Source", "Watch", "Window", "sniff"]
+
+
+def sniff(source: Source | Iterable[Source], *, window_s: float = 1.0, **options: Any) -> Iterator[Traffic]:
+    """Yield the traffic of an interface window by window, until the caller stops asking.
+
+    `source` is an interface's name (`any` on Linux: all of them), several names, or an open binary file
+    with a capture that still grows, such as a pipe from `tcpdump -w -`. Each `Traffic` has the flows
+    that had a packet in the window or ended in it, with their counts since they began. Facts and
+    handshake verdicts of flows that have ended are final; inferred verdicts may still change as more is
+    seen. `options` are those of `Watch`.
+
+    Raises CaptureError where there is no such interface, or no right to capture on it.
+    """
+    with Watch(source, window_s=window_s, **options) as watch:
+        for window in watch.windows():
+            yield window.traffic

@@ -1,0 +1,98 @@
+"""Which engine captures an interface: chosen by what may be used, or as the user says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import PurePath
+
+from classifier.errors import CaptureError, ExitStatus
+from classifier.live import child, interfaces
+from classifier.live.packet_socket import PacketSocket, not_permitted
+from classifier.live.taps import Source, Stream, Tap, Wish
+
+SOCKET = "socket"
+ENGINES = (SOCKET, *child.COMMANDS)
+
+
+def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
+    """Open what `source` names; CaptureError says what can't be captured, and what to try."""
+    one = isinstance(source, str) or hasattr(source, "read")
+    sources: list[Source] = [source] if one else list(source)  # type: ignore[list-item, arg-type]
+    if not sources:
+        raise CaptureError("live", "no interface was named", status=ExitStatus.NO_INPUT)
+    opened: list[Tap] = []
+    try:
+        for each in sources:
+            opened.append(_open(each, engine, _own_file(wish, each, len(sources))))
+    except BaseException:
+        for tap in opened:
+            tap.close()
+        raise
+    return opened
+
+
+def rights(interface: str) -> dict[str, bool]:
+    """Return for each engine that is there whether it may capture on an interface now."""
+    may: dict[str, bool] = {}
+    if interfaces.LINUX:
+        may[SOCKET] = _may_open_sockets()
+    inherited = may.get(SOCKET, False) and os.geteuid() == 0
+    for program in child.installed():
+        may[program] = inherited or child.has_rights(program) or _may_read_bpf_devices()
+    return may
+
+
+def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
+    if not isinstance(source, str):
+        if wish.filter:
+            raise CaptureError(
+                "live",
+                "a stream isn't filtered here; give the filter to the program that captures it: "
+                f"tcpdump -w - {wish.filter}",
+                status=ExitStatus.USAGE,
+            )
+        return Stream(source, wish)
+    interface = interfaces.find(source)
+    if interface is None:
+        there = ", ".join(found.name for found in interfaces.interfaces())
+        raise CaptureError(source, f"no such interface; there are {there}", status=ExitStatus.NO_INPUT)
+    may = rights(source)
+    if engine is None:
+        engine = next((name for name, allowed in may.items() if allowed), None)
+        if engine is None:
+            raise not_permitted(source)
+    if engine == SOCKET:
+        if not interfaces.LINUX:
+            raise CaptureError(
+                source, "packet sockets are Linux's; use --engine tcpdump", status=ExitStatus.NO_INPUT
+            )
+        return PacketSocket(interface, wish)
+    if not may.get(engine, True):
+        raise not_permitted(source)
+    return child.Child(source, engine, wish)
+
+
+def _own_file(wish: Wish, source: Source, sources: int) -> Wish:
+    """Give each of several sources a file of its own for its packets: keep.pcapng, keep-eth0.pcapng."""
+    if wish.keep is None or sources == 1:
+        return wish
+    path = PurePath(wish.keep)
+    name = source if isinstance(source, str) else "stream"
+    return replace(wish, keep=str(path.with_stem(f"{path.stem}-{name}")))
+
+
+def _may_open_sockets() -> bool:
+    import socket
+
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _may_read_bpf_devices() -> bool:
+    """Whether this is a BSD or macOS where /dev/bpf* may be read."""
+    return os.access("/dev/bpf0", os.R_OK)

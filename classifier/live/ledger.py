@@ -1,0 +1,274 @@
+"""Running sums over a live capture: per service, per server, in bounded memory.
+
+A flow is looked at in every window in which it had packets. What it has gained since the last time is
+added to the service that it is judged to be of now; what was added before stays where it is. So sums
+only grow, and flows that have ended leave nothing but their share in them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.flows import addresses
+from classifier.flows.hashing import Hashes
+from classifier.flows.table import PROTOCOLS, present
+from classifier.live.window import Window, identities
+from classifier.reports.tabular import rows
+from classifier.traffic.grouping import Grouping
+from classifier.traffic.totals import ATTEMPTS
+
+#: Past so many services the rest are one, `other`; past so many servers the longest silent one goes.
+MOST_SERVICES = 1_000
+MOST_SERVERS = 20_000
+OTHER = "other"
+NO_RULE = "(no rule)"
+#: How far back rates are remembered, in windows.
+RATES = 60
+#: Flows of a window that are shown.
+MOST_FLOWS = 200
+
+#: How a flow's server is known; what came to nothing is counted apart.
+ROLES = ("confirmed", "inferred", "ambiguous", "attempt")
+_Counts = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Service:
+    """What was carried for a service since the beginning."""
+
+    name: str
+    proto: str
+    #: By role: bytes, packets, and flows that have ended.
+    bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    packets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    flows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    #: In this window: flows with packets, servers, clients, bytes a second.
+    flows_now: int = 0
+    servers_now: int = 0
+    clients_now: int = 0
+    rates: deque[float] = field(default_factory=lambda: deque([0.0] * RATES, RATES))
+
+
+@dataclass(slots=True)
+class Server:
+    """A server that was seen to serve."""
+
+    ip: str
+    port: int
+    proto: str
+    service: str
+    known_by: str
+    first_seen_ns: int
+    last_seen_ns: int
+    bytes: int = 0
+    flows: int = 0
+    clients_now: int = 0
+    rate: float = 0.0
+
+
+@dataclass(slots=True)
+class Change:
+    """What a window brought."""
+
+    new_servers: list[Server]
+    #: Rows of the public flow table and `rate`, bytes a second, the busiest first.
+    flows: list[dict[str, Any]]
+    #: The same of flows that turned out to carry something else than their port says.
+    mismatches: list[dict[str, Any]]
+
+
+class Ledger:
+    """Adds up windows."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.services: dict[tuple[str, str], Service] = {}
+        self.servers: dict[tuple[Any, ...], Server] = {}
+        #: Bytes a second in each of the latest windows.
+        self.rates: deque[float] = deque([0.0] * RATES, RATES)
+        self.packets = 0
+        self.wire_bytes = 0
+        self.dropped = 0
+        self.evicted = 0
+        self.active_flows = 0
+        self._known = _Known()
+
+    def take(self, window: Window) -> Change:
+        """Add a window, and say what it brought."""
+        metered = window.traffic.metered
+        self.packets += metered.packets
+        self.wire_bytes += metered.wire_bytes
+        self.dropped += metered.dropped
+        self.evicted += metered.evicted
+        self.active_flows = window.active_flows
+        self.rates.append(metered.wire_bytes / max(window.seconds, 1e-3))
+        for service in self.services.values():
+            service.flows_now = service.servers_now = service.clients_now = 0
+            service.rates.append(0.0)
+        for server in self.servers.values():
+            server.rate, server.clients_now = 0.0, 0
+        if not window.judged:
+            return Change([], [], [])
+        flows = self._gains(window)
+        self._add_services(flows, window.seconds)
+        new = list(self._add_servers(flows, window.seconds))
+        busiest = np.argsort(-flows["gained_bytes"].to_numpy(), kind="stable")[:MOST_FLOWS]
+        strange = np.flatnonzero(flows["new_mismatch"].to_numpy(zero_copy_only=False))[:MOST_FLOWS]
+        return Change(
+            new, _shown(flows.take(pa.array(busiest)), window), _shown(flows.take(pa.array(strange)), window)
+        )
+
+    def _gains(self, window: Window) -> pa.Table:
+        """Return the judged flows with what they have gained since they were seen last."""
+        flows = pa.Table.from_batches(window.judged).unify_dictionaries().combine_chunks()
+        ids = np.concatenate([identities(batch) for batch in window.judged])
+        counts = np.stack(
+            [
+                pc.add(flows[f"client_{unit}"], flows[f"server_{unit}"]).to_numpy().astype(np.int64)
+                for unit in ("bytes", "packets")
+            ]
+            + [flows["mismatch"].to_numpy(zero_copy_only=False).astype(np.int64)],
+            axis=1,
+        )
+        gained = np.maximum(counts - self._known.swap(ids, counts, window.ended), 0)
+        attempt = pc.is_in(flows["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
+        more = {
+            "label": _labels(flows),
+            "kind": pc.if_else(attempt, "attempt", flows["role"].cast(pa.string())),
+            "gained_bytes": pa.array(gained[:, 0]),
+            "gained_packets": pa.array(gained[:, 1]),
+            "new_mismatch": pa.array(gained[:, 2] > 0),
+            "ended": pa.array(window.ended.astype(np.int64)),
+            "one": pa.array(np.ones(len(ids), dtype=np.int64)),
+        }
+        for name, column in more.items():
+            flows = flows.append_column(name, column)
+        return flows
+
+    def _add_services(self, flows: pa.Table, seconds: float) -> None:
+        for row in _sums(flows, ["label", "proto", "kind"]):
+            service = self._service(row["label"], PROTOCOLS[row["proto"]])
+            service.bytes[row["kind"]] += row["gained_bytes"]
+            service.packets[row["kind"]] += row["gained_packets"]
+            service.flows[row["kind"]] += row["ended"]
+            if row["kind"] != "attempt":
+                service.rates[-1] += row["gained_bytes"] / max(seconds, 1e-3)
+                service.flows_now += row["one"]
+                service.servers_now += row["servers"]
+                service.clients_now += row["clients"]
+
+    def _service(self, name: str, proto: str) -> Service:
+        key = (name, proto)
+        if key not in self.services and len(self.services) >= MOST_SERVICES:
+            key = (OTHER, proto)
+        return self.services.setdefault(key, Service(*key))
+
+    def _add_servers(self, flows: pa.Table, seconds: float) -> Iterator[Server]:
+        """Note who served in this window; yields those who never did before."""
+        group = addresses.is_group(_one(flows["server_addr"]), _one(flows["ip_version"]))
+        known = pc.is_in(flows["kind"], pa.array(["confirmed", "inferred"]))
+        serving = flows.filter(pc.and_(known, pa.array(~group)))
+        if not serving.num_rows:
+            return
+        for row in _sums(serving, ["proto", "ip_version", "server_addr", "server_port", "label", "kind"]):
+            key = (row["proto"], row["ip_version"], row["server_addr"], row["server_port"])
+            new = key not in self.servers
+            if not new:
+                server = self.servers.pop(key)
+            else:
+                first_ns, last_ns = row["first_seen_ns"], row["last_seen_ns"]
+                server = Server(
+                    _ip(row),
+                    row["server_port"],
+                    PROTOCOLS[row["proto"]],
+                    row["label"],
+                    row["kind"],
+                    first_ns,
+                    last_ns,
+                )
+            self.servers[key] = server  # the latest is the last
+            server.service = row["label"]
+            server.known_by = "confirmed" if server.known_by == "confirmed" else row["kind"]
+            server.last_seen_ns = max(server.last_seen_ns, row["last_seen_ns"])
+            server.bytes += row["gained_bytes"]
+            server.flows += row["ended"]
+            server.rate += row["gained_bytes"] / max(seconds, 1e-3)
+            server.clients_now += row["clients"]
+            if new:
+                yield server
+        while len(self.servers) > MOST_SERVERS:
+            del self.servers[next(iter(self.servers))]
+
+
+class _Known:
+    """The counts that active flows had when they were seen last."""
+
+    def __init__(self) -> None:
+        self._ids: Hashes = np.empty(0, dtype=np.uint64)
+        self._counts: _Counts = np.empty((0, 3), dtype=np.int64)
+
+    def swap(self, ids: Hashes, counts: _Counts, ended: npt.NDArray[np.bool_]) -> _Counts:
+        """Note the counts (n, 3) of n flows, but for those that have ended; returns those noted before."""
+        before = np.zeros_like(counts)
+        if len(self._ids):
+            place = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+            found = self._ids[place] == ids
+            before[found] = self._counts[place[found]]
+        others = ~np.isin(self._ids, ids)
+        kept = np.concatenate([self._ids[others], ids[~ended]])
+        order = np.argsort(kept)
+        self._ids = kept[order]
+        self._counts = np.concatenate([self._counts[others], counts[~ended]])[order]
+        return before
+
+
+def _labels(flows: pa.Table) -> pa.Array:
+    joined = pc.binary_join(flows["service_candidates"], "|")
+    undecided = pc.if_else(pc.equal(joined, ""), NO_RULE, joined)
+    return pc.coalesce(flows["service"].cast(pa.string()), undecided)
+
+
+def _sums(flows: pa.Table, keys: list[str]) -> list[dict[str, Any]]:
+    """Add up the flows of each group, of which there are few; the larger ones first."""
+    by = Grouping(flows, keys)
+    everywhere = np.ones(flows.num_rows, dtype=bool)
+    table = pa.table(
+        {
+            **by.keys(*keys, *({"ip_version", "server_addr"} - set(keys))),
+            **by.sums("gained_bytes", "gained_packets", "ended", "one"),
+            "first_seen_ns": by.smallest("first_seen_ns"),
+            "last_seen_ns": by.largest("last_seen_ns"),
+            "servers": by.distinct(["server_addr"], everywhere),
+            "clients": by.distinct(["client_addr"], everywhere),
+        }
+    )
+    found: list[dict[str, Any]] = table.sort_by([("gained_bytes", "descending")]).to_pylist()
+    return found
+
+
+def _shown(flows: pa.Table, window: Window) -> list[dict[str, Any]]:
+    """Return flows as rows of the public table."""
+    if not flows.num_rows:
+        return []
+    (batch,) = flows.combine_chunks().to_batches()
+    public = rows(present(batch, window.traffic.metered.captures))
+    rates = batch["gained_bytes"].to_numpy() / max(window.seconds, 1e-3)
+    return [row | {"rate": float(rate)} for row, rate in zip(public, rates, strict=True)]
+
+
+def _ip(row: dict[str, Any]) -> str:
+    raw = row["server_addr"]
+    return str(IPv4Address(raw[12:]) if row["ip_version"] == 4 else IPv6Address(raw))
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()

@@ -1,0 +1,65 @@
+"""Imports ahead of time what is otherwise imported when first used.
+
+Started as root, the program becomes a user who may not be allowed to read the folder it is installed in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pkgutil
+import struct
+
+_ALWAYS = (
+    *(
+        "pyarrow.compute",
+        "pyarrow.csv",
+        "pyarrow.ipc",
+        "numpy.ma",
+        "rich.live",
+        "rich.table",
+        "rich.traceback",
+    ),
+    *("encodings.idna", "encodings.utf_8", "encodings.ascii", "encodings.latin_1"),
+    *("classifier.reports.summary", "classifier.live.plain", "classifier.live.lines"),
+    *("traceback", "tempfile", "random", "json", "ipaddress", "concurrent.futures.thread"),
+)
+
+
+#: What the screen imports when it is first used, and what that imports.
+_PACKAGES = (
+    *("textual", "textual.css", "textual.document", "textual.drivers", "textual.layouts"),
+    *("textual.renderables", "textual.widgets", "rich"),
+)
+#: A capture of one empty datagram from 192.0.2.1:40000 to 192.0.2.2:53: IPv4, UDP; behind headers of pcap.
+_DATAGRAM = bytes.fromhex("4500001c00000000401100000c000201c00002029c40003500080000")
+_CAPTURE = (
+    struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    + struct.pack("<IIII", 0, 0, len(_DATAGRAM), len(_DATAGRAM))
+    + _DATAGRAM
+)
+
+
+def load(screen: bool, recording: bool) -> None:
+    """Import what a live capture may need; let every stage read the rules that it reads when first used."""
+    from classifier.pipeline import read
+    from classifier.reports.summary import summary
+
+    for name in _ALWAYS:
+        importlib.import_module(name)
+    summary(read(io.BytesIO(_CAPTURE)))
+    if recording:
+        importlib.import_module("classifier.live.recorder")
+    if screen:
+        importlib.import_module("classifier.live.screen.app")
+        for package in _PACKAGES:
+            _load_all(package)
+
+
+def _load_all(package: str) -> None:
+    """Import the modules of a package, one level deep, but for those whose own needs are not there."""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+        try:
+            importlib.import_module(module.name)
+        except (ImportError, SystemExit):
+            continue

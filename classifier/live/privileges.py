@@ -1,0 +1,83 @@
+"""Gives up the rights that opening an interface took, before the first packet is parsed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+from collections.abc import Callable
+
+from classifier.errors import ClassifierError, ExitStatus
+
+# linux/capability.h, linux/prctl.h
+_CAPABILITIES_VERSION_3 = 0x20080522
+_NET_ADMIN, _NET_RAW = 12, 13
+_KEEP_CAPABILITIES, _AMBIENT, _AMBIENT_RAISE = 8, 47, 2
+
+
+class UserError(ClassifierError):
+    """The user to run as isn't there."""
+
+    status = ExitStatus.USAGE
+
+
+def default_user() -> str | None:
+    """Return the user to become: who called sudo, else `nobody`; None without root's rights."""
+    if os.geteuid() != 0:
+        return None
+    caller = os.environ.get("SUDO_UID", "")
+    if caller.isdecimal() and int(caller) != 0:
+        try:
+            return pwd.getpwuid(int(caller)).pw_name
+        except KeyError:
+            pass
+    return "nobody"
+
+
+def drop_to(name: str) -> None:
+    """Become another user for good. What is imported later must be readable by that user."""
+    user = _user(name)
+    if os.geteuid() != 0:
+        if user.pw_uid == os.geteuid():
+            return
+        raise UserError(f"--user {name}: only root can become another user")
+    _become(user)
+    os.environ["HOME"] = user.pw_dir
+
+
+def only_capture_as(name: str | None) -> Callable[[], None] | None:
+    """Return what a child of root has to do before it becomes a capturing program: keep that right only.
+
+    It runs as the user that this program becomes, which can then end it. None where
+    nothing is to be given up.
+    """
+    if name is None or os.geteuid() != 0 or os.uname().sysname != "Linux":
+        return None
+    user = _user(name)
+    libc = ctypes.CDLL(None, use_errno=True)
+    capture = 1 << _NET_ADMIN | 1 << _NET_RAW
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION_3, 0)
+    # Effective, permitted and inheritable: the lower 32 bits, then the higher ones.
+    sets = (ctypes.c_uint32 * 6)(capture, capture, capture, 0, 0, 0)
+
+    def give_up() -> None:
+        libc.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
+        _become(user)
+        libc.capset(header, sets)
+        for capability in (_NET_ADMIN, _NET_RAW):
+            libc.prctl(_AMBIENT, _AMBIENT_RAISE, capability, 0, 0)
+
+    return give_up
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise UserError(f"--user {name}: no such user") from None
+
+
+def _become(user: pwd.struct_passwd) -> None:
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)

@@ -1,0 +1,247 @@
+"""Listens to interfaces and judges their traffic window by window, in the order of the pipeline."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from classifier import payload
+from classifier.errors import CaptureError
+from classifier.live import engines
+from classifier.live.history import History
+from classifier.live.judging import judge, judge_once
+from classifier.live.privileges import drop_to
+from classifier.live.taps import Counts, Source, Tap, Wish
+from classifier.live.window import Window, identities
+from classifier.pipeline import SECOND_NS
+from classifier.services.rules import Rules
+from classifier.traffic import Traffic
+from classifier.traffic.metered import Metered
+
+if TYPE_CHECKING:
+    from classifier._meter import Batch
+
+#: Headers, and the first payload: a TLS hello with post-quantum keys has 1,800 bytes.
+SNAP_BYTES = 2048
+#: Where packets are kept, they are kept whole.
+WHOLE_BYTES = 262_144
+BUFFER_BYTES = 64 << 20
+#: So many flows that have ended are judged once more at the end.
+MOST_FLOWS_KEPT = 1_000_000
+#: The sources are looked after so often.
+_STEP_S = 0.05
+
+
+class Watch:
+    """A live capture; a context manager. `windows()` yields what happens, `traffic()` all of it."""
+
+    def __init__(
+        self,
+        source: Source | Iterable[Source],
+        *,
+        window_s: float = 1.0,
+        engine: str | None = None,
+        filter: str | None = None,
+        promiscuous: bool = False,
+        snap_bytes: int | None = None,
+        buffer_bytes: int = BUFFER_BYTES,
+        keep: str | None = None,
+        tcp_idle_s: float = 300,
+        udp_idle_s: float = 120,
+        max_flows: int = 250_000,
+        decapsulate: bool = True,
+        rules: Rules | str | os.PathLike[str] | None = None,
+        most_flows_kept: int = MOST_FLOWS_KEPT,
+        user: str | None = None,
+    ) -> None:
+        """Open the sources, then drop privileges to `user` if one is named, then begin to read.
+
+        `source`: see `sniff`. `engine` is `socket`, `dumpcap` or `tcpdump`; by default the first that
+        may capture. `filter` is one of tcpdump's. Of a packet `snap_bytes` are read, by default 2,048,
+        or all where packets are kept in the pcapng file `keep`. `buffer_bytes` is the kernel's buffer.
+        `tcp_idle_s` to `rules`: see `read`. The latest `most_flows_kept` flows that have ended are
+        judged once more at the end; in between they are on disk.
+
+        Raises CaptureError, FilterError for the filter, or RulesError.
+        """
+        self._idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
+        self.rules = rules if isinstance(rules, Rules) else Rules.load(rules)
+        self.decapsulate = decapsulate
+        wish = Wish(
+            meter={
+                "tcp_idle_ns": self._idle["tcp_idle_ns"],
+                "udp_idle_ns": self._idle["udp_idle_ns"],
+                "most_flows": max_flows,
+                "decapsulate": decapsulate,
+                "dedup": False,
+                "verify_checksums": False,
+            },
+            signatures=payload.load().compiled,
+            filter=filter,
+            promiscuous=promiscuous,
+            snap_bytes=snap_bytes or (WHOLE_BYTES if keep else SNAP_BYTES),
+            buffer_bytes=buffer_bytes,
+            keep=keep,
+            user=user,
+        )
+        self._window_s = window_s
+        self._history = History(most_flows_kept)
+        self._before: dict[Tap, Counts] = {}
+        self._stop = threading.Event()
+        self._said: set[Tap] = set()
+        self._taps = engines.open_taps(source, engine, wish)
+        try:
+            if user is not None:
+                drop_to(user)
+            for tap in self._taps:
+                tap.start()
+        except BaseException:
+            self.close()
+            raise
+        self.begun_s = time.monotonic()
+
+    def __enter__(self) -> Watch:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def names(self) -> list[str]:
+        """The sources' names."""
+        return [tap.name for tap in self._taps]
+
+    @property
+    def idle(self) -> dict[str, int]:
+        """When flows end: `tcp_idle_ns`, `udp_idle_ns`."""
+        return self._idle
+
+    @property
+    def packets(self) -> int:
+        """Packets metered so far."""
+        return sum(tap.counts.packets for tap in self._taps)
+
+    def stop(self) -> None:
+        """Let `windows()` come to its end; may be called from any thread."""
+        self._stop.set()
+
+    def windows(self, *, for_s: float | None = None, packets: int | None = None) -> Iterator[Window]:
+        """Yield a window each `window_s`; the last one has all flows that are still active, as ended.
+
+        Windows get longer where judging one takes more than half of its time. They end when the sources
+        have, or after `stop()`, after `for_s` seconds, or when at least so many `packets` have come.
+        """
+        began = time.monotonic()
+        end_s = began + for_s if for_s is not None else math.inf
+        while not self._wait(began + self._window_s, end_s, packets or math.inf):
+            taken = time.monotonic()
+            yield self._window(taken - began)
+            began = max(taken, time.monotonic() - self._window_s / 2)
+        yield self._window(time.monotonic() - began, last=True)
+
+    def traffic(self) -> Traffic:
+        """Return all traffic, judged with all evidence in; complete after the last window.
+
+        Of flows that have ended it has the latest `most_flows_kept`.
+        """
+        metered = self._metered(self._history)
+        for tap in self._taps:
+            metered.close(tap.name, tap.counts)
+            metered.problems += [tap.trouble] if tap.trouble and not tap.counts.problem else []
+        return Traffic(metered, judge(metered, self.rules, self.decapsulate))
+
+    @property
+    def forgotten(self) -> int:
+        """Flows that have ended and are too old to be in `traffic()`."""
+        return self._history.forgotten
+
+    def close(self) -> None:
+        """Stop listening."""
+        for tap in self._taps:
+            for _ in tap.finish():
+                pass
+            tap.close()
+
+    def _wait(self, until_s: float, end_s: float, packets: float) -> bool:
+        """Wait for a time, or for the end; returns whether it is the end."""
+        while not (
+            self._stop.is_set()
+            or time.monotonic() >= end_s
+            or all(tap.ended for tap in self._taps)
+            or self.packets >= packets
+        ):
+            left = until_s - time.monotonic()
+            if left <= 0:
+                return False
+            self._stop.wait(min(left, _STEP_S))
+        return True
+
+    def _window(self, seconds: float, last: bool = False) -> Window:
+        names = self.names
+        spool, facts, active = History(1 << 62), [], []
+        for number, tap in enumerate(self._taps):
+            if not last:
+                tap.look_after()
+            ended, touched = tap.window()
+            ended += tap.finish() if last else []
+            facts += [_of_tap(batch, number) for batch in ended if batch.num_rows]
+            active += (
+                [_of_tap(touched, number)] if touched is not None and touched.num_rows and not last else []
+            )
+        for batch in facts:
+            self._history.add(batch)
+        for batch in [*facts, *active]:
+            spool.add(batch)
+        metered = self._metered(spool)
+        for tap in self._taps:
+            counts = tap.counts
+            metered.close(tap.name, counts.add(self._before.get(tap, Counts()), -1))
+            self._before[tap] = counts
+        judging = judge_once(metered, self.rules, self.decapsulate)
+        judged = judging.judged
+        going_on = np.concatenate([identities(batch) for batch in active] or [np.empty(0, np.uint64)])
+        identified = [~np.isin(identities(batch), going_on) for batch in judged]
+        return Window(
+            time_ns=metered.end_ns,
+            seconds=seconds,
+            traffic=Traffic(metered, judging),
+            judged=judged,
+            ended=np.concatenate(identified or [np.empty(0, bool)]),
+            facts=facts,
+            captures=names,
+            active_flows=0 if last else sum(counts.active for counts in self._before.values()),
+            news=self._news(),
+            last=last,
+        )
+
+    def _metered(self, spool: History) -> Metered:
+        return Metered(idle=self._idle, spool=spool, captures=self.names)
+
+    def _news(self) -> list[str]:
+        news = []
+        for tap in self._taps:
+            news += tap.news
+            tap.news = []
+            trouble = tap.trouble or (tap.keep_problem and CaptureError(tap.name, _kept(tap.keep_problem)))
+            if trouble and tap not in self._said:
+                self._said.add(tap)
+                news.append(str(trouble))
+        return news
+
+
+def _of_tap(batch: Batch, number: int) -> pa.RecordBatch:
+    facts = pa.record_batch(batch)
+    return facts.append_column("capture", pa.array(np.full(facts.num_rows, number, dtype=np.int32)))
+
+
+def _kept(trouble: str) -> str:
+    return f"packets are no longer kept ({trouble}); everything else goes on"

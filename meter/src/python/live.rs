@@ -1,0 +1,139 @@
+//! The door to sessions: `live_stream`, `live_socket`.
+
+use std::fs::File;
+#[cfg(unix)]
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::{BATCH_ROWS, Batch, Signatures, described};
+use crate::capture::{Capture, CaptureError};
+use crate::flow::{Idle, Meter, Options};
+#[cfg(target_os = "linux")]
+use crate::live::socket::PacketSocket;
+use crate::live::{Session, Source};
+
+/// A session of metering a source that doesn't end.
+#[pyclass(frozen)]
+pub struct Live(Session);
+
+#[pymethods]
+impl Live {
+    fn window(&self, py: Python<'_>) -> (Batch, Batch) {
+        let (finished, active) = py.detach(|| self.0.window());
+        (Batch(finished), Batch(active))
+    }
+
+    fn finish(&self, py: Python<'_>) -> (Batch, bool) {
+        let (finished, last) = py.detach(|| self.0.finish(BATCH_ROWS));
+        (Batch(finished), last)
+    }
+
+    fn stop(&self) {
+        self.0.stop();
+    }
+
+    #[getter]
+    fn ended(&self) -> bool {
+        self.0.end().is_some()
+    }
+
+    #[getter]
+    fn problem(&self) -> Option<(&'static str, u64, String)> {
+        self.0.end()?.err().as_ref().map(described)
+    }
+
+    #[getter]
+    fn keep_problem(&self) -> Option<String> {
+        self.0.keep_problem()
+    }
+
+    #[getter]
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dropped = self.0.dropped();
+        self.0.look(|meter| {
+            let counts = PyDict::new(py);
+            counts.set_item("dropped", dropped)?;
+            counts.set_item("packets", meter.packets())?;
+            counts.set_item("wire_bytes", meter.wire_bytes())?;
+            counts.set_item("active", meter.active_flows())?;
+            counts.set_item("duplicates", meter.duplicates())?;
+            counts.set_item("evicted", meter.evicted())?;
+            counts.set_item("span_ns", meter.span_ns())?;
+            counts.set_item("unmetered", super::unmetered(py, meter)?)?;
+            counts.set_item("unread_link_types", meter.unread_link_types().clone())?;
+            Ok(counts)
+        })
+    }
+}
+
+/// What `_meter.pyi` calls `MeterOptions`.
+#[derive(Clone, Copy, FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct MeterOptions {
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+    most_flows: usize,
+    decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
+}
+
+fn start<S: Source>(
+    signatures: &Signatures,
+    options: MeterOptions,
+    keep: Option<File>,
+    open: impl FnOnce() -> Result<S, CaptureError> + Send + 'static,
+) -> PyResult<Live> {
+    let options = Options {
+        idle: Idle { tcp_ns: options.tcp_idle_ns, udp_ns: options.udp_idle_ns },
+        most_flows: options.most_flows,
+        decapsulate: options.decapsulate,
+        dedup: options.dedup,
+        verify_checksums: options.verify_checksums,
+    };
+    Ok(Live(Session::start(Meter::new(options, Arc::clone(&signatures.0)), keep, open)?))
+}
+
+/// Takes over a file descriptor that Python has let go of.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn taken_over(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: the caller, `classifier.live`, passes what `detach()` returned: open, and nobody else's.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+#[cfg(unix)]
+#[pyfunction]
+#[pyo3(signature = (descriptor, signatures, options, *, keep = None))]
+pub fn live_stream(
+    descriptor: RawFd,
+    signatures: &Bound<'_, Signatures>,
+    options: MeterOptions,
+    keep: Option<RawFd>,
+) -> PyResult<Live> {
+    let keep = keep.map(|keep| File::from(taken_over(keep)));
+    let stream = File::from(taken_over(descriptor));
+    start(signatures.get(), options, keep, move || Capture::open(Box::new(stream)))
+}
+
+#[cfg(target_os = "linux")]
+#[pyfunction]
+#[pyo3(signature = (descriptor, signatures, options, *, link_type, loopback, snap_bytes, keep = None))]
+pub fn live_socket(
+    descriptor: RawFd,
+    signatures: &Bound<'_, Signatures>,
+    options: MeterOptions,
+    link_type: u16,
+    loopback: usize,
+    snap_bytes: usize,
+    keep: Option<RawFd>,
+) -> PyResult<Live> {
+    let keep = keep.map(|keep| File::from(taken_over(keep)));
+    let socket = taken_over(descriptor);
+    start(signatures.get(), options, keep, move || {
+        Ok(PacketSocket::new(socket, link_type, loopback, snap_bytes))
+    })
+}

@@ -1,0 +1,30 @@
+"""Fixtures of the live tests."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# `world` is imported from here, and `launching` from the tests of the command line.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "cli")]
+
+
+@pytest.fixture
+def here() -> Iterator[object]:
+    """The namespaces."""
+    from world import world
+
+    with world() as found:
+        yield found
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may write to; pytest's own is only for the one that runs it."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)

@@ -1,0 +1,77 @@
+"""Running sums: what windows add up to."""
+
+from __future__ import annotations
+
+import pytest
+from feeding import OFFICE, windows_of
+
+import classifier
+from classifier.live import ledger as ledgers
+from classifier.live.ledger import Change, Ledger
+from classifier.live.lines import MISMATCH, NEW_SERVER, event_lines
+
+
+def added_up(**options: object) -> tuple[Ledger, list[Change]]:
+    _, windows = windows_of(OFFICE.read_bytes(), **options)
+    ledger = Ledger()
+    return ledger, [ledger.take(window) for window in windows]
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+@pytest.mark.parametrize("idle_s", [120.0, 0.5])
+def test_the_sums_are_those_of_all_flows(pieces: int, idle_s: float) -> None:
+    """However it is cut into windows; what a flow is called may change on the way, its bytes don't."""
+    idle = {"tcp_idle_s": idle_s, "udp_idle_s": idle_s}
+    ledger, _ = added_up(pieces=pieces, **idle)
+    flows = classifier.read(OFFICE, **idle).flows
+    services = ledger.services.values()
+    assert sum(sum(service.bytes.values()) for service in services) == (
+        flows["client_bytes"].sum() + flows["server_bytes"].sum()
+    )
+    assert sum(sum(service.packets.values()) for service in services) == (
+        flows["client_packets"].sum() + flows["server_packets"].sum()
+    )
+    assert sum(sum(service.flows.values()) for service in services) == len(flows)
+
+
+def test_the_servers_are_those_of_the_report() -> None:
+    ledger, _ = added_up()
+    found = {(server.ip, server.port, server.proto) for server in ledger.servers.values()}
+    servers = classifier.read(OFFICE).servers
+    assert found == set(servers[["server_ip", "server_port", "proto"]].itertuples(index=False, name=None))
+
+
+def test_a_server_is_new_once() -> None:
+    ledger, changes = added_up(pieces=7)
+    told = [line for change in changes for line in event_lines(change, frozenset({NEW_SERVER}))]
+    places = [(line["server_ip"], line["server_port"], line["proto"]) for line in told]
+    assert len(places) == len(set(places)) == len(ledger.servers)
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "MOST_SERVERS", 3)
+    monkeypatch.setattr(ledgers, "MOST_SERVICES", 4)
+    ledger, _ = added_up(pieces=7)
+    assert len(ledger.servers) == 3
+    names = {name for name, _ in ledger.services}
+    assert ledgers.OTHER in names and len(names) <= 5
+
+
+def test_nothing_is_remembered_of_flows_that_have_ended() -> None:
+    ledger, _ = added_up()
+    assert len(ledger._known._ids) == 0
+
+
+def test_the_busiest_flows_come_first() -> None:
+    _, changes = added_up(pieces=2)
+    rates = [flow["rate"] for flow in changes[0].flows]
+    assert rates == sorted(rates, reverse=True) and rates[0] > 0
+
+
+def test_a_mismatch_is_told_once() -> None:
+    _, changes = added_up(pieces=7)
+    told = [line for change in changes for line in event_lines(change, frozenset({MISMATCH}))]
+    places = sorted((line["client_ip"], line["client_port"], line["server_port"]) for line in told)
+    flows = classifier.read(OFFICE).flows
+    expected = flows[flows["mismatch"]][["client_ip", "client_port", "server_port"]]
+    assert places == sorted(expected.itertuples(index=False, name=None)) != []
