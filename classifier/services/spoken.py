@@ -52,8 +52,10 @@ def verdict(
         return by_ports
     users = [service for service in here if service.status == "user"]
     if users:
+        told = users[0].carriers or set(users[0].speaks) - users[0].names
         fits = _speaks(users[0], spoken.protocol) or spoken.protocol.name in users[0].carriers
-        return Verdict(by_ports.service, by_ports.source, by_ports.candidates, not fits and _is_sure(spoken))
+        mismatch = bool(told) and not fits and _is_sure(spoken)
+        return Verdict(by_ports.service, by_ports.source, by_ports.candidates, mismatch)
     confirmed = next((service for service in here if _speaks(service, spoken.protocol)), None)
     if confirmed is None and undecided:
         confirmed = next((service for service in there if _speaks(service, spoken.protocol)), None)

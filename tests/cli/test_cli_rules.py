@@ -67,7 +67,7 @@ class TestReading:
     @pytest.mark.parametrize("command", ["report", "flows", "servers"])
     def test_they_name_services(self, command: str, mine: Path) -> None:
         text = run(command, str(OFFICE), "--format", "csv", "--rules", str(mine)).text
-        assert "our-cache" in text and '"redis"' not in text
+        assert '"our-cache"' in text and '"redis","payload"' not in text
 
     def test_from_the_environment(self, mine: Path) -> None:
         text = run("flows", str(OFFICE), "--format", "csv", env={"CLASSIFIER_RULES": str(mine)}).text
