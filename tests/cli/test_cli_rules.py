@@ -67,17 +67,17 @@ class TestReading:
     @pytest.mark.parametrize("command", ["report", "flows", "servers"])
     def test_they_name_services(self, command: str, mine: Path) -> None:
         text = run(command, str(OFFICE), "--format", "csv", "--rules", str(mine)).text
-        assert '"our-cache"' in text and '"redis","payload"' not in text
+        assert "our-cache" in text and ",redis,payload," not in text
 
     def test_from_the_environment(self, mine: Path) -> None:
         text = run("flows", str(OFFICE), "--format", "csv", env={"CLASSIFIER_RULES": str(mine)}).text
-        assert '"our-cache","user"' in text
+        assert "our-cache,user" in text
 
     def test_at_one_address_only(self, mine: Path) -> None:
         everywhere = run("flows", str(OFFICE), "--format", "csv", "--rules", str(mine)).text
         mine.write_text(GOOD + 'addresses = ["192.0.2.77"]\n', encoding="utf-8")
         nowhere = run("flows", str(OFFICE), "--format", "csv", "--rules", str(mine)).text
-        assert "our-cache" in everywhere and "our-cache" not in nowhere and '"redis"' in nowhere
+        assert "our-cache" in everywhere and "our-cache" not in nowhere and ",redis," in nowhere
 
     def test_bad_ones_are_told_before_anything_is_read(self, mine: Path) -> None:
         mine.write_text(BAD, encoding="utf-8")
