@@ -71,8 +71,10 @@ def test_numbers_bring_tables_to_the_front(number: str, view: str) -> None:
     async def act(app: LiveScreen, pilot: Pilot[None]) -> None:
         await pilot.press(number)
         await until(pilot, lambda: app.query_one(TabbedContent).active == view)
-        await until(pilot, lambda: table(app, view).row_count > 0)
-        assert app.focused is table(app, view)
+        await until(pilot, lambda: app.focused is table(app, view))
+        # What payload tells leaves no flow of the office ambiguous.
+        if view != "ambiguous":
+            await until(pilot, lambda: table(app, view).row_count > 0)
 
     drive(act)
 
