@@ -94,13 +94,13 @@ class Reader(Iterator[Batch]):
 #: Transports (IP protocol numbers), ports of which one end must have one, patterns of which one must match,
 #: conditions that must all hold, precedence (the lowest wins), what to read from the message, and whether it
 #: settles what its sender speaks, so that only one more packet is looked at.
-Rule: TypeAlias = tuple[list[int], list[int], list[str], list[str], int, str | None, bool]
+_Rule: TypeAlias = tuple[list[int], list[int], list[str], list[str], int, str | None, bool]
 
 @final
 class Signatures:
     """Signatures, compiled: how the first bytes of messages look. Notation: rules/README.md."""
 
-    def __new__(cls, rules: list[Rule]) -> Signatures:
+    def __new__(cls, rules: list[_Rule]) -> Signatures:
         """Compile rules; ValueError has the place of a wrong one, and the reason."""
     def find(
         self, proto: int, ports: tuple[int, int], payload: bytes, payload_bytes: int | None = None

@@ -114,7 +114,7 @@ def table(files: list[tuple[Path, dict[str, Any]]]) -> Table:
     """Make a table of the contents of files; RulesError names a wrong signature."""
     protocols: dict[str, Protocol] = {}
     messages: list[Message] = []
-    rules: list[_meter.Rule] = []
+    rules: list[_meter._Rule] = []
     places: list[str] = []
     alpn: dict[str, str] = {}
     for path, content in files:
@@ -134,7 +134,7 @@ def table(files: list[tuple[Path, dict[str, Any]]]) -> Table:
 
 def _entry(
     path: Path, entry: dict[str, Any], protocols: dict[str, Protocol]
-) -> Iterator[tuple[str, Message, _meter.Rule]]:
+) -> Iterator[tuple[str, Message, _meter._Rule]]:
     """Yield the messages of a protocol: where each stands, what it means, and its rule for the core."""
     where = f"{path}: protocol {entry.get('name', '?')}"
     _check(where, entry, _PROTOCOL_KEYS)
