@@ -27,9 +27,10 @@ from typing import IO
 
 METER_ALONE = """
 import sys
-from classifier import _meter
+from classifier import _meter, payload
 reader = _meter.read(
     sys.argv[1],
+    payload.load().compiled,
     tcp_idle_ns=300 * 10**9,
     udp_idle_ns=120 * 10**9,
     most_flows=250_000,

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import classifier
-from classifier import _meter
+from classifier import _meter, payload
 
 #: Captures are cut to this, so that a variant takes milliseconds.
 LARGEST_BYTES = 1 << 20
@@ -263,6 +263,7 @@ def meter(data: bytes, rng: random.Random, outcome: Outcome) -> None:
     try:
         reader = _meter.read(
             io.BytesIO(data),
+            payload.load().compiled,
             tcp_idle_ns=rng.choice([0, 10**9, 300 * 10**9]),
             udp_idle_ns=rng.choice([0, 10**9, 120 * 10**9]),
             most_flows=rng.choice([1, 10, 250_000]),
