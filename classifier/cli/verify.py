@@ -20,9 +20,7 @@ _SHOWN = 20
 @options(
     "Which flows",
     described("--all", "everything", is_flag=True, help="Compare all flows with payload."),
-    described(
-        "--sample", type=click.IntRange(min=1), metavar="N", help="Compare N of these, always the same."
-    ),
+    described("--sample", type=click.IntRange(min=1), metavar="N", help="Compare N flows, always the same."),
 )
 @choosing
 @out.writing(common.top_option(f"Rows.  [table: {_SHOWN} differences; other formats: all flows]"), zeek=None)

@@ -82,6 +82,8 @@ def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected
         keep_packets=False,
         use_ek=True,  # nine times faster than XML
         display_filter=_display_filter(ports),
+        # What the bytes look like before what the port says: else SSH at 443 would be TLS.
+        override_prefs={"tcp.try_heuristic_first": "TRUE"},
         custom_parameters=["-J", " ".join(("frame ip ipv6 tcp udp", *words.layers()))],
         eventloop=loop,
     )
