@@ -49,7 +49,6 @@ def verify(
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
-    common.keep_pandas_out()
     from classifier.reports import tables, tabular
     from classifier.reports.verification import AGREEMENT, DIFFERENCES
     from classifier.services.rules import Rules

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -76,29 +79,48 @@ def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected
     import pyshark
     from pyshark.capture.capture import TSharkCrashException
 
+    if not os.path.isfile(path):
+        message = "is no file; Wireshark reads it a second time, so give a file"
+        raise CaptureError(path, message, status=ExitStatus.NO_INPUT)
+    with _event_loop():
+        capture = pyshark.FileCapture(
+            path,
+            keep_packets=False,
+            use_ek=True,  # nine times faster than XML
+            display_filter=_display_filter(ports),
+            # What the bytes look like before what the port says: else TLS at 8080 would be HTTP.
+            override_prefs={"tcp.try_heuristic_first": "TRUE"},
+            custom_parameters=["-J", " ".join(("frame ip ipv6 tcp udp", *words.layers()))],
+        )
+        try:
+            for packet in capture:
+                found = _dissected(packet, words)
+                if found:
+                    yield found
+        except TSharkCrashException:
+            pass  # or it ended well: asyncio may lose the exit status. What it said tells.
+        finally:
+            with suppress(TSharkCrashException):
+                capture.close()
+            # A process that "crashed" stays, and its output with it, until somebody takes it away.
+            capture._running_processes.clear()
+            capture.close()
+        told = capture._last_error_line or ""
+        if told.startswith("tshark: "):
+            raise CaptureError(path, told, status=ExitStatus.PARTIAL)
+
+
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """Give pyshark, which takes the current event loop, one of its own."""
     loop = asyncio.new_event_loop()
-    capture = pyshark.FileCapture(
-        path,
-        keep_packets=False,
-        use_ek=True,  # nine times faster than XML
-        display_filter=_display_filter(ports),
-        # What the bytes look like before what the port says: else SSH at 443 would be TLS.
-        override_prefs={"tcp.try_heuristic_first": "TRUE"},
-        custom_parameters=["-J", " ".join(("frame ip ipv6 tcp udp", *words.layers()))],
-        eventloop=loop,
-    )
+    asyncio.set_event_loop(loop)
     try:
-        for packet in capture:
-            found = _dissected(packet, words)
-            if found:
-                yield found
-    except TSharkCrashException as error:
-        told = next((line for line in str(error).splitlines() if line.startswith("Last error line: ")), "")
-        reason = told.removeprefix("Last error line: ").removeprefix("tshark: ")
-        message = f"tshark: {reason or 'failed without a word'}"
-        raise CaptureError(path, message, status=ExitStatus.PARTIAL) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of asyncio's child watchers, since 3.12
+            yield
     finally:
-        capture.close()
+        asyncio.set_event_loop(None)
         loop.close()
 
 

@@ -103,6 +103,10 @@ def test_the_public_names_are_found() -> None:
         classifier.tcpdump  # noqa: B018
 
 
+def test_pyshark_is_for_verify_only() -> None:
+    assert loaded("import classifier.cli, classifier.pipeline", "pyshark", "asyncio") == set()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
