@@ -21,6 +21,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 RULES = {
+    *("services.toml", "registry.csv", "client_ports.toml", "roles.toml", "user_rules.schema.json"),
+    "wireshark.toml",
+}
     "services.toml",
     "registry.csv",
     "client_ports.toml",
