@@ -32,7 +32,8 @@ class Words:
 
     def ours(self, protocols: Iterable[str]) -> frozenset[str]:
         """Return all that protocols in Wireshark's words may mean in ours."""
-        return frozenset[str]().union(*(self.names.get(name, frozenset((name,))) for name in protocols))
+        listed = list(protocols)
+        return frozenset(listed).union(*(self.names.get(name, ()) for name in listed))
 
     def sender_is_server(self, layers: Mapping[str, Any]) -> bool | None:
         """Say what a packet's fields tell of its sender; None for nothing.
