@@ -209,13 +209,17 @@ mod tests {
         // The exchange of RFC 2326 §10.4.
         let request = b"SETUP rtsp://example.com/foo/bar/baz.rm RTSP/1.0\r\nCSeq: 302\r\n\
             Transport: RTP/AVP;unicast;client_port=4588-4589\r\n\r\n";
-        let response = b"RTSP/1.0 200 OK\r\nCSeq: 302\r\nDate: 23 Jan 1997 15:35:06 GMT\r\nSession: 47112344\r\n\
+        let response =
+            b"RTSP/1.0 200 OK\r\nCSeq: 302\r\nDate: 23 Jan 1997 15:35:06 GMT\r\nSession: 47112344\r\n\
             Transport: RTP/AVP;unicast;client_port=4588-4589;server_port=6256-6257\r\n\r\n";
         let ports = |payload: &[u8]| rtsp(payload, [9; 16]).iter().map(|one| one.port).collect::<Vec<_>>();
         assert_eq!(ports(request), [4588]);
         assert_eq!(rtsp(request, [9; 16])[0].address, [9; 16]);
         assert_eq!(ports(response), [6256]);
-        assert_eq!(ports(b"SETUP * RTSP/1.0\r\ntransport:RTP/AVP/UDP;client_port=7, RTP/AVP;client_port=9\r\n"), [7, 9]);
+        assert_eq!(
+            ports(b"SETUP * RTSP/1.0\r\ntransport:RTP/AVP/UDP;client_port=7, RTP/AVP;client_port=9\r\n"),
+            [7, 9]
+        );
         let nothing: [&[u8]; 4] = [
             b"",
             b"SETUP * RTSP/1.0\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n",
