@@ -8,8 +8,10 @@ wrong one with its capture and the reason; then the shares. Needs tshark and pys
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,20 +48,9 @@ class Recognition:
         self.flows = Counter[str]()
         self._known = {protocol.name for protocol in payload.load().protocols}
         self._words = words.load()
-        self._rules = Rules.load()
 
-    def add(self, capture: Path) -> str | None:
-        """Add the flows of a capture; says why it can't be read."""
-        try:
-            traffic = classifier.read(capture)
-        except classifier.CaptureError as error:
-            return str(error)
-        found = verify(traffic, [str(capture)], self._rules, everything=True)
-        for row in found.flows.to_pylist():
-            self._add_flow(row, capture.name)
-        return None
-
-    def _add_flow(self, row: dict[str, Any], capture: str) -> None:
+    def add(self, row: dict[str, Any], capture: str) -> None:
+        """Add a flow of a capture."""
         named, theirs = row["payload"], row["tshark"]
         self.flows["with payload"] += 1
         self.flows["named by payload"] += named is not None
@@ -108,15 +99,31 @@ class Recognition:
         return "\n".join(lines)
 
 
+def compared(capture: Path) -> tuple[str, list[dict[str, Any]] | str]:
+    """Compare the flows of a capture, or say why it can't be read."""
+    try:
+        traffic = classifier.read(capture)
+    except classifier.CaptureError as error:
+        return capture.name, str(error)
+    found = verify(traffic, [str(capture)], Rules.load(), everything=True)
+    return capture.name, found.flows.to_pylist()
+
+
 def main() -> None:
     """Go through the captures of a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("captures", type=Path)
-    folder = parser.parse_args().captures
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    captures = sorted(path for path in options.captures.rglob("*") if path.is_file())
     recognition = Recognition()
-    for capture in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if trouble := recognition.add(capture):
-            print(trouble, file=sys.stderr)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for capture, found in pool.map(compared, captures):
+            if isinstance(found, str):
+                print(found, file=sys.stderr)
+                continue
+            for row in found:
+                recognition.add(row, capture)
     print(recognition.report())
 
 

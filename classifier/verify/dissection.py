@@ -24,9 +24,7 @@ _TOO_NEW = (3, 14)
 _TRANSPORTS = {"tcp": 6, "udp": 17}
 #: Packets with payload, near the beginning of their connection where that can be told. No errors of ICMP,
 #: which quote others' packets.
-_FIRST = (
-    "((tcp.len > 0 and tcp.seq < 32768) or (udp.length > 8 and udp.stream >= 0)) and not icmp and not icmpv6"
-)
+_FIRST = "((tcp.len > 0 and tcp.seq < 32768) or udp.length > 8) and not icmp and not icmpv6"
 #: A display filter with more ports than that costs more than it saves, or is too long for a command.
 _MOST_PORTS = 2_000
 
