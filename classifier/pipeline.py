@@ -215,6 +215,7 @@ def _judged(
         "role_evidence": verdicts.evidence,
         "service": names.service,
         "service_source": names.source,
+        "category": names.category,
         "service_candidates": names.candidates,
         "payload": names.payload,
         "mismatch": pa.array(names.mismatch),

@@ -13,7 +13,7 @@ from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
 #: As `traffic.breakdown.BY`; a test compares them.
-BY = ("service", "server", "client", "port", "vlan", "capture")
+BY = ("service", "server", "client", "port", "vlan", "capture", "category")
 
 
 @click.command(cls=Sectioned, short_help="The traffic per service, with servers, clients and attempts.")

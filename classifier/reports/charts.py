@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import altair as alt
 import pyarrow as pa
@@ -16,6 +16,9 @@ from classifier.reports.sankey import layout
 from classifier.reports.terminal import size_text
 from classifier.traffic import Traffic
 from classifier.traffic.overview import ROLES
+
+if TYPE_CHECKING:
+    from classifier.reports.report import Report
 
 Spec = dict[str, Any]
 Chart = alt.TopLevelMixin
@@ -51,10 +54,12 @@ def config(theme: str) -> Spec:
     }
 
 
-def all_charts(
-    traffic: Traffic, conversations: pa.Table, timeline: pa.Table, interval_s: float
-) -> dict[str, Spec]:
+def all_charts(report: Report) -> dict[str, Spec]:
     """Return the charts by name; one that would be empty is left out."""
+    traffic = report.traffic
+    conversations = report.named(traffic.totals.conversations())
+    timeline = traffic.over_time(report.interval_s)
+    interval_s = report.interval_s or traffic.interval_s
     makers: dict[str, Callable[[], Chart | None]] = {
         "timeline": lambda: over_time(timeline, interval_s),
         "timeline-log": lambda: over_time(timeline, interval_s, log=True),

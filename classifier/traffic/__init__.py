@@ -20,7 +20,13 @@ from classifier.traffic.timeline import MOST_BINS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 
 if TYPE_CHECKING:
+    import os
+
     import pandas as pd
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from classifier.reports.names import Hosts
+    from classifier.reports.report import Report
 
 
 class Judging(Protocol):
@@ -174,7 +180,7 @@ class Traffic:
         return self._sums[2].interval_ns / 1e9
 
     def breakdown(self, by: str) -> pa.Table:
-        """Sum up the flows by `service`, `server`, `client`, `port`, `vlan` or `capture`.
+        """Sum up the flows by `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`.
 
         Each flow is in one row; most bytes first.
         """
@@ -200,6 +206,40 @@ class Traffic:
     def servers(self) -> pd.DataFrame:
         """One row per server (address, port, transport), most bytes first."""
         return _frame(self.totals.servers())
+
+    def report(
+        self,
+        *,
+        top: int | None = None,
+        by: str | None = None,
+        hosts: Hosts | str | os.PathLike[str] | None = None,
+        interval_s: float | None = None,
+    ) -> Report:
+        """Return a report: `to_html()`, `to_json()`, `save_pictures()`; notebooks show it as a table.
+
+        `top` cuts each table to so many rows and one of the others' sums; `by` makes it one table by
+        `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`; `hosts` is a hosts file
+        that names addresses (NamesError: it can't be read); `interval_s` is the width of time bins.
+        """
+        from classifier.reports.names import Hosts, load
+        from classifier.reports.report import Report
+
+        if by is not None and by not in BY:
+            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+        named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
+        return Report(self, top, by, named, interval_s)
+
+    def __repr__(self) -> str:
+        """Say in a sentence what it is about; no flow is judged for that."""
+        return f"<Traffic of {self.metered}{', some flows of it' if self._selections else ''}>"
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the services."""
+        return self.report()._repr_html_()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield what rich's consoles show: the report of the command line."""
+        yield self.report()
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say why one flow's server is the server, as plain data.

@@ -69,6 +69,13 @@ class Metered:
     unread_link_types: dict[int, int] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        """Say in a few words what was read."""
+        files = [ascii(name) for name in self.captures[:1]] or ["nothing"]
+        more = f" and {len(self.captures) - 1:,} more" if len(self.captures) > 1 else ""
+        span_s = (self.end_ns - self.begin_ns) / 1e9
+        return f"{files[0]}{more}: {self.packets:,} packets in {span_s:,.1f} s"
+
     def add(self, batch: _meter.Batch) -> None:
         """Take finished flows of the input that was named last."""
         if batch.num_rows:

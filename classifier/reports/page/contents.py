@@ -39,10 +39,7 @@ def contents(report: Report) -> dict[str, Any]:
     traffic = report.traffic
     said = report.to_dict()
     flows, mismatches = _largest_flows(traffic)
-    conversations = traffic.totals.conversations()
-    if report.hosts:
-        conversations = report.hosts.named(conversations.slice(0, 50_000))
-        flows, mismatches = report.hosts.named(flows), report.hosts.named(mismatches)
+    flows, mismatches = report.named(flows), report.named(mismatches)
     files = said["captures"]
     counted = said["flows"]
     return {
@@ -50,12 +47,7 @@ def contents(report: Report) -> dict[str, Any]:
         "facts": _facts(said, traffic),
         "notes": _notes(said),
         "known": _known(traffic),
-        "charts": charts.all_charts(
-            traffic,
-            conversations,
-            traffic.over_time(report.interval_s),
-            report.interval_s or traffic.interval_s,
-        ),
+        "charts": charts.all_charts(report),
         "themes": {theme: charts.config(theme) for theme in ("light", "dark")},
         "tables": [
             _table("services", "Services", said["services"], _SERVICES, len(said["services"])),
