@@ -110,8 +110,20 @@ def opened(path: str | None) -> Iterator[IO[bytes]]:
             if os.path.exists(part):
                 os.remove(part)
     except OSError as error:
-        message = f"can't be written ({error.strerror}); choose another place with -o"
-        raise CaptureError(path, message, status=ExitStatus.FAILURE) from error
+        raise _unwritable(path, error, "-o") from error
+
+
+def folder(path: str, option: str) -> None:
+    """Make the folder that an option names, with those above it, unless it is there."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error, option) from error
+
+
+def _unwritable(path: str, error: OSError, option: str) -> CaptureError:
+    message = f"can't be written ({error.strerror}); choose another place with {option}"
+    return CaptureError(path, message, status=ExitStatus.FAILURE)
 
 
 def _is_special(path: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +13,11 @@ from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from classifier.reports.pictures import Format
+    from classifier.reports.report import Report
+    from classifier.traffic import Traffic
 
 #: As `traffic.breakdown.BY`; a test compares them.
 BY = ("service", "server", "client", "port", "vlan", "capture", "category")
@@ -32,6 +39,10 @@ BY = ("service", "server", "client", "port", "vlan", "capture", "category")
     described(
         "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."
     ),
+    described(
+        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png … Needs classifier[web]."
+    ),
+    described("--svg", metavar="DIR", help="The same as SVG."),
     zeek=None,
 )
 @common.reading
@@ -42,6 +53,8 @@ def report(
     output: str | None,
     interval: float | None,
     html: str | None,
+    png: str | None,
+    svg: str | None,
     hosts: str | None,
     **given: Any,
 ) -> ExitStatus:
@@ -57,6 +70,7 @@ def report(
       classifier report monday.pcap.gz tuesday.pcap.gz --top 5
       classifier report office.pcapng --by client --net 10.77.0.0/24
       classifier report office.pcapng --html office.html
+      classifier report office.pcapng --png charts
       classifier report office.pcapng --format json | jq '.services[] | {service, bytes}'
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
@@ -64,15 +78,14 @@ def report(
     from classifier.reports import tabular
     from classifier.reports.report import TOP, Report
 
-    if html:
+    if html or png or svg:
         if by or format or output:
-            raise click.UsageError("--html has all tables; it goes with none of --by, --format, -o")
-        from classifier.reports import page
-
-        page.check()
-        with out.opened(html) as file:
-            traffic = chosen(common.read(**given))
-            file.write(Report(traffic, top, hosts=names, interval_s=interval).to_html().encode())
+            raise click.UsageError("--html, --png and --svg go with none of --by, --format, -o")
+        traffic = _draw(
+            html,
+            {"png": png, "svg": svg},
+            lambda: Report(chosen(common.read(**given)), top, hosts=names, interval_s=interval),
+        )
         return common.finish(traffic)
     if interval and by:
         raise click.UsageError("--interval and --by each ask for a table; choose one")
@@ -92,3 +105,21 @@ def report(
             table = found.table()
             tabular.write(table, table.schema, file, target.format)
     return common.finish(traffic)
+
+
+def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[], Report]) -> Traffic:
+    """Write the page and the pictures; that it can't be done is told before the captures are read."""
+    from classifier.reports import page, pictures
+
+    (page if html else pictures).check()
+    for kind, folder in folders.items():
+        if folder:
+            out.folder(folder, f"--{kind}")
+    with out.opened(html) if html else nullcontext() as file:
+        report = make()
+        if file:
+            file.write(report.to_html().encode())
+    for kind, folder in folders.items():
+        if folder:
+            report.save_pictures(folder, kind)
+    return report.traffic

@@ -22,6 +22,8 @@ TITLES = {
 #: In pixels; PNG has twice as many, for screens and paper with fine dots.
 _WIDTH = 900
 _SCALE = 2
+#: Between the title and the chart: room for the heads of who talks to whom.
+_OFFSET = 28
 #: vl-convert brings this one along, so that a picture is the same everywhere.
 _FONT = "Liberation Sans, Arial, sans-serif"
 
@@ -50,9 +52,12 @@ def draw(report: Report, format: Format) -> Iterator[tuple[str, bytes]]:
     for name, title in TITLES.items():
         if name not in specs:
             continue
-        spec = specs[name] | {"title": _title(title, told), "background": "white"}
-        spec = {"padding": 16, "width": _WIDTH} | spec
-        spec["width"] = _WIDTH
+        spec = specs[name] | {
+            "title": _title(title, told),
+            "background": "white",
+            "padding": 16,
+            "width": _WIDTH,
+        }
         how = {"config": config("light") | {"font": _FONT}, "allowed_base_urls": []}
         if format == "png":
             yield name, vl_convert.vegalite_to_png(spec, scale=_SCALE, **how)
@@ -65,4 +70,4 @@ def _title(title: str, told: dict[str, Any]) -> dict[str, Any]:
     files = told["captures"]
     more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
     of = f"{files[0]}{more}, {told['first_seen']} to {told['last_seen']}"
-    return {"text": title, "subtitle": clean(of), "anchor": "start", "offset": 12}
+    return {"text": title, "subtitle": clean(of), "anchor": "start", "offset": _OFFSET}

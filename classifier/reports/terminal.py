@@ -56,7 +56,7 @@ def headline(report: Row) -> list[str]:
     files = report["captures"]
     names = ", ".join(files[:3]) + (f" and {len(files) - 3:,} more" if len(files) > 3 else "")
     span = (
-        f"{report['first_seen']} to {report['last_seen']} ({report['duration_s']:,.1f} s)   "
+        f"{report['first_seen']} to {report['last_seen']} ({duration_text(report['duration_s'])})   "
         if report["first_seen"]
         else ""
     )
@@ -167,6 +167,15 @@ def _role(row: Row) -> str:
 def _group(row: Row) -> str:
     host = row.get("server_host") or row.get("client_host")
     return f"{row['group']} ({host})" if host else str(row["group"])
+
+
+def duration_text(duration_s: float) -> str:
+    """Write how long something took, in a unit that leaves few digits."""
+    unit_s, unit = next((unit for unit in _DURATIONS if duration_s >= 2 * unit[0]), _DURATIONS[-1])
+    return f"{duration_s / unit_s:,.1f} {unit}"
+
+
+_DURATIONS = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def endpoint(ip: str, port: int | None) -> str:

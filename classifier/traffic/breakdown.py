@@ -1,4 +1,4 @@
-"""The traffic by service, server, client, port, VLAN, capture or category: every flow is in exactly one row."""
+"""The traffic by one of many things, from services to categories: every flow is in exactly one row."""
 
 from __future__ import annotations
 

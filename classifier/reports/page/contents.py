@@ -13,7 +13,7 @@ from classifier.reports import charts
 from classifier.reports.report import Report
 from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
-from classifier.reports.terminal import endpoint, size_text
+from classifier.reports.terminal import duration_text, endpoint, size_text
 from classifier.traffic import Traffic
 from classifier.traffic.overview import ROLES
 from classifier.traffic.totals import ATTEMPTS
@@ -82,7 +82,7 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
     served = sum(1 for row in said["services"] if row["flows"] and row["proto"])
     return [
         ["Time", span],
-        ["Lasting", f"{said['duration_s']:,.1f} s"],
+        ["Lasting", duration_text(said["duration_s"])],
         ["Packets", f"{said['packets']:,}"],
         ["Bytes on the wire", size_text(said["wire_bytes"])],
         ["Flows", f"{counted['total']:,}"],
