@@ -33,7 +33,12 @@ rules_option = _rules("Options")
 
 def reading(command: Command) -> Command:
     """Add the arguments and options of a command that reads captures."""
-    command = options(
+    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(reading_options(command))
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options of a command that reads captures, without their names."""
+    return options(
         "Reading",
         described(
             "--no-decapsulate",
@@ -84,7 +89,6 @@ def reading(command: Command) -> Command:
         ),
         _rules,
     )(command)
-    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
 
 
 def _seconds(text: str) -> float:

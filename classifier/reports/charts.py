@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from classifier.reports import tabular
 from classifier.reports.sankey import layout
+from classifier.reports.tables import clean
 from classifier.reports.terminal import size_text
 from classifier.traffic import Traffic
 from classifier.traffic.overview import ROLES
@@ -80,9 +81,18 @@ def all_charts(report: Report) -> dict[str, Spec]:
 
 def _spec(chart: Chart) -> Spec:
     """Return a chart as Vega-Lite, without the configuration that Altair adds: ours comes with the theme."""
-    spec: Spec = chart.to_dict()
+    spec: Spec = _cleaned(chart.to_dict())
     spec.pop("config", None)
     return spec
+
+
+def _cleaned(part: Any) -> Any:
+    """Take out of all texts what no picture can show: control characters end the drawing program."""
+    if isinstance(part, dict):
+        return {name: _cleaned(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_cleaned(value) for value in part]
+    return clean(part) if isinstance(part, str) else part
 
 
 def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Chart | None:

@@ -58,11 +58,12 @@ def draw(report: Report, format: Format) -> Iterator[tuple[str, bytes]]:
             "padding": 16,
             "width": _WIDTH,
         }
-        how = {"config": config("light") | {"font": _FONT}, "allowed_base_urls": []}
+        look = config("light") | {"font": _FONT}
         if format == "png":
-            yield name, vl_convert.vegalite_to_png(spec, scale=_SCALE, **how)
+            drawn = vl_convert.vegalite_to_png(spec, scale=_SCALE, config=look, allowed_base_urls=[])
         else:
-            yield name, vl_convert.vegalite_to_svg(spec, **how).encode()
+            drawn = vl_convert.vegalite_to_svg(spec, config=look, allowed_base_urls=[]).encode()
+        yield name, drawn
 
 
 def _title(title: str, told: dict[str, Any]) -> dict[str, Any]:

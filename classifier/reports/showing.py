@@ -29,7 +29,7 @@ def as_text(report: Report, console: Console, width: int) -> Text:
         color_system="standard" if console.is_terminal else None,
     )
     print_report(inner, _short(report).to_dict())
-    return Text.from_ansi(written.getvalue())
+    return Text.from_ansi(written.getvalue().rstrip("\n"))
 
 
 def as_html(report: Report) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
 from classifier.traffic.breakdown import BY, Groups, breakdown
+from classifier.traffic.comparison import FACTOR, compare
 from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
@@ -228,6 +229,20 @@ class Traffic:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
         named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
         return Report(self, top, by, named, interval_s)
+
+    def difference(self, later: Traffic, factor: float = FACTOR) -> pa.Table:
+        """Say which services and servers are new, gone or changed in later traffic.
+
+        `changes` names what changed: their services, how they are known, and clients or bytes that are
+        `factor` times as many or as few. `is_news` is true for what is new, and for a server with a
+        service that it hadn't, unless it was only ever spoken to. Attempts and ambiguous flows never
+        make a server. ValueError: the factor isn't above 1.
+        """
+        return compare(self.totals, later.totals, factor)
+
+    def diff(self, later: Traffic, factor: float = FACTOR) -> pd.DataFrame:
+        """Return `difference(later)` as a DataFrame."""
+        return _frame(self.difference(later, factor))
 
     def __repr__(self) -> str:
         """Say in a sentence what it is about; no flow is judged for that."""
