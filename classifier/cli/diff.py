@@ -53,11 +53,13 @@ def diff(
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
     from classifier.reports import difference, tabular
+    from classifier.reports.names import known
     from classifier.reports.tables import console
 
     with out.opened(None if target.is_table else target.path) as file:
         old, new = (chosen(common.read((path,), **given)) for path in (before, after))
         found = old.difference(new, factor)
+        names = known(names, old.metered, new.metered)
         shown = names.named(found) if names else found
         if target.is_table:
             difference.print_difference(console(), old, new, shown)

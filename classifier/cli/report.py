@@ -76,7 +76,7 @@ def report(
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
     from classifier.reports import tabular
-    from classifier.reports.report import TOP, Report
+    from classifier.reports.report import TOP
 
     if html or png or svg:
         if by or format or output:
@@ -84,7 +84,7 @@ def report(
         traffic = _draw(
             html,
             {"png": png, "svg": svg},
-            lambda: Report(chosen(common.read(**given)), top, hosts=names, interval_s=interval),
+            lambda: chosen(common.read(**given)).report(top=top, hosts=names, interval_s=interval),
         )
         return common.finish(traffic)
     if interval and by:
@@ -94,11 +94,12 @@ def report(
         from classifier.reports.tables import console
         from classifier.reports.terminal import print_report
 
-        print_report(console(), Report(traffic, top or TOP, by, names, interval).to_dict())
+        found = traffic.report(top=top or TOP, by=by, hosts=names, interval_s=interval)
+        print_report(console(), found.to_dict())
         return common.finish(traffic)
     with out.opened(target.path) as file:
         traffic = chosen(common.read(**given))
-        found = Report(traffic, top, by, names, interval)
+        found = traffic.report(top=top, by=by, hosts=names, interval_s=interval)
         if target.format == "json":
             file.write(found.to_json().encode() + b"\n")
         else:

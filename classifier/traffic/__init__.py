@@ -220,15 +220,16 @@ class Traffic:
 
         `top` cuts each table to so many rows and one of the others' sums; `by` makes it one table by
         `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`; `hosts` is a hosts file
-        that names addresses (NamesError: it can't be read); `interval_s` is the width of time bins.
+        that names addresses (NamesError: it can't be read), before what DNS answers said if those were
+        read; `interval_s` is the width of time bins.
         """
-        from classifier.reports.names import Hosts, load
+        from classifier.reports.names import Hosts, known, load
         from classifier.reports.report import Report
 
         if by is not None and by not in BY:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
         named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
-        return Report(self, top, by, named, interval_s)
+        return Report(self, top, by, known(named, self.metered), interval_s)
 
     def difference(self, later: Traffic, factor: float = FACTOR) -> pa.Table:
         """Say which services and servers are new, gone or changed in later traffic.
