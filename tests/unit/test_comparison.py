@@ -16,6 +16,7 @@ import classifier
 from classifier.cli import app
 from classifier.errors import ExitStatus
 from classifier.reports import tabular
+from classifier.traffic.comparison import FACTOR
 
 OFFICE = str(SAMPLES / "office.pcapng")
 WEB, MAIL = End("10.0.0.2", 80), End("10.0.0.3", 25)
@@ -155,3 +156,7 @@ class TestTheCommand:
     def test_trouble_goes_before_news(self, files: tuple[str, str]) -> None:
         cut = str(SAMPLES / "trouble/cut-inside-packet.pcap")
         assert self.run(files[0], cut)[1] == ExitStatus.PARTIAL
+
+    def test_its_default_is_that_of_the_api(self) -> None:
+        (factor,) = (option for option in app.commands["diff"].params if option.name == "factor")
+        assert factor.default == FACTOR
