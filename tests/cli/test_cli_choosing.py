@@ -122,7 +122,7 @@ class TestDnsNames:
         lines = run("flows", OFFICE, "--dns-names", "--format", "jsonl").text.splitlines()
         found = {row["server_ip"]: row["server_host"] for row in map(json.loads, lines)}
         assert found["10.77.0.10"] == found["fd77::10"] == "www.office.example"
-        assert found["10.77.0.99"] is None
+        assert found["10.77.0.22"] is None
 
     def test_a_hosts_file_goes_first(self, tmp_path: Path) -> None:
         (tmp_path / "hosts").write_text("10.77.0.10 mine\n")

@@ -281,9 +281,8 @@ mod tests {
 
     #[test]
     fn the_latest_name_counts_in_any_order() {
-        let bytes = |name: &str| {
-            message(0x8180, Some(&labels(name)), &[(POINTER.to_vec(), A, vec![192, 0, 2, 1])])
-        };
+        let bytes =
+            |name: &str| message(0x8180, Some(&labels(name)), &[(POINTER.to_vec(), A, vec![192, 0, 2, 1])]);
         let (old, new) = (bytes("old.example"), bytes("new.example"));
         for order in [[(&old, 1), (&new, 2)], [(&new, 2), (&old, 1)]] {
             let mut names = DnsNames::default();
