@@ -87,8 +87,8 @@ def report(
             lambda: chosen(common.read(**given)).report(top=top, hosts=names, interval_s=interval),
         )
         return common.finish(traffic)
-    if interval and by:
-        raise click.UsageError("--interval and --by each ask for a table; choose one")
+    if interval and (by or top):
+        raise click.UsageError("--interval lists every service in every bin; leave --by and --top out")
     if target.is_table:
         traffic = chosen(common.read(**given))
         from classifier.reports.tables import console

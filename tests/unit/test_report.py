@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from click import UsageError
 from click.testing import CliRunner
 from rich.console import Console
 from support.places import SAMPLES
@@ -143,6 +144,12 @@ class TestPictures:
         args = ["report", str(OFFICE), "--svg", str(tmp_path / "file")]
         error = CliRunner().invoke(app, args, standalone_mode=False).exception
         assert isinstance(error, CaptureError) and "choose another place with --svg" in str(error)
+
+
+@pytest.mark.parametrize("args", [("--interval", "1", "--top", "3"), ("--png", "charts", "--by", "client")])
+def test_options_that_contradict_each_other(args: tuple[str, ...]) -> None:
+    error = CliRunner().invoke(app, ["report", str(OFFICE), *args], standalone_mode=False).exception
+    assert isinstance(error, UsageError) and args[2] in error.message
 
 
 @pytest.mark.parametrize("option", ["--png", "--html"])
