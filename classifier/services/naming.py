@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.payload import Certainty, Said, Table
-from classifier.payload.announced import SERVICES, Announced
+from classifier.payload.announced import CARRIERS, SERVICES, Announced
 from classifier.services.rules import Rules
 from classifier.services.spoken import SILENT, Spoken, verdict
 
@@ -70,7 +70,7 @@ class Payloads:
 
     def _spoken(self, case: list[int], offers: list[str]) -> Spoken:
         protocol, certainty, offer, purpose = case
-        if purpose:
+        if purpose and not (protocol >= 0 and purpose in CARRIERS):
             return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True)
         if protocol < 0:
             return SILENT
