@@ -268,7 +268,15 @@ def _recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: in
 
     from classifier.live.recorder import Recorder
 
-    return Recorder(Path(write), watch.idle, watch.rules, watch.decapsulate, rotate_s, rotate_bytes)
+    return Recorder(
+        Path(write),
+        watch.idle,
+        watch.rules,
+        watch.decapsulate,
+        rotate_s,
+        rotate_bytes,
+        known=lambda: watch.servers,
+    )
 
 
 def _metrics(address: str, stack: ExitStack) -> Sink:

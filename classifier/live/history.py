@@ -13,6 +13,9 @@ from classifier.flows.spool import Spool
 _PIECE_ROWS = 50_000
 #: What the pieces keep in memory, together: the rest is on disk.
 _MEMORY_BYTES = 16 << 20
+#: A window may bring a handful of flows; so many go on together, for whatever is done with a batch costs
+#: milliseconds, however few its rows.
+_BATCH_ROWS = 5_000
 
 
 class History(Spool):
@@ -25,21 +28,49 @@ class History(Spool):
         self._piece_rows = min(_PIECE_ROWS, most_rows)
         self._piece_bytes = _MEMORY_BYTES // max(1, most_rows // _PIECE_ROWS)
         self._pieces: deque[Spool] = deque([Spool(self._piece_bytes)])
+        self._few: list[pa.RecordBatch] = []
         #: Rows that are no longer there.
         self.forgotten = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take a batch."""
-        if self._pieces[-1].rows + batch.num_rows > self._piece_rows and self._pieces[-1].rows:
-            self._pieces.append(Spool(self._piece_bytes))
-        self._pieces[-1].add(batch)
         self.rows += batch.num_rows
+        self._few.append(batch)
+        if sum(few.num_rows for few in self._few) >= min(_BATCH_ROWS, self._piece_rows):
+            self._pass_on()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in the order in which they came."""
+        self._pass_on()
+        for piece in self._pieces:
+            yield from piece
+
+    def _pass_on(self) -> None:
+        """Put away the rows that came last, and forget the oldest where there are too many."""
+        few, self._few = self._few, []
+        for batch in few_together(few):
+            if self._pieces[-1].rows + batch.num_rows > self._piece_rows and self._pieces[-1].rows:
+                self._pieces.append(Spool(self._piece_bytes))
+            self._pieces[-1].add(batch)
         while self.rows - self._pieces[0].rows >= self._most_rows:
             gone = self._pieces.popleft()
             self.rows -= gone.rows
             self.forgotten += gone.rows
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches in the order in which they came."""
-        for piece in self._pieces:
-            yield from piece
+
+def few_together(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of batches, those of several small ones as one."""
+    few: list[pa.RecordBatch] = []
+    for batch in batches:
+        if few and sum(one.num_rows for one in few) + batch.num_rows > _PIECE_ROWS:
+            yield _one(few)
+            few = []
+        if batch.num_rows:
+            few.append(batch)
+    if few:
+        yield _one(few)
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    return whole
