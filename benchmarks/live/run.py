@@ -79,7 +79,13 @@ def tools(arguments: argparse.Namespace, scratch: str) -> list[Tool]:
     control = f"{scratch}/softflowd.ctl"
     return [
         *(
-            Tool(f"classifier live, {engine}", f"{live} {engine}", r'"window_s"', r'"window_s".*?"packets": (\d+)', windows=True)
+            Tool(
+                f"classifier live, {engine}",
+                f"{live} {engine}",
+                r'"window_s"',
+                r'"window_s".*?"packets": (\d+)',
+                windows=True,
+            )
             for engine in ("socket", "dumpcap", "tcpdump")
         ),
         Tool(
@@ -242,20 +248,32 @@ def main() -> None:
         subprocess.run([sys.executable, str(HERE.parent / "make_capture.py")], check=True)
     arguments.nfstream_python = arguments.nfstream_python or arguments.python
     for name in ("capture", "python", "nfstream_python"):  # they are used from another folder
-        setattr(arguments, name, shutil.which(str(getattr(arguments, name))) or os.path.abspath(getattr(arguments, name)))
+        setattr(
+            arguments,
+            name,
+            shutil.which(str(getattr(arguments, name))) or os.path.abspath(getattr(arguments, name)),
+        )
     os.environ["PATH"] += os.pathsep + "/usr/sbin"  # where some daemons are, off a user's path
 
     with tempfile.TemporaryDirectory() as scratch, namespaces() as ends:
         os.chmod(scratch, 0o777)  # some tools become another user
         chosen = [
-            tool for tool in tools(arguments, scratch) if not arguments.only or any(o in tool.name for o in arguments.only)
+            tool
+            for tool in tools(arguments, scratch)
+            if not arguments.only or any(o in tool.name for o in arguments.only)
         ]
         for tool in chosen:
             if shutil.which(tool.command.split()[0]) is None:
                 tool.problem = "not installed"
                 continue
             climb(tool, ends, arguments, scratch)
-    heads = ["tool", "no loss up to", *(f"{rate:,}/s" for rate in arguments.rates), "unpaced", "CPU µs a packet"]
+    heads = [
+        "tool",
+        "no loss up to",
+        *(f"{rate:,}/s" for rate in arguments.rates),
+        "unpaced",
+        "CPU µs a packet",
+    ]
     rows = [row(tool, arguments.rates) for tool in chosen]
     lines = [f"| {' | '.join(cells)} |" for cells in [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]]
     print(*lines, sep="\n")

@@ -92,7 +92,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Send the packets of a capture at a steady rate.")
     parser.add_argument("interface")
     parser.add_argument("capture")
-    parser.add_argument("--rate", type=float, default=0, help="packets a second; 0, the default: all that goes")
+    parser.add_argument(
+        "--rate", type=float, default=0, help="packets a second; 0, the default: all that goes"
+    )
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--most", type=int, default=1_000_000, help="only so many packets, over and over")
     arguments = parser.parse_args()

@@ -44,7 +44,9 @@ class Earlier:
 
     def _note_announcing(self, facts: pa.RecordBatch) -> None:
         latest_ns = int(max(facts["last_seen_ns"].to_numpy(), default=0))
-        while self.announcing and pc.max(self.announcing[0]["last_seen_ns"]).as_py() < latest_ns - PATIENCE_NS:
+        while (
+            self.announcing and pc.max(self.announcing[0]["last_seen_ns"]).as_py() < latest_ns - PATIENCE_NS
+        ):
             self.announcing.popleft()
         telling = facts.filter(pc.greater(pc.list_value_length(facts["announced"]), 0))
         if telling.num_rows:

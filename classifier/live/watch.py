@@ -222,17 +222,17 @@ class Watch:
             self._before[tap] = counts
         judging = JudgeWindow(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
         going_on = np.concatenate([identities(batch) for batch in active] or [_NONE])
-        ids, ended = [_NONE], [np.empty(0, bool)]
+        ids, over = [_NONE], [np.empty(0, bool)]
         for ends in judging.looked_at():
             ids.append(identities(ends.facts))
-            ended.append(~np.isin(ids[-1], going_on))
-            self._earlier.take(ends, ids[-1], ended[-1])
+            over.append(~np.isin(ids[-1], going_on))
+            self._earlier.take(ends, ids[-1], over[-1])
         return Window(
             time_ns=metered.end_ns,
             seconds=seconds,
             traffic=Traffic(metered, judging),
             judged=judging.judged,
-            ended=np.concatenate(ended),
+            ended=np.concatenate(over),
             ids=np.concatenate(ids),
             facts=facts,
             captures=names,
