@@ -2,9 +2,9 @@
 
     sudo python benchmarks/live/run.py --nfstream-python nfs/bin/python --markdown table.md
 
-In two network namespaces of its own, joined by a veth pair, `send.py` replays a capture at rising rates, and one
-tool after the other listens at the far end, on the same machine. What a tool has seen in the end is compared with
-what was sent. Linux, root.
+In two network namespaces of its own, joined by a veth pair, `send.py` replays a capture at rising rates, and
+one tool after the other listens at the far end, on the same machine. What a tool has seen in the end is
+compared with what was sent. Linux, root.
 """
 
 import argparse
@@ -76,16 +76,11 @@ class Tool:
 def tools(arguments: argparse.Namespace, scratch: str) -> list[Tool]:
     """Every tool."""
     live = f"{arguments.python} -P -m classifier live wire --format jsonl --engine"
+    packets = r'"window_s".*?"packets": (\d+)'
     control = f"{scratch}/softflowd.ctl"
     return [
         *(
-            Tool(
-                f"classifier live, {engine}",
-                f"{live} {engine}",
-                r'"window_s"',
-                r'"window_s".*?"packets": (\d+)',
-                windows=True,
-            )
+            Tool(f"classifier live, {engine}", f"{live} {engine}", '"window_s"', packets, windows=True)
             for engine in ("socket", "dumpcap", "tcpdump")
         ),
         Tool(
@@ -248,20 +243,14 @@ def main() -> None:
         subprocess.run([sys.executable, str(HERE.parent / "make_capture.py")], check=True)
     arguments.nfstream_python = arguments.nfstream_python or arguments.python
     for name in ("capture", "python", "nfstream_python"):  # they are used from another folder
-        setattr(
-            arguments,
-            name,
-            shutil.which(str(getattr(arguments, name))) or os.path.abspath(getattr(arguments, name)),
-        )
+        given = str(getattr(arguments, name))
+        setattr(arguments, name, shutil.which(given) or os.path.abspath(given))
     os.environ["PATH"] += os.pathsep + "/usr/sbin"  # where some daemons are, off a user's path
 
     with tempfile.TemporaryDirectory() as scratch, namespaces() as ends:
         os.chmod(scratch, 0o777)  # some tools become another user
-        chosen = [
-            tool
-            for tool in tools(arguments, scratch)
-            if not arguments.only or any(o in tool.name for o in arguments.only)
-        ]
+        only = arguments.only or [""]
+        chosen = [tool for tool in tools(arguments, scratch) if any(part in tool.name for part in only)]
         for tool in chosen:
             if shutil.which(tool.command.split()[0]) is None:
                 tool.problem = "not installed"

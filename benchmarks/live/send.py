@@ -2,13 +2,14 @@
 
     python benchmarks/live/send.py INTERFACE CAPTURE --rate 300000 --seconds 10
 
-The packets are sent from the file as it lies in memory, hundreds a system call (sendmmsg), over and over. Prints
+The packets are sent from the file as it lies in memory, many a system call (sendmmsg), over and over. Prints
 how many it has sent, and in how many seconds. Linux; needs the right to open packet sockets. The capture is
 classic pcap with Ethernet, as `make_capture.py` writes it.
 """
 
 import argparse
 import ctypes
+import errno
 import json
 import mmap
 import os
@@ -36,6 +37,8 @@ VECTOR = np.dtype([("base", "u8"), ("bytes", "u8")])
 FILE_HEADER, RECORD_HEADER = 24, 16
 #: Packets a system call, and how often a second it is made at the most while the rate is lower than that.
 BATCH, TICKS = 128, 5_000
+sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
+sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
 #: linux/if_packet.h: past the queue of the interface, straight to its driver.
 SOL_PACKET, QDISC_BYPASS = 263, 20
 
@@ -64,11 +67,18 @@ def messages(address: int, data: mmap.mmap, most: int) -> tuple[npt.NDArray[np.v
     return found, vectors
 
 
+def send_some(one: socket.socket, found: npt.NDArray[np.void]) -> int:
+    """Send packets by one system call; returns how many went, perhaps fewer or none."""
+    done: int = sendmmsg(one.fileno(), found.ctypes.data, len(found), 0)
+    if done >= 0:
+        return done
+    if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS):
+        return 0
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def send(one: socket.socket, found: npt.NDArray[np.void], rate: float, seconds: float) -> tuple[int, float]:
     """Send in a circle; returns how many packets, and in what time. A rate of 0 is without pauses."""
-    sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
-    sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
-    base, number, count = found.ctypes.data, one.fileno(), len(found)
     sent = place = 0
     began = time.perf_counter()
     while (now := time.perf_counter() - began) < seconds:
@@ -76,14 +86,9 @@ def send(one: socket.socket, found: npt.NDArray[np.void], rate: float, seconds: 
         if due <= 0:
             time.sleep(1 / TICKS)
             continue
-        many = min(due, BATCH, count - place)
-        done = sendmmsg(number, base + place * MESSAGE.itemsize, many, 0)
-        if done < 0:
-            if ctypes.get_errno() in (11, 105):  # EAGAIN, ENOBUFS
-                continue
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        done = send_some(one, found[place : place + min(due, BATCH)])
         sent += done
-        place = (place + done) % count
+        place = (place + done) % len(found)
     return sent, time.perf_counter() - began
 
 

@@ -43,10 +43,10 @@ class Earlier:
         self._note_announcing(ends.facts)
 
     def _note_announcing(self, facts: pa.RecordBatch) -> None:
-        latest_ns = int(max(facts["last_seen_ns"].to_numpy(), default=0))
-        while (
-            self.announcing and pc.max(self.announcing[0]["last_seen_ns"]).as_py() < latest_ns - PATIENCE_NS
-        ):
+        if not facts.num_rows:
+            return
+        since_ns = pc.max(facts["last_seen_ns"]).as_py() - PATIENCE_NS
+        while self.announcing and pc.max(self.announcing[0]["last_seen_ns"]).as_py() < since_ns:
             self.announcing.popleft()
         telling = facts.filter(pc.greater(pc.list_value_length(facts["announced"]), 0))
         if telling.num_rows:

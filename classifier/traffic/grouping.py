@@ -60,7 +60,7 @@ class Grouping:
         return pa.array(ufunc.reduceat(values, self._starts) if len(self._starts) else values)
 
     def _pairs(self, values: npt.NDArray[np.int64], where: Mask) -> npt.NDArray[np.int64]:
-        """Return the distinct pairs of group and value, sorted; values are not negative, groups and values few."""
+        """Return the distinct pairs of group and value, sorted; values are small, from 0."""
         span = np.int64(values.max(initial=0) + 1)
         codes = np.unique(self._ids[where] * span + values[where])
         return np.stack(np.divmod(codes, span), axis=1)
