@@ -75,7 +75,8 @@ def _spec(chart: Chart) -> Spec:
 
 def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Chart | None:
     """Draw the bytes per second of the largest services, stacked; with `log` as lines of their own."""
-    rows = timeline.to_pylist()
+    starts = timeline["start"].cast(pa.int64())  # as times pyarrow hands them over only through pandas
+    rows = timeline.set_column(0, "start", starts).to_pylist()
     sizes: Counter[str] = Counter()
     for row in rows:
         sizes[_named(row)] += row["client_bytes"] + row["server_bytes"]
@@ -83,7 +84,7 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
     sums: Counter[tuple[int, str]] = Counter()
     for row in rows:
         name = _named(row) if _named(row) in largest else "other"
-        sums[row["start"].value // 1_000_000, name] += row["client_bytes"] + row["server_bytes"]
+        sums[row["start"] // 1_000_000, name] += row["client_bytes"] + row["server_bytes"]
     if not sums:
         return None
     order = [*largest, *(["other"] if len(sizes) > COLOURS else [])]
