@@ -21,10 +21,9 @@ class Grouping:
         """Number the groups; a null is a key like any other."""
         self._table = table
         self._ids = _ids(table, keys)
+        _, self.first_rows = np.unique(self._ids, return_index=True)
         self._order = np.argsort(self._ids, kind="stable")
-        ordered = self._ids[self._order]
-        self._starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        self.first_rows = self._order[self._starts]
+        self._starts = np.searchsorted(self._ids[self._order], np.arange(len(self.first_rows)))
 
     def keys(self, *columns: str) -> dict[str, pa.Array]:
         """Return columns that are the same within each group, a value for each of the g groups."""
@@ -60,10 +59,8 @@ class Grouping:
         return pa.array(ufunc.reduceat(values, self._starts) if len(self._starts) else values)
 
     def _pairs(self, values: npt.NDArray[np.int64], where: Mask) -> npt.NDArray[np.int64]:
-        """Return the distinct pairs of group and value, sorted; values are small, from 0."""
-        span = np.int64(values.max(initial=0) + 1)
-        codes = np.unique(self._ids[where] * span + values[where])
-        return np.stack(np.divmod(codes, span), axis=1)
+        """Return the distinct pairs of group and value, sorted."""
+        return np.unique(np.stack([self._ids[where], values[where]], axis=1), axis=0)
 
 
 def _ids(table: pa.Table, keys: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -72,8 +69,7 @@ def _ids(table: pa.Table, keys: Sequence[str]) -> npt.NDArray[np.int64]:
     for name in keys:
         encoded = _one(table[name]).dictionary_encode("encode")
         ids = ids * (len(encoded.dictionary) + 1) + encoded.indices.to_numpy()
-        # Dense again, so that the product cannot overflow.
-        ids = pa.array(ids).dictionary_encode().indices.to_numpy().astype(np.int64)
+        _, ids = np.unique(ids, return_inverse=True)  # dense again, so that the product cannot overflow
     return ids
 
 
