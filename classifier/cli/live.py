@@ -305,14 +305,14 @@ def _metrics(address: str, stack: ExitStack) -> Sink:
 
 
 @contextmanager
-def _events_to(path: str | None) -> Iterator[IO[str]]:
+def _events_to(path: str | None) -> Iterator[IO[bytes]]:
     from classifier.live.taps import not_writable
 
     if path is None:
-        yield sys.stdout
+        yield sys.stdout.buffer
         return
     try:
-        with open(path, "a", encoding="utf-8") as file:
+        with open(path, "ab", buffering=0) as file:
             yield file
     except OSError as error:
         raise not_writable(path, error) from error

@@ -27,35 +27,55 @@ class History(Spool):
         self._most_rows = most_rows
         self._piece_rows = min(_PIECE_ROWS, most_rows)
         self._piece_bytes = _MEMORY_BYTES // max(1, most_rows // _PIECE_ROWS)
-        self._pieces: deque[Spool] = deque([Spool(self._piece_bytes)])
+        self._pieces: deque[Spool] = deque()
         self._few: list[pa.RecordBatch] = []
         #: Rows that are no longer there.
         self.forgotten = 0
+        #: Whether there was no room on the disk for some of them.
+        self.disk_full = False
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take a batch."""
         self.rows += batch.num_rows
         self._few.append(batch)
         if sum(few.num_rows for few in self._few) >= min(_BATCH_ROWS, self._piece_rows):
-            self._pass_on()
+            self.settle()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in the order in which they came."""
-        self._pass_on()
-        for piece in self._pieces:
-            yield from piece
+        self.settle()
+        for piece in list(self._pieces):
+            batches = iter(piece)
+            try:
+                first = next(batches, None)
+            except OSError:  # the last of it goes to the disk when it is read
+                self._lose(piece)
+                continue
+            if first is not None:
+                yield first
+            yield from batches
 
-    def _pass_on(self) -> None:
+    def settle(self) -> None:
         """Put away the rows that came last, and forget the oldest where there are too many."""
         few, self._few = self._few, []
         for batch in few_together(few):
-            if self._pieces[-1].rows + batch.num_rows > self._piece_rows and self._pieces[-1].rows:
+            if not self._pieces or self._pieces[-1].rows + batch.num_rows > self._piece_rows:
                 self._pieces.append(Spool(self._piece_bytes))
-            self._pieces[-1].add(batch)
-        while self.rows - self._pieces[0].rows >= self._most_rows:
-            gone = self._pieces.popleft()
-            self.rows -= gone.rows
-            self.forgotten += gone.rows
+            try:
+                self._pieces[-1].add(batch)
+            except OSError:
+                self._lose(self._pieces[-1])
+        while self._pieces and self.rows - self._pieces[0].rows >= self._most_rows:
+            self._forget(self._pieces[0])
+
+    def _lose(self, piece: Spool) -> None:
+        self.disk_full = True
+        self._forget(piece)
+
+    def _forget(self, piece: Spool) -> None:
+        self._pieces.remove(piece)
+        self.rows -= piece.rows
+        self.forgotten += piece.rows
 
 
 def few_together(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -103,6 +104,7 @@ class Watch:
         self._before: dict[Tap, Counts] = {}
         self._stop = threading.Event()
         self._said: set[Tap] = set()
+        self._said_full = False
         self._taps = engines.open_taps(source, engine, wish)
         try:
             if user is not None:
@@ -160,6 +162,7 @@ class Watch:
 
         Of flows that have ended it has the latest `most_flows_kept`.
         """
+        self._history.settle()
         metered = self._metered(self._history)
         for tap in self._taps:
             metered.close(tap.name, tap.counts)
@@ -246,6 +249,12 @@ class Watch:
 
     def _news(self) -> list[str]:
         news = []
+        if self._history.disk_full and not self._said_full:
+            self._said_full = True
+            news.append(
+                f"{tempfile.gettempdir()}: no room for flows that have ended; some will not be in the last "
+                "report; everything else goes on"
+            )
         for tap in self._taps:
             news += tap.news
             tap.news = []
