@@ -11,11 +11,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from classifier.flows.addresses import is_group
 from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.handshake import Handshakes
-from classifier.payload import Said
+from classifier.payload import Certainty, Said
 
 TCP, UDP, UDP_LITE = 6, 17, 136
 Mask = npt.NDArray[np.bool_]
@@ -100,3 +101,36 @@ class Ends:
         """The end that a handshake shows to be the server: 0, 1, or -1 for none (n)."""
         initiator = self.handshakes.initiator
         return np.where(self.handshakes.confirmed, 1 - initiator, -1).astype(np.int8)
+
+    @cached_property
+    def answered(self) -> npt.NDArray[np.int8]:
+        """The end that answers what the other asks, where there are no handshakes: 0, 1, or -1 for none (n).
+
+        Question and answer are messages that surely only clients send, and only servers; peers send both.
+        """
+        asks, answers = self.said.client == Certainty.SURE, self.said.server == Certainty.SURE
+        matched = answers & asks[::-1] & ~(asks & answers[::-1]) & self.datagrams
+        return np.select([matched[0], matched[1]], [0, 1], -1).astype(np.int8)
+
+    @cached_property
+    def called(self) -> npt.NDArray[np.int8]:
+        """The end that was called, as a handshake or an answer shows: 0, 1, or -1 for none (n)."""
+        return np.where(self.server >= 0, self.server, self.answered)
+
+    @cached_property
+    def serving(self) -> npt.NDArray[np.int8]:
+        """The end that is proven to serve, for it accepted or answered: 0, 1, or -1 for none (n)."""
+        return np.where(self.handshakes.accepted, self.called, self.answered)
+
+    @cached_property
+    def windows(self) -> npt.NDArray[np.uint16]:
+        """Window of each end's first acknowledging TCP segment over IPv4, not scaled; else 0 (2, n)."""
+        facts = self.facts
+        ip4 = (self.proto == TCP) & (facts["ip_version"].to_numpy() == 4)
+        columns = [facts[name].fill_null(0).to_numpy() for name in ("first_window_a", "first_window_b")]
+        return np.where(ip4, np.stack(columns), 0).astype(np.uint16)
+
+    @cached_property
+    def spoke_last(self) -> npt.NDArray[np.int8]:
+        """The end that sent the latest payload seen: 0, 1, or -1 for none (n)."""
+        return np.asarray(pc.fill_null(self.facts["last_data_from_b"].cast(pa.int8()), -1).to_numpy())

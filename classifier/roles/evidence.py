@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from classifier.roles import spoken
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.survey import Survey
-from classifier.roles.weights import weight
+from classifier.roles.weights import weight, weights
 from classifier.services.rules import Rules
 
 
@@ -37,6 +38,8 @@ class Evidence(StrEnum):
     ICMP_UNREACHABLE = "icmp_unreachable"
     GROUP_ADDRESS = "group_address"
     FIRST_PACKET = "first_packet"
+    WINDOW = "window"
+    LAST_DATA = "last_data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,16 @@ def first_packet(ends: Ends, context: Context) -> Numbers:
     return np.where(ends.first_from_b, -odds, odds)
 
 
+def window(ends: Ends, context: Context) -> Numbers:
+    """Weigh the first windows: Linux starts with another one when it accepts than when it calls."""
+    return _b_over_a(window_likeness()[ends.windows])
+
+
+def last_data(ends: Ends, context: Context) -> Numbers:
+    """Weigh who spoke last: the answer comes after the question."""
+    return weight("last_data", "spoke") * _sign(ends.spoke_last) * (ends.handshakes.initiator < 0)
+
+
 def silent(ends: Ends, context: Context) -> Numbers:
     """Say nothing."""
     return np.zeros(len(ends.proto))
@@ -151,7 +164,18 @@ KINDS: dict[Evidence, Kind] = {
     Evidence.ICMP_UNREACHABLE: Kind(icmp_unreachable),
     Evidence.GROUP_ADDRESS: Kind(group_address),
     Evidence.FIRST_PACKET: Kind(first_packet, late=silent),
+    Evidence.WINDOW: Kind(window, late=silent),
+    Evidence.LAST_DATA: Kind(last_data),
 }
+
+
+@cache
+def window_likeness() -> Numbers:
+    """How much each window looks like that of a server, below 0 of a client (65,536)."""
+    table = np.zeros(1 << 16)
+    for side, sign in (("server", 1), ("client", -1)):
+        table[weights()["window"][f"{side}s"]] = sign * weight("window", side)
+    return table
 
 
 def began_inside(ends: Ends, context: Context) -> Mask:
@@ -161,8 +185,8 @@ def began_inside(ends: Ends, context: Context) -> Mask:
 
 
 def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
-    """How many connections each end has accepted, not counting the flow's own (2, n)."""
-    own = ends.handshakes.accepted & (ends.server == np.array([[0], [1]]))
+    """In how many flows each end has proven to serve, not counting this one (2, n)."""
+    own = ends.serving == np.array([[0], [1]])
     others: npt.NDArray[np.int64] = context.directory.flows(ends.endpoints) - own
     return others
 
