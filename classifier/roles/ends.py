@@ -77,7 +77,12 @@ class Ends:
     @cached_property
     def sent(self) -> Mask:
         """Whether the end sent anything (2, n)."""
-        return np.stack([self.facts[end].to_numpy() > 0 for end in ("packets_ab", "packets_ba")])
+        return self.packets > 0
+
+    @cached_property
+    def packets(self) -> npt.NDArray[np.uint64]:
+        """Packets that each end sent (2, n)."""
+        return np.stack([self.facts[end].to_numpy() for end in ("packets_ab", "packets_ba")])
 
     @cached_property
     def first_from_b(self) -> Mask:

@@ -135,8 +135,10 @@ def window(ends: Ends, context: Context) -> Numbers:
 
 
 def last_data(ends: Ends, context: Context) -> Numbers:
-    """Weigh who spoke last: the answer comes after the question."""
-    return weight("last_data", "spoke") * _sign(ends.spoke_last) * (ends.handshakes.initiator < 0)
+    """Weigh who spoke last in a short dialogue: the answer comes after the question, unless both ask."""
+    speaks = (ends.handshakes.initiator < 0) & ~(ends.said.client > 0).all(axis=0)
+    speaks &= ends.packets.sum(axis=0) <= weight("last_data", "most_packets")
+    return weight("last_data", "spoke") * _sign(ends.spoke_last) * speaks
 
 
 def silent(ends: Ends, context: Context) -> Numbers:

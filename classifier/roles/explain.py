@@ -15,6 +15,7 @@ from classifier.roles.evidence import (
     Evidence,
     accepted_elsewhere,
     began_inside,
+    last_data,
     window_likeness,
 )
 
@@ -164,7 +165,7 @@ def _window(ends: Ends, context: Context) -> str:
 
 def _last_data(ends: Ends, context: Context) -> str:
     last = ends.spoke_last[0]
-    return f"{{{'ab'[last]}}} spoke last" if last >= 0 and ends.handshakes.initiator[0] < 0 else ""
+    return f"{{{'ab'[last]}}} spoke last" if last_data(ends, context)[0] else ""
 
 
 _SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
