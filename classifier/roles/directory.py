@@ -1,7 +1,8 @@
 """The server directory: endpoints that are proven to serve, in this input or an earlier one.
 
-An entry is proven by a handshake that it accepted or, over UDP, by its answer to a question. The directory knows how often, and when first and
-last. It can be saved, so that yesterday's capture helps with today's.
+An entry is proven by a handshake that it accepted or, over UDP, by its answer to a question. The
+directory knows how often, and when first and last. It can be saved, so that yesterday's capture helps
+with today's.
 """
 
 from __future__ import annotations

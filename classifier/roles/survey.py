@@ -46,9 +46,9 @@ class Bitmaps:
 class Survey:
     """Counters over all flows of the input.
 
-    Where a handshake shows the sides, or an answer over UDP, only the server's end counts as one that has peers, and only
-    the client's as one whose port has neighbours. Attempts that came to nothing don't count, nor
-    peers at a known service's port: a client that keeps its port talks to many of them.
+    Where a handshake shows the sides, or an answer over UDP, only the server's end counts as one that has
+    peers, and only the client's as one whose port has neighbours. Attempts that came to nothing don't
+    count, nor peers at a known service's port: a client that keeps its port talks to many of them.
     """
 
     def __init__(self) -> None:
