@@ -122,8 +122,8 @@ def _end(side: str) -> Column:
 
 
 def _host(row: Row, ip: str) -> str:
-    """Name an address, if a hosts file does."""
-    return row.get(f"{ip[:-3]}_host") or str(row[ip])
+    """Name an address, if a hosts file does; rows that sum up many have none."""
+    return row.get(f"{ip[:-3]}_host") or row[ip] or ""
 
 
 def _service(row: Row) -> str:
