@@ -129,11 +129,9 @@ class Ends:
 
     @cached_property
     def windows(self) -> npt.NDArray[np.uint16]:
-        """Window of each end's first acknowledging TCP segment over IPv4, not scaled; else 0 (2, n)."""
-        facts = self.facts
-        ip4 = (self.proto == TCP) & (facts["ip_version"].to_numpy() == 4)
-        columns = [facts[name].fill_null(0).to_numpy() for name in ("first_window_a", "first_window_b")]
-        return np.where(ip4, np.stack(columns), 0).astype(np.uint16)
+        """Window of each end's first acknowledging segment, not scaled; 0 for none (2, n)."""
+        names = ("first_window_a", "first_window_b")
+        return np.stack([self.facts[name].fill_null(0).to_numpy() for name in names])
 
     @cached_property
     def spoke_last(self) -> npt.NDArray[np.int8]:

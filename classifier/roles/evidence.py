@@ -19,7 +19,7 @@ from classifier.payload import Endpoints
 from classifier.roles import ports as port_tables
 from classifier.roles import spoken
 from classifier.roles.directory import Directory
-from classifier.roles.ends import Ends, Mask, Numbers
+from classifier.roles.ends import TCP, Ends, Mask, Numbers
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight, weights
 from classifier.services.rules import Rules
@@ -131,7 +131,7 @@ def first_packet(ends: Ends, context: Context) -> Numbers:
 
 def window(ends: Ends, context: Context) -> Numbers:
     """Weigh the first windows: Linux starts with another one when it accepts than when it calls."""
-    return _b_over_a(window_likeness()[ends.windows])
+    return _b_over_a(window_likeness(ends))
 
 
 def last_data(ends: Ends, context: Context) -> Numbers:
@@ -171,12 +171,20 @@ KINDS: dict[Evidence, Kind] = {
 }
 
 
+def window_likeness(ends: Ends) -> Numbers:
+    """How much the first window of each end looks like that of a server, below 0 of a client (2, n)."""
+    ip6 = (ends.facts["ip_version"].to_numpy() == 6).astype(np.intp)
+    odds: Numbers = np.where(ends.proto == TCP, _windows()[ip6, ends.windows], 0.0)
+    return odds
+
+
 @cache
-def window_likeness() -> Numbers:
-    """How much each window looks like that of a server, below 0 of a client (65,536)."""
-    table = np.zeros(1 << 16)
-    for side, sign in (("server", 1), ("client", -1)):
-        table[weights()["window"][f"{side}s"]] = sign * weight("window", side)
+def _windows() -> Numbers:
+    """The same of every window over IPv4, and over IPv6 (2, 65,536)."""
+    table = np.zeros((2, 1 << 16))
+    for row, version in zip(table, ("ip4", "ip6"), strict=True):
+        row[weights()["window"][version]["servers"]] = weight("window", "server")
+        row[weights()["window"][version]["clients"]] = -weight("window", "client")
     return table
 
 

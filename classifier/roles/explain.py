@@ -154,7 +154,7 @@ def _first_packet(ends: Ends, context: Context) -> str:
 
 
 def _window(ends: Ends, context: Context) -> str:
-    like = window_likeness()[ends.windows[:, 0]]
+    like = window_likeness(ends)[:, 0]
     told = [
         f"{{{end}}} began with a window of {size}, as Linux does that {'accepts' if odds > 0 else 'calls'}"
         for end, size, odds in zip("ab", ends.windows[:, 0], like, strict=True)

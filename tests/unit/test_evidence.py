@@ -174,8 +174,12 @@ class TestWindow:
     def test_whoever_accepts_a_caller_without_timestamps_looks_like_a_caller(self) -> None:
         assert self.one(1026, self.CALLS)["role"] == "ambiguous"
 
-    def test_the_sum_is_another_over_ipv6(self) -> None:
-        assert "window" not in self.one(self.CALLS, self.ACCEPTS, "fd00::")["role_evidence"]
+    def test_the_sums_are_others_over_ipv6(self) -> None:
+        """64800 and 64260: there it accepts with what over IPv4 it calls."""
+        row = self.one(507, self.CALLS, "fd00::")
+        assert server(row) == End("fd00::2", OTHER)
+        assert "window" in row["role_evidence"]
+        assert "window" not in self.one(self.ACCEPTS, self.ACCEPTS, "fd00::")["role_evidence"]
 
 
 class TestLastData:

@@ -86,8 +86,20 @@ proptest! {
 
 #[test]
 fn every_column_has_a_meaning_and_a_merge() {
-    const MERGES: [&str; 11] =
-        ["Key", "Min", "Max", "Sum", "Or", "First", "FirstByTime", "Events", "Isn", "OrDiffers", "Slots"];
+    const MERGES: [&str; 12] = [
+        "Key",
+        "Min",
+        "Max",
+        "Sum",
+        "Or",
+        "First",
+        "Last",
+        "FirstByTime",
+        "Events",
+        "Isn",
+        "OrDiffers",
+        "Slots",
+    ];
     for field in schema().fields() {
         let metadata = field.metadata();
         assert!(metadata.get("doc").is_some_and(|doc| !doc.is_empty()), "{}", field.name());
