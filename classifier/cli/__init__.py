@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from classifier.cli.diff import diff
 from classifier.cli.explain import explain
 from classifier.cli.flows import flows
 from classifier.cli.interfaces import interfaces
@@ -31,6 +32,7 @@ Examples:
   tcpdump -w - | classifier report -            from a pipe
   classifier flows office.pcapng -o flows.parquet
   classifier servers office.pcapng --format csv
+  classifier diff monday.pcap tuesday.pcap      what is new, gone, changed
   classifier live eth0                          the services on an interface, as they happen
   classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
   classifier verify office.pcapng               what Wireshark says of doubtful flows
@@ -65,7 +67,7 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers, live, interfaces, explain, verify, ports, rules):
+for command in (report, flows, servers, diff, live, interfaces, explain, verify, ports, rules):
     app.add_command(command)
 
 

@@ -33,7 +33,12 @@ rules_option = _rules("Options")
 
 def reading(command: Command) -> Command:
     """Add the arguments and options of a command that reads captures."""
-    command = options(
+    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(reading_options(command))
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options of a command that reads captures, without their names."""
+    return options(
         "Reading",
         described(
             "--no-decapsulate",
@@ -84,7 +89,6 @@ def reading(command: Command) -> Command:
         ),
         _rules,
     )(command)
-    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
 
 
 def _seconds(text: str) -> float:
@@ -119,6 +123,7 @@ def read(
     via: Via | None,
     rules: str | None,
     directory: str | None,
+    dns_names: bool = False,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     keep_pandas_out()
@@ -134,6 +139,7 @@ def read(
                 decapsulate=not no_decapsulate,
                 dedup=dedup,
                 verify_checksums=verify_checksums,
+                dns_names=dns_names,
                 via=via,
                 rules=rules,
                 directory=directory,
@@ -159,6 +165,8 @@ def finish(traffic: Traffic) -> ExitStatus:
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
         click.echo(clean(f"classifier: {problem}"), err=True)
+    if left_out := traffic.metered.dns_names_left_out:
+        click.echo(f"classifier: {left_out:,} more DNS answers name addresses than are kept", err=True)
     if reason := nothing_decoded(traffic):
         click.echo(f"classifier: {reason}", err=True)
     elif not traffic.metered.packets and not traffic.problems and not traffic.metered.interrupted:

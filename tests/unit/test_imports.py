@@ -25,6 +25,8 @@ ALLOWED = {
     ("payload", "classifier.services.files"): "signatures are data, in files like the others",
     ("roles", "classifier.services.rules"): "port rules are data, and what a port is known for is evidence",
     ("roles", "classifier.services.lookup"): "the same, for whole columns",
+    ("traffic", "classifier.reports.report"): "a door for users: `traffic.report()`",
+    ("traffic", "classifier.reports.names"): "the same: whose hosts file it takes",
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.name[0] != "_")
 

@@ -122,8 +122,10 @@ class TestRoles:
         assert (row["role"], server_of(row)) == ("inferred", SERVER)
 
     def test_reverse_socks_is_no_more_than_likely(self) -> None:
-        row = midstream((0, b"\5\1\0"), (0, b"\5\1\0\1\x0a\0\0\1\0\x50"))
-        assert row["payload"] == "socks" and row["role_confidence"] < 0.99
+        asks = (0, b"\5\1\0"), (0, b"\5\1\0\1\x0a\0\0\1\0\x50")
+        for inside in ((), ((0, REQUEST), (1, ANSWER))):
+            row = midstream(*asks, *inside)
+            assert row["payload"] == "socks" and row["role_confidence"] < 0.99
 
     def test_the_master_of_dnp3_is_no_more_than_likely_a_client(self) -> None:
         row = midstream((0, b"\x05\x64\x05\xc0\1\0\0\0\4\x21"))
