@@ -137,8 +137,8 @@ class Judge:
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-        for facts in self.stitched():
-            yield self._judged(self.ends(facts))
+        for ends in self.looked_at():
+            yield self._judged(ends)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -161,12 +161,15 @@ class Judge:
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
         survey, directory = roles.Survey(), roles.Directory(known)
         announced = payload.Endpoints()
-        for facts in self.stitched():
-            ends = self.ends(facts)
-            roles.note_announced(announced, facts)
+        for ends in self.looked_at():
+            roles.note_announced(announced, ends.facts)
             survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
+
+    def looked_at(self) -> Iterator[roles.Ends]:
+        """Yield the flows batch by batch, with what each shows by itself."""
+        return map(self.ends, self.stitched())
 
     def ends(self, facts: pa.RecordBatch) -> roles.Ends:
         """Return the ends of n flows, with what each flow shows by itself."""

@@ -21,6 +21,7 @@ from classifier.cli.ports import ports
 from classifier.cli.report import report
 from classifier.cli.rules import rules
 from classifier.cli.servers import servers
+from classifier.cli.verify import verify
 from classifier.errors import ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
@@ -34,6 +35,7 @@ Examples:
   classifier diff monday.pcap tuesday.pcap      what is new, gone, changed
   classifier live eth0                          the services on an interface, as they happen
   classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
+  classifier verify office.pcapng               what Wireshark says of doubtful flows
   classifier ports 1494 limewire                what runs there; which ports it has
 """
 
@@ -65,7 +67,7 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers, diff, live, interfaces, explain, ports, rules):
+for command in (report, flows, servers, diff, live, interfaces, explain, verify, ports, rules):
     app.add_command(command)
 
 

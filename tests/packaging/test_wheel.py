@@ -20,7 +20,10 @@ if not shutil.which("cargo"):
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-RULES = {"services.toml", "registry.csv", "client_ports.toml", "roles.toml", "user_rules.schema.json"}
+RULES = {
+    *("services.toml", "registry.csv", "client_ports.toml", "roles.toml", "user_rules.schema.json"),
+    "wireshark.toml",
+}
 # Compiled dependencies are kept. Not where the checkout's own build is: cargo would take one for the other.
 ENVIRONMENT = os.environ | {
     "CARGO_TARGET_DIR": str(ROOT / "meter/target/sdist"),

@@ -18,7 +18,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
     *("_meter", "errors", "sources", "flows", "handshake", "payload", "roles", "services"),
-    *("traffic", "reports", "pipeline", "live", "cli"),
+    *("traffic", "verify", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {
@@ -103,6 +103,10 @@ def test_the_public_names_are_found() -> None:
     assert all(getattr(classifier, name) for name in names)
     with pytest.raises(AttributeError, match="tcpdump"):
         classifier.tcpdump  # noqa: B018
+
+
+def test_pyshark_is_for_verify_only() -> None:
+    assert loaded("import classifier.cli, classifier.pipeline", "pyshark", "asyncio") == set()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ mod note;
 mod observer;
 mod pattern;
 mod quic;
+mod rpc;
 mod signatures;
 mod tls;
 
