@@ -27,6 +27,8 @@ use crate::table::{self, Rows};
 const STEP_PACKETS: u64 = 1 << 18;
 /// … or with so many rows.
 const BATCH_ROWS: usize = 1 << 15;
+/// So many frames at a time, between looks at whether a step ends.
+const MOST_FRAMES: usize = 1 << 10;
 
 create_exception!(_meter, MeterError, PyException);
 
@@ -131,8 +133,8 @@ impl State {
     fn step(&mut self) {
         let until = self.meter.packets() + STEP_PACKETS;
         while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
-            match self.capture.next_frame() {
-                Ok(Some(frame)) => self.meter.frame(&frame),
+            match self.capture.next_frames() {
+                Ok(Some(frames)) => self.meter.frames(frames.take(MOST_FRAMES)),
                 Ok(None) => self.at_end = true,
                 Err(error) => {
                     self.at_end = true;
