@@ -120,7 +120,8 @@ impl Tracks {
 
     /// Ends the track of the flow at a place.
     pub fn end(&mut self, place: u32) -> Ended {
-        let latest = self.of_place.get_mut(place as usize).map_or(NONE, |latest| std::mem::replace(latest, NONE));
+        let latest =
+            self.of_place.get_mut(place as usize).map_or(NONE, |latest| std::mem::replace(latest, NONE));
         Ended { latest, level: self.level }
     }
 
