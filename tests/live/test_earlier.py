@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from feeding import pipe, wait_for
+from pyarrow import parquet
 from support import frames
 from support.frames import End
 from support.rows import row_dicts
 from support.talk import Talk
 
 from classifier.live import Watch, Window, earlier
+from classifier.live.recorder import Recorder
 
 #: Two ports of which nothing is known, so that only other flows tell who serves.
 SERVER = End("10.0.0.2", 29_999)
@@ -93,3 +97,15 @@ def test_a_port_announced_in_an_earlier_window_is_known() -> None:
     _, windows = watched(control, data)
     (row,) = [row for row in row_dicts(windows[1].traffic) if row["server_port"] == 30_000]
     assert row["service"] == "ftp-data"
+
+
+def test_a_recording_knows_the_servers_of_its_earlier_files(tmp_path: Path) -> None:
+    watch, windows = watched(proof(0), late(1, 100), late(2, 200), **IDLE)
+    recorder = Recorder(tmp_path / "flows.parquet", watch.idle, watch.rules, known=lambda: watch.servers)
+    for window in windows:
+        recorder.take(window)
+        recorder.turn_over(window.time_ns)
+    tables = [parquet.read_table(path) for path in sorted(tmp_path.iterdir())]
+    assert len(tables) == 3
+    roles = {row["client_ip"]: row["role"] for table in tables for row in table.to_pylist()}
+    assert roles == {CLIENTS[0].ip: "confirmed", CLIENTS[1].ip: "inferred", CLIENTS[2].ip: "inferred"}
