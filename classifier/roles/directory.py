@@ -1,7 +1,8 @@
 """The server directory: endpoints that are proven to serve, in this input or an earlier one.
 
-An entry is proven by a handshake that it accepted. The directory knows how often, and when first and
-last. It can be saved, so that yesterday's capture helps with today's.
+An entry is proven by a handshake that it accepted or, over UDP, by its answer to a question. The
+directory knows how often, and when first and last. It can be saved, so that yesterday's capture helps
+with today's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Entries:
 
     #: As in `Ends.endpoints`.
     keys: Hashes
-    #: How many connections each has accepted.
+    #: How many connections each has accepted, or flows it has answered in.
     flows: npt.NDArray[np.int64]
     first_seen_ns: Times
     last_seen_ns: Times
@@ -84,12 +85,11 @@ class Directory:
         self._pieces: list[Entries] = []
 
     def add(self, ends: Ends, among: Mask | None = None) -> None:
-        """Enter the servers of those of n flows, or of those `among` them, whose handshake was accepted."""
-        accepted = ends.handshakes.accepted & (ends.server >= 0)
-        if among is not None:
-            accepted &= among
+        """Enter the servers of those of n flows that prove one, or of those `among` them."""
         for end in (0, 1):
-            where = accepted & (ends.server == end) & ~ends.groups[end]
+            where = (ends.serving == end) & ~ends.groups[end]
+            if among is not None:
+                where &= among
             if where.any():
                 self._pieces.append(_entries(ends, end, where))
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
@@ -102,7 +102,7 @@ class Directory:
         return _joined(self._known, together(self._pieces))
 
     def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
-        """How many connections each endpoint has accepted; 0 for those not listed."""
+        """In how many flows each endpoint has proven to serve; 0 for those not listed."""
         entries = self.entries
         if not len(entries):
             return np.zeros(endpoints.shape, dtype=np.int64)
