@@ -72,6 +72,19 @@ def test_a_connection_counts_once_in_how_many_windows_it_may_be() -> None:
     assert watch.servers.flows.tolist() == [2]
 
 
+def test_a_flow_of_datagrams_counts_once_too() -> None:
+    """A question and its answer prove a server, in a window after the other."""
+    asked, end = b"\1\0\0\1\0\0\0\0\0\0\7example\4test\0\0\1\0\1", b"\0\1\0\1"
+    answer = b"\x81\x80\0\1\0\1\0\0\0\0" + asked[10:] + b"\xc0\x0c" + end + b"\0\0\0\x3c\0\4\xc0\0\2\1"
+    talk = Talk(End("10.0.0.9", 40_000), End("10.0.0.53", 53))
+    talk.datagram(0, b"\0\1" + asked).datagram(1, b"\0\1" + answer)
+    talk.datagram(0, b"\0\2" + asked).datagram(1, b"\0\2" + answer)
+    first, second = Talk(), Talk()
+    first.packets, second.packets = talk.packets[:2], talk.packets[2:]
+    watch, _ = watched(first, second)
+    assert watch.servers.flows.tolist() == [1]
+
+
 def test_in_the_end_servers_of_forgotten_flows_are_known() -> None:
     watch, _ = watched(proof(0), late(1, 100), late(2, 200), late(3, 300), most_flows_kept=2, **IDLE)
     assert watch.forgotten
