@@ -36,10 +36,9 @@ def servers(
     names = out.names(hosts)
     from classifier.reports import tables, tabular, terminal, zeek
     from classifier.traffic import Traffic
-    from classifier.traffic.totals import fold
 
     def table(traffic: Traffic) -> Any:
-        found = fold(traffic.totals.servers(), top, "server_ip")
+        found = traffic.totals.servers(top)
         return names.named(found) if names else found
 
     if target.is_table:

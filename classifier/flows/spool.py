@@ -1,4 +1,4 @@
-"""Where finished rows wait until all evidence is in: in memory first, past a limit in a file."""
+"""Where rows wait until all evidence is in: in memory first, past a limit in a file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import pyarrow as pa
 
 #: Past so many bytes rows go to a temporary file.
 MEMORY_BYTES = 32 << 20
+#: Flow facts take a third of their space so, and sums a fifth, for less time than the disk would need.
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 class Spool:
-    """Holds record batches of one schema, in order; they can be read again and again."""
+    """Holds record batches of one schema, in order; they can be read again and again.
+
+    Each may belong to a part, and the parts be read one by one.
+    """
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         """Start empty."""
@@ -22,13 +27,15 @@ class Spool:
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
+        self._parts: list[int] = []
         self.rows = 0
 
-    def add(self, batch: pa.RecordBatch) -> None:
+    def add(self, batch: pa.RecordBatch, part: int = 0) -> None:
         """Take a batch. All batches come before the first is read."""
         if not batch.num_rows:
             return
         self.rows += batch.num_rows
+        self._parts.append(part)
         if self._writer is None and self._held_bytes + batch.nbytes > self._memory_bytes:
             self._spill(batch.schema)
         if self._writer is not None:
@@ -39,20 +46,36 @@ class Spool:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches in the order in which they came."""
+        return self._read(range(len(self._parts)), None)
+
+    def part(self, part: int) -> Iterator[pa.RecordBatch]:
+        """Yield the batches of one part, in the order in which they came."""
+        return self._read([place for place, other in enumerate(self._parts) if other == part], None)
+
+    def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yield some columns of all batches; the others are not read."""
+        return self._read(range(len(self._parts)), names)
+
+    def _read(self, places: range | list[int], names: list[str] | None) -> Iterator[pa.RecordBatch]:
         if self._file is None:
-            yield from self._held
+            for place in places:
+                yield self._held[place].select(names) if names else self._held[place]
             return
         if self._writer is not None:
             self._writer.close()
             self._writer = None
         self._file.seek(0)
         reader = pa.ipc.open_file(self._file)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
+        if names:
+            chosen = [reader.schema.get_field_index(name) for name in names]
+            self._file.seek(0)
+            reader = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=chosen))
+        for place in places:
+            yield reader.get_batch(place)
 
     def _spill(self, schema: pa.Schema) -> None:
         self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
-        self._writer = pa.ipc.new_file(self._file, schema)
+        self._writer = pa.ipc.new_file(self._file, schema, options=_OPTIONS)
         for batch in self._held:
             self._writer.write_batch(batch)
         self._held, self._held_bytes = [], 0

@@ -12,6 +12,7 @@ from classifier.reports.names import Hosts
 from classifier.reports.summary import summary
 from classifier.traffic import Traffic
 from classifier.traffic.breakdown import with_filtered
+from classifier.traffic.totals import fold
 
 #: Rows of each table for people, if nothing else is asked for.
 TOP = 20
@@ -37,10 +38,10 @@ class Report:
         if self.interval_s:
             return self.traffic.over_time(self.interval_s)
         if self.by:
-            found, label = self.traffic.breakdown(self.by), "group"
+            found, label = self.traffic.breakdown(self.by, self.top), "group"
         else:
-            found, label = self.traffic.totals.services(), "service"
-        cut = with_filtered(found, label, self.traffic.left_out, self.top)
+            found, label = fold(self.traffic.totals.services(), self.top, "service"), "service"
+        cut = with_filtered(found, label, self.traffic.left_out)
         return self.hosts.named(cut) if self.hosts else cut
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _MOST = 1 << 62
 
 
 class Grouping:
-    """The n rows of a table in g groups, by the columns `keys`; groups come in the order of their first rows."""
+    """The n rows of a table in g groups by the columns `keys`, in the order of their first rows."""
 
     def __init__(self, table: pa.Table, keys: Sequence[str]) -> None:
         """Number the groups; a null is a key like any other."""
@@ -52,7 +52,7 @@ class Grouping:
         return pa.array(np.bincount(groups, minlength=len(self.first_rows)).astype(np.uint64))
 
     def values(self, column: str, where: Mask) -> pa.ListArray:
-        """List in each group the distinct values of a column of uint16, sorted, in the rows `where` says (g)."""
+        """List in each group the distinct values of a uint16 column, sorted, in the rows `where` says (g)."""
         numbers = _one(self._table[column])
         count = 1 << 16
         pairs = np.sort(self._pairs(numbers.to_numpy().astype(np.int64), count, where))

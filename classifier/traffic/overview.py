@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.traffic.totals import ATTEMPTS
+from classifier.traffic.adding import ATTEMPTS
 
 #: How a flow's server is known; a mere attempt shows no server that serves.
 ROLES = ("confirmed", "inferred", "ambiguous", "attempt")

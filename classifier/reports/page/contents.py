@@ -15,14 +15,16 @@ from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
 from classifier.reports.terminal import endpoint, size_text
 from classifier.traffic import Traffic
+from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.overview import ROLES
-from classifier.traffic.totals import ATTEMPTS
 
 Row = dict[str, Any]
 #: Longer tables are cut, with a remark.
 MOST_ROWS = 2_000
 #: Of longer lists a cell shows the first, and how many more there are.
 _MOST_IN_CELL = 8
+#: So many pairs of client and server the chart of them looks at.
+_MOST_CONVERSATIONS = 50_000
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ def contents(report: Report) -> dict[str, Any]:
     traffic = report.traffic
     said = report.to_dict()
     flows, mismatches = _largest_flows(traffic)
-    conversations = traffic.totals.conversations()
+    conversations = traffic.totals.conversations(_MOST_CONVERSATIONS).slice(0, _MOST_CONVERSATIONS)
     if report.hosts:
-        conversations = report.hosts.named(conversations.slice(0, 50_000))
+        conversations = report.hosts.named(conversations)
         flows, mismatches = report.hosts.named(flows), report.hosts.named(mismatches)
     files = said["captures"]
     counted = said["flows"]
@@ -95,7 +97,7 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
         ["Bytes on the wire", size_text(said["wire_bytes"])],
         ["Flows", f"{counted['total']:,}"],
         ["Services", f"{served:,}"],
-        ["Servers", f"{traffic.totals.servers().num_rows:,}"],
+        ["Servers", f"{traffic.totals.server_count:,}"],
     ]
 
 
