@@ -21,7 +21,7 @@ from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
 from classifier.errors import CaptureError, ExitStatus, FlowError
 from classifier.flows.find import Wanted
-from classifier.flows.stitch import stitch
+from classifier.flows.stitch import Repeated, keys_repeated, stitch
 from classifier.flows.table import present
 from classifier.reports import tabular
 from classifier.roles import directory_file
@@ -192,7 +192,11 @@ class Judge:
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
         metered = self._metered
-        return stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle)
+        return stitch(metered.spool, self._repeated, metered.captures, metered.begins_ns, **metered.idle)
+
+    @cached_property
+    def _repeated(self) -> Repeated:
+        return keys_repeated(self._metered.spool)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

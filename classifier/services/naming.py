@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from classifier.flows.distinct import distinct
 from classifier.payload import Certainty, Said, Table
 from classifier.payload.announced import SERVICES, Announced
 from classifier.services.rules import Rules
@@ -54,25 +54,22 @@ class Payloads:
 
     def codes(self) -> tuple[npt.NDArray[np.int64], list[Spoken]]:
         """Return what each flow speaks as a place in a list of what is spoken."""
-        offered = pc.list_element(pc.split_pattern(self.alpn.fill_null(""), ","), 0)
-        encoded = offered.dictionary_encode()
-        columns = (
-            self.said.protocol,
-            self.said.certainty,
-            encoded.indices.to_numpy(),
-            self.announced,
-        )
-        cases, row = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_inverse=True)
-        offers = encoded.dictionary.to_pylist()
-        return row.reshape(-1), [self._spoken(case, offers) for case in cases.tolist()]
+        encoded = self.alpn.dictionary_encode("encode")
+        offers = encoded.dictionary.fill_null("").to_pylist()
+        kinds = len(offers) + 1, len(Certainty), len(Announced), len(self.table.protocols) + 1
+        columns = encoded.indices.to_numpy(), self.said.certainty, self.announced, self.said.protocol + 1
+        cases, row = distinct(np.ravel_multi_index(columns, kinds))
+        return row, [
+            self._spoken(protocol - 1, certainty, offers[offer], purpose)
+            for offer, certainty, purpose, protocol in zip(*np.unravel_index(cases, kinds), strict=True)
+        ]
 
-    def _spoken(self, case: list[int], offers: list[str]) -> Spoken:
-        protocol, certainty, offer, purpose = case
+    def _spoken(self, protocol: int, certainty: int, offered: str, purpose: int) -> Spoken:
         if purpose:
             return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True)
         if protocol < 0:
             return SILENT
-        named = self.table.alpn.get(offers[offer])
+        named = self.table.alpn.get(offered.split(",")[0])
         return Spoken(self.table.protocols[protocol], Certainty(certainty), named, False)
 
 
@@ -95,7 +92,7 @@ def name(
     # Few distinct cases among many flows: each is worked out once.
     many, spoken_many = len(rules.candidates), len(spoken)
     numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
-    cases, row = np.unique(numbers, return_inverse=True)
+    cases, row = distinct(numbers)
     verdicts, promised = [], []
     for case in cases.tolist():
         ports, code = divmod(case, spoken_many)

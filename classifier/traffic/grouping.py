@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier.flows.distinct import Numbers, distinct
+
 Mask = npt.NDArray[np.bool_]
-_Ids = npt.NDArray[np.int64]
 #: Products of numbers of keys stay below, so that they fit an int64.
 _MOST = 1 << 62
 
@@ -66,35 +67,32 @@ class Grouping:
         ufunc.at(reduced, self._ids, values)
         return pa.array(reduced)
 
-    def _pairs(self, values: _Ids, count: int, where: Mask) -> _Ids:
+    def _pairs(self, values: Numbers, count: int, where: Mask) -> Numbers:
         """Return the distinct pairs of group and value below `count`, as `group * count + value`."""
-        pairs: _Ids = pc.unique(pa.array(self._ids[where] * count + values[where])).to_numpy()
+        pairs: Numbers = pc.unique(pa.array(self._ids[where] * count + values[where])).to_numpy()
         return pairs
 
 
-def _ids(table: pa.Table, keys: Sequence[str]) -> tuple[_Ids, int]:
+def _ids(table: pa.Table, keys: Sequence[str]) -> tuple[Numbers, int]:
     """Number the distinct combinations of `keys`: each row's number (n), and how many there are."""
     ids, most = np.zeros(table.num_rows, dtype=np.int64), 1
     for name in keys:
         codes, count = _codes(_one(table[name]))
         if most * count > _MOST:
-            ids, most = _dense(ids)
+            values, ids = distinct(ids)
+            most = len(values)
         ids = ids * count + codes
         most *= count
-    return _dense(ids)
+    values, ids = distinct(ids)
+    return ids, len(values)
 
 
-def _codes(column: pa.Array) -> tuple[npt.NDArray[np.int64], int]:
+def _codes(column: pa.Array) -> tuple[Numbers, int]:
     """Return a number below the second for each value of a column; small numbers stand for themselves."""
     if pa.types.is_unsigned_integer(column.type) and column.type.bit_width <= 16 and not column.null_count:
         return column.to_numpy().astype(np.int64), 1 << column.type.bit_width
     encoded = column.dictionary_encode("encode")
     return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary) + 1
-
-
-def _dense(ids: _Ids) -> tuple[_Ids, int]:
-    encoded = pa.array(ids).dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
