@@ -21,6 +21,7 @@ from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
 from classifier.errors import CaptureError, ExitStatus, FlowError
 from classifier.flows.find import Wanted
+from classifier.flows.spool import Spool
 from classifier.flows.stitch import Repeated, keys_repeated, stitch
 from classifier.flows.table import present
 from classifier.reports import tabular
@@ -37,6 +38,9 @@ from classifier.traffic.metered import Metered
 #: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
 Progress = Callable[[Input, int, int], None]
 SECOND_NS = 1_000_000_000
+MEMORY_BYTES = 512_000_000
+#: Flows may take this part of it in memory, and so may sums of each kind, while others are worked on.
+_SHARES = 16
 
 
 def read(
@@ -45,6 +49,7 @@ def read(
     tcp_idle_s: float = 300,
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
+    memory_bytes: int = MEMORY_BYTES,
     decapsulate: bool = True,
     dedup: bool = False,
     verify_checksums: bool = False,
@@ -58,7 +63,9 @@ def read(
 
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
-    `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files.
+    Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `via` is the program that reads
     what isn't read here: `tshark` for other file formats, `scapy` for other link types.
@@ -81,7 +88,8 @@ def read(
         verify_checksums=verify_checksums,
     )
     found = sources.inputs(source, via)
-    metered = Metered(idle=idle)
+    share = memory_bytes // _SHARES
+    metered = Metered(idle=idle, spool=Spool(share), memory_bytes=share)
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:

@@ -13,8 +13,9 @@ from classifier.flows.spool import MEMORY_BYTES, Spool
 
 #: Brings the rows of each key together.
 AddUp = Callable[[pa.Table], pa.Table]
-#: So many parts the rows go to on disk. One at a time is in memory again.
-_PARTS = 64
+#: Rows on disk are in so many parts, of which one at a time is in memory again.
+_PART_BITS = 6
+_PARTS = 1 << _PART_BITS
 Order = list[tuple[str, str]]
 
 
@@ -71,7 +72,7 @@ class Sums:
             self._spool = Spool(memory_bytes=0)
         (rows,) = self._pieces[0].combine_chunks().to_batches()
         words = [word for name in self._part_by for word in address_words(rows[name])]
-        part = (mixed(words) % np.uint64(_PARTS)).astype(np.intp)
+        part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
         rows = rows.take(pa.array(np.argsort(part, kind="stable")))
         ends = np.cumsum(np.bincount(part, minlength=_PARTS))
         for number, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
