@@ -76,6 +76,7 @@ class Spool:
     def _spill(self, schema: pa.Schema) -> None:
         self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
         self._writer = pa.ipc.new_file(self._file, schema, options=_OPTIONS)
-        for batch in self._held:
-            self._writer.write_batch(batch)
-        self._held, self._held_bytes = [], 0
+        self._held.reverse()
+        while self._held:  # each is given up as soon as it is written
+            self._writer.write_batch(self._held.pop())
+        self._held_bytes = 0
