@@ -71,7 +71,8 @@ class Spool:
             self._file.seek(0)
             reader = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=chosen))
         for place in places:
-            yield reader.get_batch(place)
+            batch = reader.get_batch(place)
+            yield batch.select(names) if names else batch
 
     def _spill(self, schema: pa.Schema) -> None:
         self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
