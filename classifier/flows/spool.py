@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import pyarrow as pa
@@ -15,10 +15,7 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 class Spool:
-    """Holds record batches of one schema, in order; they can be read again and again.
-
-    Each may belong to a part, and the parts be read one by one.
-    """
+    """Holds record batches of one schema, in order; they can be read again and again."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         """Start empty."""
@@ -27,15 +24,15 @@ class Spool:
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
-        self._parts: list[int] = []
+        self._batches = 0
         self.rows = 0
 
-    def add(self, batch: pa.RecordBatch, part: int = 0) -> None:
+    def add(self, batch: pa.RecordBatch) -> None:
         """Take a batch. All batches come before the first is read."""
         if not batch.num_rows:
             return
         self.rows += batch.num_rows
-        self._parts.append(part)
+        self._batches += 1
         if self._writer is None and self._held_bytes + batch.nbytes > self._memory_bytes:
             self._spill(batch.schema)
         if self._writer is not None:
@@ -46,17 +43,17 @@ class Spool:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches in the order in which they came."""
-        return self._read(range(len(self._parts)), None)
-
-    def part(self, part: int) -> Iterator[pa.RecordBatch]:
-        """Yield the batches of one part, in the order in which they came."""
-        return self._read([place for place, other in enumerate(self._parts) if other == part], None)
+        return self._read(range(self._batches), None)
 
     def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield some columns of all batches; the others are not read."""
-        return self._read(range(len(self._parts)), names)
+        return self._read(range(self._batches), names)
 
-    def _read(self, places: range | list[int], names: list[str] | None) -> Iterator[pa.RecordBatch]:
+    def at(self, places: Iterable[int]) -> Iterator[pa.RecordBatch]:
+        """Yield some of the batches: the first that was added is at 0."""
+        return self._read(places, None)
+
+    def _read(self, places: Iterable[int], names: list[str] | None) -> Iterator[pa.RecordBatch]:
         if self._file is None:
             for place in places:
                 yield self._held[place].select(names) if names else self._held[place]

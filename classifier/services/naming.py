@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from classifier.flows.distinct import distinct
 from classifier.payload import Certainty, Said, Table
-from classifier.payload.announced import SERVICES, Announced
+from classifier.payload.announced import CARRIERS, SERVICES, Announced
 from classifier.services.rules import Rules
 from classifier.services.spoken import SILENT, Spoken, verdict
 
@@ -23,6 +23,8 @@ class Names:
     service: pa.DictionaryArray
     #: dictionary of strings (n): `user`, `payload`, `unofficial` or `official`; null where `service` is.
     source: pa.DictionaryArray
+    #: dictionary of strings (n): what kind of thing `service` is; null where no rule tells.
+    category: pa.DictionaryArray
     #: list of strings (n), likeliest first; empty where nothing is known.
     candidates: pa.Array
     #: dictionary of strings (n): the protocol recognised in the payload, null for none.
@@ -55,22 +57,23 @@ class Payloads:
     def codes(self) -> tuple[npt.NDArray[np.int64], list[Spoken]]:
         """Return what each flow speaks as a place in a list of what is spoken."""
         encoded = self.alpn.dictionary_encode("encode")
-        offers = encoded.dictionary.fill_null("").to_pylist()
-        kinds = len(offers) + 1, len(Certainty), len(Announced), len(self.table.protocols) + 1
-        columns = encoded.indices.to_numpy(), self.said.certainty, self.announced, self.said.protocol + 1
-        cases, row = distinct(np.ravel_multi_index(columns, kinds))
-        return row, [
-            self._spoken(protocol - 1, certainty, offers[offer], purpose)
-            for offer, certainty, purpose, protocol in zip(*np.unravel_index(cases, kinds), strict=True)
-        ]
+        offer = encoded.indices.to_numpy().astype(np.int64)
+        protocols = len(self.table.protocols) + 1
+        numbers = (offer * len(Announced) + self.announced) * len(Certainty) + self.said.certainty
+        cases, row = distinct(numbers * protocols + self.said.protocol + 1)
+        offers = [(offered or "").split(",")[0] for offered in encoded.dictionary.to_pylist()]
+        return row, [self._spoken(case, offers) for case in cases.tolist()]
 
-    def _spoken(self, protocol: int, certainty: int, offered: str, purpose: int) -> Spoken:
-        if purpose:
+    def _spoken(self, case: int, offers: list[str]) -> Spoken:
+        case, protocol = divmod(case, len(self.table.protocols) + 1)
+        case, certainty = divmod(case, len(Certainty))
+        offer, purpose = divmod(case, len(Announced))
+        if purpose and not (protocol and purpose in CARRIERS):
             return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True)
-        if protocol < 0:
+        if not protocol:
             return SILENT
-        named = self.table.alpn.get(offered.split(",")[0])
-        return Spoken(self.table.protocols[protocol], Certainty(certainty), named, False)
+        named = self.table.alpn.get(offers[offer])
+        return Spoken(self.table.protocols[protocol - 1], Certainty(certainty), named, False)
 
 
 def name(
@@ -105,6 +108,7 @@ def name(
     return Names(
         service=_take([case.service for case in verdicts], place),
         source=_take([case.source for case in verdicts], place),
+        category=_take([rules.category(case.service or "") for case in verdicts], place),
         candidates=_lists([list(case.candidates) for case in verdicts], place),
         payload=_take([*protocols, None], payloads.said.protocol.astype(np.int32) % (len(protocols) + 1)),
         mismatch=np.array([case.mismatch for case in verdicts], dtype=bool)[place],

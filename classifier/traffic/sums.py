@@ -36,6 +36,9 @@ class Sums:
         self._pieces: list[pa.Table] = []
         self._bytes = 0
         self._spool: Spool | None = None
+        #: Where in the spool the batches of each part are.
+        self._places: list[list[int]] = [[] for _ in range(_PARTS)]
+        self._spooled = 0
 
     def add(self, rows: pa.Table) -> None:
         """Add rows."""
@@ -56,10 +59,8 @@ class Sums:
             return
         if self._pieces:
             self._spill()
-        for part in range(_PARTS):
-            batches = list(self._spool.part(part))
-            if batches:
-                yield self._add_up(pa.Table.from_batches(batches))
+        for places in filter(None, self._places):
+            yield self._add_up(pa.Table.from_batches(self._spool.at(places)))
 
     def _merge(self) -> None:
         if len(self._pieces) > 1:
@@ -74,9 +75,13 @@ class Sums:
         words = [word for name in self._part_by for word in address_words(rows[name])]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
         rows = rows.take(pa.array(np.argsort(part, kind="stable")))
-        ends = np.cumsum(np.bincount(part, minlength=_PARTS))
-        for number, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-            self._spool.add(rows.slice(begin, end - begin), number)
+        begin = 0
+        for number, count in enumerate(np.bincount(part, minlength=_PARTS).tolist()):
+            if count:
+                self._spool.add(rows.slice(begin, count))
+                self._places[number].append(self._spooled)
+                self._spooled += 1
+                begin += count
         self._pieces, self._bytes = [], 0
 
 

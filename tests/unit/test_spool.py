@@ -77,10 +77,10 @@ def test_an_empty_spool(memory_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
-def test_parts_and_columns_are_read_by_themselves(memory_bytes: int) -> None:
+def test_some_batches_and_some_columns_are_read_by_themselves(memory_bytes: int) -> None:
     given = batches(4)
     spool = Spool(memory_bytes)
-    for number, batch in enumerate(given):
-        spool.add(batch, number % 2)
-    assert [list(spool.part(part)) for part in (0, 1, 2)] == [given[::2], given[1::2], []]
+    for batch in given:
+        spool.add(batch)
+    assert list(spool.at([3, 1])) == [given[3], given[1]]
     assert list(spool.columns(["vlan", "row"])) == [batch.select(["vlan", "row"]) for batch in given]

@@ -13,7 +13,7 @@ from classifier.reports import charts
 from classifier.reports.report import Report
 from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
-from classifier.reports.terminal import endpoint, size_text
+from classifier.reports.terminal import duration_text, endpoint, size_text
 from classifier.traffic import Traffic
 from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.overview import ROLES
@@ -23,8 +23,6 @@ Row = dict[str, Any]
 MOST_ROWS = 2_000
 #: Of longer lists a cell shows the first, and how many more there are.
 _MOST_IN_CELL = 8
-#: So many pairs of client and server the chart of them looks at.
-_MOST_CONVERSATIONS = 50_000
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,7 @@ def contents(report: Report) -> dict[str, Any]:
     traffic = report.traffic
     said = report.to_dict()
     flows, mismatches = _largest_flows(traffic)
-    conversations = traffic.totals.conversations(_MOST_CONVERSATIONS).slice(0, _MOST_CONVERSATIONS)
-    if report.hosts:
-        conversations = report.hosts.named(conversations)
-        flows, mismatches = report.hosts.named(flows), report.hosts.named(mismatches)
+    flows, mismatches = report.named(flows), report.named(mismatches)
     files = said["captures"]
     counted = said["flows"]
     return {
@@ -52,12 +47,7 @@ def contents(report: Report) -> dict[str, Any]:
         "facts": _facts(said, traffic),
         "notes": _notes(said),
         "known": _known(traffic),
-        "charts": charts.all_charts(
-            traffic,
-            conversations,
-            traffic.over_time(report.interval_s),
-            report.interval_s or traffic.interval_s,
-        ),
+        "charts": charts.all_charts(report),
         "themes": {theme: charts.config(theme) for theme in ("light", "dark")},
         "tables": [
             _table("services", "Services", said["services"], _SERVICES, len(said["services"])),
@@ -92,7 +82,7 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
     served = sum(1 for row in said["services"] if row["flows"] and row["proto"])
     return [
         ["Time", span],
-        ["Lasting", f"{said['duration_s']:,.1f} s"],
+        ["Lasting", duration_text(said["duration_s"])],
         ["Packets", f"{said['packets']:,}"],
         ["Bytes on the wire", size_text(said["wire_bytes"])],
         ["Flows", f"{counted['total']:,}"],
