@@ -21,7 +21,8 @@ from classifier import handshake, payload, roles, sources
 from classifier._meter import Reader
 from classifier.errors import CaptureError, ExitStatus, FlowError
 from classifier.flows.find import Wanted
-from classifier.flows.stitch import stitch
+from classifier.flows.spool import Spool
+from classifier.flows.stitch import Repeated, keys_repeated, stitch
 from classifier.flows.table import present
 from classifier.reports import tabular
 from classifier.roles import directory_file
@@ -37,6 +38,9 @@ from classifier.traffic.metered import Metered
 #: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
 Progress = Callable[[Input, int, int], None]
 SECOND_NS = 1_000_000_000
+MEMORY_BYTES = 512_000_000
+#: Flows may take this part of it in memory, and so may sums of each kind, while others are worked on.
+_SHARES = 16
 
 
 def read(
@@ -45,6 +49,7 @@ def read(
     tcp_idle_s: float = 300,
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
+    memory_bytes: int = MEMORY_BYTES,
     decapsulate: bool = True,
     dedup: bool = False,
     verify_checksums: bool = False,
@@ -59,7 +64,9 @@ def read(
 
     `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
-    `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files.
+    Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
     addresses from the DNS answers in the capture, for its reports; the network is never asked.
@@ -85,7 +92,8 @@ def read(
         dns_names=dns_names,
     )
     found = sources.inputs(source, via)
-    metered = Metered(idle=idle)
+    share = memory_bytes // _SHARES
+    metered = Metered(idle=idle, spool=Spool(share), memory_bytes=share)
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
@@ -199,7 +207,11 @@ class Judge:
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
         metered = self._metered
-        return stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle)
+        return stitch(metered.spool, self._repeated, metered.captures, metered.begins_ns, **metered.idle)
+
+    @cached_property
+    def _repeated(self) -> Repeated:
+        return keys_repeated(self._metered.spool)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from classifier import _meter, sources
 from classifier.errors import CaptureError
-from classifier.flows.spool import Spool
+from classifier.flows.spool import MEMORY_BYTES, Spool
 
 
 class Counted(Protocol):
@@ -49,6 +49,8 @@ class Metered:
 
     #: `tcp_idle_ns` and `udp_idle_ns`.
     idle: dict[str, int]
+    #: Past so many bytes, sums of each kind go to temporary files.
+    memory_bytes: int = MEMORY_BYTES
     spool: Spool = field(default_factory=Spool)
     #: Names of the inputs, and of combinations of them that flows cross.
     captures: list[str] = field(default_factory=list)
