@@ -17,7 +17,8 @@ from classifier.errors import ClassifierError, ExitStatus
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.sources import Input, Via
+    from classifier.metering import Progress, Tell
+    from classifier.sources import Via
     from classifier.traffic import Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -82,6 +83,13 @@ def reading(command: Command) -> Command:
             default=None,
             help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
         ),
+        described(
+            "--jobs",
+            type=click.IntRange(min=1),
+            default=None,
+            metavar="N",
+            help="Read so many inputs at a time.  [default: one on each core]",
+        ),
         _rules,
     )(command)
     return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
@@ -119,6 +127,7 @@ def read(
     via: Via | None,
     rules: str | None,
     directory: str | None,
+    jobs: int | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     keep_pandas_out()
@@ -137,6 +146,7 @@ def read(
                 via=via,
                 rules=rules,
                 directory=directory,
+                jobs=jobs,
                 progress=progress,
                 keep_interrupted=True,
             )
@@ -165,6 +175,8 @@ def finish(traffic: Traffic) -> ExitStatus:
         click.echo("classifier: the capture has no packets", err=True)
     if traffic.metered.interrupted:
         click.echo("classifier: interrupted; this is what was read so far", err=True)
+    for remark in traffic.remarks:
+        click.echo(clean(f"classifier: {remark}"), err=True)
     return traffic.status
 
 
@@ -194,41 +206,43 @@ def keep_pandas_out() -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
+def _progress() -> Iterator[Tell | None]:
     """Show a bar on standard error if that is a terminal and the work takes a while."""
     if not sys.stderr.isatty():
         yield None
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from classifier.reports.tables import clean
 
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+    bar = rich.Progress(
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.DownloadColumn(),
+        rich.TextColumn("{task.fields[rate]}"),
+        rich.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     begin = time.monotonic()
-    tasks: dict[str, TaskID] = {}
+    task: TaskID | None = None
 
-    def advance(capture: Input, bytes_read: int, packets: int) -> None:
+    def advance(so_far: Progress) -> None:
+        nonlocal task
         elapsed = time.monotonic() - begin
         if elapsed < PATIENCE_S:
             return
-        if capture.name not in tasks:
-            for task in tasks.values():
-                bar.remove_task(task)
-            tasks.clear()
+        if task is None:
             bar.start()
-            tasks[capture.name] = bar.add_task(
-                clean(os.path.basename(capture.name)), total=capture.size_bytes, rate=""
-            )
-        bar.update(tasks[capture.name], completed=bytes_read, rate=f"{packets / elapsed:,.0f} packets/s")
+            task = bar.add_task("", total=so_far.size_bytes, rate="")
+        place = f"{so_far.inputs_done + 1:,} of {so_far.inputs:,}: " if so_far.inputs > 1 else ""
+        bar.update(
+            task,
+            description=place + clean(os.path.basename(so_far.name)),
+            completed=so_far.bytes_read,
+            rate=f"{so_far.packets / elapsed:,.0f} packets/s",
+        )
 
     try:
         yield advance

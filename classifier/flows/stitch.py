@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from classifier import _meter
 from classifier.flows.hashing import address_words, mixed
+from classifier.flows.overlap import overlapping
 from classifier.flows.spool import MEMORY_BYTES, Spool
 
 #: So many rows are joined at a time, about a kilobyte each.
@@ -28,15 +29,18 @@ _Hashes = npt.NDArray[np.uint32]
 class _Captures:
     """The names of captures, to which those of combinations are added."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[int]) -> None:
         self._names = names
+        self._begins_ns = begins_ns
+        self.seen_twice = seen_twice
         self._place = {name: number for number, name in enumerate(names)}
         #: Of which captures a combination is made.
         self._parts: dict[int, list[int]] = {}
 
     def together(self, captures: list[int]) -> int:
         """Return the index of the name of several captures, or combinations of them."""
-        parts = sorted({part for capture in captures for part in self._parts.get(capture, [capture])})
+        found = {part for capture in captures for part in self._parts.get(capture, [capture])}
+        parts = sorted(found, key=lambda part: (self._begins_ns[part], part))
         name = "|".join(self._names[part] for part in parts)
         if name not in self._place:
             self._place[name] = len(self._names)
@@ -46,17 +50,24 @@ class _Captures:
 
 
 def stitch(
-    spool: Spool, captures: list[str], begins_ns: list[int], *, tcp_idle_ns: int, udp_idle_ns: int
+    spool: Spool,
+    captures: list[str],
+    begins_ns: list[int],
+    *,
+    tcp_idle_ns: int,
+    udp_idle_ns: int,
+    seen_twice: set[int],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of the spool with those of one flow joined.
 
     The rows have the flow facts and `capture`, an index into `captures`, to which the names of
     combinations are added. Inputs are taken in the order of their first packets' times, `begins_ns`,
-    however they were named. In memory are four bytes a row, and some of the rows whose key occurs
+    however they were named. To `seen_twice` the indices of combinations are added that saw packets of one
+    direction of a flow at the same time. In memory are four bytes a row, and some of the rows whose key occurs
     again: they are joined part by part, those of a key with very many rows piece by piece.
     """
     idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
-    names = _Captures(captures)
+    names = _Captures(captures, begins_ns, seen_twice)
     repeated, counts = _repeated(spool)
     many = repeated[counts > PART_ROWS]
     parts = 1 + int(counts[counts <= PART_ROWS].sum()) // PART_ROWS
@@ -121,6 +132,7 @@ def _joined(candidates: pa.RecordBatch, captures: _Captures, **idle: int) -> pa.
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
     came_from = _captures(rows.num_rows, group, candidates["capture"].to_numpy(), captures)
+    captures.seen_twice.update(came_from.take(pa.array(overlapping(candidates, group))).to_pylist())
     return rows.append_column("capture", came_from)
 
 

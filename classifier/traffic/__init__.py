@@ -72,8 +72,14 @@ class Traffic:
 
     @property
     def problems(self) -> list[CaptureError]:
-        """Inputs that could not be read to their end; what came before is in the flows."""
+        """Inputs that could not be read, or not to their end; what came before is in the flows."""
         return self.metered.problems
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
+        metered = self.metered
+        return metered.remarks + _twice([metered.captures[number] for number in sorted(metered.seen_twice)])
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -217,11 +223,21 @@ class Traffic:
         if self.metered.interrupted:
             return ExitStatus.INTERRUPTED
         if self.problems:
-            return self.problems[0].status
+            first, read = self.problems[0], self.metered.captures[: len(self.metered.begins_ns)]
+            return first.status if read == [first.file] else ExitStatus.PARTIAL
         undecoded = sum(packets for reason, packets in counts.items() if reason in _UNDECODED)
         if undecoded and undecoded == counts["packets"]:
             return ExitStatus.NOTHING_DECODED
         return ExitStatus.OK
+
+
+def _twice(captures: list[str]) -> list[str]:
+    """Warn of captures that saw the same packets."""
+    if not captures:
+        return []
+    more = f" and {len(captures) - 1:,} more" if len(captures) > 1 else ""
+    which = captures[0].replace("|", " and ")
+    return [f"{which}{more}: the same packets seem to be in several captures, and count as often"]
 
 
 #: Reasons that mean that a packet could not be looked into.
