@@ -40,6 +40,13 @@ class Progress:
     size_bytes: int | None = None
     packets: int = 0
 
+    @staticmethod
+    def of(inputs: list[Input]) -> Progress:
+        """Return that of inputs that are still to be read."""
+        sizes = [one.size_bytes for one in inputs]
+        size_bytes = None if None in sizes else sum(size for size in sizes if size)
+        return Progress(inputs=len(inputs), size_bytes=size_bytes)
+
 
 #: Is told how far the reading is, in the thread of who asked for it.
 Tell = Callable[[Progress], None]
@@ -123,9 +130,7 @@ class Metering:
 
         CaptureError: none could be read. KeyboardInterrupt passes through when what was read is in.
         """
-        sizes = [one.size_bytes for one in inputs]
-        size_bytes = None if None in sizes else sum(size for size in sizes if size)
-        self._done = Progress(inputs=len(inputs), size_bytes=size_bytes)
+        self._done = Progress.of(inputs)
         if len(inputs) == 1:  # nothing to add up
             self._ahead.append(_Job(inputs[0], metered))
             self._wait(self._ahead[0])

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, payload, roles
+from classifier import distributed, handshake, payload, roles
 from classifier.errors import FlowError
 from classifier.flows.find import Wanted
 from classifier.flows.stitch import stitch
@@ -50,6 +50,7 @@ def read(
     rules: Rules | str | os.PathLike[str] | None = None,
     directory: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
+    scheduler: str | None = None,
     progress: Tell | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
@@ -64,7 +65,8 @@ def read(
     what isn't read here: `tshark` for other file formats, `scapy` for other link types.
     `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
-    `jobs` inputs are read at a time, by default one on each core. `progress` is told how far that is.
+    `jobs` inputs are read at a time, by default one on each core, or those that the Dask
+    cluster of a `scheduler` has workers for: `tcp://host:8786`. `progress` is told how far that is.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
     Raises CaptureError for an input that isn't there, or where none can be read, RulesError and
@@ -85,9 +87,12 @@ def read(
     metered = Metered(idle=idle, remarks=found.remarks)
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
-    metering = Metering(options, payload.load().compiled, jobs or cores(), progress)
     try:
-        metering.run(found.inputs, metered)
+        if scheduler:
+            distributed.meter(found.inputs, options, scheduler, metered, progress)
+        else:
+            metering = Metering(options, payload.load().compiled, jobs or cores(), progress)
+            metering.run(found.inputs, metered)
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
@@ -114,6 +119,7 @@ class Judge:
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
+        _ = self.context  # its passes end before the one that follows, which names captures as they do
         for facts in self.stitched():
             yield self._judged(self.ends(facts))
 
@@ -173,6 +179,8 @@ class Judge:
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
         metered = self._metered
+        if metered.joined:
+            return iter(metered.spool)
         return stitch(
             metered.spool, metered.captures, metered.begins_ns, **metered.idle, seen_twice=metered.seen_twice
         )

@@ -90,6 +90,11 @@ def reading(command: Command) -> Command:
             metavar="N",
             help="Read so many inputs at a time.  [default: one on each core]",
         ),
+        described(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Read on the Dask cluster of tcp://HOST:8786. Needs classifier[cluster].",
+        ),
         _rules,
     )(command)
     return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
@@ -128,6 +133,7 @@ def read(
     rules: str | None,
     directory: str | None,
     jobs: int | None,
+    scheduler: str | None,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     keep_pandas_out()
@@ -147,6 +153,7 @@ def read(
                 rules=rules,
                 directory=directory,
                 jobs=jobs,
+                scheduler=scheduler,
                 progress=progress,
                 keep_interrupted=True,
             )

@@ -10,13 +10,15 @@ import pyarrow as pa
 SLACK_NS = 50_000_000
 
 
-def overlapping(rows: pa.RecordBatch, group: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def overlapping(
+    rows: pa.RecordBatch, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32]
+) -> npt.NDArray[np.uint32]:
     """Return the groups of n rows in which two captures have packets of one direction at the same time.
 
-    Rows are those of flows metered apart; those of one flow have the same number in `group`. Each sensor of an
-    asymmetric route has packets of one direction only, and pieces of a rotated capture follow each other.
+    Rows are those of flows metered apart; those of one flow have the same number in `group`, and `capture`
+    tells which capture each is from. Each sensor of an asymmetric route has packets of one direction only,
+    and pieces of a rotated capture follow each other.
     """
-    capture = rows["capture"].to_numpy()
     first_ns, last_ns = rows["first_seen_ns"].to_numpy(), rows["last_seen_ns"].to_numpy()
     found = []
     for packets in ("packets_ab", "packets_ba"):

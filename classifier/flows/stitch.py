@@ -26,10 +26,11 @@ OPEN_ROWS = 5_000
 _Hashes = npt.NDArray[np.uint32]
 
 
-class _Captures:
+class Captures:
     """The names of captures, to which those of combinations are added."""
 
     def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[int]) -> None:
+        """Take the names, when each capture begins, and where to note those that saw the same packets."""
         self._names = names
         self._begins_ns = begins_ns
         self.seen_twice = seen_twice
@@ -63,11 +64,11 @@ def stitch(
     The rows have the flow facts and `capture`, an index into `captures`, to which the names of
     combinations are added. Inputs are taken in the order of their first packets' times, `begins_ns`,
     however they were named. To `seen_twice` the indices of combinations are added that saw packets of one
-    direction of a flow at the same time. In memory are four bytes a row, and some of the rows whose key occurs
-    again: they are joined part by part, those of a key with very many rows piece by piece.
+    direction of a flow at the same time. In memory are four bytes a row, and some of the rows whose key
+    occurs again: they are joined part by part, those of a key with very many rows piece by piece.
     """
     idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
-    names = _Captures(captures, begins_ns, seen_twice)
+    names = Captures(captures, begins_ns, seen_twice)
     repeated, counts = _repeated(spool)
     many = repeated[counts > PART_ROWS]
     parts = 1 + int(counts[counts <= PART_ROWS].sum()) // PART_ROWS
@@ -92,7 +93,7 @@ def stitch(
 
 
 def _joined_in_pieces(
-    pieces: Spool, captures: _Captures, begins_ns: list[int], **idle: int
+    pieces: Spool, captures: Captures, begins_ns: list[int], **idle: int
 ) -> Iterator[pa.RecordBatch]:
     """Join the rows of one key, of which there are too many to be held.
 
@@ -126,13 +127,15 @@ def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return whole
 
 
-def _joined(candidates: pa.RecordBatch, captures: _Captures, **idle: int) -> pa.RecordBatch:
+def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.RecordBatch:
     """Join the rows of some keys."""
     joined, groups = _meter.stitch(candidates, **idle)
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
-    came_from = _captures(rows.num_rows, group, candidates["capture"].to_numpy(), captures)
-    captures.seen_twice.update(came_from.take(pa.array(overlapping(candidates, group))).to_pylist())
+    capture = candidates["capture"].to_numpy()
+    came_from = _captures(rows.num_rows, group, capture, captures)
+    twice = overlapping(candidates, group, capture)
+    captures.seen_twice.update(came_from.take(pa.array(twice)).to_pylist())
     return rows.append_column("capture", came_from)
 
 
@@ -158,7 +161,7 @@ def _repeated(spool: Spool) -> tuple[_Hashes, npt.NDArray[np.int64]]:
 
 
 def _captures(
-    rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], captures: _Captures
+    rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], captures: Captures
 ) -> pa.Array:
     """For each joined row the index of the name of the captures that it came from."""
     pairs = np.unique(np.stack([group, capture.astype(np.uint32)], axis=1), axis=0)

@@ -112,6 +112,7 @@ def _zipped(file: IO[bytes]) -> Iterator[tuple[str, IO[bytes] | None]]:
 def _tarred(file: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes] | None]]:
     unpack = next((how for ending, how in _UNPACK.items() if name.lower().endswith(ending)), None)
     forward: Any = _Forward(unpack(file) if unpack else file)
+    archive: Any
     with tarfile.open(fileobj=forward, mode="r:") as archive:
         while member := archive.next():
             archive.members.clear()  # it would hold all that it has passed

@@ -69,6 +69,8 @@ class Metered:
     #: Packets in flows with a wrong checksum, by header; None where they weren't verified.
     bad_checksums: dict[str, int] | None = None
     interrupted: bool = False
+    #: The rows of one flow are joined already.
+    joined: bool = False
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
     #: Packets by link type that isn't read.

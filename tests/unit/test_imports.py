@@ -18,7 +18,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
     *("_meter", "errors", "sources", "flows", "handshake", "payload", "roles", "services"),
-    *("traffic", "metering", "reports", "pipeline", "live", "cli"),
+    *("traffic", "metering", "distributed", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {

@@ -1,0 +1,231 @@
+"""Meters inputs on a Dask cluster: map and stitch, nothing else.
+
+    map      one input a task, on a worker that reaches it: its flow facts stay there
+    stitch   a tree: pieces that are neighbours in time are joined, and only flows that a piece still to be
+             joined could change go on to the next level
+    here     the joined flows arrive in a spool, and are judged as always
+
+What was on a worker that died is done again by Dask on another.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from itertools import accumulate
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier import payload
+from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
+from classifier.flows.pieces import AFTER_ALL, BEFORE_ALL, join, settled
+from classifier.flows.spool import Spool
+from classifier.flows.stitch import Captures
+from classifier.metering import Progress, Tell, meter_input
+from classifier.sources import Input, Options, names
+from classifier.traffic.metered import Metered
+
+#: So many pieces are joined at a time.
+FAN_IN = 8
+#: A task that fails is tried so often again.
+RETRIES = 2
+#: Rows of a batch in the spool.
+_BATCH_ROWS = 1 << 15
+_CONNECT_S = 30
+_NO_ROWS = pa.table({})
+
+
+def meter(
+    inputs: list[Input], options: Options, scheduler: str, metered: Metered, tell: Tell | None = None
+) -> None:
+    """Meter all inputs on the cluster of a scheduler, `tcp://host:8786`, into `metered`.
+
+    CaptureError: none could be read, or one is an open stream; ClassifierError: no such scheduler.
+    KeyboardInterrupt passes through when what has been metered is in.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingExtraError("--scheduler", "cluster") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told here
+    for one in inputs:
+        if one.waits or not isinstance(one.file, str):
+            message = "is an open stream, which can't be sent to a cluster; name files or URLs"
+            raise CaptureError(one.name, message, status=ExitStatus.USAGE)
+    try:
+        client: Any = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClassifierError(f"{scheduler}: no Dask scheduler answers there: {error}") from None
+    with client:
+        run = _Run(client, options, [_absolute(one) for one in inputs], tell or (lambda _: None))
+        interrupted = False
+        try:
+            run.map(metered)
+        except KeyboardInterrupt:
+            interrupted = True
+        run.take(metered)
+    if interrupted:
+        raise KeyboardInterrupt
+    if metered.problems and not metered.captures:
+        raise metered.problems[0]
+
+
+def _absolute(found: Input) -> Input:
+    """Return an input whose path means the same in the working directory of a worker."""
+    path = str(found.file)
+    return found if names.is_url(path) else replace(found, file=os.path.abspath(path))
+
+
+def map_input(found: Input, options: Options, like: Metered) -> tuple[Metered, pa.Table]:
+    """Meter an input; returns what there is to know of it, and its rows. Runs on a worker."""
+    metered = like.another(1 << 62)
+    meter_input(found, options, payload.load().compiled, metered, lambda *_: None)
+    rows = pa.Table.from_batches(list(metered.spool)) if metered.spool.rows else _NO_ROWS
+    return replace(metered, spool=Spool()), rows
+
+
+#: Rows that are complete, rows that aren't, and captures that saw the same packets.
+_Joined = tuple[pa.Table, pa.Table, set[tuple[int, ...]]]
+
+
+def begin(rows: pa.Table, begins_ns: list[int], offset: int, **where: int) -> _Joined:
+    """Join the rows of one input: those of an archive's members in the order of time; see `proceed`.
+
+    `offset` is added to the numbers of its captures.
+    """
+    if not rows.num_rows:
+        return proceed([], **where)
+    capture = rows["capture"].to_numpy()
+    order = np.argsort(np.array(begins_ns)[capture], kind="stable")
+    number = pa.array(capture[order] + np.int32(offset), pa.int32())
+    alone = pa.ListArray.from_arrays(np.arange(len(order) + 1, dtype=np.int32), number)
+    place = rows.schema.get_field_index("capture")
+    return proceed([rows.take(pa.array(order)).set_column(place, "capture", alone)], **where)
+
+
+def proceed(
+    pieces: list[pa.Table], *, before_ns: int, after_ns: int, tcp_idle_ns: int, udp_idle_ns: int
+) -> _Joined:
+    """Join pieces, given in the order of time. Runs on a worker.
+
+    All other pieces end at `before_ns` or begin at `after_ns`.
+    """
+    pieces = [rows for rows in pieces if rows.num_rows]
+    if not pieces:
+        return _NO_ROWS, _NO_ROWS, set()
+    rows, twice = join(pa.concat_tables(pieces), tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+    complete = settled(rows, before_ns, after_ns, max(tcp_idle_ns, udp_idle_ns))
+    return rows.filter(pa.array(complete)), rows.filter(pa.array(~complete)), twice
+
+
+class _Run:
+    """One metering on a cluster."""
+
+    def __init__(self, client: Any, options: Options, inputs: list[Input], tell: Tell) -> None:
+        self._client = client
+        self._options = options
+        self._inputs = inputs
+        self._tell = tell
+        self._idle = {"tcp_idle_ns": options.tcp_idle_ns, "udp_idle_ns": options.udp_idle_ns}
+        #: For each input what there is to know of it; its rows stay on the cluster.
+        self._known: dict[int, Metered] = {}
+        self._rows: list[Any] = []
+
+    def map(self, like: Metered) -> None:
+        """Meter all inputs, and wait for that."""
+        from distributed import as_completed
+
+        pairs = [self._submit(map_input, one, self._options, like.another(0)) for one in self._inputs]
+        heads = [self._submit(itemgetter(0), pair) for pair in pairs]
+        self._rows = [self._submit(itemgetter(1), pair) for pair in pairs]
+        number_of = {head.key: number for number, head in enumerate(heads)}
+        progress = Progress.of(self._inputs)
+        for head in as_completed(heads, loop=self._client.loop):
+            number = number_of[head.key]
+            found, error = self._inputs[number], head.exception()
+            known = _failed(found, error, like) if error else head.result()
+            self._known[number] = known
+            progress = replace(
+                progress,
+                name=found.name,
+                inputs_done=progress.inputs_done + 1,
+                bytes_read=progress.bytes_read + (found.size_bytes or 0),
+                packets=progress.packets + known.packets,
+            )
+            self._tell(progress)
+
+    def take(self, metered: Metered) -> None:
+        """Join the rows of all inputs that have been metered, and put everything into `metered`."""
+        leaves = []
+        for number, known in sorted(self._known.items()):
+            if known.span_ns:
+                rest = self._rows[number], known.begins_ns, len(metered.captures)
+                leaves.append((known.span_ns, *rest))
+            metered.merge(known)
+        leaves.sort(key=itemgetter(0))
+        results = self._tree(leaves)
+        # What isn't held here leaves the workers when nothing needs it any more.
+        self._rows, leaves = [], []
+        captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
+        for complete, twice in results:
+            try:
+                rows, seen = complete.result(), twice.result()
+            except Exception as error:  # also what killed a worker
+                raise ClassifierError(f"the cluster couldn't join the pieces: {_reason(error)}") from error
+            metered.seen_twice.update(captures.together(list(parts)) for parts in seen)
+            for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
+                metered.spool.add(_numbered(batch, captures))
+            complete.release()
+        metered.joined = True
+
+    def _tree(self, leaves: list[Any]) -> list[tuple[Any, Any]]:
+        """Join neighbours, level by level. Returns of each node the complete rows, and who saw the same."""
+        begins_ns = [span_ns[0] for span_ns, *_ in leaves]
+        ends_ns = list(accumulate((span_ns[1] for span_ns, *_ in leaves), max))
+        results = []
+
+        def node(first: int, end: int, what: Any, *args: Any) -> tuple[int, int, Any]:
+            """Join what lies in leaves `first` to `end`; returns that and the rows to go on with."""
+            before_ns = ends_ns[first - 1] if first else BEFORE_ALL
+            after_ns = begins_ns[end] if end < len(leaves) else AFTER_ALL
+            joined = self._submit(what, *args, before_ns=before_ns, after_ns=after_ns, **self._idle)
+            complete, going_on, twice = (self._submit(itemgetter(place), joined) for place in range(3))
+            results.append((complete, twice))
+            return first, end, going_on
+
+        level = [node(number, number + 1, begin, *rest) for number, (_, *rest) in enumerate(leaves)]
+        while len(level) > 1:
+            groups = [level[at : at + FAN_IN] for at in range(0, len(level), FAN_IN)]
+            level = [
+                node(group[0][0], group[-1][1], proceed, [rows for *_, rows in group]) for group in groups
+            ]
+        return results
+
+    def _submit(self, what: Any, *args: Any, **named: Any) -> Any:
+        return self._client.submit(what, *args, **named, pure=False, retries=RETRIES)
+
+
+def _numbered(rows: pa.RecordBatch, captures: Captures) -> pa.RecordBatch:
+    """Return rows whose captures, a list, are replaced by the index of their name."""
+    place = rows.schema.get_field_index("capture")
+    found = rows["capture"]
+    number = pc.list_element(found, 0).to_numpy().copy()
+    for row in np.flatnonzero(found.value_lengths().to_numpy() > 1):
+        number[row] = captures.together(found[int(row)].as_py())
+    return rows.set_column(place, "capture", pa.array(number, pa.int32()))
+
+
+def _failed(found: Input, error: BaseException, like: Metered) -> Metered:
+    message = f"no worker could read it: {_reason(error)}"
+    metered = like.another(0)
+    metered.problems.append(CaptureError(found.name, message, status=ExitStatus.NO_INPUT))
+    return metered
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
