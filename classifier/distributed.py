@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any
@@ -61,14 +62,19 @@ def meter(
         client: Any = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClassifierError(f"{scheduler}: no Dask scheduler answers there: {error}") from None
+
+    def submit(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        return client.submit(function, *args, **named, pure=False, retries=RETRIES)
+
     with client:
-        run = _Run(client, options, [_absolute(one) for one in inputs], tell or (lambda _: None))
+        ready: list[tuple[int, Metered, Any]] = []
         interrupted = False
         try:
-            run.map(metered)
+            for each in _map(client, submit, [_absolute(one) for one in inputs], options, metered, tell):
+                ready.append(each)
         except KeyboardInterrupt:
             interrupted = True
-        run.take(metered)
+        gather(ready, submit, options, metered)
     if interrupted:
         raise KeyboardInterrupt
     if metered.problems and not metered.captures:
@@ -89,6 +95,8 @@ def map_input(found: Input, options: Options, like: Metered) -> tuple[Metered, p
     return replace(metered, spool=Spool()), rows
 
 
+#: Called with a function and its arguments, gives what stands for the result, also as an argument.
+Submit = Callable[..., Any]
 #: Rows that are complete, rows that aren't, and captures that saw the same packets.
 _Joined = tuple[pa.Table, pa.Table, set[tuple[int, ...]]]
 
@@ -123,91 +131,94 @@ def proceed(
     return rows.filter(pa.array(complete)), rows.filter(pa.array(~complete)), twice
 
 
-class _Run:
-    """One metering on a cluster."""
+@dataclass
+class Leaf:
+    """An input that has been metered."""
 
-    def __init__(self, client: Any, options: Options, inputs: list[Input], tell: Tell) -> None:
-        self._client = client
-        self._options = options
-        self._inputs = inputs
-        self._tell = tell
-        self._idle = {"tcp_idle_ns": options.tcp_idle_ns, "udp_idle_ns": options.udp_idle_ns}
-        #: For each input what there is to know of it; its rows stay on the cluster.
-        self._known: dict[int, Metered] = {}
-        self._rows: list[Any] = []
+    #: Times of its first and its last packet.
+    span_ns: tuple[int, int]
+    rows: Any
+    #: Times of the first packets of its captures.
+    begins_ns: list[int]
+    #: What is added to the numbers of its captures.
+    offset: int
 
-    def map(self, like: Metered) -> None:
-        """Meter all inputs, and wait for that."""
-        from distributed import as_completed
 
-        pairs = [self._submit(map_input, one, self._options, like.another(0)) for one in self._inputs]
-        heads = [self._submit(itemgetter(0), pair) for pair in pairs]
-        self._rows = [self._submit(itemgetter(1), pair) for pair in pairs]
-        number_of = {head.key: number for number, head in enumerate(heads)}
-        progress = Progress.of(self._inputs)
-        for head in as_completed(heads, loop=self._client.loop):
-            number = number_of[head.key]
-            found, error = self._inputs[number], head.exception()
-            known = _failed(found, error, like) if error else head.result()
-            self._known[number] = known
-            progress = replace(
-                progress,
-                name=found.name,
-                inputs_done=progress.inputs_done + 1,
-                bytes_read=progress.bytes_read + (found.size_bytes or 0),
-                packets=progress.packets + known.packets,
-            )
-            self._tell(progress)
+def tree(leaves: list[Leaf], submit: Submit, **idle: int) -> list[tuple[Any, Any]]:
+    """Join neighbours, level by level; returns for each node its complete rows, and who saw the same."""
+    leaves = sorted(leaves, key=lambda leaf: leaf.span_ns[0])
+    begins_ns = [leaf.span_ns[0] for leaf in leaves]
+    ends_ns = list(accumulate((leaf.span_ns[1] for leaf in leaves), max))
+    results = []
 
-    def take(self, metered: Metered) -> None:
-        """Join the rows of all inputs that have been metered, and put everything into `metered`."""
-        leaves = []
-        for number, known in sorted(self._known.items()):
-            if known.span_ns:
-                rest = self._rows[number], known.begins_ns, len(metered.captures)
-                leaves.append((known.span_ns, *rest))
-            metered.merge(known)
-        leaves.sort(key=itemgetter(0))
-        results = self._tree(leaves)
-        # What isn't held here leaves the workers when nothing needs it any more.
-        self._rows, leaves = [], []
-        captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
-        for complete, twice in results:
-            try:
-                rows, seen = complete.result(), twice.result()
-            except Exception as error:  # also what killed a worker
-                raise ClassifierError(f"the cluster couldn't join the pieces: {_reason(error)}") from error
-            metered.seen_twice.update(captures.together(list(parts)) for parts in seen)
-            for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
-                metered.spool.add(_numbered(batch, captures))
-            complete.release()
-        metered.joined = True
+    def node(first: int, end: int, what: Callable[..., _Joined], *args: Any) -> tuple[int, int, Any]:
+        """Join what lies in leaves `first` to `end`; returns that and the rows to go on with."""
+        before_ns = ends_ns[first - 1] if first else BEFORE_ALL
+        after_ns = begins_ns[end] if end < len(leaves) else AFTER_ALL
+        joined = submit(what, *args, before_ns=before_ns, after_ns=after_ns, **idle)
+        complete, going_on, twice = (submit(itemgetter(place), joined) for place in range(3))
+        results.append((complete, twice))
+        return first, end, going_on
 
-    def _tree(self, leaves: list[Any]) -> list[tuple[Any, Any]]:
-        """Join neighbours, level by level. Returns of each node the complete rows, and who saw the same."""
-        begins_ns = [span_ns[0] for span_ns, *_ in leaves]
-        ends_ns = list(accumulate((span_ns[1] for span_ns, *_ in leaves), max))
-        results = []
+    level = [
+        node(number, number + 1, begin, leaf.rows, leaf.begins_ns, leaf.offset)
+        for number, leaf in enumerate(leaves)
+    ]
+    while len(level) > 1:
+        groups = [level[at : at + FAN_IN] for at in range(0, len(level), FAN_IN)]
+        level = [node(group[0][0], group[-1][1], proceed, [rows for *_, rows in group]) for group in groups]
+    return results
 
-        def node(first: int, end: int, what: Any, *args: Any) -> tuple[int, int, Any]:
-            """Join what lies in leaves `first` to `end`; returns that and the rows to go on with."""
-            before_ns = ends_ns[first - 1] if first else BEFORE_ALL
-            after_ns = begins_ns[end] if end < len(leaves) else AFTER_ALL
-            joined = self._submit(what, *args, before_ns=before_ns, after_ns=after_ns, **self._idle)
-            complete, going_on, twice = (self._submit(itemgetter(place), joined) for place in range(3))
-            results.append((complete, twice))
-            return first, end, going_on
 
-        level = [node(number, number + 1, begin, *rest) for number, (_, *rest) in enumerate(leaves)]
-        while len(level) > 1:
-            groups = [level[at : at + FAN_IN] for at in range(0, len(level), FAN_IN)]
-            level = [
-                node(group[0][0], group[-1][1], proceed, [rows for *_, rows in group]) for group in groups
-            ]
-        return results
+def _map(
+    client: Any, submit: Submit, inputs: list[Input], options: Options, like: Metered, tell: Tell | None
+) -> Iterator[tuple[int, Metered, Any]]:
+    """Meter all inputs; yields of each, when it is ready, its number, what is known of it, and its rows."""
+    from distributed import as_completed
 
-    def _submit(self, what: Any, *args: Any, **named: Any) -> Any:
-        return self._client.submit(what, *args, **named, pure=False, retries=RETRIES)
+    pairs = [submit(map_input, one, options, like.another(0)) for one in inputs]
+    heads = [submit(itemgetter(0), pair) for pair in pairs]
+    rows = [submit(itemgetter(1), pair) for pair in pairs]
+    number_of = {head.key: number for number, head in enumerate(heads)}
+    progress = Progress.of(inputs)
+    for head in as_completed(heads, loop=client.loop):
+        number = number_of[head.key]
+        found, error = inputs[number], head.exception()
+        known = _failed(found, error, like) if error else head.result()
+        yield number, known, rows[number]
+        progress.name = found.name
+        progress.inputs_done += 1
+        progress.bytes_read += found.size_bytes or 0
+        progress.packets += known.packets
+        if tell:
+            tell(progress)
+
+
+def gather(ready: list[tuple[int, Metered, Any]], submit: Submit, options: Options, metered: Metered) -> None:
+    """Join the rows of inputs that have been metered, and put everything into `metered`.
+
+    `ready` has the number of each, what is known of it, and what stands for its rows; it is empty afterwards.
+    """
+    leaves = []
+    for _, known, rows in sorted(ready, key=itemgetter(0)):
+        if known.span_ns:
+            leaves.append(Leaf(known.span_ns, rows, known.begins_ns, len(metered.captures)))
+        metered.merge(known)
+    results = tree(leaves, submit, tcp_idle_ns=options.tcp_idle_ns, udp_idle_ns=options.udp_idle_ns)
+    # What nobody holds leaves the workers as soon as no task needs it any more.
+    ready.clear()
+    leaves.clear()
+    captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
+    while results:
+        complete, twice = results.pop(0)
+        try:
+            table, seen = complete.result(), twice.result()
+        except Exception as error:  # of a worker, or what became of it
+            raise ClassifierError(f"the cluster couldn't join the pieces: {_reason(error)}") from error
+        metered.seen_twice.update(captures.together(list(parts)) for parts in seen)
+        for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+            metered.spool.add(_numbered(batch, captures))
+    metered.joined = True
 
 
 def _numbered(rows: pa.RecordBatch, captures: Captures) -> pa.RecordBatch:

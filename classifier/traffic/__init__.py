@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 class Judging(Protocol):
     """What judges metered flows."""
 
+    @property
+    def context(self) -> object:
+        """What all flows together say about each; once it is there, all inputs have been compared."""
+
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch, with all verdicts."""
 
@@ -78,7 +82,7 @@ class Traffic:
     @property
     def remarks(self) -> list[str]:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
-        metered = self.metered
+        metered, _ = self.metered, self.judge.context
         return metered.remarks + _twice([metered.captures[number] for number in sorted(metered.seen_twice)])
 
     @property
