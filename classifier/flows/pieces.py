@@ -46,5 +46,5 @@ def settled(rows: pa.Table, before_ns: int, after_ns: int, idle_ns: int) -> npt.
     """
     first_ns, last_ns = rows["first_seen_ns"].to_numpy(), rows["last_seen_ns"].to_numpy()
     since_ns = before_ns + idle_ns if before_ns != BEFORE_ALL else BEFORE_ALL
-    until_ns = after_ns - idle_ns if after_ns != AFTER_ALL else AFTER_ALL
+    until_ns = after_ns - idle_ns if after_ns not in (BEFORE_ALL, AFTER_ALL) else after_ns
     return np.asarray((first_ns > since_ns) & (last_ns < until_ns))

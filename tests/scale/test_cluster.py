@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, cluster
-from rotated import packets_of, rotate
 from support.places import SAMPLES
+from support.rotated import packets_of, rotate
 from support.rows import row_dicts
 
 import classifier

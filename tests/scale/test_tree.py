@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rotated import packets_of
 from support import frames
 from support.frames import Packet
 from support.places import SAMPLES
+from support.rotated import packets_of
 from support.rows import facts
 from support.stories import TCP_IDLE_S, UDP_IDLE_S, cut_captures
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scapy.utils import PcapReader
+
 from support import frames
 from support.frames import Packet
 
