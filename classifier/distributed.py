@@ -101,19 +101,14 @@ Submit = Callable[..., Any]
 _Joined = tuple[pa.Table, pa.Table, set[tuple[int, ...]]]
 
 
-def begin(rows: pa.Table, begins_ns: list[int], offset: int, **where: int) -> _Joined:
-    """Join the rows of one input: those of an archive's members in the order of time; see `proceed`.
-
-    `offset` is added to the numbers of its captures.
-    """
+def begin(rows: pa.Table, offset: int, **where: int) -> _Joined:
+    """Join the rows of one input, to whose captures' numbers `offset` is added; see `proceed`."""
     if not rows.num_rows:
         return proceed([], **where)
-    capture = rows["capture"].to_numpy()
-    order = np.argsort(np.array(begins_ns)[capture], kind="stable")
-    number = pa.array(capture[order] + np.int32(offset), pa.int32())
-    alone = pa.ListArray.from_arrays(np.arange(len(order) + 1, dtype=np.int32), number)
+    number = pa.array(rows["capture"].to_numpy() + np.int32(offset), pa.int32())
+    alone = pa.ListArray.from_arrays(np.arange(rows.num_rows + 1, dtype=np.int32), number)
     place = rows.schema.get_field_index("capture")
-    return proceed([rows.take(pa.array(order)).set_column(place, "capture", alone)], **where)
+    return proceed([rows.set_column(place, "capture", alone)], **where)
 
 
 def proceed(
@@ -138,8 +133,6 @@ class Leaf:
     #: Times of its first and its last packet.
     span_ns: tuple[int, int]
     rows: Any
-    #: Times of the first packets of its captures.
-    begins_ns: list[int]
     #: What is added to the numbers of its captures.
     offset: int
 
@@ -160,10 +153,7 @@ def tree(leaves: list[Leaf], submit: Submit, **idle: int) -> list[tuple[Any, Any
         results.append((complete, twice))
         return first, end, going_on
 
-    level = [
-        node(number, number + 1, begin, leaf.rows, leaf.begins_ns, leaf.offset)
-        for number, leaf in enumerate(leaves)
-    ]
+    level = [node(number, number + 1, begin, leaf.rows, leaf.offset) for number, leaf in enumerate(leaves)]
     while len(level) > 1:
         groups = [level[at : at + FAN_IN] for at in range(0, len(level), FAN_IN)]
         level = [node(group[0][0], group[-1][1], proceed, [rows for *_, rows in group]) for group in groups]
@@ -202,7 +192,7 @@ def gather(ready: list[tuple[int, Metered, Any]], submit: Submit, options: Optio
     leaves = []
     for _, known, rows in sorted(ready, key=itemgetter(0)):
         if known.span_ns:
-            leaves.append(Leaf(known.span_ns, rows, known.begins_ns, len(metered.captures)))
+            leaves.append(Leaf(known.span_ns, rows, len(metered.captures)))
         metered.merge(known)
     results = tree(leaves, submit, tcp_idle_ns=options.tcp_idle_ns, udp_idle_ns=options.udp_idle_ns)
     # What nobody holds leaves the workers as soon as no task needs it any more.

@@ -154,6 +154,7 @@ class Metering:
                         return
                     self._wait(self._ahead[0])
                     self._add(metered)
+                    self._look()
             except KeyboardInterrupt:
                 self._end(pool)
                 while self._ahead:
@@ -172,6 +173,7 @@ class Metering:
         """Add up the first of the inputs ahead."""
         job = self._ahead.popleft()
         metered.merge(job.metered)
+        self._done.name = job.input.name
         self._done.inputs_done += 1
         self._done.bytes_read += job.input.size_bytes or 0
         self._done.packets += job.metered.packets
@@ -211,7 +213,7 @@ class Metering:
             self.tell(
                 replace(
                     self._done,
-                    name=self._ahead[0].input.name,
+                    name=self._ahead[0].input.name if self._ahead else self._done.name,
                     bytes_read=self._done.bytes_read + sum(job.bytes_read for job in self._ahead),
                     packets=self._done.packets + sum(job.packets for job in self._ahead),
                 )

@@ -19,13 +19,14 @@ BEFORE_ALL, AFTER_ALL = -(1 << 63), (1 << 63) - 1
 
 
 def join(rows: pa.Table, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[pa.Table, set[tuple[int, ...]]]:
-    """Join rows of one flow, which come in the order of the capture: those of an earlier piece first.
+    """Join rows of one flow; of two that begin at one time that of the earlier piece comes first.
 
     Returns them, and the sets of captures that saw packets of one direction of a flow at the same time.
     """
     if not rows.num_rows:
         return rows, set()
-    (candidates,) = rows.combine_chunks().to_batches()
+    order = np.argsort(rows["first_seen_ns"].to_numpy(), kind="stable")
+    (candidates,) = rows.take(pa.array(order)).combine_chunks().to_batches()
     joined, groups = _meter.stitch(candidates, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
     whole = pa.Table.from_batches([pa.record_batch(joined)])
     group = pa.record_batch(groups)["group"].to_numpy()

@@ -116,10 +116,10 @@ def _joined_in_pieces(
 
 
 def _in_order(pieces: Spool, begins_ns: list[int]) -> pa.RecordBatch:
-    """Return the rows in the order of their inputs' first packets."""
+    """Return the rows in the order of time; of two that begin at once that of the earlier input first."""
     rows = _whole(list(pieces))
     begin_ns = np.array(begins_ns)[rows["capture"].to_numpy()]
-    return rows.take(pa.array(np.argsort(begin_ns, kind="stable")))
+    return rows.take(pa.array(np.lexsort((begin_ns, rows["first_seen_ns"].to_numpy()))))
 
 
 def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

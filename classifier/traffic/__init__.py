@@ -239,9 +239,12 @@ def _twice(captures: list[str]) -> list[str]:
     """Warn of captures that saw the same packets."""
     if not captures:
         return []
-    more = f" and {len(captures) - 1:,} more" if len(captures) > 1 else ""
-    which = captures[0].replace("|", " and ")
-    return [f"{which}{more}: the same packets seem to be in several captures, and count as often"]
+    more = f" (and in {len(captures) - 1:,} more cases)" if len(captures) > 1 else ""
+    first = captures[0].split("|")
+    return [
+        f"{' and '.join(first)} seem to have the same packets{more}: they count as often; to leave them out: "
+        f"mergecap -w - {' '.join(first)} | classifier report --dedup -"
+    ]
 
 
 #: Reasons that mean that a packet could not be looked into.
