@@ -34,7 +34,12 @@ rules_option = _rules("Options")
 
 def reading(command: Command) -> Command:
     """Add the arguments and options of a command that reads captures."""
-    command = options(
+    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(reading_options(command))
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options of a command that reads captures, without their names."""
+    return options(
         "Reading",
         described(
             "--no-decapsulate",
@@ -97,7 +102,6 @@ def reading(command: Command) -> Command:
         ),
         _rules,
     )(command)
-    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
 
 
 def _seconds(text: str) -> float:
@@ -134,6 +138,7 @@ def read(
     directory: str | None,
     jobs: int | None,
     scheduler: str | None,
+    dns_names: bool = False,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     keep_pandas_out()
@@ -149,6 +154,7 @@ def read(
                 decapsulate=not no_decapsulate,
                 dedup=dedup,
                 verify_checksums=verify_checksums,
+                dns_names=dns_names,
                 via=via,
                 rules=rules,
                 directory=directory,
@@ -176,6 +182,8 @@ def finish(traffic: Traffic) -> ExitStatus:
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
         click.echo(clean(f"classifier: {problem}"), err=True)
+    if left_out := traffic.metered.dns_names_left_out:
+        click.echo(f"classifier: {left_out:,} more DNS answers name addresses than are kept", err=True)
     if reason := nothing_decoded(traffic):
         click.echo(f"classifier: {reason}", err=True)
     elif not traffic.metered.packets and not traffic.problems and not traffic.metered.interrupted:
@@ -214,7 +222,29 @@ def keep_pandas_out() -> None:
 
 @contextmanager
 def _progress() -> Iterator[Tell | None]:
-    """Show a bar on standard error if that is a terminal and the work takes a while."""
+    """Show how much of all captures has been read."""
+    begin = time.monotonic()
+    with bar(of_bytes=True) as advance:
+        if advance is None:
+            yield None
+            return
+
+        def read_so_far(so_far: Progress) -> None:
+            place = f"{so_far.inputs_done + 1:,} of {so_far.inputs:,}: " if so_far.inputs > 1 else ""
+            rate = so_far.packets / max(time.monotonic() - begin, 1e-9)
+            name = place + os.path.basename(so_far.name)
+            advance(name, so_far.bytes_read, so_far.size_bytes, f"{rate:,.0f} packets/s")
+
+        yield read_so_far
+
+
+@contextmanager
+def bar(*, of_bytes: bool) -> Iterator[Callable[[str, int, int | None, str], None] | None]:
+    """Show a bar on standard error if that is a terminal and the work takes a while.
+
+    Yields what moves it: called with what is being done, how much of all is done, how much there is, and a
+    remark.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -223,11 +253,11 @@ def _progress() -> Iterator[Tell | None]:
 
     from classifier.reports.tables import clean
 
-    bar = rich.Progress(
+    shown = rich.Progress(
         rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
-        rich.DownloadColumn(),
-        rich.TextColumn("{task.fields[rate]}"),
+        rich.DownloadColumn() if of_bytes else rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[remark]}"),
         rich.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
@@ -235,23 +265,16 @@ def _progress() -> Iterator[Tell | None]:
     begin = time.monotonic()
     task: TaskID | None = None
 
-    def advance(so_far: Progress) -> None:
+    def advance(name: str, done: int, total: int | None, remark: str) -> None:
         nonlocal task
-        elapsed = time.monotonic() - begin
-        if elapsed < PATIENCE_S:
+        if time.monotonic() - begin < PATIENCE_S:
             return
         if task is None:
-            bar.start()
-            task = bar.add_task("", total=so_far.size_bytes, rate="")
-        place = f"{so_far.inputs_done + 1:,} of {so_far.inputs:,}: " if so_far.inputs > 1 else ""
-        bar.update(
-            task,
-            description=place + clean(os.path.basename(so_far.name)),
-            completed=so_far.bytes_read,
-            rate=f"{so_far.packets / elapsed:,.0f} packets/s",
-        )
+            shown.start()
+            task = shown.add_task("", remark="")
+        shown.update(task, description=clean(name), completed=done, total=total, remark=remark)
 
     try:
         yield advance
     finally:
-        bar.stop()
+        shown.stop()

@@ -277,7 +277,7 @@ class Folder(Tap):
         """Return the flows of a file, and its counters."""
         capture = Input(names.shown(file.path), file.path, file.size_bytes)
         try:
-            reader = capture.open(Options(**self.wish.meter), self.wish.signatures)
+            reader = capture.open(Options(**self.wish.meter, dns_names=False), self.wish.signatures)
         except CaptureError as error:
             self._fail(error)
             return None, Counts()

@@ -33,6 +33,7 @@ class Options:
     decapsulate: bool
     dedup: bool
     verify_checksums: bool
+    dns_names: bool
 
 
 @runtime_checkable

@@ -29,6 +29,8 @@ class _Sums(Protocol):
     @property
     def duplicates(self) -> int: ...
     @property
+    def dns_names_left_out(self) -> int: ...
+    @property
     def span_ns(self) -> tuple[int, int] | None: ...
     @property
     def unmetered(self) -> Mapping[str, int]: ...
@@ -41,6 +43,8 @@ class Counted(_Sums, Protocol):
 
     @property
     def bad_checksums(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
+    def dns_names(self) -> _meter.Batch | None: ...  # noqa: D102
     @property
     def problem(self) -> tuple[str, int, str] | None: ...  # noqa: D102
 
@@ -68,6 +72,9 @@ class Metered:
     duplicates: int = 0
     #: Packets in flows with a wrong checksum, by header; None where they weren't verified.
     bad_checksums: dict[str, int] | None = None
+    #: What DNS answers say of addresses, input by input; see `_meter.Reader.dns_names`.
+    dns_names: list[pa.RecordBatch] = field(default_factory=list)
+    dns_names_left_out: int = 0
     interrupted: bool = False
     #: The rows of one flow are joined already.
     joined: bool = False
@@ -81,6 +88,13 @@ class Metered:
     #: Indices into `captures`: combinations that saw packets of one direction of a flow at the same time.
     seen_twice: set[int] = field(default_factory=set)
 
+    def __str__(self) -> str:
+        """Say in a few words what was read."""
+        files = [ascii(name) for name in self.captures[:1]] or ["nothing"]
+        more = f" and {len(self.captures) - 1:,} more" if len(self.captures) > 1 else ""
+        span_s = (self.end_ns - self.begin_ns) / 1e9
+        return f"{files[0]}{more}: {self.packets:,} packets in {span_s:,.1f} s"
+
     def add(self, batch: _meter.Batch) -> None:
         """Take finished flows of the input that was named last."""
         if batch.num_rows:
@@ -92,6 +106,8 @@ class Metered:
         """Take the counters of an input that has been read, and what went wrong behind the reader's back."""
         self.begins_ns.append(reader.span_ns[0] if reader.span_ns else 0)
         self._count(reader, reader.bad_checksums)
+        if reader.dns_names is not None:
+            self.dns_names.append(pa.record_batch(reader.dns_names))
         if trouble:
             self.problems.append(CaptureError(name, trouble, status=ExitStatus.PARTIAL))
         elif reader.problem:
@@ -111,6 +127,7 @@ class Metered:
         self.captures += other.captures
         self.begins_ns += other.begins_ns
         self._count(other, (other.bad_checksums or {}).values())
+        self.dns_names += other.dns_names
         self.problems += other.problems
         self.remarks += other.remarks
 
@@ -128,6 +145,7 @@ class Metered:
         self.dropped += counted.dropped
         self.evicted += counted.evicted
         self.duplicates += counted.duplicates
+        self.dns_names_left_out += counted.dns_names_left_out
         if self.bad_checksums is not None:
             for header, packets in zip(self.bad_checksums, bad_checksums, strict=True):
                 self.bad_checksums[header] += packets

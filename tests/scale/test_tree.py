@@ -51,7 +51,13 @@ def resolved(argument: Any) -> Any:
 def options(idle_s: tuple[float, float]) -> Options:
     tcp_idle_ns, udp_idle_ns = (int(idle * 10**9) for idle in idle_s)
     return Options(
-        tcp_idle_ns, udp_idle_ns, most_flows=1000, decapsulate=True, dedup=False, verify_checksums=False
+        tcp_idle_ns,
+        udp_idle_ns,
+        most_flows=1000,
+        decapsulate=True,
+        dedup=False,
+        verify_checksums=False,
+        dns_names=False,
     )
 
 
