@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from support.rotated import packets_of, rotate
 from support.rows import row_dicts
 
 import classifier
-from classifier.errors import ExitStatus
+from classifier import distributed
+from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
 from classifier.metering import Progress
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'classifier[cluster]'")
@@ -49,3 +52,20 @@ def test_a_worker_dies_midway(running: Cluster, tmp_path: Path) -> None:
     assert traffic.totals.services() == alone.totals.services()
     assert [str(problem) for problem in traffic.problems] == [str(problem) for problem in alone.problems]
     assert len(traffic.problems) == 2 and traffic.status == ExitStatus.PARTIAL
+
+
+def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "_CONNECT_S", 0.2)
+    with pytest.raises(ClassifierError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers there"):
+        classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")
+
+
+def test_streams_stay_here() -> None:
+    with pytest.raises(CaptureError, match="stream: is an open stream, which can't be sent to a cluster"):
+        classifier.read(io.BytesIO(), scheduler="tcp://127.0.0.1:1")
+
+
+def test_without_dask_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"classifier\[cluster\]"):
+        classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")

@@ -75,7 +75,7 @@ def loaded(statement: str, *modules: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    return set(done.stderr.split())
+    return set(done.stderr.splitlines()[-1].split())  # before it there may be talk
 
 
 def command(*arguments: str) -> str:
