@@ -91,7 +91,8 @@ def stitch(
             part[hashes == key] = number
         for number in np.unique(part[again]):
             waiting[number].add(batch.filter(pa.array(part == number)))
-        yield batch.filter(pa.array(~again))
+        if not again.all():
+            yield batch.filter(pa.array(~again))
     for pieces in waiting[:parts]:
         if pieces.rows:
             yield _joined(_in_order(pieces, begins_ns), names, **idle)
