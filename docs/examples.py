@@ -16,6 +16,7 @@ What is run, page by page, each page in an empty folder that has `samples`:
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import re
 import shlex
@@ -23,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +119,9 @@ class _Runner:
             yield "".join([f">>> {first}\n", *(f"... {line}\n" for line in more), _shown(said, found)])
 
     def _execute(self, code: Any) -> str:
-        import contextlib
-
-        with program.settings(), contextlib.chdir(self.folder), program.output() as terminal:
+        with program.settings(), contextlib.chdir(self.folder), program.output() as written:
             exec(code, self.names)
-        return terminal.text
+        return written.getvalue().decode()
 
 
 def _shown(said: str, found: re.Match[str]) -> str:
@@ -138,11 +138,13 @@ def check_calls(block: str) -> None:
     from classifier.cli import app
 
     for line in block.replace("\\\n", " ").splitlines():
-        for part in re.split(r" [|>&]+ |; ", line):
-            words = shlex.split(part, comments=True)
-            if "classifier" in words:
-                words = words[words.index("classifier") + 1 :]
-                _check(app, words)
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|>;&")
+        lexer.whitespace_split = True
+        words = list(lexer)
+        starts = [at for at, word in enumerate(words) if word == "classifier" or word.endswith("/classifier")]
+        for start in starts:
+            call = takewhile(lambda word: not set(word) <= set("|>;&"), words[start + 1 :])
+            _check(app, list(call))
 
 
 def _check(command: Any, words: list[str]) -> None:

@@ -25,22 +25,11 @@ ENVIRONMENT = {
 
 
 class Terminal(io.TextIOWrapper):
-    """A file that says it is a terminal, and keeps what is written to it."""
-
-    def __init__(self) -> None:
-        """Begin with an empty screen."""
-        self.written = io.BytesIO()
-        super().__init__(self.written, encoding="utf-8", write_through=True)
+    """A file that says it is a terminal."""
 
     def isatty(self) -> bool:
         """Claim to be one."""
         return True
-
-    @property
-    def text(self) -> str:
-        """All that was written."""
-        self.flush()
-        return self.written.getvalue().decode()
 
 
 @contextmanager
@@ -54,11 +43,15 @@ def settings() -> Iterator[None]:
 
 
 @contextmanager
-def output() -> Iterator[Terminal]:
-    """Send standard output and standard error to one terminal."""
-    terminal = Terminal()
-    with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
-        yield terminal
+def output() -> Iterator[io.BytesIO]:
+    """Send standard output, a terminal, and standard error, which is none, to one place."""
+    written = io.BytesIO()
+    terminal = Terminal(written, encoding="utf-8", write_through=True)
+    talk = io.TextIOWrapper(written, encoding="utf-8", write_through=True)
+    with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(talk):
+        yield written
+    terminal.detach()
+    talk.detach()
 
 
 def run(command: str, folder: Path) -> tuple[str, int]:
@@ -69,13 +62,13 @@ def run(command: str, folder: Path) -> tuple[str, int]:
     with settings(), contextlib.chdir(folder):
         if not command.startswith("classifier ") or set(command) & set("|>&;$"):
             return _bash(command)
-        with mock.patch.object(sys, "argv", shlex.split(command)), output() as terminal:
+        with mock.patch.object(sys, "argv", shlex.split(command)), output() as written:
             from classifier.cli import main
 
             try:
                 main()
             except SystemExit as end:
-                return terminal.text, int(end.code or 0)
+                return written.getvalue().decode(), int(end.code or 0)
         raise AssertionError("main() always exits")
 
 
