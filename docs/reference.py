@@ -16,6 +16,26 @@ import program
 import pyarrow as pa
 from program import REPOSITORY
 
+#: What counters count whose schema doesn't say.
+COUNTERS = {
+    "flows": "flows, attempts left out",
+    "confirmed": "flows whose server a handshake showed",
+    "inferred": "flows whose server other evidence shows with at least 90 %",
+    "ambiguous": "flows whose server is not known so well",
+    "by_payload": "flows whose payload is recognised",
+    "refused": "attempts that were answered by a reset or an ICMP error",
+    "unanswered": "attempts that nobody answered",
+    "unsolicited": "answers that nobody had asked for",
+    "client_packets": "packets sent by clients",
+    "server_packets": "packets sent by servers",
+    "client_bytes": "IP bytes on the wire sent by clients",
+    "server_bytes": "IP bytes on the wire sent by servers",
+    "attempt_packets": "packets of attempts, both ways",
+    "attempt_bytes": "IP bytes of attempts, both ways",
+    "first_seen": "time of the earliest packet",
+    "last_seen": "time of the latest packet",
+}
+
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its place on the site."""
@@ -105,7 +125,7 @@ def _columns(schema: pa.Schema) -> Iterator[str]:
     yield "| column | type | null | meaning |"
     yield "|---|---|---|---|"
     for field in schema:
-        doc = (field.metadata or {}).get(b"doc", b"").decode()
+        doc = (field.metadata or {}).get(b"doc", b"").decode() or COUNTERS[field.name]
         yield f"| `{field.name}` | {_type(field.type)} | {'null' if field.nullable else ''} | {_cell(doc)} |"
 
 

@@ -22,33 +22,13 @@ _ROLES = ("confirmed", "inferred", "ambiguous")
 _VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 #: What flows are grouped by; `service` is the name, or the candidates joined by |, or null.
 _KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
-#: What is summed up, and what it means.
-_MEANINGS = {
-    "flows": "flows, attempts left out",
-    "confirmed": "flows whose server a handshake showed",
-    "inferred": "flows whose server other evidence shows with at least 90 %",
-    "ambiguous": "flows whose server is not known so well",
-    "by_payload": "flows whose payload is recognised",
-    "refused": "attempts that were answered by a reset or an ICMP error",
-    "unanswered": "attempts that nobody answered",
-    "unsolicited": "answers that nobody had asked for",
-    "client_packets": "packets sent by clients",
-    "server_packets": "packets sent by servers",
-    "client_bytes": "IP bytes on the wire sent by clients",
-    "server_bytes": "IP bytes on the wire sent by servers",
-    "attempt_packets": "packets of attempts, both ways",
-    "attempt_bytes": "IP bytes of attempts, both ways",
-}
-SUMS = [*_MEANINGS, "sources"]
+SUMS = ["flows", *_ROLES, "by_payload", *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
 #: Groups are merged when so many have piled up, or twice as many as there were after the last time.
 _MERGE_ROWS = 75_000
 
 _TIME = pa.timestamp("ns", tz="UTC")
-_COUNTERS = [pa.field(name, pa.uint64(), False, {"doc": doc}) for name, doc in _MEANINGS.items()]
-_SPAN = [
-    pa.field("first_seen", _TIME, False, {"doc": "time of the earliest packet"}),
-    pa.field("last_seen", _TIME, False, {"doc": "time of the latest packet"}),
-]
+_COUNTERS = [(name, pa.uint64()) for name in SUMS if name != "sources"]
+_SPAN = [("first_seen", _TIME), ("last_seen", _TIME)]
 
 SERVICES = pa.schema(
     [
@@ -66,8 +46,7 @@ SERVICES = pa.schema(
         pa.field("clients", pa.uint64(), False, {"doc": "addresses that used it, ambiguous flows left out"}),
         pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
         pa.field("share", pa.float64(), False, {"doc": "of the bytes of all flows, attempts included"}),
-        *_COUNTERS,
-        *_SPAN,
+        *(pa.field(name, kind, False) for name, kind in (*_COUNTERS, *_SPAN)),
     ]
 )
 SERVERS = pa.schema(
@@ -84,8 +63,8 @@ SERVERS = pa.schema(
         ),
         pa.field("clients", pa.uint64(), False, {"doc": "addresses of its clients"}),
         pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
-        *(field for field in _COUNTERS if field.name in ("flows", "confirmed", "inferred", *_VOLUMES)),
-        *_SPAN,
+        *(pa.field(name, pa.uint64(), False) for name in ("flows", "confirmed", "inferred", *_VOLUMES)),
+        *(pa.field(name, kind, False) for name, kind in _SPAN),
     ]
 )
 
@@ -349,7 +328,7 @@ _NO_PAIRS = pa.schema(
         ("server_addr", pa.binary(16)),
         ("server_port", pa.uint16()),
         ("client_addr", pa.binary(16)),
-        *((name, pa.uint64()) for name in SUMS if name != "sources"),
+        *_COUNTERS,
         ("sources", pa.uint64()),
         ("first_seen_ns", pa.int64()),
         ("last_seen_ns", pa.int64()),
