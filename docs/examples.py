@@ -28,6 +28,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import picture
 import program
 from program import REPOSITORY
 
@@ -160,8 +161,9 @@ def _check(command: Any, words: list[str]) -> None:
 
 
 def main() -> int:
-    """Run all pages; return 1 if one of them is untrue and stays so."""
-    stale = [page for page in map(run, pages()) if page.untrue]
+    """Run all pages and draw the picture; return 1 if one of them is untrue and stays so."""
+    drawn = Page(picture.PATH, picture.PATH.read_text(encoding="utf-8"), picture.draw())
+    stale = [page for page in [drawn, *map(run, pages())] if page.untrue]
     for page in stale:
         print(page.path.relative_to(REPOSITORY))
         if "--update" in sys.argv[1:]:

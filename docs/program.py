@@ -35,7 +35,9 @@ class Terminal(io.TextIOWrapper):
 @contextmanager
 def settings() -> Iterator[None]:
     """Set the environment that examples run in."""
-    telltale = [name for name in os.environ if name.startswith(("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_"))]
+    telltale = [
+        name for name in os.environ if name.startswith(("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_"))
+    ]
     with mock.patch.dict(os.environ, ENVIRONMENT):
         for name in telltale:
             del os.environ[name]

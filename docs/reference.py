@@ -70,8 +70,8 @@ def cli() -> str:
     """Every command's help."""
     parts = [
         "# Command line\n",
-        "What each command says of itself with `--help`. Results go to standard output, talk goes to standard",
-        "error; [exit statuses](exit-statuses.md) have a page of their own.\n",
+        "What each command says of itself with `--help`. Results go to standard output, talk goes to",
+        "standard error; [exit statuses](exit-statuses.md) have a page of their own.\n",
     ]
     with program.settings():
         for name, _, context in commands():
@@ -94,8 +94,14 @@ def api() -> str:
     parts = ["# Python\n", "What `import classifier` offers, and what may be raised.\n"]
     names = [getattr(classifier, name) for name in classifier.__all__]
     names += [getattr(classifier.live, name) for name in classifier.live.__all__]
-    names += [one for one in vars(errors).values() if inspect.isclass(one) and one.__module__ == errors.__name__]
-    places = (f"{one.__module__}.{one.__qualname__}" for one in names if inspect.isroutine(one) or inspect.isclass(one))
+    names += [
+        one for one in vars(errors).values() if inspect.isclass(one) and one.__module__ == errors.__name__
+    ]
+    places = (
+        f"{one.__module__}.{one.__qualname__}"
+        for one in names
+        if inspect.isroutine(one) or inspect.isclass(one)
+    )
     for place in dict.fromkeys(places):
         parts.append(f"::: {place}\n")
     return "\n".join(parts)
@@ -159,7 +165,9 @@ def evidence() -> str:
     ]
     for kind, found in KINDS.items():
         numbers = ", ".join(
-            f"`{key}` {value:g}" for key, value in weights.get(kind, {}).items() if isinstance(value, int | float)
+            f"`{key}` {value:g}"
+            for key, value in weights.get(kind, {}).items()
+            if isinstance(value, int | float)
         )
         (first, *_) = (inspect.getdoc(found.weigh) or "").splitlines()
         parts.append(f"| `{kind}` | {_cell(first)} | {numbers} |")
@@ -180,7 +188,10 @@ def exit_statuses() -> str:
     source = inspect.getsource(ExitStatus)
     parts = ["# Exit statuses\n", "| status | name | means |", "|---:|---|---|"]
     notes: list[str] = []
-    meanings = {"OK": "All was read.", "USAGE": "Wrong usage: an option, a condition, a flow that isn't there."}
+    meanings = {
+        "OK": "All was read.",
+        "USAGE": "Wrong usage: an option, a condition, a flow that isn't there.",
+    }
     for line in map(str.strip, source.splitlines()):
         if line.startswith("#:"):
             notes.append(line[2:].strip())
@@ -195,7 +206,8 @@ def signatures() -> str:
     """The protocols that payload tells."""
     parts = [
         "# Payload signatures\n",
-        "What the first packets with payload are compared with. How a signature is written: [rules](rules.md#payload).\n",
+        "What the first packets with payload are compared with. How a signature is written:",
+        "[rules](rules.md#payload).\n",
         "| protocol | transport | carrier | messages that tell a side | source |",
         "|---|---|---|---|---|",
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import examples
 import man
+import picture
 import pytest
 import reference
 from support.places import REPOSITORY
@@ -23,7 +24,11 @@ from classifier.flows.table import SCHEMA
 from classifier.roles.evidence import KINDS
 
 PAGES = examples.pages()
-NEEDED = {"docs/pages/tutorial/3-flows.md": "duckdb", "docs/pages/how-to/notebooks.md": "polars"}
+NEEDED = {
+    "README.md": "duckdb",
+    "docs/pages/tutorial/3-flows.md": "duckdb",
+    "docs/pages/how-to/notebooks.md": "polars",
+}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
@@ -36,15 +41,24 @@ def test_examples_are_what_the_program_says(path: Path) -> None:
     assert not page.untrue, "\n".join(changes)
 
 
+def test_the_picture_is_a_real_report() -> None:
+    """`python docs/examples.py --update` draws it anew."""
+    assert picture.PATH.read_text(encoding="utf-8") == picture.draw()
+
+
 def test_an_untrue_example_is_found(tmp_path: Path) -> None:
     """The test above would pass if nothing were run."""
     page = tmp_path / "page.md"
-    page.write_text("```console\n$ classifier --version\nclassifier, version 0\n```\n```pycon\n>>> 1 + 1\n3\n```\n")
+    page.write_text(
+        "```console\n$ classifier --version\nclassifier, version 0\n```\n```pycon\n>>> 1 + 1\n3\n```\n"
+    )
     now = examples.run(page).now
     assert "version 0\n" not in now and ">>> 1 + 1\n2\n" in now
 
 
-@pytest.mark.parametrize("line", ["classifier repotr x", "cat x | classifier report - --tpo 3 > y", "classifier rules chek"])
+@pytest.mark.parametrize(
+    "line", ["classifier repotr x", "cat x | classifier report - --tpo 3 > y", "classifier rules chek"]
+)
 def test_calls_that_are_not_run_must_be_possible(line: str) -> None:
     # `classifier NAME` is a report of a file with that name.
     if line == "classifier repotr x":
@@ -70,7 +84,10 @@ def test_every_command_has_its_reference_and_manual_page(tmp_path: Path) -> None
 def test_manual_pages_are_good_roff(tmp_path: Path) -> None:
     for page in man.write(tmp_path):
         done = subprocess.run(
-            ["groff", "-man", "-Tutf8", "-K", "utf8", "-ww", "-z", page], capture_output=True, text=True, check=True
+            ["groff", "-man", "-Tutf8", "-K", "utf8", "-ww", "-z", page],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert not done.stderr
 
@@ -79,7 +96,7 @@ def test_every_column_kind_and_status_is_told() -> None:
     tables = reference.tables()
     rows = dict(re.findall(r"^\| `(\w+)` \|(.*)\|$", tables, re.M))
     assert set(SCHEMA.names) <= set(rows)
-    assert all(row.rpartition("|")[2].strip() for row in rows.values()), "each has a meaning"
+    assert all(row.rpartition(" | ")[2].strip() for row in rows.values()), "each has a meaning"
     assert all(f"| `{kind}` |" in reference.evidence() for kind in KINDS)
     assert all(f"| {status.value} | `{status.name}` |" in reference.exit_statuses() for status in ExitStatus)
 
@@ -104,7 +121,9 @@ def test_tests_that_the_faults_name_exist(name: str) -> None:
         return
     body: list[ast.stmt] = ast.parse(source).body
     for step in path:
-        found = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == step]
+        found = [
+            node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == step
+        ]
         assert found, f"{file} has no {step}"
         body = found[0].body
 
