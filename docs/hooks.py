@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,6 +25,8 @@ ELSEWHERE = {
     "changelog.md": "CHANGELOG.md",
     "security.md": "SECURITY.md",
 }
+#: What would make a browser ask another host.
+FETCHED = re.compile(r"<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^>]*>")
 #: Files that pages offer.
 OFFERED = ("docs/classifier-live@.service", "docs/grafana-live.json")
 
@@ -39,6 +42,13 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
         place = f"files/{Path(path).name}"
         files.append(File.generated(config, place, abs_src_path=str(REPOSITORY / path)))
     return files
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Refuse pages that need another host."""
+    if found := FETCHED.search(output):
+        raise PluginError(f"a page would fetch {found[0]}")
+    return output
 
 
 def _without_links(text: str) -> str:
