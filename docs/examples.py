@@ -37,7 +37,7 @@ FENCE = re.compile(
     r"^```(?P<kind>console|pycon|python|toml|sh)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
     re.M | re.S,
 )
-#: Its cells are run by tests/unit/test_docs.py, as a notebook runs them.
+#: Its cells are run by tests/docs/test_notebook.py, as a notebook runs them.
 NOTEBOOK = REPOSITORY / "docs/pages/how-to/reports.md"
 #: Whoever runs these has an interface and the right to capture on it.
 LISTENS = re.compile(r"\b(sniff|Watch)\(")
