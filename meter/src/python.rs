@@ -321,7 +321,7 @@ impl Signatures {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // named ones, in Python
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // named ones, in Python
 #[pyfunction]
 #[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false))]
 fn read(
