@@ -21,8 +21,6 @@ FORMATS = {
     "zeek": (".log",),
     "zeek-json": (),
 }
-#: Formats that no terminal should show.
-BINARY = ("parquet", "arrow")
 #: Row groups of Parquet and batches of Arrow files: much smaller ones are slow to read.
 _GROUP_ROWS = 65_536
 #: Rows of a whole table that are turned into text at a time.

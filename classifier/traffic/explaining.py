@@ -33,7 +33,9 @@ def told(ends: Ends, row: dict[str, Any], context: Context, decapsulate: bool) -
     packets = _packets(facts, row["capture"].split("|"), decapsulate)
     return {
         "evidence": reasons,
-        "service": _candidates(context.rules, facts, "b" if server_is_b else "a"),
+        "service": [row["service"]]
+        if row["service"]
+        else _candidates(context.rules, facts, "b" if server_is_b else "a"),
         "runner_up": _candidates(context.rules, facts, "a" if server_is_b else "b"),
         "settles": None if row["role"] == "confirmed" else settles(ends, context),
         "packets": row["client_packets"] + row["server_packets"],

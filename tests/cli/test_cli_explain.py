@@ -90,3 +90,9 @@ def test_what_is_no_flow(flow: str, complaint: str) -> None:
     result = run("explain", SAMPLE["ica-1494"], flow)
     assert result.status == ExitStatus.USAGE
     assert flow in result.complaint and complaint in result.complaint
+
+
+def test_the_service_is_that_of_the_flow_table() -> None:
+    """SSH behind the port of HTTPS, which payload shows."""
+    found = told(str(OFFICE), "10.77.0.102:63086-10.77.0.22:443")
+    assert found["service"] == [found["flow"]["service"]] == ["ssh"]

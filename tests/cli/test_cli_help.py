@@ -1,4 +1,4 @@
-"""The help has examples that work, and the README shows what the program says."""
+"""The help has examples that work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from launching import OFFICE, ROOT, on_terminal, run
+from launching import OFFICE, on_terminal, run
 
 from classifier.cli import app
 from classifier.errors import ExitStatus
@@ -77,14 +77,3 @@ def test_the_help_fits_the_terminal(width: int) -> None:
 
 def test_version() -> None:
     assert run("--version").text == f"classifier, version {version('classifier')}\n"
-
-
-def test_the_readme_shows_the_real_report() -> None:
-    readme = (ROOT / "README.md").read_text()
-    command, shown = re.findall(r"```(?:sh|text)\n(.*?)```", readme, re.S)[:2]
-    args = shlex.split(command.rpartition(".venv/bin/classifier ")[2])
-    result = run(*args, cwd=ROOT)
-    assert result.status == ExitStatus.OK
-    # Without what is left out at the end, and however wide the columns are.
-    expected = [line.split() for line in shown.partition("…")[0].splitlines()]
-    assert [line.split() for line in result.text.splitlines()[: len(expected)]] == expected

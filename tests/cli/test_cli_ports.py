@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import ROOT, run
+from launching import run
 from pyarrow import parquet
 
 from classifier.errors import ExitStatus
@@ -304,12 +304,3 @@ class TestBlocking:
         iptables = block("iptables", "our-wiki", rules=mine)
         assert "-I FORWARD -4 -d 10.1.4.0/24 -p tcp --dport 8080:8081 " in iptables
         assert "-I FORWARD -6 -d 2001:db8::7/128 -p udp --dport 8080 " in iptables
-
-
-def test_the_readme_shows_the_real_table() -> None:
-    shown = re.findall(
-        r"```console\n\$ classifier (.*?)\n(.*?)…", (ROOT / "README.md").read_text("utf-8"), re.S
-    )
-    assert shown
-    for command, table in shown:
-        assert run(*command.split()).text.startswith(table)

@@ -56,11 +56,10 @@ impl Ahead {
         self.filled.recv().unwrap_or_else(|_| Err(io::Error::other("the reading thread has ended")))
     }
 
-    /// Gives a buffer back for reuse.
-    pub fn give_back(&self, buffer: Vec<u8>) {
-        if buffer.len() == HEADROOM + BUFFER_BYTES {
-            let _ = self.empty.try_send(buffer); // a thread that has ended needs none
-        }
+    /// Gives a buffer back for reuse, whatever its length has become: without buffers the thread stands still.
+    pub fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.resize(HEADROOM + BUFFER_BYTES, 0);
+        let _ = self.empty.try_send(buffer); // there are enough, or the thread has ended
     }
 }
 

@@ -120,3 +120,13 @@ fn packets_astride_blocks_and_larger_than_the_headroom() {
     assert_eq!(packets.len(), 60);
     assert!(packets.iter().all(|packet| packet.data == data[..packet.data.len()]));
 }
+
+#[test]
+fn large_packets_use_up_no_buffers() {
+    let data = vec![7; 65_000];
+    let mut file = make::Pcap::micro(ByteOrder::Little);
+    for _ in 0..200 {
+        file = file.packet(65_000, 0, 65_000, &data);
+    }
+    assert_eq!(read(&file.bytes).clean().len(), 200);
+}

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from support.places import SAMPLES
 
-CELLS = re.findall(r"```python\n(.*?)```", (SAMPLES.parent / "docs/reports.md").read_text("utf-8"), re.DOTALL)
+CELLS = re.findall(
+    r"```python\n(.*?)```", (SAMPLES.parent / "docs/pages/how-to/reports.md").read_text("utf-8"), re.DOTALL
+)
 
 
 def run(cell: str, names: dict[str, Any]) -> Any:
