@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from classifier import distributed, handshake, payload, roles
 from classifier.errors import FlowError
 from classifier.flows.find import Wanted
-from classifier.flows.stitch import stitch
+from classifier.flows.spool import Spool
+from classifier.flows.stitch import Repeated, keys_repeated, stitch
 from classifier.flows.table import present
 from classifier.metering import Metering, Tell, cores
 from classifier.reports import tabular
@@ -35,6 +36,9 @@ from classifier.traffic import Traffic, explaining
 from classifier.traffic.metered import Metered
 
 SECOND_NS = 1_000_000_000
+MEMORY_BYTES = 512_000_000
+#: Flows may take this part of it in memory, and so may sums of each kind, while others are worked on.
+_SHARES = 16
 
 
 def read(
@@ -43,6 +47,7 @@ def read(
     tcp_idle_s: float = 300,
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
+    memory_bytes: int = MEMORY_BYTES,
     decapsulate: bool = True,
     dedup: bool = False,
     verify_checksums: bool = False,
@@ -60,7 +65,9 @@ def read(
     `source` is a path (`-`: standard input), a pattern, a folder, an archive or a URL of captures, several of
     them, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
-    `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files.
+    Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
     addresses from the DNS answers in the capture, for its reports; the network is never asked.
@@ -88,7 +95,8 @@ def read(
         dns_names=dns_names,
     )
     found = finding.find(source, via)
-    metered = Metered(idle=idle, remarks=found.remarks)
+    share = memory_bytes // _SHARES
+    metered = Metered(idle=idle, spool=Spool(share), memory_bytes=share, remarks=found.remarks)
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
@@ -189,8 +197,17 @@ class Judge:
         if metered.joined:
             return iter(metered.spool)
         return stitch(
-            metered.spool, metered.captures, metered.begins_ns, **metered.idle, seen_twice=metered.seen_twice
+            metered.spool,
+            self._repeated,
+            metered.captures,
+            metered.begins_ns,
+            **metered.idle,
+            seen_twice=metered.seen_twice,
         )
+
+    @cached_property
+    def _repeated(self) -> Repeated:
+        return keys_repeated(self._metered.spool)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from classifier.cli.quantities import size
 from classifier.cli.sections import Described, described, options
 from classifier.errors import ClassifierError, ExitStatus
 
@@ -53,6 +54,14 @@ def reading_options(command: Command) -> Command:
             metavar="N",
             type=click.IntRange(min=1),
             help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
+        ),
+        described(
+            "--memory",
+            default="512M",
+            show_default=True,
+            metavar="SIZE",
+            type=size,
+            help="Use about so much memory; what flows and sums need beyond goes to temporary files.",
         ),
         described(
             "--directory",
@@ -130,6 +139,7 @@ def read(
     tcp_idle: float,
     udp_idle: float,
     max_flows: int,
+    memory: int,
     no_decapsulate: bool,
     dedup: bool,
     verify_checksums: bool,
@@ -151,6 +161,7 @@ def read(
                 tcp_idle_s=tcp_idle,
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
+                memory_bytes=memory,
                 decapsulate=not no_decapsulate,
                 dedup=dedup,
                 verify_checksums=verify_checksums,

@@ -185,7 +185,7 @@ class Watch:
 
     @property
     def servers(self) -> Entries:
-        """The servers that handshakes have proven so far; those seen last, if there are too many."""
+        """The servers that are proven so far; those seen last, if there are too many."""
         return self._earlier.servers
 
     @property

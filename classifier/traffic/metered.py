@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from classifier import _meter, sources
 from classifier.errors import CaptureError, ExitStatus
-from classifier.flows.spool import Spool
+from classifier.flows.spool import MEMORY_BYTES, Spool
 
 
 class _Sums(Protocol):
@@ -55,6 +55,8 @@ class Metered:
 
     #: `tcp_idle_ns` and `udp_idle_ns`.
     idle: dict[str, int]
+    #: Past so many bytes, sums of each kind go to temporary files.
+    memory_bytes: int = MEMORY_BYTES
     spool: Spool = field(default_factory=Spool)
     #: Names of the inputs, and of combinations of them that flows cross.
     captures: list[str] = field(default_factory=list)
@@ -116,7 +118,7 @@ class Metered:
     def another(self, memory_bytes: int) -> Metered:
         """Return an empty one for some of the inputs, to be merged into this one."""
         bad_checksums = None if self.bad_checksums is None else dict.fromkeys(self.bad_checksums, 0)
-        return Metered(self.idle, Spool(memory_bytes), bad_checksums=bad_checksums)
+        return Metered(self.idle, spool=Spool(memory_bytes), bad_checksums=bad_checksums)
 
     def merge(self, other: Metered) -> None:
         """Take what the meter said of other inputs; they come after those that are here."""
