@@ -171,17 +171,21 @@ def _map(
     rows = [submit(itemgetter(1), pair) for pair in pairs]
     number_of = {head.key: number for number, head in enumerate(heads)}
     progress = Progress.of(inputs)
-    for head in as_completed(heads, loop=client.loop):
-        number = number_of[head.key]
-        found, error = inputs[number], head.exception()
-        known = _failed(found, error, like) if error else head.result()
-        yield number, known, rows[number]
-        progress.name = found.name
-        progress.inputs_done += 1
-        progress.bytes_read += found.size_bytes or 0
-        progress.packets += known.packets
-        if tell:
-            tell(progress)
+    try:
+        for head in as_completed(heads, loop=client.loop):
+            number = number_of.pop(head.key)
+            found, error = inputs[number], head.exception()
+            known = _failed(found, error, like) if error else head.result()
+            yield number, known, rows[number]
+            progress.name = found.name
+            progress.inputs_done += 1
+            progress.bytes_read += found.size_bytes or 0
+            progress.packets += known.packets
+            if tell:
+                tell(progress)
+    finally:  # interrupted: what hasn't been begun isn't wanted any more
+        left = number_of.values()
+        client.cancel([future for number in left for future in (pairs[number], heads[number], rows[number])])
 
 
 def gather(ready: list[tuple[int, Metered, Any]], submit: Submit, options: Options, metered: Metered) -> None:

@@ -28,7 +28,7 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
       classifier flows office.pcapng --where "role == 'ambiguous' or 'ports' in role_evidence"
       classifier flows office.pcapng --format jsonl | jq 'select(.role == "ambiguous")'
       classifier flows big.pcap -o flows.parquet
-      classifier flows captures/ -o flows/    # a folder, or a URL, of Parquet files by day
+      classifier flows monday.pcap tuesday.pcap -o flows/    # a folder of Parquet files by day
       duckdb -c "select service, sum(server_bytes) from 'flows.parquet' group by all"
     """
     target, chosen = out.target(format, output), chosen_by(given)

@@ -73,8 +73,8 @@ def _files(folder: Path) -> Iterator[_File]:
     """Yield the captures in a folder."""
     for entry in os.scandir(folder):
         with suppress(FileNotFoundError):  # a ring of files loses its oldest
-            if names.is_capture(entry.name) and entry.is_file():
-                status = entry.stat()
+            if names.is_capture(entry.name) and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
                 yield _File(entry.path, entry.name, status.st_size, status.st_mtime_ns)
 
 
@@ -141,6 +141,9 @@ class Folder(Tap):
         self._then, self._counts_then = _State(), Counts()
         self._saved = True
         self._failure: CaptureError | None = None
+        self._said: list[str] = []
+        #: What ended the thread before its time.
+        self._crash: Exception | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
@@ -173,10 +176,14 @@ class Folder(Tap):
 
     def window(self) -> tuple[list[pa.RecordBatch], pa.RecordBatch | None]:
         """Return the flows that have ended since the last call, and the open ones with a packet since."""
+        if self._crash:
+            raise self._crash
         self._save()
         with self._lock:
             ended, since_ns = self._hand_out(), self._touched_ns
             self._touched_ns = None
+            self.news += self._said
+            self._said = []
         flows, touched = self._then.flows, None
         if flows is not None and since_ns is not None:
             touched = _batch(flows.filter(pc.greater_equal(flows["last_seen_ns"], since_ns)))
@@ -216,16 +223,16 @@ class Folder(Tap):
         self._saved = True
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                complete = self._complete()
-            except OSError as error:
-                self._fail(CaptureError(self.name, f"can't be listed: {error.strerror}"))
-                complete = []
-            for file in complete:
-                if not self._stop.is_set():
-                    self._take(file)
-            self._stop.wait(LOOK_S)
+        try:
+            while not self._stop.is_set():
+                for file in self._complete():
+                    if not self._stop.is_set():
+                        self._take(file)
+                self._stop.wait(LOOK_S)
+        except OSError as error:
+            self._crash = CaptureError(self.name, f"can't be followed any more ({error.strerror or error})")
+        except Exception as error:  # raised where it is seen
+            self._crash = error
 
     def _complete(self) -> list[_File]:
         """Return the files that are complete and haven't been taken, oldest first."""
@@ -246,11 +253,12 @@ class Folder(Tap):
             return
         begin_ns, end_ns = counts.span_ns or (0, 0)
         before = self._now.taken.get(file.name)
-        with self._lock:
-            self._now.taken[file.name] = (*file.size_and_change, begin_ns)
+        taken = self._now.taken | {file.name: (*file.size_and_change, begin_ns)}
         if before and before[2] == begin_ns:
             message = "has grown since it was taken; what was added is not counted"
             self._fail(CaptureError(file.path, message, status=ExitStatus.PARTIAL))
+            with self._lock:
+                self._now.taken = taken
             return
         ends_ns = self._now.ends_ns | ({file.series: end_ns} if counts.span_ns else {})
         newest_ns = max(ends_ns.values(), default=0)
@@ -261,12 +269,12 @@ class Folder(Tap):
             idle = {name: self.wish.meter[name] for name in ("tcp_idle_ns", "udp_idle_ns")}
             joined, _ = join(pa.concat_tables(parts), **idle)
             # A sensor of which no file was taken yet may have anything.
-            known = self._series <= {_series(name) for name in self._now.taken}
+            known = self._series <= {_series(name) for name in taken}
             until_ns = min(ends_ns.values()) if known else BEFORE_ALL
             over = pa.array(settled(joined, BEFORE_ALL, until_ns, max(idle.values())))
             flows, ended = joined.filter(pc.invert(over)), joined.filter(over)
         with self._lock:
-            self._now.ends_ns, self._now.flows = ends_ns, flows
+            self._now = _State(taken, ends_ns, flows)
             self._counted = replace(counts.add(self._counted), active=flows.num_rows if flows else 0)
             if ended is not None and ended.num_rows:
                 self._ended.append(ended)
@@ -304,7 +312,8 @@ class Folder(Tap):
         if self._failure is None:
             self._failure = error
         else:
-            self.news.append(str(error))
+            with self._lock:
+                self._said.append(str(error))
 
 
 def _batch(flows: pa.Table) -> pa.RecordBatch:

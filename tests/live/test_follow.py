@@ -176,6 +176,22 @@ def test_a_ring_of_files_uses_names_again(files: list[Path], tmp_path: Path) -> 
     assert news == [f"{ring}: has grown since it was taken; what was added is not counted"]
 
 
+def test_a_link_is_no_second_file(files: list[Path], tmp_path: Path) -> None:
+    arrive(files)
+    (tmp_path / "in" / "latest.pcap").symlink_to("capture_00009.pcap")
+    watch, _ = followed(tmp_path / "in", len(PACKETS), settle_s=0.1)
+    assert facts(watch.traffic()) == facts(classifier.read(tmp_path / "in"))
+
+
+def test_a_folder_that_goes_away_is_an_error(files: list[Path], tmp_path: Path) -> None:
+    with (
+        Watch(tmp_path / "in", window_s=0.02) as watch,
+        pytest.raises(CaptureError, match="followed any more"),
+    ):
+        (tmp_path / "in").rmdir()
+        list(watch.windows(for_s=30))
+
+
 def test_what_is_no_state_is_told(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"out/capture_00000\.pcap: is no state of"):
         Watch(tmp_path / "in", state=str(files[0]))

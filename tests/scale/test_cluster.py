@@ -69,3 +69,16 @@ def test_without_dask_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"classifier\[cluster\]"):
         classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")
+
+
+def test_ctrl_c_keeps_what_was_metered(running: Cluster, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.inputs_done == 5:
+            raise KeyboardInterrupt
+
+    files = rotate(packets_of(SAMPLES / "office.pcapng"), 20, tmp_path)
+    traffic = classifier.read(files, scheduler=running.address, progress=stop, keep_interrupted=True)
+    assert traffic.status == ExitStatus.INTERRUPTED
+    read = traffic.metered.captures[: len(traffic.metered.begins_ns)]
+    assert len(read) == 5
+    assert row_dicts(traffic) == row_dicts(classifier.read(read))
