@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,7 +77,7 @@ def verify(
 
             def progress(path: str, number: int) -> None:
                 if advance:
-                    advance(path, number, total, "packets dissected")
+                    advance(os.path.basename(path), number, total, "packets dissected")
 
             result = compare(
                 traffic,
