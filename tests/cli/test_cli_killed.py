@@ -34,7 +34,8 @@ def test_a_full_disk_for_temporary_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # As if no flow had room in memory.
-    monkeypatch.setattr(spool.Spool.__init__, "__defaults__", (0,))
+    made = spool.Spool.__init__
+    monkeypatch.setattr(spool.Spool, "__init__", lambda self, memory_bytes=0: made(self, 0))
     monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: FULL.open("r+b", buffering=0))
     monkeypatch.setattr("sys.argv", ["classifier", "flows", str(OFFICE)])
     with pytest.raises(SystemExit) as end:
