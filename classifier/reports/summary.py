@@ -118,6 +118,7 @@ def _head(traffic: Traffic) -> dict[str, Any]:
         "duplicates": metered.duplicates,
         "bad_checksums": metered.bad_checksums,
         "problems": [str(problem) for problem in traffic.problems],
+        "remarks": traffic.remarks,
         "flows": {"total": sum(counted.values())} | counted,
         "self_check": _self_check(traffic.totals.self_check),
     }

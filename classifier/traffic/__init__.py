@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 class Judging(Protocol):
     """What judges metered flows."""
 
+    @property
+    def context(self) -> object:
+        """What all flows together say about each; once it is there, all inputs have been compared."""
+
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch, with all verdicts."""
 
@@ -81,8 +85,14 @@ class Traffic:
 
     @property
     def problems(self) -> list[CaptureError]:
-        """Inputs that could not be read to their end; what came before is in the flows."""
+        """Inputs that could not be read, or not to their end; what came before is in the flows."""
         return self.metered.problems
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
+        metered, _ = self.metered, self.judge.context
+        return metered.remarks + _twice([metered.captures[number] for number in sorted(metered.seen_twice)])
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -275,11 +285,24 @@ class Traffic:
         if self.metered.interrupted:
             return ExitStatus.INTERRUPTED
         if self.problems:
-            return self.problems[0].status
+            first, read = self.problems[0], self.metered.captures[: len(self.metered.begins_ns)]
+            return first.status if read == [first.file] else ExitStatus.PARTIAL
         undecoded = sum(packets for reason, packets in counts.items() if reason in _UNDECODED)
         if undecoded and undecoded == counts["packets"]:
             return ExitStatus.NOTHING_DECODED
         return ExitStatus.OK
+
+
+def _twice(captures: list[str]) -> list[str]:
+    """Warn of captures that saw the same packets."""
+    if not captures:
+        return []
+    more = f" (and in {len(captures) - 1:,} more cases)" if len(captures) > 1 else ""
+    first = captures[0].split("|")
+    return [
+        f"{' and '.join(first)} seem to have the same packets{more}: they count as often; to leave them out: "
+        f"mergecap -w - {' '.join(first)} | classifier report --dedup -"
+    ]
 
 
 #: Reasons that mean that a packet could not be looked into.

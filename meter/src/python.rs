@@ -27,6 +27,8 @@ use crate::table::{self, Rows};
 const STEP_PACKETS: u64 = 1 << 18;
 /// … or with so many rows.
 const BATCH_ROWS: usize = 1 << 15;
+/// So many frames at a time, between looks at whether a step ends.
+const MOST_FRAMES: usize = 1 << 10;
 
 create_exception!(_meter, MeterError, PyException);
 
@@ -134,12 +136,14 @@ impl State {
     fn step(&mut self) {
         let until = self.meter.packets() + STEP_PACKETS;
         while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
-            match self.capture.next_frame() {
-                Ok(Some(frame)) => {
-                    if let Some(names) = &mut self.names {
-                        crate::packets::note_names(names, &frame, self.decapsulate);
-                    }
-                    self.meter.frame(&frame);
+            match self.capture.next_frames() {
+                Ok(Some(frames)) => {
+                    let (names, decapsulate) = (&mut self.names, self.decapsulate);
+                    self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
+                        if let Some(names) = names {
+                            crate::packets::note_names(names, frame, decapsulate);
+                        }
+                    }));
                 }
                 Ok(None) => self.at_end = true,
                 Err(error) => {
@@ -321,7 +325,7 @@ impl Signatures {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // named ones, in Python
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // named ones, in Python
 #[pyfunction]
 #[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false))]
 fn read(

@@ -52,13 +52,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return make
 
 
-@pytest.mark.parametrize("callers", [1, 3, 100])
+@pytest.mark.parametrize("callers", [1, 3, 40])
 @pytest.mark.parametrize("size", [1, 2, 50, 10_000], ids="files of {} packets".format)
 def test_all_at_once_and_in_pieces(callers: int, size: int, small: Callable[[], None]) -> None:
-    packets = calls(100, callers)
+    packets = calls(40, callers)
     pieces = [packets[at : at + size] for at in range(0, len(packets), size)]
     expected = read(pieces)
-    assert len(expected) == 100
+    assert len(expected) == 40
     assert all(row["client_packets"] == 2 and row["history"] == "ShD" for row in expected)
     small()
     assert read(pieces) == expected

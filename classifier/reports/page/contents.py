@@ -92,7 +92,7 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
 
 
 def _notes(said: Row) -> list[str]:
-    notes = list(said["problems"])
+    notes = [*said["problems"], *said["remarks"]]
     if said["dropped"]:
         notes.append(f"{said['dropped']:,} packets were lost while capturing.")
     if said["evicted"]:

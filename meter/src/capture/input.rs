@@ -150,6 +150,11 @@ impl Input {
         &self.buffer[start..self.start]
     }
 
+    /// All bytes that are at hand, and the number of those taken before them: raise it to take more.
+    pub fn at_hand(&mut self) -> (&[u8], &mut usize) {
+        (&self.buffer[self.start..self.end], &mut self.start)
+    }
+
     /// Throws `count` bytes away, however many, without keeping them. False if the stream has fewer.
     pub fn skip(&mut self, mut count: u64) -> bool {
         loop {

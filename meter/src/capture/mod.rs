@@ -48,6 +48,28 @@ enum Format {
     Pcapng(Pcapng),
 }
 
+/// Frames that lie side by side in the read buffer.
+pub struct Frames<'a> {
+    format: &'a mut Format,
+    bytes: &'a [u8],
+    taken: &'a mut usize,
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Frame<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Frame<'a>> {
+        let (frame, length) = match &mut *self.format {
+            Format::Pcap(pcap) => pcap.frame(self.bytes),
+            Format::Pcapng(pcapng) => pcapng.frame(self.bytes),
+        }?;
+        self.bytes = &self.bytes[length..];
+        *self.taken += length;
+        Some(frame)
+    }
+}
+
 impl Capture {
     /// Reads the file header. Recognises compression (gzip, zstd, lz4) and format (pcap, pcapng) by content.
     ///
@@ -75,17 +97,28 @@ impl Capture {
     ///
     /// # Errors
     /// Where the file cannot be read on. Everything before was delivered, and every later call gives `None`.
-    #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+        Ok(self.next_frames()?.and_then(|mut frames| frames.next()))
+    }
+
+    /// The next packet and those behind it that are at hand, without waiting for more; `None` at the end of the
+    /// file. Packets that aren't taken from the iterator come again.
+    ///
+    /// # Errors
+    /// As those of [`next_frame`](Self::next_frame).
+    pub fn next_frames(&mut self) -> Result<Option<Frames<'_>>, CaptureError> {
         if self.finished {
             return Ok(None);
         }
-        let next = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next_frame(&mut self.input),
-            Format::Pcapng(pcapng) => pcapng.next_frame(&mut self.input),
+        let fetched = match &mut self.format {
+            Format::Pcap(pcap) => pcap.fetch(&mut self.input),
+            Format::Pcapng(pcapng) => pcapng.fetch(&mut self.input),
         };
-        self.finished = !matches!(next, Ok(Some(_)));
-        next
+        self.finished = !matches!(fetched, Ok(true));
+        Ok(fetched?.then(|| {
+            let (bytes, taken) = self.input.at_hand();
+            Frames { format: &mut self.format, bytes, taken }
+        }))
     }
 
     /// `pcap` or `pcapng`.

@@ -96,21 +96,13 @@ impl Pcap {
         })
     }
 
-    #[inline]
-    pub fn next_frame<'i>(&mut self, input: &'i mut Input) -> Result<Option<Frame<'i>>, CaptureError> {
+    /// Sees to it that the next record is at hand; false at the end of the file.
+    pub fn fetch(&mut self, input: &mut Input) -> Result<bool, CaptureError> {
         let header = input.fill(self.record_bytes);
         if header.len() < self.record_bytes {
             return self.end(input);
         }
-        let seconds = self.order.u32(header, record::TIMESTAMP_SECONDS) as i64;
-        let fraction = self.order.u32(header, record::TIMESTAMP_FRACTION) as i64;
-        let mut captured = self.order.u32(header, record::CAPTURED_LENGTH);
-        let mut original = self.order.u32(header, record::ORIGINAL_LENGTH);
-        if self.lengths != Lengths::CapturedFirst
-            && (self.lengths == Lengths::OriginalFirst || captured > original)
-        {
-            std::mem::swap(&mut captured, &mut original);
-        }
+        let (captured, _) = self.lengths(header);
         if captured > self.maximum_captured {
             return Err(self.too_long(input, captured));
         }
@@ -118,23 +110,47 @@ impl Pcap {
         if input.fill(total).len() < total {
             return Err(self.cut(input, total));
         }
+        Ok(true)
+    }
+
+    /// The frame at the start of these bytes and the length of its record, if they have all of it.
+    #[inline]
+    pub fn frame<'i>(&mut self, bytes: &'i [u8]) -> Option<(Frame<'i>, usize)> {
+        let (header, rest) = bytes.split_at_checked(self.record_bytes)?;
+        let (captured, original) = self.lengths(header);
+        let data = rest.get(..captured as usize).filter(|_| captured <= self.maximum_captured)?;
+        let seconds = self.order.u32(header, record::TIMESTAMP_SECONDS) as i64;
+        let fraction = self.order.u32(header, record::TIMESTAMP_FRACTION) as i64;
         self.packets += 1;
-        Ok(Some(Frame {
+        let frame = Frame {
             link_type: self.link_type,
             // Both are below 2^32, so neither product nor sum can overflow.
             time_ns: seconds * 1_000_000_000 + fraction * self.nanoseconds_per_fraction,
             wire_bytes: original,
-            data: &input.take(total)[self.record_bytes..],
-        }))
+            data,
+        };
+        Some((frame, self.record_bytes + data.len()))
+    }
+
+    /// Captured and original length.
+    #[inline]
+    fn lengths(&self, header: &[u8]) -> (u32, u32) {
+        let captured = self.order.u32(header, record::CAPTURED_LENGTH);
+        let original = self.order.u32(header, record::ORIGINAL_LENGTH);
+        match self.lengths {
+            Lengths::CapturedFirst => (captured, original),
+            Lengths::OriginalFirst => (original, captured),
+            Lengths::Either => (captured.min(original), captured.max(original)),
+        }
     }
 
     #[cold]
-    fn end<'i>(&self, input: &mut Input) -> Result<Option<Frame<'i>>, CaptureError> {
+    fn end(&self, input: &mut Input) -> Result<bool, CaptureError> {
         if !input.fill(1).is_empty() {
             return Err(self.cut(input, self.record_bytes));
         }
         input.clean_end(format_args!("packet {}", self.packets + 1))?;
-        Ok(None)
+        Ok(false)
     }
 
     #[cold]

@@ -7,7 +7,7 @@ mod section;
 mod time;
 
 use self::layout::{block, description, enhanced, section_header, simple, statistics};
-use self::section::Section;
+use self::section::{Packet, Section};
 use super::Frame;
 use super::bytes::ByteOrder;
 use super::error::{CaptureError, CaptureErrorKind};
@@ -54,8 +54,9 @@ impl Pcapng {
         self.dropped_earlier.saturating_add(self.section.dropped())
     }
 
-    #[inline]
-    pub fn next_frame<'i>(&mut self, input: &'i mut Input) -> Result<Option<Frame<'i>>, CaptureError> {
+    /// Takes the blocks before the next packet, and sees to it that this one is at hand; false at the end of
+    /// the file.
+    pub fn fetch(&mut self, input: &mut Input) -> Result<bool, CaptureError> {
         loop {
             let header = input.fill(block::HEADER_BYTES);
             if header.len() < block::HEADER_BYTES {
@@ -63,36 +64,45 @@ impl Pcapng {
             }
             let block_type = self.section.order.u32(header, block::TYPE);
             let total = self.section.order.u32(header, block::TOTAL_LENGTH);
-            let packet = match block_type {
-                enhanced::BLOCK_TYPE => {
-                    let block = self.block(input, block_type, total, enhanced::MINIMUM_BYTES)?;
-                    self.section.enhanced_packet(block)
-                }
-                enhanced::OBSOLETE_BLOCK_TYPE => {
-                    let block = self.block(input, block_type, total, enhanced::MINIMUM_BYTES)?;
-                    self.section.obsolete_packet(block)
-                }
-                simple::BLOCK_TYPE => {
-                    let block = self.block(input, block_type, total, simple::MINIMUM_BYTES)?;
-                    self.section.simple_packet(block, self.last_time_ns)
-                }
-                _ => {
-                    self.other_block(input, block_type, total)?;
-                    continue;
-                }
+            let Some(minimum) = minimum_of_packet(block_type) else {
+                self.other_block(input, block_type, total)?;
+                continue;
             };
-            let packet = packet.map_err(|what| {
+            let block = self.block(input, block_type, total, minimum)?;
+            if let Err(what) = self.packet(block_type, block) {
                 let what = format!("packet {} {what}", self.packets + 1);
-                CaptureError::damaged(input.offset(), what)
-            })?;
-            self.last_time_ns = packet.time_ns;
-            self.packets += 1;
-            return Ok(Some(Frame {
-                link_type: packet.link_type,
-                time_ns: packet.time_ns,
-                wire_bytes: packet.wire_bytes,
-                data: &input.take(bytes_in_file(total) as usize)[packet.data],
-            }));
+                return Err(CaptureError::damaged(input.offset(), what));
+            }
+            return Ok(true);
+        }
+    }
+
+    /// The frame in the block at the start of these bytes and the length of the block, if it is a packet's, all
+    /// of it is there and nothing is wrong with it.
+    #[inline]
+    pub fn frame<'i>(&mut self, bytes: &'i [u8]) -> Option<(Frame<'i>, usize)> {
+        let header = bytes.get(..block::HEADER_BYTES)?;
+        let block_type = self.section.order.u32(header, block::TYPE);
+        let total = self.section.order.u32(header, block::TOTAL_LENGTH);
+        let possible = minimum_of_packet(block_type)?..=self.section.maximum_block;
+        let bytes_in_file = bytes_in_file(total) as usize;
+        let block = bytes.get(..bytes_in_file).filter(|_| possible.contains(&total))?;
+        let (block, trailing) = block.split_at(bytes_in_file - block::TRAILER_BYTES);
+        if self.section.order.u32(trailing, 0) != total {
+            return None;
+        }
+        let Packet { link_type, time_ns, wire_bytes, data } = self.packet(block_type, block).ok()?;
+        self.last_time_ns = time_ns;
+        self.packets += 1;
+        Some((Frame { link_type, time_ns, wire_bytes, data: &block[data] }, bytes_in_file))
+    }
+
+    #[inline]
+    fn packet(&self, block_type: u32, block: &[u8]) -> Result<Packet, String> {
+        match block_type {
+            enhanced::BLOCK_TYPE => self.section.enhanced_packet(block),
+            enhanced::OBSOLETE_BLOCK_TYPE => self.section.obsolete_packet(block),
+            _ => self.section.simple_packet(block, self.last_time_ns),
         }
     }
 
@@ -188,24 +198,32 @@ impl Pcapng {
     }
 
     #[cold]
-    fn end<'i>(&self, input: &mut Input) -> Result<Option<Frame<'i>>, CaptureError> {
+    fn end(&self, input: &mut Input) -> Result<bool, CaptureError> {
         let place = format!("a block behind packet {}", self.packets);
         if !input.fill(1).is_empty() {
             return Err(input.shortfall(input.offset(), block::MINIMUM_BYTES.into(), place));
         }
         input.clean_end(place)?;
-        Ok(None)
+        Ok(false)
     }
 
     #[cold]
     fn cut(&self, input: &mut Input, at: u64, block_type: u32, total: u32) -> CaptureError {
-        let place = match block_type {
-            enhanced::BLOCK_TYPE | enhanced::OBSOLETE_BLOCK_TYPE | simple::BLOCK_TYPE => {
-                format!("packet {}", self.packets + 1)
-            }
-            _ => format!("a block of type {block_type:#x} behind packet {}", self.packets),
+        let place = match minimum_of_packet(block_type) {
+            Some(_) => format!("packet {}", self.packets + 1),
+            None => format!("a block of type {block_type:#x} behind packet {}", self.packets),
         };
         input.shortfall(at, bytes_in_file(total), place)
+    }
+}
+
+/// How long a block of this type is at least, if it holds a packet.
+#[inline]
+fn minimum_of_packet(block_type: u32) -> Option<u32> {
+    match block_type {
+        enhanced::BLOCK_TYPE | enhanced::OBSOLETE_BLOCK_TYPE => Some(enhanced::MINIMUM_BYTES),
+        simple::BLOCK_TYPE => Some(simple::MINIMUM_BYTES),
+        _ => None,
     }
 }
 

@@ -10,7 +10,7 @@ mod properties;
 use std::io::{self, Cursor, ErrorKind, Read};
 
 use super::bytes::ByteOrder;
-use super::{Capture, CaptureError};
+use super::{Capture, CaptureError, Frame};
 
 /// A frame that outlives the read buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +59,16 @@ fn read_all(capture: Result<Capture, CaptureError>) -> Outcome {
             return Outcome { packets, dropped: 0, error: Some(error) };
         }
     };
+    let packet = |frame: Frame<'_>| Packet {
+        link_type: frame.link_type,
+        time_ns: frame.time_ns,
+        wire_bytes: frame.wire_bytes,
+        data: frame.data.to_vec(),
+    };
     let error = loop {
-        match capture.next_frame() {
-            Ok(Some(frame)) => packets.push(Packet {
-                link_type: frame.link_type,
-                time_ns: frame.time_ns,
-                wire_bytes: frame.wire_bytes,
-                data: frame.data.to_vec(),
-            }),
+        match capture.next_frames() {
+            // Those that are left come again.
+            Ok(Some(frames)) => packets.extend(frames.take(3).map(packet)),
             Ok(None) => break None,
             Err(error) => break Some(error),
         }

@@ -130,7 +130,8 @@ impl Events {
             }
             self.remove(place);
         }
-        let place = self.times_ns().partition_point(|&known| known <= time_ns);
+        // Mostly the last.
+        let place = self.times_ns().iter().rposition(|&known| known <= time_ns).map_or(0, |last| last + 1);
         self.insert(place, code, time_ns);
     }
 
@@ -142,7 +143,8 @@ impl Events {
     }
 
     fn insert(&mut self, place: usize, code: u8, time_ns: i64) {
-        self.times_ns.copy_within(place..MOST_EVENTS - 1, place + 1);
+        let end = self.len();
+        self.times_ns.copy_within(place..end, place + 1);
         self.times_ns[place] = time_ns;
         let below = self.order & ((1 << (4 * place)) - 1);
         self.order =

@@ -10,10 +10,9 @@ use hashbrown::HashTable;
 use super::bins::{self, Counts, Tracks};
 use super::duplicates::Duplicates;
 use super::fragments::{Attributed, Fragments};
-use super::looked_at::{End, LookedAt, Place};
 use super::{Key, boundary};
 use crate::capture::Frame;
-use crate::payload::{Notes, Observer, Seen, Signatures};
+use crate::payload::{MOST_SEEN_BYTES, Note, Notes, Observer, Seen, Signatures};
 use crate::table::{Row, Rows};
 use crate::wire::{self, Aside, Content, Flags, Packet, Quoted, Transport, Unmetered};
 
@@ -53,15 +52,26 @@ const LOOKED_UP: usize = 32;
 
 /// A packet on its way into its flow.
 #[derive(Clone, Copy)]
-struct Pending {
+struct Pending<'f> {
     key: Key,
     content: Content,
     from_a: bool,
     is_copy: bool,
     hash: u64,
     time_ns: i64,
-    payload: Place,
+    /// What of it is looked at.
+    payload: &'f [u8],
 }
+
+/// A flow that has ended.
+struct Ending {
+    row: Row,
+    track: bins::Ended,
+    note: Option<Note>,
+}
+
+/// So many ended flows are handed out together, for the same reason.
+const ENDED_TOGETHER: usize = 16;
 
 /// How to meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,11 +112,10 @@ pub struct Meter {
     swept: usize,
     /// So many of `rows` were ended by `finish`.
     ended: usize,
-    pending: Vec<Pending>,
-    looked_at: LookedAt,
     observer: Observer,
     fragments: Fragments,
     copies: Duplicates,
+    ending: Vec<Ending>,
     finished: Rows,
     finished_bins: bins::Columns,
     notes: Notes,
@@ -134,11 +143,10 @@ impl Meter {
             tracks: Tracks::default(),
             swept: 0,
             ended: 0,
-            pending: Vec::with_capacity(LOOKED_UP),
-            looked_at: LookedAt::default(),
             observer: Observer::new(signatures),
             fragments: Fragments::default(),
             copies: Duplicates::default(),
+            ending: Vec::with_capacity(ENDED_TOGETHER),
             finished: Rows::default(),
             finished_bins: bins::Columns::default(),
             notes: Notes::default(),
@@ -154,21 +162,37 @@ impl Meter {
     }
 
     /// Takes in one frame: afterwards it is in a flow, or in a count.
-    #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.frames(std::iter::once(frame.clone()));
+    }
+
+    /// Takes in frames. That is faster than one by one.
+    pub fn frames<'f>(&mut self, frames: impl Iterator<Item = Frame<'f>>) {
+        let mut pending = Vec::with_capacity(LOOKED_UP);
+        for frame in frames {
+            self.decode(&frame, &mut pending);
+            if pending.len() >= LOOKED_UP {
+                self.meter_pending(&mut pending);
+            }
+        }
+        self.meter_pending(&mut pending);
+    }
+
+    #[inline]
+    fn decode<'f>(&mut self, frame: &Frame<'f>, pending: &mut Vec<Pending<'f>>) {
         self.packets += 1;
         self.wire_bytes += u64::from(frame.wire_bytes);
         let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
         self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
         let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
         match decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate) {
-            Ok(packet) => self.packet(&packet, frame.time_ns),
-            Err(aside) => self.aside(&aside, frame),
+            Ok(packet) => self.packet(&packet, frame.time_ns, pending),
+            Err(aside) => self.aside(&aside, frame, pending),
         }
     }
 
     #[inline]
-    fn packet(&mut self, packet: &Packet<'_>, time_ns: i64) {
+    fn packet<'f>(&mut self, packet: &Packet<'f>, time_ns: i64, pending: &mut Vec<Pending<'f>>) {
         let (key, from_a) = Key::of(&packet.ends);
         let hash = self.hasher.hash_one(key);
         let is_copy = self.copies.is_copy(packet, hash, from_a, time_ns);
@@ -186,22 +210,15 @@ impl Meter {
         let flags = packet.content.segment.map(|segment| segment.flags);
         // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
         let payload = if self.observer.is_idle() || flags.is_some_and(Flags::rst) {
-            Place::default()
+            &[]
         } else {
-            if flags.is_some_and(Flags::syn) {
-                self.looked_at.begin(hash);
-            }
-            self.looked_at
-                .keep(packet.payload, End::new(hash, from_a, time_ns, self.options.idle.of(key.proto)))
+            &packet.payload[..packet.payload.len().min(MOST_SEEN_BYTES)]
         };
-        self.pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns, payload });
-        if self.pending.len() == LOOKED_UP {
-            self.meter_pending();
-        }
+        pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns, payload });
     }
 
     #[cold]
-    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>) {
+    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>, pending: &mut Vec<Pending<'_>>) {
         match aside {
             Aside::Unmetered(reason) => {
                 self.unmetered[*reason as usize] += 1;
@@ -211,18 +228,19 @@ impl Meter {
             }
             Aside::Fragment(fragment) => {
                 let attributed = self.fragments.take(fragment, frame.time_ns);
-                self.attribute(attributed);
+                self.attribute(attributed, pending);
             }
             Aside::IcmpError(quoted) => {
                 self.unmetered[Unmetered::Icmp as usize] += 1;
+                self.meter_pending(pending);
                 self.unreachable(quoted, frame.time_ns);
             }
         }
     }
 
-    fn attribute(&mut self, attributed: Attributed) {
+    fn attribute(&mut self, attributed: Attributed, pending: &mut Vec<Pending<'_>>) {
         for (packet, time_ns) in attributed.packets {
-            self.packet(&packet, time_ns);
+            self.packet(&packet, time_ns, pending);
         }
         for (reason, fragments) in attributed.unmetered {
             self.unmetered[reason as usize] += fragments;
@@ -231,7 +249,6 @@ impl Meter {
 
     /// Notes an ICMP error in the flow of the packet that it quotes, if such a packet was seen.
     fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
-        self.meter_pending();
         let (key, from_a) = Key::of(&quoted.ends);
         let hash = self.hasher.hash_one(key);
         let Some(&place) = self.index.find(hash, |&place| self.rows[place as usize].key == key) else {
@@ -245,42 +262,40 @@ impl Meter {
     }
 
     /// Takes the waiting packets into their flows.
-    fn meter_pending(&mut self) {
-        let mut pending = std::mem::take(&mut self.pending);
-        let mut places = [None; LOOKED_UP];
-        for (place, packet) in places.iter_mut().zip(&pending) {
-            *place = self.find(packet);
-            if let Some(place) = *place {
-                // Read what the packet will change, for the sake of the cache.
-                let row = &self.rows[place as usize];
-                std::hint::black_box((row.packets_ab, row.isn_b));
+    fn meter_pending(&mut self, pending: &mut Vec<Pending<'_>>) {
+        for pending in pending.chunks(LOOKED_UP) {
+            let mut places = [None; LOOKED_UP];
+            for (place, packet) in places.iter_mut().zip(pending) {
+                *place = self.find(packet);
+                if let Some(place) = *place {
+                    // Read what the packet will change, for the sake of the cache.
+                    let row = &self.rows[place as usize];
+                    std::hint::black_box((row.packets_ab, row.duplicates));
+                }
+            }
+            for (place, packet) in places.into_iter().zip(pending) {
+                // A packet before this one may have begun the flow, or ended it.
+                let known = place.filter(|&place| self.rows[place as usize].holds(&packet.key));
+                let place = known.or_else(|| self.find(packet));
+                self.meter(packet, place);
             }
         }
-        for (place, packet) in places.into_iter().zip(&pending) {
-            // A packet before this one may have begun the flow, or ended it.
-            let known = place.filter(|&place| self.rows[place as usize].holds(&packet.key));
-            let place = known.or_else(|| self.find(packet));
-            self.meter(packet, place);
-        }
         pending.clear();
-        self.pending = pending;
-        self.looked_at.clear();
     }
 
     #[inline]
-    fn find(&self, packet: &Pending) -> Option<u32> {
+    fn find(&self, packet: &Pending<'_>) -> Option<u32> {
         self.index.find(packet.hash, |&place| self.rows[place as usize].key == packet.key).copied()
     }
 
     #[inline]
-    fn meter(&mut self, pending: &Pending, place: Option<u32>) {
-        let Pending { key, content, from_a, is_copy, hash, time_ns, .. } = pending;
+    fn meter(&mut self, pending: &Pending<'_>, place: Option<u32>) {
+        let Pending { key, content, from_a, is_copy, hash, time_ns, payload } = pending;
         let place = if let Some(place) = place {
             let row = &self.rows[place as usize];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
                 self.emit(place);
                 self.rows[place as usize] = Row::new(*key, *time_ns);
-                self.looked_at.begin(*hash);
                 self.tracks.now(*time_ns);
             } else if !self.tracks.stays(row, *time_ns) {
                 self.leave_bin(place, pending);
@@ -288,23 +303,24 @@ impl Meter {
             place
         } else {
             self.tracks.now(*time_ns);
-            self.looked_at.begin(*hash);
             self.place(*key, *hash, *time_ns)
         };
         let row = &mut self.rows[place as usize];
         row.record(content, *from_a, *time_ns);
         row.duplicates += u64::from(*is_copy);
-        self.observe(pending, place);
+        if !payload.is_empty() {
+            self.observe(pending, place);
+        }
     }
 
-    /// Looks at a packet's payload, if it was kept.
+    /// Looks at a packet's payload.
     #[inline]
-    fn observe(&mut self, pending: &Pending, place: u32) {
-        let payload = self.looked_at.payload(pending.payload);
-        if payload.is_empty() {
+    fn observe(&mut self, pending: &Pending<'_>, place: u32) {
+        let row = &mut self.rows[place as usize];
+        let hits = if pending.from_a { row.hits_a } else { row.hits_b };
+        if hits.is_full() && !self.observer.is_watching(place) {
             return;
         }
-        let row = &mut self.rows[place as usize];
         let Key { addr_a, addr_b, port_a, port_b, .. } = row.key;
         let (hits, sender, ports) = if pending.from_a {
             (&mut row.hits_a, addr_a, (port_a, port_b))
@@ -317,26 +333,42 @@ impl Meter {
             sender,
             ports,
             sequence: pending.content.segment.map(|segment| segment.sequence),
-            payload,
+            payload: pending.payload,
             payload_bytes: pending.content.payload_bytes,
         };
-        if !self.observer.observe(place, hits, &seen) {
-            let idle_ns = self.options.idle.of(row.key.proto);
-            self.looked_at.settle(End::new(pending.hash, pending.from_a, pending.time_ns, idle_ns));
+        self.observer.observe(place, hits, &seen);
+    }
+
+    /// Sets aside what is known of a flow that has ended.
+    fn emit(&mut self, place: u32) {
+        let ending = Ending {
+            row: self.rows[place as usize],
+            track: self.tracks.end(place),
+            note: self.observer.forget(place),
+        };
+        self.ending.push(ending);
+        if self.ending.len() == ENDED_TOGETHER {
+            self.hand_out();
         }
     }
 
-    /// Hands out the row of a flow that has ended.
-    fn emit(&mut self, place: u32) {
-        let row = &self.rows[place as usize];
-        self.finished.push(row);
-        self.finished_bins.push(self.tracks.end(place, row));
-        self.notes.push(self.observer.forget(place).as_ref());
+    /// Hands out the rows of flows that have ended.
+    fn hand_out(&mut self) {
+        let mut tracks = [bins::Ended::default(); ENDED_TOGETHER];
+        for (track, ending) in tracks.iter_mut().zip(&self.ending) {
+            *track = ending.track;
+        }
+        self.tracks.fetch(tracks);
+        for Ending { row, track, note } in self.ending.drain(..) {
+            self.finished.push(&row);
+            self.finished_bins.push(self.tracks.of_ended(track, &row));
+            self.notes.push(note.as_ref());
+        }
     }
 
     /// Notes that a flow has a packet in another time bin.
     #[inline]
-    fn leave_bin(&mut self, place: u32, pending: &Pending) {
+    fn leave_bin(&mut self, place: u32, pending: &Pending<'_>) {
         let (ab, ba) = (u64::from(pending.from_a), u64::from(!pending.from_a));
         let bytes = u64::from(pending.content.ip_bytes);
         let counts = Counts { packets_ab: ab, packets_ba: ba, bytes_ab: ab * bytes, bytes_ba: ba * bytes };
@@ -375,10 +407,13 @@ impl Meter {
     /// Frees flows that are over by the clock of the capture. That only saves memory: a packet that
     /// still belongs to one, because time ran back, is joined with it when rows are stitched.
     fn sweep(&mut self, now_ns: i64) {
+        let shortest_ns = self.options.idle.tcp_ns.min(self.options.idle.udp_ns);
         for _ in 0..SWEPT_PER_NEW.min(self.rows.len()) {
             self.swept = if self.swept + 1 < self.rows.len() { self.swept + 1 } else { 0 };
             let row = &self.rows[self.swept];
-            if !row.is_vacant() && boundary::is_over(row, now_ns, &self.options.idle) {
+            // Mostly that alone tells, without the key, which is in another cache line.
+            let may_be_over = now_ns.abs_diff(row.last_seen_ns) > shortest_ns;
+            if may_be_over && !row.is_vacant() && boundary::is_over(row, now_ns, &self.options.idle) {
                 self.end(self.swept);
             }
         }
@@ -400,11 +435,13 @@ impl Meter {
     /// Returns whether none is left. Nothing may be taken in after the first call.
     pub fn finish(&mut self, most: usize) -> bool {
         let orphans = self.fragments.finish();
-        self.attribute(orphans);
-        self.meter_pending();
-        while self.finished.len() < most {
+        let mut pending = Vec::new();
+        self.attribute(orphans, &mut pending);
+        self.meter_pending(&mut pending);
+        while self.finished_rows() < most {
             let Some(row) = self.rows.get(self.ended) else {
                 (self.rows, self.vacant, self.index) = (Vec::new(), Vec::new(), HashTable::new());
+                self.hand_out();
                 self.tracks = Tracks::default();
                 return true;
             };
@@ -425,12 +462,12 @@ impl Meter {
     /// How many finished flows wait to be taken.
     #[must_use]
     pub fn finished_rows(&self) -> usize {
-        self.finished.len()
+        self.finished.len() + self.ending.len()
     }
 
     /// The flows that have ended since the last call.
     pub fn take(&mut self) -> RecordBatch {
-        self.meter_pending();
+        self.hand_out();
         self.finished_bins.beside(&self.notes.beside(&self.finished.take()))
     }
 
@@ -443,7 +480,6 @@ impl Meter {
     /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
     /// the capture are ended.
     pub fn active(&mut self, since_ns: i64) -> RecordBatch {
-        self.meter_pending();
         let now_ns = self.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
         let (mut active, mut notes, mut columns) =
             (Rows::default(), Notes::default(), bins::Columns::default());

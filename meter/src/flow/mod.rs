@@ -7,7 +7,6 @@ mod duplicates;
 mod events;
 mod fragments;
 mod key;
-mod looked_at;
 mod meter;
 mod stitch;
 

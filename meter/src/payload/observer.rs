@@ -104,11 +104,11 @@ impl Observer {
         Some(state.note)
     }
 
-    /// Looks at a packet; `hits` are those of its sender. Returns whether further packets of it will be looked at.
-    pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) -> bool {
+    /// Looks at a packet; `hits` are those of its sender.
+    pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) {
         if self.is_watching(place) && self.goes_on(place, seen) {
             hits.push(None, Proof::None, false);
-            return true;
+            return;
         }
         if !hits.is_full() {
             let found = self.signatures.find(seen.proto, seen.ports, seen.payload, seen.payload_bytes);
@@ -119,25 +119,27 @@ impl Observer {
             let settles = found.is_some_and(|found| found.settles);
             hits.push(found.map(|found| found.number), proof, settles);
         }
-        let watches = self.is_watching(place) && self.watch(place, seen);
-        watches || !hits.is_full()
+        if self.is_watching(place) {
+            self.watch(place, seen);
+        }
     }
 
+    /// Whether more than the first packets of a flow are looked at.
     #[inline]
-    fn is_watching(&self, place: u32) -> bool {
+    #[must_use]
+    pub fn is_watching(&self, place: u32) -> bool {
         self.watching.get(place as usize).is_some_and(|&watching| watching)
     }
 
-    /// Looks at a packet for the sake of what others said. Returns whether more of the same end matters.
-    fn watch(&mut self, place: u32, seen: &Seen<'_>) -> bool {
-        let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
-        let Some(watched) = &mut state.watched else { return false };
+    /// Looks at a packet for the sake of what others said.
+    fn watch(&mut self, place: u32, seen: &Seen<'_>) {
+        let Some(Some(state)) = self.states.get_mut(place as usize) else { return };
+        let Some(watched) = &mut state.watched else { return };
         if watched.is_ftp {
             if let Some(endpoint) = announce::ftp(seen.payload, seen.sender) {
                 state.note.announce(endpoint.packed());
             }
         }
-        watched.is_ftp || watched.streams[usize::from(!seen.from_a)].is_some()
     }
 
     fn watched(&mut self, place: u32) -> &mut Watched {
@@ -204,7 +206,9 @@ impl Observer {
     fn announce(&mut self, place: u32, endpoints: &[Announced]) {
         if !endpoints.is_empty() {
             let note = &mut self.state(place).note;
-            endpoints.iter().for_each(|endpoint| note.announce(endpoint.packed()));
+            for endpoint in endpoints {
+                note.announce(endpoint.packed());
+            }
         }
     }
 
@@ -348,7 +352,7 @@ mod tests {
     fn an_ftp_connection_is_watched_to_its_end() {
         let (mut observer, mut hits) = (observer(), Hits::default());
         for _ in 0..20 {
-            assert!(observer.observe(3, &mut hits, &seen(0, b"220 ready\r\n")));
+            observer.observe(3, &mut hits, &seen(0, b"220 ready\r\n"));
         }
         observer.observe(3, &mut hits, &seen(0, b"PORT 10,0,0,1,4,1\r\n"));
         assert_eq!(observer.forget(3).expect("a note").announced.len(), 1);

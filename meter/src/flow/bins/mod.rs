@@ -12,7 +12,7 @@ mod track;
 use crate::table::Row;
 
 pub use columns::{Columns, bins_of};
-pub use track::Tracks;
+pub use track::{Ended, Tracks};
 
 /// The width of the narrowest bin: a 64th of a second.
 pub const BASE_NS: i64 = 1_000_000_000 / 64;

@@ -33,6 +33,21 @@ pub struct Tracks {
     asked: Bins,
 }
 
+/// The track of a flow that has ended.
+#[derive(Clone, Copy)]
+pub struct Ended {
+    /// Its latest entry, or [`NONE`].
+    latest: u32,
+    /// How wide the bins were at its end.
+    level: u32,
+}
+
+impl Default for Ended {
+    fn default() -> Self {
+        Self { latest: NONE, level: 0 }
+    }
+}
+
 impl Default for Tracks {
     fn default() -> Self {
         Self {
@@ -103,27 +118,40 @@ impl Tracks {
         };
     }
 
-    /// Ends the flow at a place: its bins, as wide as they are now.
-    pub fn end(&mut self, place: u32, row: &Row) -> &Bins {
-        let vacant = self.vacant.len();
-        self.collect(place, row, true);
-        if self.vacant.len() > vacant {
-            self.of_place[place as usize] = NONE;
+    /// Ends the track of the flow at a place.
+    pub fn end(&mut self, place: u32) -> Ended {
+        let latest =
+            self.of_place.get_mut(place as usize).map_or(NONE, |latest| std::mem::replace(latest, NONE));
+        Ended { latest, level: self.level }
+    }
+
+    /// Reads tracks that are about to be collected, side by side: their entries have long been out of the cache,
+    /// and each tells where the next one is.
+    pub fn fetch<const MOST: usize>(&self, mut tracks: [Ended; MOST]) {
+        while tracks.iter().any(|track| track.latest != NONE) {
+            for track in &mut tracks {
+                track.latest = self.entries.get(track.latest as usize).map_or(NONE, |entry| entry.before);
+            }
         }
+    }
+
+    /// The bins of a flow whose track was ended, as wide as they were then.
+    pub fn of_ended(&mut self, track: Ended, row: &Row) -> &Bins {
+        self.collect(track, row, true);
         &self.asked
     }
 
     /// The bins so far of the flow at a place, as wide as they are now.
     pub fn of(&mut self, place: u32, row: &Row) -> &Bins {
-        self.collect(place, row, false);
+        let latest = self.of_place.get(place as usize).copied().unwrap_or(NONE);
+        self.collect(Ended { latest, level: self.level }, row, false);
         &self.asked
     }
 
-    fn collect(&mut self, place: u32, row: &Row, free: bool) {
-        let mut latest = self.of_place.get(place as usize).copied().unwrap_or(NONE);
+    fn collect(&mut self, Ended { mut latest, level }: Ended, row: &Row, free: bool) {
         let mut sums = Counts::of(row);
         let mut time_ns = row.last_seen_ns;
-        self.asked.begin(self.level);
+        self.asked.begin(level);
         // Backwards: what came apart is not in the sums of the bin it was seen in.
         while let Some(entry) = self.entries.get(latest as usize) {
             if entry.apart {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::packets::{
     IDLE, Sent, TCP_HEADERS, as_set, finished, flows, frame, history, metered, mirrored, tcp, udp, unmetered,
 };
-use super::packets::{options, signatures};
+use super::packets::{options, pass_together, signatures};
 use super::stories::{ANY, captures, running_back};
 use crate::flow::{Meter, Options};
 use crate::payload::Hits;
@@ -212,6 +212,18 @@ fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
     assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
     // The busy flow is not the one that goes.
     assert_eq!(rows.iter().filter(|row| row.key.port_a == 65_000).count(), 1);
+}
+
+#[test]
+fn payloads_of_a_flow_that_was_ended_early_are_looked_at_anew() {
+    let mut meter = Meter::new(Options { most_flows: 1, ..options(IDLE) }, signatures());
+    let mut packets = vec![udp(0, "a1>b53"); 40];
+    packets.extend(["a2>b53", "a1>b53"].map(|ends| udp(0, ends)));
+    pass_together(&packets, &mut meter);
+    let rows = finished(&mut meter);
+    let seen: Vec<(u16, u64, bool)> =
+        rows.iter().map(|row| (row.key.port_a, row.packets_ab, row.hits_a != Hits::default())).collect();
+    assert_eq!(seen, [(1, 40, true), (2, 1, true), (1, 1, true)]);
 }
 
 #[test]

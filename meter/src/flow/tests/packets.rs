@@ -177,10 +177,20 @@ pub fn signatures() -> Arc<Signatures> {
 /// The rows of packets, metered but not stitched.
 pub fn metered(packets: &[Sent]) -> Vec<Row> {
     let mut meter = Meter::new(options(IDLE), signatures());
-    for packet in packets {
-        packet.pass_to(&mut meter);
-    }
+    pass_together(packets, &mut meter);
     finished(&mut meter)
+}
+
+/// Passes packets to a meter as a file's come, side by side.
+pub fn pass_together(packets: &[Sent], meter: &mut Meter) {
+    let frames: Vec<(i64, (u16, Vec<u8>))> =
+        packets.iter().map(|packet| (packet.time_ns, packet.frame())).collect();
+    meter.frames(frames.iter().map(|(time_ns, (link_type, data))| Frame {
+        link_type: *link_type,
+        time_ns: *time_ns,
+        wire_bytes: data.len() as u32,
+        data,
+    }));
 }
 
 /// The flows of a capture.
