@@ -13,9 +13,11 @@ from classifier.flows.spool import MEMORY_BYTES, Spool
 
 #: Brings the rows of each key together.
 AddUp = Callable[[pa.Table], pa.Table]
-#: Rows on disk are in so many parts, of which one at a time is in memory again.
-_PART_BITS = 6
+#: Rows on disk are in so many parts.
+_PART_BITS = 8
 _PARTS = 1 << _PART_BITS
+#: Small parts are read together, up to this share of the memory: adding up takes several times their size.
+_TOGETHER = 4
 Order = list[tuple[str, str]]
 
 
@@ -36,8 +38,9 @@ class Sums:
         self._pieces: list[pa.Table] = []
         self._bytes = 0
         self._spool: Spool | None = None
-        #: Where in the spool the batches of each part are.
+        #: Where in the spool the batches of each part are, and how large it is.
         self._places: list[list[int]] = [[] for _ in range(_PARTS)]
+        self._part_bytes = [0] * _PARTS
         self._spooled = 0
 
     def add(self, rows: pa.Table) -> None:
@@ -59,8 +62,20 @@ class Sums:
             return
         if self._pieces:
             self._spill()
-        for places in filter(None, self._places):
+        for places in self._together():
             yield self._add_up(pa.Table.from_batches(self._spool.at(places)))
+
+    def _together(self) -> Iterator[list[int]]:
+        """Yield where batches are that are added up together: those of one part, or of several small ones."""
+        together: list[int] = []
+        size = 0
+        for places, part_bytes in zip(self._places, self._part_bytes, strict=True):
+            if together and size + part_bytes > self._memory_bytes // _TOGETHER:
+                yield together
+                together, size = [], 0
+            together, size = together + places, size + part_bytes
+        if together:
+            yield together
 
     def _merge(self) -> None:
         if len(self._pieces) > 1:
@@ -78,7 +93,9 @@ class Sums:
         begin = 0
         for number, count in enumerate(np.bincount(part, minlength=_PARTS).tolist()):
             if count:
-                self._spool.add(rows.slice(begin, count))
+                batch = rows.slice(begin, count)
+                self._spool.add(batch)
+                self._part_bytes[number] += batch.nbytes
                 self._places[number].append(self._spooled)
                 self._spooled += 1
                 begin += count
