@@ -73,6 +73,15 @@ class Reader(Iterator[Batch]):
     def bad_checksums(self) -> tuple[int, int]:
         """Packets in flows with a wrong checksum of the IPv4 header, of TCP or UDP; 0 unless verified."""
     @property
+    def dns_names(self) -> Batch | None:
+        """Return the latest name that DNS answers gave to each address; None unless they were asked for.
+
+        Columns: `addr` (16 bytes, IPv4 mapped), `name`, and `time_ns`, when it was said.
+        """
+    @property
+    def dns_names_left_out(self) -> int:
+        """Answers about addresses beyond the 65,536 that may have names."""
+    @property
     def wire_bytes(self) -> int:
         """Bytes of all packets on the wire, link headers included."""
     @property
@@ -120,12 +129,14 @@ def read(
     decapsulate: bool,
     dedup: bool,
     verify_checksums: bool,
+    dns_names: bool = False,
 ) -> Reader:
     """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
 
     At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
     tunnels over IP stay closed, and a flow is that of the outer packet. With `dedup` copies that a mirror
     port made of packets are left out of the flows. `verify_checksums` counts wrong ones.
+    `dns_names` notes what answers of DNS say, in a second look at each packet.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """

@@ -24,6 +24,8 @@ class ExitStatus(IntEnum):
     BAD_RULES = 7
     #: A service that was asked for isn't known.
     NOT_FOUND = 8
+    #: `diff` found something that is new. That an input is damaged (5) or can't be decoded (6) goes first.
+    NEWS = 9
     #: Ended by Ctrl-C; what was read so far was reported.
     INTERRUPTED = 130
 

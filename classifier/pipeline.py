@@ -48,6 +48,7 @@ def read(
     decapsulate: bool = True,
     dedup: bool = False,
     verify_checksums: bool = False,
+    dns_names: bool = False,
     via: Via | None = None,
     rules: Rules | str | os.PathLike[str] | None = None,
     directory: str | os.PathLike[str] | None = None,
@@ -60,8 +61,10 @@ def read(
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
-    are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `via` is the program that reads
-    what isn't read here: `tshark` for other file formats, `scapy` for other link types.
+    are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
+    addresses from the DNS answers in the capture, for its reports; the network is never asked.
+    `via` is the program that reads what isn't read here: `tshark` for other file formats, `scapy` for
+    other link types.
     `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
@@ -79,6 +82,7 @@ def read(
         decapsulate=decapsulate,
         dedup=dedup,
         verify_checksums=verify_checksums,
+        dns_names=dns_names,
     )
     found = sources.inputs(source, via)
     metered = Metered(idle=idle)
@@ -133,8 +137,8 @@ class Judge:
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
-        for facts in self.stitched():
-            yield self._judged(self.ends(facts))
+        for ends in self.looked_at():
+            yield self._judged(ends)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -157,12 +161,15 @@ class Judge:
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
         survey, directory = roles.Survey(), roles.Directory(known)
         announced = payload.Endpoints()
-        for facts in self.stitched():
-            ends = self.ends(facts)
-            roles.note_announced(announced, facts)
+        for ends in self.looked_at():
+            roles.note_announced(announced, ends.facts)
             survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
+
+    def looked_at(self) -> Iterator[roles.Ends]:
+        """Yield the flows batch by batch, with what each shows by itself."""
+        return map(self.ends, self.stitched())
 
     def ends(self, facts: pa.RecordBatch) -> roles.Ends:
         """Return the ends of n flows, with what each flow shows by itself."""
@@ -215,6 +222,7 @@ def _judged(
         "role_evidence": verdicts.evidence,
         "service": names.service,
         "service_source": names.source,
+        "category": names.category,
         "service_candidates": names.candidates,
         "payload": names.payload,
         "mismatch": pa.array(names.mismatch),

@@ -29,6 +29,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the program says to each case's flows.csv; read every change before keeping it",
     )
+    parser.addoption(
+        "--all-captures",
+        action="store_true",
+        help="compare every capture of other projects with tshark, not each twelfth: several minutes",
+    )
+
+
+@pytest.fixture
+def all_captures(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--all-captures"))
 
 
 @pytest.fixture

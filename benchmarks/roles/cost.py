@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from classifier import handshake, roles
+from classifier import handshake, payload, roles
 from classifier.roles.directory import no_entries
 from classifier.roles.ports import likeness
 from classifier.services import naming
@@ -56,8 +56,21 @@ def facts(flows: int) -> Iterator[pa.RecordBatch]:
                 "isn_b": none,
                 "first_ack_a": none,
                 "first_ack_b": none,
+                "first_window_a": pa.array(np.full(n, 502, dtype=np.uint16)),
+                "first_window_b": pa.array(np.full(n, 510, dtype=np.uint16)),
+                "last_data_from_b": np.ones(n, dtype=bool),
+                "hits_a": np.where(proto == 17, _hit("dns", "query"), _hit("tls", "ClientHello")),
+                "hits_b": np.where(proto == 17, _hit("dns", "response"), _hit("tls", "ServerHello")),
+                "alpn": pa.nulls(n, pa.string()),
             }
         )
+
+
+def _hit(protocol: str, message: str) -> np.uint64:
+    """A column's value where an end said this, and nothing else: the number of the signature, plus 2."""
+    messages = enumerate(payload.load().messages)
+    said = (n for n, one in messages if one.protocol.name == protocol and one.message == message)
+    return np.uint64(next(said) + 2)
 
 
 def _addresses(hosts: np.ndarray, network: int) -> pa.Array:
@@ -73,7 +86,7 @@ def main() -> None:
     """Print the seconds of each stage, and the memory."""
     flows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     batches = list(facts(flows))
-    rules = Rules.load()
+    rules, table = Rules.load(), payload.load()
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     spent: dict[str, float] = {}
 
@@ -85,20 +98,26 @@ def main() -> None:
     survey, directory = roles.Survey(), roles.Directory(no_entries())
     for batch in batches:
         now = time.process_time()
-        ends = roles.Ends(batch, handshake.judge(batch))
+        said = payload.read(batch, table)
+        now = timed("payload", now)
+        ends = roles.Ends(batch, handshake.judge(batch).with_proof(said.proven), said)
         now = timed("handshake", now)
         survey.add(ends, likeness(rules, ends))
         directory.add(ends)
         timed("roles: all flows together", now)
-    context = roles.Context(rules, survey, directory, 0, 300 * 10**9, 120 * 10**9)
+    context = roles.Context(rules, survey, directory, payload.Endpoints(), 0, 300 * 10**9, 120 * 10**9)
     for batch in batches:
         now = time.process_time()
-        ends = roles.Ends(batch, handshake.judge(batch))
+        said = payload.read(batch, table)
+        now = timed("payload", now)
+        ends = roles.Ends(batch, handshake.judge(batch).with_proof(said.proven), said)
         now = timed("handshake", now)
         verdicts = roles.decide(ends, context)
         now = timed("roles: each flow", now)
         a, b = (naming.Ends(batch[f"addr_{end}"], batch[f"port_{end}"]) for end in "ab")
-        naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.ambiguous)
+        none = np.zeros(len(ends.proto), dtype=np.uint8)
+        spoken = naming.Payloads(ends.said, table, batch["alpn"], none)
+        naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.ambiguous, spoken)
         timed("services", now)
     for stage, seconds in spent.items():
         print(f"{stage:28}{seconds:6.2f} s of the processor")

@@ -3,9 +3,9 @@
     python benchmarks/roles/fit.py CAPTURES
 
 reads every capture in a folder, takes the handshakes away (late.py), asks the program, and prints: the
-accuracy of the weights that are shipped; the same for a scale and for weights fitted on other captures
-than those they are scored on; what each kind of evidence is worth; and whether the stated confidence is
-what it says. Needs the development dependencies.
+accuracy of the weights that are shipped, also where no payload can be read; the same for a scale and for
+weights fitted on other captures than those they are scored on; what each kind of evidence is worth; and
+whether the stated confidence is what it says. Needs the development dependencies.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,20 +51,37 @@ class Flows:
         return np.where(self.confirmed, np.inf, np.clip(total, -most, most))
 
 
-def flows_of(captures: list[Capture]) -> Flows:
-    """Strip captures in each way, meter and weigh them."""
-    rows = []
+def flows_of(captures: list[Capture]) -> tuple[Flows, Flows]:
+    """Strip captures in each way, meter and weigh them: with what the payload says, and without."""
+    heard, unheard = [], []
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "late.pcap"
         for number, capture in enumerate(captures):
             for mode in MODES:
                 present = stripped(capture, mode, target)
-                rows += [(mode, proto, number, *row) for proto, *row in _weighed(target, capture, present)]
-    return Flows(rows)
+                for rows, prepare in ((heard, _as_it_is), (unheard, _silent)):
+                    weighed = _weighed(target, capture, present, prepare)
+                    rows += [(mode, proto, number, *row) for proto, *row in weighed]
+    return Flows(heard), Flows(unheard)
 
 
-def _weighed(path: Path, capture: Capture, present: set) -> Iterator[tuple]:
+def _as_it_is(facts: pa.RecordBatch) -> pa.RecordBatch:
+    return facts
+
+
+def _silent(facts: pa.RecordBatch) -> pa.RecordBatch:
+    """Leave out what the payload says."""
+    columns = {name: facts[name] for name in facts.schema.names}
+    columns |= dict.fromkeys(("hits_a", "hits_b"), np.zeros(facts.num_rows, dtype=np.uint64))
+    columns["announced"] = pa.array([[]] * facts.num_rows, facts.schema.field("announced").type)
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _weighed(
+    path: Path, capture: Capture, present: set, prepare: Callable[[pa.RecordBatch], pa.RecordBatch]
+) -> Iterator[tuple]:
     judge = pipeline.read(path).judge
+    judge.stitched = partial(map, prepare, list(judge.stitched()))
     suite = capture.path.parent.name
     for facts in judge.stitched():
         ends = judge.ends(facts)
@@ -264,11 +282,14 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     found = (read(path) for path in sorted(Path(sys.argv[1]).rglob("*")) if path.is_file())
-    flows = flows_of([capture for capture in found if capture and capture.servers])
+    flows, unheard = flows_of([capture for capture in found if capture and capture.servers])
     table("The weights that are shipped", flows, flows.total())
-    fits(flows)
-    ablation(flows)
-    reliability(flows)
+    table("The same without payload", unheard, unheard.total())
+    for title, these in (("with payload", flows), ("without payload", unheard)):
+        print(f"\n== {title}")
+        fits(these)
+        ablation(these)
+        reliability(these)
 
 
 if __name__ == "__main__":

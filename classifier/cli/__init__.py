@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from classifier.cli.diff import diff
 from classifier.cli.explain import explain
 from classifier.cli.flows import flows
 from classifier.cli.interfaces import interfaces
@@ -20,6 +21,7 @@ from classifier.cli.ports import ports
 from classifier.cli.report import report
 from classifier.cli.rules import rules
 from classifier.cli.servers import servers
+from classifier.cli.verify import verify
 from classifier.errors import ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
@@ -30,8 +32,10 @@ Examples:
   tcpdump -w - | classifier report -            from a pipe
   classifier flows office.pcapng -o flows.parquet
   classifier servers office.pcapng --format csv
+  classifier diff monday.pcap tuesday.pcap      what is new, gone, changed
   classifier live eth0                          the services on an interface, as they happen
   classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
+  classifier verify office.pcapng               what Wireshark says of doubtful flows
   classifier ports 1494 limewire                what runs there; which ports it has
 """
 
@@ -63,7 +67,7 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers, live, interfaces, explain, ports, rules):
+for command in (report, flows, servers, diff, live, interfaces, explain, verify, ports, rules):
     app.add_command(command)
 
 

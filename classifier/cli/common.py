@@ -33,7 +33,12 @@ rules_option = _rules("Options")
 
 def reading(command: Command) -> Command:
     """Add the arguments and options of a command that reads captures."""
-    command = options(
+    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(reading_options(command))
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options of a command that reads captures, without their names."""
+    return options(
         "Reading",
         described(
             "--no-decapsulate",
@@ -84,7 +89,6 @@ def reading(command: Command) -> Command:
         ),
         _rules,
     )(command)
-    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(command)
 
 
 def _seconds(text: str) -> float:
@@ -119,6 +123,7 @@ def read(
     via: Via | None,
     rules: str | None,
     directory: str | None,
+    dns_names: bool = False,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     keep_pandas_out()
@@ -134,6 +139,7 @@ def read(
                 decapsulate=not no_decapsulate,
                 dedup=dedup,
                 verify_checksums=verify_checksums,
+                dns_names=dns_names,
                 via=via,
                 rules=rules,
                 directory=directory,
@@ -159,6 +165,8 @@ def finish(traffic: Traffic) -> ExitStatus:
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
         click.echo(clean(f"classifier: {problem}"), err=True)
+    if left_out := traffic.metered.dns_names_left_out:
+        click.echo(f"classifier: {left_out:,} more DNS answers name addresses than are kept", err=True)
     if reason := nothing_decoded(traffic):
         click.echo(f"classifier: {reason}", err=True)
     elif not traffic.metered.packets and not traffic.problems and not traffic.metered.interrupted:
@@ -195,20 +203,46 @@ def keep_pandas_out() -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
-    """Show a bar on standard error if that is a terminal and the work takes a while."""
+    """Show how much of the captures has been read."""
+    begin = time.monotonic()
+    with bar(of_bytes=True) as advance:
+        if advance is None:
+            yield None
+            return
+
+        def read_so_far(capture: Input, bytes_read: int, packets: int) -> None:
+            rate = packets / max(time.monotonic() - begin, 1e-9)
+            advance(capture.name, bytes_read, capture.size_bytes, f"{rate:,.0f} packets/s")
+
+        yield read_so_far
+
+
+@contextmanager
+def bar(*, of_bytes: bool) -> Iterator[Callable[[str, int, int | None, str], None] | None]:
+    """Show a bar on standard error if that is a terminal and the work takes a while.
+
+    Yields what moves it: called with the file, how much of it is done, how much there is, and a remark.
+    """
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from classifier.reports.tables import clean
 
-    bar = Progress(
+    shown = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[rate]}"),
+        DownloadColumn() if of_bytes else MofNCompleteColumn(),
+        TextColumn("{task.fields[remark]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
@@ -216,21 +250,18 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
     begin = time.monotonic()
     tasks: dict[str, TaskID] = {}
 
-    def advance(capture: Input, bytes_read: int, packets: int) -> None:
-        elapsed = time.monotonic() - begin
-        if elapsed < PATIENCE_S:
+    def advance(name: str, done: int, total: int | None, remark: str) -> None:
+        if time.monotonic() - begin < PATIENCE_S:
             return
-        if capture.name not in tasks:
+        if name not in tasks:
             for task in tasks.values():
-                bar.remove_task(task)
+                shown.remove_task(task)
             tasks.clear()
-            bar.start()
-            tasks[capture.name] = bar.add_task(
-                clean(os.path.basename(capture.name)), total=capture.size_bytes, rate=""
-            )
-        bar.update(tasks[capture.name], completed=bytes_read, rate=f"{packets / elapsed:,.0f} packets/s")
+            shown.start()
+            tasks[name] = shown.add_task(clean(os.path.basename(name)), total=total, remark="")
+        shown.update(tasks[name], completed=done, remark=remark)
 
     try:
         yield advance
     finally:
-        bar.stop()
+        shown.stop()

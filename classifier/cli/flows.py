@@ -34,19 +34,21 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
     names = out.names(hosts)
     from classifier.flows.table import SCHEMA
     from classifier.reports import tables, tabular, terminal, zeek
+    from classifier.reports.names import known
 
     if target.is_table:
         traffic = chosen(common.read(**given))
+        names = known(names, traffic.metered)
         console = tables.console()
         for batch in traffic.batches():
             tables.show(console, "", terminal.FLOWS, tabular.rows(names.named(batch) if names else batch))
     else:
         with out.opened(target.path) as file:  # before reading: an hour later is late for "can't be written"
             traffic = chosen(common.read(**given))
-            batches = traffic.batches()
-            if names:
-                batches = (part for batch in batches for part in names.named(batch).to_batches())
-            schema = names.schema(SCHEMA) if names else SCHEMA
+            batches, schema = traffic.batches(), SCHEMA
+            if found := known(names, traffic.metered):
+                batches = (part for batch in batches for part in found.named(batch).to_batches())
+                schema = found.schema(SCHEMA)
             tabular.write(batches, schema, file, target.format, zeek.CONN)
     status = common.finish(traffic)
     if traffic.left_out.num_rows:  # other tables have a row for that

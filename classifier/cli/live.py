@@ -19,6 +19,7 @@ from classifier.errors import CaptureError, ClassifierError, ExitStatus
 if TYPE_CHECKING:
     from classifier.live import Watch
     from classifier.live.loop import Loop, Sink
+    from classifier.live.page import Page
     from classifier.live.recorder import Recorder
     from classifier.traffic import Traffic
 
@@ -129,6 +130,12 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
     metavar="SIZE",
     help="… or after so many bytes of facts.",
 )
+@option(
+    _OUTPUT,
+    "--html",
+    metavar="FILE",
+    help="Write the last report as one page for browsers, too. Needs classifier[web].",
+)
 @option(_OUTPUT, "--metrics", metavar="HOST:PORT", help="Serve metrics for Prometheus: 127.0.0.1:9464.")
 @option(
     _OUTPUT,
@@ -151,6 +158,7 @@ def live(
     events_file: str | None,
     rotate: float,
     rotate_size: int,
+    html: str | None,
     **capture: Any,
 ) -> ExitStatus:
     """Show which services run over an interface now, who serves them, and how much they carry.
@@ -170,7 +178,6 @@ def live(
       classifier live eth0 --write /var/lib/classifier/flows.parquet --metrics 127.0.0.1:9464
       ssh host tcpdump -U -w - not port 22 | classifier live -
     """
-    common.keep_pandas_out()
     if events_file and not events:
         raise click.UsageError("--events-file needs --events new-server,mismatch")
     if events and not events_file and format:
@@ -181,10 +188,12 @@ def live(
         raise click.UsageError(f"--write {write}: name a file DIR/NAME.parquet; a time is added to its name")
     only_events = bool(events) and not events_file
     shown = "events" if only_events else _format(format)
-    _preload(shown, write, metrics)
-    from classifier.live.loop import Events, Loop
-
     with ExitStack() as stack:
+        page = _page(html, stack)  # it needs pandas; all else does without
+        common.keep_pandas_out()
+        _preload(shown, write, metrics, html)
+        from classifier.live.loop import Events, Loop
+
         sinks: list[Sink] = []
         watch = stack.enter_context(_watch(sources, capture))
         recorder = _recorder(write, watch, rotate, rotate_size)
@@ -194,7 +203,7 @@ def live(
             sinks.append(Events(events, stack.enter_context(_events_to(events_file))))
         loop = Loop(watch, recorder, sinks, for_s, count)
         _run(loop, shown)
-        return _last_words(loop, shown)
+        return _last_words(loop, shown, page)
 
 
 def _format(format: str | None) -> str:
@@ -220,16 +229,24 @@ def _missing(what: str, module: str) -> str:
     return f"{what} needs {module}: pip install 'classifier[live]'"
 
 
-def _preload(shown: str, write: str | None, metrics: str | None) -> None:
+def _preload(shown: str, write: str | None, metrics: str | None, html: str | None) -> None:
     """Import all that is needed as long as it may be read: the user that this becomes need not be able to."""
     from classifier.live import preload
 
-    preload.load(screen=shown == "screen", recording=bool(write))
+    preload.load(screen=shown == "screen", recording=bool(write), page=bool(html))
     if metrics:
         try:
             import prometheus_client  # noqa: F401
         except ModuleNotFoundError:
             raise ClassifierError(_missing("--metrics", "prometheus-client")) from None
+
+
+def _page(path: str | None, stack: ExitStack) -> Page | None:
+    if path is None:
+        return None
+    from classifier.live.page import Page
+
+    return stack.enter_context(Page(path))
 
 
 def _watch(sources: tuple[str, ...], capture: dict[str, Any]) -> Watch:
@@ -268,7 +285,15 @@ def _recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: in
 
     from classifier.live.recorder import Recorder
 
-    return Recorder(Path(write), watch.idle, watch.rules, watch.decapsulate, rotate_s, rotate_bytes)
+    return Recorder(
+        Path(write),
+        watch.idle,
+        watch.rules,
+        watch.decapsulate,
+        rotate_s,
+        rotate_bytes,
+        known=lambda: watch.servers,
+    )
 
 
 def _metrics(address: str, stack: ExitStack) -> Sink:
@@ -280,14 +305,14 @@ def _metrics(address: str, stack: ExitStack) -> Sink:
 
 
 @contextmanager
-def _events_to(path: str | None) -> Iterator[IO[str]]:
+def _events_to(path: str | None) -> Iterator[IO[bytes]]:
     from classifier.live.taps import not_writable
 
     if path is None:
-        yield sys.stdout
+        yield sys.stdout.buffer
         return
     try:
-        with open(path, "a", encoding="utf-8") as file:
+        with open(path, "ab", buffering=0) as file:
             yield file
     except OSError as error:
         raise not_writable(path, error) from error
@@ -333,8 +358,8 @@ def _shown(how: str) -> Iterator[Sink | None]:
             yield plain.Lines()
 
 
-def _last_words(loop: Loop, shown: str) -> ExitStatus:
-    """Judge everything once more, for the recording and the report."""
+def _last_words(loop: Loop, shown: str, page: Page | None) -> ExitStatus:
+    """Judge everything once more, for the recording and the reports."""
     watch = loop.watch
     traffic = watch.traffic()
     if traffic.metered.spool.rows > _MANY_FLOWS:
@@ -350,6 +375,8 @@ def _last_words(loop: Loop, shown: str) -> ExitStatus:
             common.complain(text)
     if shown != "events":
         _report(traffic, shown)
+    if page and (trouble := page.write(traffic)):
+        common.complain(trouble)
     if not traffic.metered.packets and not traffic.problems:
         common.complain("no packet came")
         return ExitStatus.OK

@@ -38,10 +38,10 @@ class Target:
         return self.format == _TABLE
 
 
-def writing(*more: Any, zeek: str | None) -> Callable[[Command], Command]:
-    """Add `--format`, `-o`, `--hosts` and options of one command.
+def writing(*more: Any, zeek: str | None, addresses: bool = True) -> Callable[[Command], Command]:
+    """Add `--format`, `-o`, `--hosts`, `--dns-names` and options of one command.
 
-    `zeek` names the log of Zeek's that the command can write.
+    `zeek` names the log of Zeek's that the command can write; one without `addresses` names none.
     """
     formats = [name for name in FORMATS if zeek or not name.startswith("zeek")]
     remark = f" zeek: {zeek}." if zeek else ""
@@ -55,8 +55,18 @@ def writing(*more: Any, zeek: str | None) -> Callable[[Command], Command]:
         ),
         described("-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format."),
         *more,
-        described("--hosts", metavar="FILE", help="Name addresses by this hosts file; see hosts(5)."),
+        *(_NAMING if addresses else ()),
     )
+
+
+_NAMING = (
+    described("--hosts", metavar="FILE", help="Name addresses by this hosts file; see hosts(5)."),
+    described(
+        "--dns-names",
+        is_flag=True,
+        help="Name addresses, also, by what DNS answers in the capture say. Nobody is asked.",
+    ),
+)
 
 
 def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target:
@@ -110,8 +120,20 @@ def opened(path: str | None) -> Iterator[IO[bytes]]:
             if os.path.exists(part):
                 os.remove(part)
     except OSError as error:
-        message = f"can't be written ({error.strerror}); choose another place with -o"
-        raise CaptureError(path, message, status=ExitStatus.FAILURE) from error
+        raise _unwritable(path, error, "-o") from error
+
+
+def folder(path: str, option: str) -> None:
+    """Make the folder that an option names, with those above it, unless it is there."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error, option) from error
+
+
+def _unwritable(path: str, error: OSError, option: str) -> CaptureError:
+    message = f"can't be written ({error.strerror}); choose another place with {option}"
+    return CaptureError(path, message, status=ExitStatus.FAILURE)
 
 
 def _is_special(path: str) -> bool:

@@ -5,19 +5,27 @@ from __future__ import annotations
 import click
 
 from classifier.cli import common
+from classifier.cli import output as out
+from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
 
 
-@click.command(short_help="What runs behind a port; which ports a service has.")
+@click.command(cls=Sectioned, short_help="What runs behind a port; which ports a service has.")
 @click.argument("queries", nargs=-1, required=True, metavar="QUERY…")
 @common.rules_option
-@common.format_option("table", "json", "csv")
+@out.writing(zeek=None, addresses=False)
 @click.option(
     "--block",
     type=click.Choice(["nft", "iptables", "cisco"]),
     help="Print firewall rules that block the server ports; nothing is applied.",
 )
-def ports(queries: tuple[str, ...], rules: str | None, format: str | None, block: str | None) -> ExitStatus:
+def ports(
+    queries: tuple[str, ...],
+    rules: str | None,
+    format: str | None,
+    output: str | None,
+    block: str | None,
+) -> ExitStatus:
     """Tell what may run behind server ports, likeliest first, and who says so.
 
     QUERY is a port (1494, 1494/tcp, 6881-6889), a service (ica), a word (citrix) or a category (database).
@@ -34,8 +42,9 @@ def ports(queries: tuple[str, ...], rules: str | None, format: str | None, block
     from classifier.services.rules import Rules
     from classifier.services.search import QueryError, find, suggestions
 
-    if block and format:
-        raise click.UsageError("--block prints firewall rules; leave --format out")
+    if block and (format or output):
+        raise click.UsageError("--block prints firewall rules; leave --format and -o out")
+    target = out.target(format, output, zeek=False)
     known = Rules.load(rules)
     try:
         found = [find(known, query) for query in queries]
@@ -49,12 +58,18 @@ def ports(queries: tuple[str, ...], rules: str | None, format: str | None, block
                 raise click.UsageError(f"--block needs a service's own name; for {answer.query}: {names}")
         if not missed:
             click.echo(firewall.block(block, found, known), nl=False)
-    elif format == "json":
-        click.echo(ports.as_json(found))
-    elif format == "csv":
-        click.echo(ports.as_csv(found), nl=False)
-    else:
+    elif target.is_table:
         ports.print_found(console(), found)
+    else:
+        with out.opened(target.path) as file:
+            if target.format == "json":
+                file.write(ports.as_json(found).encode() + b"\n")
+            else:
+                from classifier.reports import tabular
+
+                common.keep_pandas_out()
+                table = ports.as_table(found)
+                tabular.write(table, table.schema, file, target.format)
     for query in missed:
         near = suggestions(known, query)
         hint = f"did you mean {' or '.join(near)}?" if near else "try a port, or another word for it"

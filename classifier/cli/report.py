@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +14,13 @@ from classifier.cli.choosing import choosing, chosen_by
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
+if TYPE_CHECKING:
+    from classifier.reports.pictures import Format
+    from classifier.reports.report import Report
+    from classifier.traffic import Traffic
+
 #: As `traffic.breakdown.BY`; a test compares them.
-BY = ("service", "server", "client", "port", "vlan", "capture")
+BY = ("service", "server", "client", "port", "vlan", "capture", "category")
 
 
 @click.command(cls=Sectioned, short_help="The traffic per service, with servers, clients and attempts.")
@@ -32,6 +39,10 @@ BY = ("service", "server", "client", "port", "vlan", "capture")
     described(
         "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."
     ),
+    described(
+        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png … Needs classifier[web]."
+    ),
+    described("--svg", metavar="DIR", help="The same as SVG."),
     zeek=None,
 )
 @common.reading
@@ -42,6 +53,8 @@ def report(
     output: str | None,
     interval: float | None,
     html: str | None,
+    png: str | None,
+    svg: str | None,
     hosts: str | None,
     **given: Any,
 ) -> ExitStatus:
@@ -57,38 +70,57 @@ def report(
       classifier report monday.pcap.gz tuesday.pcap.gz --top 5
       classifier report office.pcapng --by client --net 10.77.0.0/24
       classifier report office.pcapng --html office.html
+      classifier report office.pcapng --png charts
       classifier report office.pcapng --format json | jq '.services[] | {service, bytes}'
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
     from classifier.reports import tabular
-    from classifier.reports.report import TOP, Report
+    from classifier.reports.report import TOP
 
-    if html:
+    if html or png or svg:
         if by or format or output:
-            raise click.UsageError("--html has all tables; it goes with none of --by, --format, -o")
-        from classifier.reports import page
-
-        page.check()
-        with out.opened(html) as file:
-            traffic = chosen(common.read(**given))
-            file.write(Report(traffic, top, hosts=names, interval_s=interval).to_html().encode())
+            raise click.UsageError("--html, --png and --svg go with none of --by, --format, -o")
+        traffic = _draw(
+            html,
+            {"png": png, "svg": svg},
+            lambda: chosen(common.read(**given)).report(top=top, hosts=names, interval_s=interval),
+        )
         return common.finish(traffic)
-    if interval and by:
-        raise click.UsageError("--interval and --by each ask for a table; choose one")
+    if interval and (by or top):
+        raise click.UsageError("--interval lists every service in every bin; leave --by and --top out")
     if target.is_table:
         traffic = chosen(common.read(**given))
         from classifier.reports.tables import console
         from classifier.reports.terminal import print_report
 
-        print_report(console(), Report(traffic, top or TOP, by, names, interval).to_dict())
+        found = traffic.report(top=top or TOP, by=by, hosts=names, interval_s=interval)
+        print_report(console(), found.to_dict())
         return common.finish(traffic)
     with out.opened(target.path) as file:
         traffic = chosen(common.read(**given))
-        found = Report(traffic, top, by, names, interval)
+        found = traffic.report(top=top, by=by, hosts=names, interval_s=interval)
         if target.format == "json":
             file.write(found.to_json().encode() + b"\n")
         else:
             table = found.table()
             tabular.write(table, table.schema, file, target.format)
     return common.finish(traffic)
+
+
+def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[], Report]) -> Traffic:
+    """Write the page and the pictures; that it can't be done is told before the captures are read."""
+    from classifier.reports import page, pictures
+
+    (page if html else pictures).check()
+    for kind, folder in folders.items():
+        if folder:
+            out.folder(folder, f"--{kind}")
+    with out.opened(html) if html else nullcontext() as file:
+        report = make()
+        if file:
+            file.write(report.to_html().encode())
+    for kind, folder in folders.items():
+        if folder:
+            report.save_pictures(folder, kind)
+    return report.traffic

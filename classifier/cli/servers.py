@@ -35,12 +35,14 @@ def servers(
     target, chosen = out.target(format, output), chosen_by(given)
     names = out.names(hosts)
     from classifier.reports import tables, tabular, terminal, zeek
+    from classifier.reports.names import known
     from classifier.traffic import Traffic
     from classifier.traffic.totals import fold
 
     def table(traffic: Traffic) -> Any:
         found = fold(traffic.totals.servers(), top, "server_ip")
-        return names.named(found) if names else found
+        hosts = known(names, traffic.metered)
+        return hosts.named(found) if hosts else found
 
     if target.is_table:
         traffic = chosen(common.read(**given))

@@ -157,7 +157,7 @@ class Child(Tap):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pipesize=1 << 20,  # a longer breath, where the system lets pipes grow
-                start_new_session=True,  # Ctrl-C is for this process, which then ends the child
+                process_group=0,  # Ctrl-C is for this process, which then ends the child
                 preexec_fn=only_capture_as(self.wish.user),
             )
         except FileNotFoundError:

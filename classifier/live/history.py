@@ -13,6 +13,9 @@ from classifier.flows.spool import Spool
 _PIECE_ROWS = 50_000
 #: What the pieces keep in memory, together: the rest is on disk.
 _MEMORY_BYTES = 16 << 20
+#: A window may bring a handful of flows; so many go on together, for whatever is done with a batch costs
+#: milliseconds, however few its rows.
+_BATCH_ROWS = 5_000
 
 
 class History(Spool):
@@ -24,22 +27,70 @@ class History(Spool):
         self._most_rows = most_rows
         self._piece_rows = min(_PIECE_ROWS, most_rows)
         self._piece_bytes = _MEMORY_BYTES // max(1, most_rows // _PIECE_ROWS)
-        self._pieces: deque[Spool] = deque([Spool(self._piece_bytes)])
+        self._pieces: deque[Spool] = deque()
+        self._few: list[pa.RecordBatch] = []
         #: Rows that are no longer there.
         self.forgotten = 0
+        #: Whether there was no room on the disk for some of them.
+        self.disk_full = False
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take a batch."""
-        if self._pieces[-1].rows + batch.num_rows > self._piece_rows and self._pieces[-1].rows:
-            self._pieces.append(Spool(self._piece_bytes))
-        self._pieces[-1].add(batch)
         self.rows += batch.num_rows
-        while self.rows - self._pieces[0].rows >= self._most_rows:
-            gone = self._pieces.popleft()
-            self.rows -= gone.rows
-            self.forgotten += gone.rows
+        self._few.append(batch)
+        if sum(few.num_rows for few in self._few) >= min(_BATCH_ROWS, self._piece_rows):
+            self.settle()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches in the order in which they came."""
-        for piece in self._pieces:
-            yield from piece
+        """Yield the rows in the order in which they came."""
+        self.settle()
+        for piece in list(self._pieces):
+            batches = iter(piece)
+            try:
+                first = next(batches, None)
+            except OSError:  # the last of it goes to the disk when it is read
+                self._lose(piece)
+                continue
+            if first is not None:
+                yield first
+            yield from batches
+
+    def settle(self) -> None:
+        """Put away the rows that came last, and forget the oldest where there are too many."""
+        few, self._few = self._few, []
+        for batch in few_together(few):
+            if not self._pieces or self._pieces[-1].rows + batch.num_rows > self._piece_rows:
+                self._pieces.append(Spool(self._piece_bytes))
+            try:
+                self._pieces[-1].add(batch)
+            except OSError:
+                self._lose(self._pieces[-1])
+        while self._pieces and self.rows - self._pieces[0].rows >= self._most_rows:
+            self._forget(self._pieces[0])
+
+    def _lose(self, piece: Spool) -> None:
+        self.disk_full = True
+        self._forget(piece)
+
+    def _forget(self, piece: Spool) -> None:
+        self._pieces.remove(piece)
+        self.rows -= piece.rows
+        self.forgotten += piece.rows
+
+
+def few_together(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of batches, those of several small ones as one."""
+    few: list[pa.RecordBatch] = []
+    for batch in batches:
+        if few and sum(one.num_rows for one in few) + batch.num_rows > _PIECE_ROWS:
+            yield _one(few)
+            few = []
+        if batch.num_rows:
+            few.append(batch)
+    if few:
+        yield _one(few)
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    return whole

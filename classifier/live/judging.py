@@ -1,4 +1,4 @@
-"""The ordinary stages over what a live capture has metered."""
+"""The ordinary stages over a window, with what earlier windows have shown."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from classifier import roles
+from classifier.live.earlier import Earlier
 from classifier.pipeline import Judge
 from classifier.roles.directory import no_entries
 from classifier.services.rules import Rules
 from classifier.traffic.metered import Metered
 
 
-class JudgeOnce(Judge):
-    """Judges, and keeps what it has judged: for a window, which is looked at several times."""
+class JudgeWindow(Judge):
+    """Judges the flows of a window, which are looked at several times: each is read and judged once."""
+
+    def __init__(self, metered: Metered, rules: Rules, earlier: Earlier, *, decapsulate: bool) -> None:
+        """Take the facts of the window, and what is known of earlier ones when it is judged."""
+        super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
+        self._earlier = earlier
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch."""
@@ -25,12 +32,20 @@ class JudgeOnce(Judge):
         """The flows, judged."""
         return list(super().__call__())
 
+    def looked_at(self) -> Iterator[roles.Ends]:
+        """Yield the flows batch by batch, with what each shows by itself."""
+        return iter(self._ends)
 
-def judge(metered: Metered, rules: Rules, decapsulate: bool) -> Judge:
-    """Return what judges flows by all evidence that they hold themselves."""
-    return Judge(metered, rules, no_entries(), decapsulate=decapsulate)
+    @cached_property
+    def _ends(self) -> list[roles.Ends]:
+        return list(super().looked_at())
 
-
-def judge_once(metered: Metered, rules: Rules, decapsulate: bool) -> JudgeOnce:
-    """Return what judges the flows of a window."""
-    return JudgeOnce(metered, rules, no_entries(), decapsulate=decapsulate)
+    @cached_property
+    def context(self) -> roles.Context:
+        """What all flows of the window together, and earlier ones, say about each."""
+        # The window's own servers may be among them; where times overlap, flows don't count twice.
+        self._known = self._earlier.servers
+        context = super().context
+        for facts in self._earlier.announcing:
+            roles.note_announced(context.announced, facts)
+        return context

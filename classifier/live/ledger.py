@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from classifier.flows import addresses
 from classifier.flows.hashing import Hashes
 from classifier.flows.table import PROTOCOLS, present
-from classifier.live.window import Window, identities
+from classifier.live.window import Window
 from classifier.reports.tabular import rows
 from classifier.traffic.grouping import Grouping
 from classifier.traffic.totals import ATTEMPTS
@@ -130,7 +130,6 @@ class Ledger:
     def _gains(self, window: Window) -> pa.Table:
         """Return the judged flows with what they have gained since they were seen last."""
         flows = pa.Table.from_batches(window.judged).unify_dictionaries().combine_chunks()
-        ids = np.concatenate([identities(batch) for batch in window.judged])
         counts = np.stack(
             [
                 pc.add(flows[f"client_{unit}"], flows[f"server_{unit}"]).to_numpy().astype(np.int64)
@@ -139,7 +138,7 @@ class Ledger:
             + [flows["mismatch"].to_numpy(zero_copy_only=False).astype(np.int64)],
             axis=1,
         )
-        gained = np.maximum(counts - self._known.swap(ids, counts, window.ended), 0)
+        gained = np.maximum(counts - self._known.swap(window.ids, counts, window.ended), 0)
         attempt = pc.is_in(flows["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
         more = {
             "label": _labels(flows),
@@ -148,7 +147,7 @@ class Ledger:
             "gained_packets": pa.array(gained[:, 1]),
             "new_mismatch": pa.array(gained[:, 2] > 0),
             "ended": pa.array(window.ended.astype(np.int64)),
-            "one": pa.array(np.ones(len(ids), dtype=np.int64)),
+            "one": pa.array(np.ones(flows.num_rows, dtype=np.int64)),
         }
         for name, column in more.items():
             flows = flows.append_column(name, column)

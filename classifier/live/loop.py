@@ -53,10 +53,12 @@ class Loop:
                 if self.recorder:
                     self.recorder.take(window)
                     window.news += self.recorder.told()
+                for sink in self.sinks:
+                    sink.take(window, self.ledger, change)
                 for text in window.news:
                     say(text)
-                for sink in [*self.sinks, *([show] if show else [])]:
-                    sink.take(window, self.ledger, change)
+                if show:
+                    show.take(window, self.ledger, change)
         finally:
             if self.recorder:
                 self.recorder.end(time_ns)
@@ -67,16 +69,26 @@ class Loop:
 class Events:
     """Writes events, a JSON line each."""
 
-    def __init__(self, wanted: frozenset[str], file: IO[str]) -> None:
+    def __init__(self, wanted: frozenset[str], file: IO[bytes]) -> None:
         """Take the kinds that are wanted, and where to write."""
         self._wanted = wanted
         self._file = file
+        self._in_trouble = False
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
-        """Write a window's events."""
-        for line in event_lines(change, self._wanted):
-            self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        """Write a window's events; where there is no room they are lost, which is told once."""
+        lines = [json.dumps(line) + "\n" for line in event_lines(change, self._wanted)]
+        data = "".join(lines).encode()
+        try:
+            whole = self._file.write(data) == len(data)
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            whole = False
+        if not whole and not self._in_trouble:
+            window.news.append("events can't be written; everything else goes on")
+        self._in_trouble = not whole
 
 
 class JsonLines:

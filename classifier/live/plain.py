@@ -51,8 +51,8 @@ def headline(window: Window, ledger: Ledger) -> str:
     packets_per_s = metered.packets / max(window.seconds, 1e-3)
     rate = rate_text(ledger.rates[-1]) or "0 B/s"
     return (
-        f"{time_text(window.time_ns)}   {packets_per_s:,.0f} packets/s   {rate}   "
-        f"{window.active_flows:,} flows   {len(ledger.servers):,} servers   {lost}"
+        f"{time_text(window.time_ns)}   {packets_per_s:,.0f} packets/s   {rate}   {lost}   "
+        f"{window.active_flows:,} flows   {len(ledger.servers):,} servers"
     )
 
 

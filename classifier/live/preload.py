@@ -40,14 +40,19 @@ _CAPTURE = (
 )
 
 
-def load(screen: bool, recording: bool) -> None:
+def load(screen: bool, recording: bool, page: bool) -> None:
     """Import what a live capture may need; let every stage read the rules that it reads when first used."""
     from classifier.pipeline import read
     from classifier.reports.summary import summary
 
     for name in _ALWAYS:
         importlib.import_module(name)
-    summary(read(io.BytesIO(_CAPTURE)))
+    traffic = read(io.BytesIO(_CAPTURE))
+    summary(traffic)
+    if page:
+        from classifier.reports.report import Report
+
+        Report(traffic).to_html()
     if recording:
         importlib.import_module("classifier.live.recorder")
     if screen:

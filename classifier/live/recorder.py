@@ -24,9 +24,10 @@ from pyarrow import parquet
 
 from classifier.flows.spool import Spool
 from classifier.flows.table import SCHEMA
-from classifier.live.judging import judge
 from classifier.live.taps import not_writable
 from classifier.live.window import Window
+from classifier.pipeline import Judge
+from classifier.roles.directory import Entries, no_entries
 from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
@@ -58,6 +59,8 @@ class Recorder:
     decapsulate: bool = True
     rotate_s: float = 3600.0
     rotate_bytes: int = 256 << 20
+    #: Tells the servers that are proven by flows of whatever file.
+    known: Callable[[], Entries] = no_entries
     news: list[str] = field(default_factory=list)
     #: Flows that could not be recorded.
     lost: int = 0
@@ -138,7 +141,8 @@ class Recorder:
         metered = _journalled(journal)
         target = journal.with_suffix(".parquet")
         if metered is not None:
-            traffic = Traffic(metered, judge(metered, self.rules, self.decapsulate))
+            judging = Judge(metered, self.rules, self.known(), decapsulate=self.decapsulate)
+            traffic = Traffic(metered, judging)
             _appear(target, lambda part: _write(part, traffic.batches()))
         journal.unlink()
         return target if metered is not None else None

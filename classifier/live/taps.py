@@ -71,6 +71,8 @@ class Counts:
     duplicates: int = 0
     #: Checksums are not verified live: a sending machine's are filled in by the network card.
     bad_checksums: tuple[int, int] = (0, 0)
+    dns_names: None = None
+    dns_names_left_out: int = 0
     active: int = 0
     span_ns: tuple[int, int] | None = None
     unmetered: dict[str, int] = field(default_factory=dict)

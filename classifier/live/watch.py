@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -14,13 +15,16 @@ import pyarrow as pa
 
 from classifier import payload
 from classifier.errors import CaptureError
+from classifier.flows.spool import Spool
 from classifier.live import engines
-from classifier.live.history import History
-from classifier.live.judging import judge, judge_once
+from classifier.live.earlier import Earlier
+from classifier.live.history import History, few_together
+from classifier.live.judging import JudgeWindow
 from classifier.live.privileges import drop_to
 from classifier.live.taps import Counts, Source, Tap, Wish
 from classifier.live.window import Window, identities
-from classifier.pipeline import SECOND_NS
+from classifier.pipeline import SECOND_NS, Judge
+from classifier.roles.directory import Entries, no_entries
 from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
@@ -37,6 +41,9 @@ BUFFER_BYTES = 64 << 20
 MOST_FLOWS_KEPT = 1_000_000
 #: The sources are looked after so often.
 _STEP_S = 0.05
+#: A window's facts stay in memory; it is a flood that doesn't fit.
+_WINDOW_BYTES = 256 << 20
+_NONE = np.empty(0, np.uint64)
 
 
 class Watch:
@@ -93,9 +100,11 @@ class Watch:
         )
         self._window_s = window_s
         self._history = History(most_flows_kept)
+        self._earlier = Earlier()
         self._before: dict[Tap, Counts] = {}
         self._stop = threading.Event()
         self._said: set[Tap] = set()
+        self._said_full = False
         self._taps = engines.open_taps(source, engine, wish)
         try:
             if user is not None:
@@ -153,11 +162,18 @@ class Watch:
 
         Of flows that have ended it has the latest `most_flows_kept`.
         """
+        self._history.settle()
         metered = self._metered(self._history)
         for tap in self._taps:
             metered.close(tap.name, tap.counts)
             metered.problems += [tap.trouble] if tap.trouble and not tap.counts.problem else []
-        return Traffic(metered, judge(metered, self.rules, self.decapsulate))
+        known = self.servers if self.forgotten else no_entries()  # else all of them are proven once more
+        return Traffic(metered, Judge(metered, self.rules, known, decapsulate=self.decapsulate))
+
+    @property
+    def servers(self) -> Entries:
+        """The servers that handshakes have proven so far; those seen last, if there are too many."""
+        return self._earlier.servers
 
     @property
     def forgotten(self) -> int:
@@ -187,7 +203,7 @@ class Watch:
 
     def _window(self, seconds: float, last: bool = False) -> Window:
         names = self.names
-        spool, facts, active = History(1 << 62), [], []
+        facts, active = [], []
         for number, tap in enumerate(self._taps):
             if not last:
                 tap.look_after()
@@ -199,23 +215,28 @@ class Watch:
             )
         for batch in facts:
             self._history.add(batch)
-        for batch in [*facts, *active]:
+        spool = Spool(_WINDOW_BYTES)
+        for batch in few_together([*facts, *active]):
             spool.add(batch)
         metered = self._metered(spool)
         for tap in self._taps:
             counts = tap.counts
             metered.close(tap.name, counts.add(self._before.get(tap, Counts()), -1))
             self._before[tap] = counts
-        judging = judge_once(metered, self.rules, self.decapsulate)
-        judged = judging.judged
-        going_on = np.concatenate([identities(batch) for batch in active] or [np.empty(0, np.uint64)])
-        identified = [~np.isin(identities(batch), going_on) for batch in judged]
+        judging = JudgeWindow(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
+        going_on = np.concatenate([identities(batch) for batch in active] or [_NONE])
+        ids, over = [_NONE], [np.empty(0, bool)]
+        for ends in judging.looked_at():
+            ids.append(identities(ends.facts))
+            over.append(~np.isin(ids[-1], going_on))
+            self._earlier.take(ends, ids[-1], over[-1])
         return Window(
             time_ns=metered.end_ns,
             seconds=seconds,
             traffic=Traffic(metered, judging),
-            judged=judged,
-            ended=np.concatenate(identified or [np.empty(0, bool)]),
+            judged=judging.judged,
+            ended=np.concatenate(over),
+            ids=np.concatenate(ids),
             facts=facts,
             captures=names,
             active_flows=0 if last else sum(counts.active for counts in self._before.values()),
@@ -223,11 +244,17 @@ class Watch:
             last=last,
         )
 
-    def _metered(self, spool: History) -> Metered:
+    def _metered(self, spool: Spool) -> Metered:
         return Metered(idle=self._idle, spool=spool, captures=self.names)
 
     def _news(self) -> list[str]:
         news = []
+        if self._history.disk_full and not self._said_full:
+            self._said_full = True
+            news.append(
+                f"{tempfile.gettempdir()}: no room for flows that have ended; some will not be in the last "
+                "report; everything else goes on"
+            )
         for tap in self._taps:
             news += tap.news
             tap.news = []

@@ -26,6 +26,8 @@ class Window:
     judged: list[pa.RecordBatch]
     #: bool for each row of `judged`: the flow has ended.
     ended: npt.NDArray[np.bool_]
+    #: A number for each, that is another for another flow.
+    ids: Hashes
     #: Facts of the flows that ended, and the names to which their column `capture` points.
     facts: list[pa.RecordBatch]
     captures: list[str]

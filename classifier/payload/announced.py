@@ -29,11 +29,28 @@ class Announced(IntEnum):
     TFTP = 2
     #: It takes part in a call; both sides announce theirs.
     MEDIA = 3
+    #: A program or interface lives there, as portmap or DCE/RPC's endpoint mapper say.
+    ONC_RPC = 4
+    DCE_RPC = 5
 
 
 #: The service of flows that have such an endpoint, and which side it is on: 1 the server's, -1 the client's.
-SERVICES = {Announced.FTP_DATA: "ftp-data", Announced.TFTP: "tftp", Announced.MEDIA: "rtp"}
-SIDES = {Announced.FTP_DATA: 1, Announced.TFTP: -1, Announced.MEDIA: 0}
+SERVICES = {
+    Announced.FTP_DATA: "ftp-data",
+    Announced.TFTP: "tftp",
+    Announced.MEDIA: "rtp",
+    Announced.ONC_RPC: "onc-rpc",
+    Announced.DCE_RPC: "dce-rpc",
+}
+#: What they carry says more than the announcement.
+CARRIERS = (Announced.ONC_RPC, Announced.DCE_RPC)
+SIDES = {
+    Announced.FTP_DATA: 1,
+    Announced.TFTP: -1,
+    Announced.MEDIA: 0,
+    Announced.ONC_RPC: 1,
+    Announced.DCE_RPC: 1,
+}
 
 
 @dataclass(frozen=True, slots=True)

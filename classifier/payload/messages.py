@@ -43,7 +43,9 @@ def read(facts: pa.RecordBatch, table: Table) -> Said:
     sender = np.where(slots & _ANSWERED, table.answered[numbers], sender)
     answered = (slots & _ANSWERED != 0).any(axis=1)
     protocol, certainty = _protocol(numbers, shown, table)
-    client, server = np.where(sender > 0, shown, 0), np.where(sender < 0, shown, 0)
+    inside = (np.where(shown > 0, table.tunnels[numbers], 0) != 0).any(axis=(0, 1))
+    sides = np.where(inside, np.minimum(shown, np.int8(Certainty.LIKELY)), shown)
+    client, server = np.where(sender > 0, sides, 0), np.where(sender < 0, sides, 0)
     return Said(
         protocol=protocol,
         certainty=certainty,

@@ -46,6 +46,8 @@ class Protocol:
     service: str
     #: It begins as one of these, and goes on as what it is.
     over: tuple[str, ...] = ()
+    #: What follows is inside of it, and goes its way: that shows the sides no more surely than it does.
+    tunnels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Table:
         self.opened = _array([0, 0, *(message.opened for message in messages)])
         self.answered = _array([0, 0, *(message.answered for message in messages)])
         self.repeats = _array([1, 1, *(message.repeats for message in messages)])
+        self.tunnels = _array([0, 0, *(message.protocol.tunnels for message in messages)])
         #: What decides among equally certain protocols of one flow: the highest.
         self.layer = _array([_layer(protocol) for protocol in self.protocols])
 
@@ -144,6 +147,7 @@ def _entry(
         carrier=entry.get("carrier", False),
         service=entry.get("service", entry["name"]),
         over=tuple(entry.get("over", ())),
+        tunnels=entry.get("tunnels", False),
     )
     # One protocol may stand at several transports, with another service at each.
     known = protocols.setdefault(f"{protocol.name}/{transport}/{protocol.service}", protocol)
@@ -181,7 +185,7 @@ _CERTAINTIES = {certainty.name.lower(): certainty for certainty in Certainty if 
 #: Keys, and whether they must be there.
 _PROTOCOL_KEYS = {
     **dict.fromkeys(("name", "transport", "source", "messages"), True),
-    **dict.fromkeys(("carrier", "service", "over"), False),
+    **dict.fromkeys(("carrier", "service", "over", "tunnels"), False),
 }
 _MESSAGE_KEYS = {
     **dict.fromkeys(("message", "from", "certainty", "match"), True),

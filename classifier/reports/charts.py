@@ -7,21 +7,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import altair as alt
 import pyarrow as pa
 
+from classifier.reports import tabular
 from classifier.reports.sankey import layout
+from classifier.reports.tables import clean
 from classifier.reports.terminal import size_text
 from classifier.traffic import Traffic
 from classifier.traffic.overview import ROLES
+
+if TYPE_CHECKING:
+    from classifier.reports.report import Report
 
 Spec = dict[str, Any]
 Chart = alt.TopLevelMixin
 #: Services with a colour of their own; more can't be told apart.
 COLOURS = 8
 _BARS = 15
+#: 0, 50k, 1M; Vega itself would write 0k.
+_NUMBERS = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=5)
+#: Times in which bytes are counted: seconds, unless that would make a thousandth of a byte the unit.
+_UNITS = ((1, "second"), (3600, "hour"), (86_400, "day"))
+#: Longer names are cut in the middle: both ends of an address, and its port, tell more.
+_LONGEST = 24
 _FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 _FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 #: At least 3:1 against their background (WCAG 2.2, 1.4.11), and apart for the colour-blind: Okabe and
@@ -51,10 +62,12 @@ def config(theme: str) -> Spec:
     }
 
 
-def all_charts(
-    traffic: Traffic, conversations: pa.Table, timeline: pa.Table, interval_s: float
-) -> dict[str, Spec]:
+def all_charts(report: Report) -> dict[str, Spec]:
     """Return the charts by name; one that would be empty is left out."""
+    traffic = report.traffic
+    conversations = report.named(traffic.totals.conversations())
+    timeline = traffic.over_time(report.interval_s)
+    interval_s = report.interval_s or traffic.interval_s
     makers: dict[str, Callable[[], Chart | None]] = {
         "timeline": lambda: over_time(timeline, interval_s),
         "timeline-log": lambda: over_time(timeline, interval_s, log=True),
@@ -68,14 +81,24 @@ def all_charts(
 
 def _spec(chart: Chart) -> Spec:
     """Return a chart as Vega-Lite, without the configuration that Altair adds: ours comes with the theme."""
-    spec: Spec = chart.to_dict()
+    spec: Spec = _cleaned(chart.to_dict())
     spec.pop("config", None)
     return spec
 
 
+def _cleaned(part: Any) -> Any:
+    """Take out of all texts what no picture can show: control characters end the drawing program."""
+    if isinstance(part, dict):
+        return {name: _cleaned(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_cleaned(value) for value in part]
+    return clean(part) if isinstance(part, str) else part
+
+
 def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Chart | None:
-    """Draw the bytes per second of the largest services, stacked; with `log` as lines of their own."""
-    rows = timeline.to_pylist()
+    """Draw the largest services, stacked, as bytes per second or longer; with `log` as lines of their own."""
+    starts = timeline["start"].cast(pa.int64())  # as times pyarrow hands them over only through pandas
+    rows = timeline.set_column(0, "start", starts).to_pylist()
     sizes: Counter[str] = Counter()
     for row in rows:
         sizes[_named(row)] += row["client_bytes"] + row["server_bytes"]
@@ -83,17 +106,22 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
     sums: Counter[tuple[int, str]] = Counter()
     for row in rows:
         name = _named(row) if _named(row) in largest else "other"
-        sums[row["start"].value // 1_000_000, name] += row["client_bytes"] + row["server_bytes"]
+        sums[row["start"] // 1_000_000, name] += row["client_bytes"] + row["server_bytes"]
     if not sums:
         return None
+    heights: Counter[int] = Counter()
+    for (start, _), size in sums.items():
+        heights[start] += size
+    peak = max(heights.values()) / interval_s
+    unit_s, unit = next((unit for unit in _UNITS if peak * unit[0] >= 1), _UNITS[-1])
     order = [*largest, *(["other"] if len(sizes) > COLOURS else [])]
     values: list[dict[str, Any]] = []
     below: Counter[int] = Counter()
     for (start, name), size in sorted(sums.items(), key=lambda item: (item[0][0], order.index(item[0][1]))):
         if size or not log:
-            low = below[start] / interval_s
+            low = below[start] * unit_s / interval_s
             below[start] += size
-            high = size / interval_s if log else below[start] / interval_s
+            high = (size if log else below[start]) * unit_s / interval_s
             end = start + round(interval_s * 1000)
             values.append(
                 {
@@ -110,7 +138,7 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
     marked = chart.mark_line(point=True) if log else chart.mark_rect()
     span_s = (max(below) - min(below)) / 1000
     days = "%Y-%m-%d" if span_s > 30 * 86_400 else "%m-%d %H:%M"
-    shown = days if span_s > 86_400 else "%H:%M:%S" if span_s > 60 else "%H:%M:%S.%L"
+    shown = days if span_s > 86_400 else "%H:%M:%S" if span_s > 8 else "%H:%M:%S.%L"
     encoded: alt.Chart = marked.encode(
         x=alt.X(
             "start:T",
@@ -120,8 +148,8 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
         ),
         y=alt.Y(
             "rate:Q",
-            title="bytes per second",
-            axis=alt.Axis(format="~s", tickCount=5),
+            title=f"bytes per {unit}",
+            axis=_NUMBERS,
             scale=alt.Scale(type="log") if log else alt.Undefined,
             stack=None,
         ),
@@ -129,7 +157,7 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
             "service:N",
             title=None,
             scale=alt.Scale(domain=order),
-            legend=alt.Legend(orient="bottom", columns=3, symbolType="square"),
+            legend=alt.Legend(orient="bottom", columns=2, symbolType="square"),
         ),
         tooltip=[
             alt.Tooltip("service:N"),
@@ -140,7 +168,7 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
     if not log:
         encoded = encoded.encode(x2="end:T", y2="low:Q")
     encoded = encoded.add_params(zoom).properties(
-        autosize=_FIT, description=f"Bytes per second by service, in bins of {interval_s:g} s"
+        autosize=_FIT, description=f"Bytes per {unit} by service, in bins of {interval_s:g} s"
     )
     return encoded
 
@@ -151,7 +179,7 @@ def _named(row: dict[str, Any]) -> str:
 
 def services(table: pa.Table) -> Chart | None:
     """Draw the bytes of the largest services, what clients and servers sent one behind the other."""
-    rows = [row for row in table.to_pylist() if row["bytes"]]
+    rows = [row for row in tabular.rows(table) if row["bytes"]]
     if not rows:
         return None
     shown, rest = rows[:_BARS], rows[_BARS:]
@@ -184,7 +212,7 @@ def services(table: pa.Table) -> Chart | None:
         y=alt.Y("service:N", sort=order, title=None)
     )
     bars: alt.Chart = base.mark_bar(height=16).encode(
-        x=alt.X("sum(bytes):Q", title="bytes", axis=alt.Axis(format="~s", tickCount=5)),
+        x=alt.X("sum(bytes):Q", title="bytes", axis=_NUMBERS),
         color=alt.Color("sent by:N", title="sent by", legend=alt.Legend(orient="top")),
         order=alt.Order("sent by:N", sort="descending"),
         tooltip=[
@@ -204,18 +232,25 @@ def who_talks_to_whom(conversations: pa.Table) -> Chart | None:
         return None
     deepest = max(sum(node["place"] == place for node in picture.nodes) for place in range(3))
     height = max(200, 36 * deepest)
-    x = alt.X("x:Q", scale=alt.Scale(domain=[-0.8, 2.95], nice=False, zero=False), axis=None)
+    x = alt.X("x:Q", scale=alt.Scale(domain=[-1, 3.15], nice=False, zero=False), axis=None)
     y = alt.Y("y:Q", scale=alt.Scale(domain=[0, 1], reverse=True, nice=False), axis=None)
     over = alt.selection_point(on="pointerover", fields=["link"], empty=False, name="over")
+    # As over time: the largest have a colour each, all others one.
+    named = [node["name"] for node in picture.nodes if node["place"] == 1 and node["name"] != "other"]
+    named = named[:COLOURS]
+    coloured = [
+        {**point, "colour": point["service"] if point["service"] in named else "other"}
+        for point in picture.ribbons
+    ]
     ribbons = (
-        alt.Chart(_data(picture.ribbons))
+        alt.Chart(_data(coloured))
         .mark_area(line=False, interpolate="linear")
         .encode(
             x=x,
             y=y,
             y2="y2:Q",
             detail="link:N",
-            color=alt.Color("service:N", legend=None),
+            color=alt.Color("colour:N", legend=None, scale=alt.Scale(domain=[*named, "other"])),
             opacity=alt.condition(over, alt.value(0.85), alt.value(0.4)),
             tooltip=[alt.Tooltip("from:N"), alt.Tooltip("to:N"), alt.Tooltip("bytes:N")],
         )
@@ -227,7 +262,7 @@ def who_talks_to_whom(conversations: pa.Table) -> Chart | None:
         .encode(x=x, x2="x2:Q", y=y, y2="y2:Q", tooltip=[alt.Tooltip("name:N"), alt.Tooltip("bytes:N")])
     )
     sides: list[tuple[int, Literal["left", "right"], float]] = [
-        (0, "right", 0.2),
+        (0, "right", 0.235),
         (1, "left", 0.24),
         (2, "left", 0.24),
     ]
@@ -254,7 +289,17 @@ def who_talks_to_whom(conversations: pa.Table) -> Chart | None:
 
 def _beside(node: dict[str, Any]) -> dict[str, Any]:
     x = node["x"] - 0.015 if node["place"] == 0 else node["x2"] + 0.015
-    return {**node, "x": x, "y": (node["y"] + node["y2"]) / 2, "label": f"{node['name']}  {node['bytes']}"}
+    return {
+        **node,
+        "x": x,
+        "y": (node["y"] + node["y2"]) / 2,
+        "label": f"{_short(node['name'])} {node['bytes']}",
+    }
+
+
+def _short(name: str) -> str:
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def evidence(traffic: Traffic) -> Chart | None:
@@ -284,7 +329,7 @@ def evidence(traffic: Traffic) -> Chart | None:
         alt.Chart(_data(values), height=alt.Step(24), width="container")
         .mark_bar(height=16)
         .encode(
-            x=alt.X("flows:Q", title="flows", axis=alt.Axis(format="~s", tickCount=5)),
+            x=alt.X("flows:Q", title="flows", axis=_NUMBERS),
             y=alt.Y("evidence:N", title=None, sort="-x"),
             color=alt.Color(
                 "known:O",

@@ -1,14 +1,21 @@
-"""Names for addresses, from a hosts file (hosts(5)); the network is never asked."""
+"""Names for addresses, from a hosts file (hosts(5)) and from DNS answers that were captured.
+
+The network is never asked.
+"""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.errors import NamesError
+
+if TYPE_CHECKING:
+    from classifier.traffic.metered import Metered
 
 
 class Hosts:
@@ -16,6 +23,7 @@ class Hosts:
 
     def __init__(self, names: dict[str, str]) -> None:
         """Take names by address; addresses as they are in our tables."""
+        self.names = names
         self._addresses = pa.array(list(names), pa.string())
         self._names = pa.array(list(names.values()), pa.string())
 
@@ -62,8 +70,28 @@ def load(path: str | PathLike[str]) -> Hosts:
     return Hosts(names)
 
 
+def known(hosts: Hosts | None, *read: Metered) -> Hosts | None:
+    """Return all names that are known: those of a hosts file, then what DNS answers said, the latest.
+
+    None where neither was asked for.
+    """
+    answers = [batch for metered in read for batch in metered.dns_names]
+    if not answers:
+        return hosts
+    said = pa.Table.from_batches(answers).sort_by([("time_ns", "ascending"), ("name", "ascending")])
+    named = zip(said["addr"].to_pylist(), said["name"].to_pylist(), strict=True)
+    names = {_text(address): name for address, name in named}
+    return Hosts(names | (hosts.names if hosts else {}))
+
+
+def _text(address: bytes) -> str:
+    """Write an address of 16 bytes, IPv4 mapped."""
+    six = IPv6Address(address)
+    return str(six.ipv4_mapped or six)
+
+
 def _field(name: str) -> pa.Field:
-    doc = f"name of {name} in the hosts file"
+    doc = f"name of {name}, by the hosts file or by DNS answers in the capture"
     return pa.field(f"{name[:-3]}_host", pa.string(), True, {"doc": doc})
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +14,9 @@ from classifier.reports.tables import Column, Row, show
 from classifier.services.client_ports import ClientRange, client_ranges, iana_ranges
 from classifier.services.search import Found, Ports, Use
 from classifier.services.service import TRANSPORT_NAMES, Service, Span
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: A table has no more rows than this of what is merely related to a word.
 RELATED = 15
@@ -49,25 +50,24 @@ def as_json(found: Iterable[Found]) -> str:
     return json.dumps([_answer(answer) for answer in found], indent=2, ensure_ascii=False)
 
 
-def as_csv(found: Iterable[Found]) -> str:
-    """Return the services that queries found, one row each; lists are joined by `|`."""
-    text = io.StringIO()
-    out = csv.DictWriter(text, ["query", "match", *_FIELDS], lineterminator="\n")
-    out.writeheader()
-    for answer in found:
-        for match, uses in (("exact", answer.exact), ("related", answer.related)):
-            for use in uses:
-                out.writerow({"query": answer.query, "match": match} | _flat(_plain(use)))
-    return text.getvalue()
+def as_table(found: Iterable[Found]) -> pa.Table:
+    """Return the services that queries found, one row each: texts, but for numbers, truths and lists."""
+    import pyarrow as pa  # slow to import, and not needed for what people read
+
+    kinds = dict.fromkeys(("first_port", "last_port"), pa.uint16())
+    kinds |= dict.fromkeys(("usual", "met"), pa.bool_())
+    kinds |= dict.fromkeys(("aliases", "carriers", "speaks", "addresses"), pa.list_(pa.string()))
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in ("query", "match", *_FIELDS)])
+    rows = [
+        {"query": answer.query, "match": match} | _plain(use)
+        for answer in found
+        for match, uses in (("exact", answer.exact), ("related", answer.related))
+        for use in uses
+    ]
+    return pa.Table.from_pylist(rows, schema)
 
 
-def _flat(row: Row) -> Row:
-    """Make a row's lists and truths words, as the other tables have them."""
-    texts: dict[type, Callable[[Any], str]] = {list: "|".join, bool: lambda true: str(true).lower()}
-    return {key: texts[type(value)](value) if type(value) in texts else value for key, value in row.items()}
-
-
-#: The columns of CSV, and the keys of a service in JSON.
+#: The columns of the table, and the keys of a service in JSON.
 _FIELDS = [
     *("ports", "transport", "first_port", "last_port", "service", "aliases", "status", "usual", "met"),
     *("category", "encrypted", "carriers", "speaks", "addresses", "description", "source"),

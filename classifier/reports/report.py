@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,17 +15,23 @@ from classifier.reports.summary import summary
 from classifier.traffic import Traffic
 from classifier.traffic.breakdown import with_filtered
 
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from classifier.reports.pictures import Format
+
 #: Rows of each table for people, if nothing else is asked for.
 TOP = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """A report on traffic.
+    """A report on traffic, as `Traffic.report()` returns it.
 
     `top` cuts each table to so many rows, the rest summed up as `other`; `by` asks for one table by
-    `service`, `server`, `client`, `port`, `vlan` or `capture` instead of all; `hosts` names addresses;
-    `interval_s` is the width of time bins.
+    `service`, `server`, `client`, `port`, `vlan`, `capture` or `category` instead of all; `hosts` names
+    addresses; `interval_s` is the width of time bins. Notebooks show it as a table, rich's consoles as
+    the command line does.
     """
 
     traffic: Traffic
@@ -40,8 +48,11 @@ class Report:
             found, label = self.traffic.breakdown(self.by), "group"
         else:
             found, label = self.traffic.totals.services(), "service"
-        cut = with_filtered(found, label, self.traffic.left_out, self.top)
-        return self.hosts.named(cut) if self.hosts else cut
+        return self.named(with_filtered(found, label, self.traffic.left_out, self.top))
+
+    def named(self, table: pa.Table) -> pa.Table:
+        """Add the names of addresses to a table, if there are any."""
+        return self.hosts.named(table) if self.hosts else table
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data."""
@@ -56,3 +67,36 @@ class Report:
         from classifier.reports import page
 
         return page.build(self)
+
+    def save_pictures(self, folder: str | os.PathLike[str], format: Format = "png") -> list[Path]:
+        """Write the main charts to a folder and return the paths; needs `classifier[web]`.
+
+        They are `timeline`, `services`, `conversations` and `evidence`, each with the ending `.png` or
+        `.svg`; the folder is made where it is missing, and what has such a name in it is replaced.
+        """
+        from classifier.reports import pictures
+
+        pictures.check()
+        paths = []
+        os.makedirs(folder, exist_ok=True)
+        for name, content in pictures.draw(self, format):
+            paths.append(Path(folder) / f"{name}.{format}")
+            paths[-1].write_bytes(content)
+        return paths
+
+    def __repr__(self) -> str:
+        """Say in a sentence what it is about."""
+        by = f", by {self.by}" if self.by else ""
+        return f"<Report on {self.traffic.metered}{by}>"
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show."""
+        from classifier.reports.showing import as_html
+
+        return as_html(self)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield what rich's consoles show: the report of the command line."""
+        from classifier.reports.showing import as_text
+
+        yield as_text(self, console, options.max_width)

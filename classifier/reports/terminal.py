@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.filesize import decimal
 from rich.text import Text
@@ -15,52 +17,62 @@ from classifier.traffic.totals import ATTEMPTS
 def print_report(out: Console, report: Row) -> None:
     """Print all of a report."""
     _print_head(out, report)
-    if by := report.get("by"):
-        show(out, f"By {by}", _GROUPS, report["groups"])
-        _print_accounting(out, report)
-        return
-    if "timeline" in report:
-        show(out, "Services over time", _TIMELINE, report["timeline"])
-        _print_accounting(out, report)
-        return
-    curves = {(row["service"], row["proto"]): row["bytes"] for row in report["over_time"]["services"]}
-    served = [row for row in report["services"] if row["flows"]]
-    described = [
-        row | {"curve": sparkline(curves.get((row["service"], row["proto"]), []), out.encoding)}
-        for row in served
-    ]
-    show(out, "Services", _SERVICES, described)
-    show(out, "Servers", SERVERS, report["servers"])
-    show(out, "Clients", _CLIENTS, report["clients"])
-    show(out, "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"])
-    show(out, "Payload that is not what the port promises", _MISMATCHES, report["mismatches"])
+    for title, columns, rows in tables(report, out.encoding):
+        show(out, title, columns, rows)
     _print_accounting(out, report)
 
 
+def tables(report: Row, encoding: str) -> Iterator[tuple[str, list[Column], list[Row]]]:
+    """Yield the tables of a report: title, columns, rows; some may be empty."""
+    if by := report.get("by"):
+        yield f"By {by}", _GROUPS, report["groups"]
+        return
+    if "timeline" in report:
+        yield "Services over time", _TIMELINE, report["timeline"]
+        return
+    curves = {(row["service"], row["proto"]): row["bytes"] for row in report["over_time"]["services"]}
+    served = [
+        row | {"curve": sparkline(curves.get((row["service"], row["proto"]), []), encoding)}
+        for row in report["services"]
+        if row["flows"]
+    ]
+    yield "Services", _SERVICES, served
+    yield "Servers", SERVERS, report["servers"]
+    yield "Clients", _CLIENTS, report["clients"]
+    yield "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"]
+    yield "Payload that is not what the port promises", _MISMATCHES, report["mismatches"]
+
+
 def _print_head(out: Console, report: Row) -> None:
+    title, *lines = headline(report)
+    out.print(Text(clean(title), style="bold"))
+    for line in lines:
+        out.print(Text(line))
+    out.print()
+
+
+def headline(report: Row) -> list[str]:
+    """Say in a few lines what a report is about; the first names the captures."""
     files = report["captures"]
     names = ", ".join(files[:3]) + (f" and {len(files) - 3:,} more" if len(files) > 3 else "")
-    out.print(Text(clean(names), style="bold"))
     span = (
-        f"{report['first_seen']} to {report['last_seen']} ({report['duration_s']:,.1f} s)   "
+        f"{report['first_seen']} to {report['last_seen']} ({duration_text(report['duration_s'])})   "
         if report["first_seen"]
         else ""
     )
     drops = f"   {report['dropped']:,} dropped while capturing" if report["dropped"] else ""
-    out.print(Text(f"{span}{report['packets']:,} packets   {size_text(report['wire_bytes'])}{drops}"))
     flows = report["flows"]
     attempts = flows["refused"] + flows["unanswered"] + flows["unsolicited"]
-    out.print(
-        Text(
-            f"{flows['total']:,} flows, by how the server is known: {flows['confirmed']:,} confirmed, "
-            f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts"
-        )
-    )
-    _print_self_check(out, report["self_check"])
-    out.print()
+    return [
+        names,
+        f"{span}{report['packets']:,} packets   {size_text(report['wire_bytes'])}{drops}",
+        f"{flows['total']:,} flows, by how the server is known: {flows['confirmed']:,} confirmed, "
+        f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts",
+        *_self_check(report["self_check"]),
+    ]
 
 
-def _print_self_check(out: Console, check: Row) -> None:
+def _self_check(check: Row) -> Iterator[str]:
     """Say how far inference can be trusted here; nothing where no handshake was seen."""
     if not check["flows"]:
         return
@@ -71,7 +83,7 @@ def _print_self_check(out: Console, check: Row) -> None:
             f" ({_percent(check['inferred'], check['flows'])}), "
             f"{_percent(check['inferred_right'], check['inferred'])} of these rightly"
         )
-    out.print(Text(text))
+    yield text
 
 
 def _percent(part: int, whole: int) -> str:
@@ -122,8 +134,8 @@ def _end(side: str) -> Column:
 
 
 def _host(row: Row, ip: str) -> str:
-    """Name an address, if a hosts file does."""
-    return row.get(f"{ip[:-3]}_host") or str(row[ip])
+    """Name an address, if a hosts file does; rows that sum up many have none."""
+    return row.get(f"{ip[:-3]}_host") or row[ip] or ""
 
 
 def _service(row: Row) -> str:
@@ -155,6 +167,15 @@ def _role(row: Row) -> str:
 def _group(row: Row) -> str:
     host = row.get("server_host") or row.get("client_host")
     return f"{row['group']} ({host})" if host else str(row["group"])
+
+
+def duration_text(duration_s: float) -> str:
+    """Write how long something took, in a unit that leaves few digits."""
+    unit_s, unit = next((unit for unit in _DURATIONS if duration_s >= 2 * unit[0]), _DURATIONS[-1])
+    return f"{duration_s / unit_s:,.1f} {unit}"
+
+
+_DURATIONS = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def endpoint(ip: str, port: int | None) -> str:

@@ -1,7 +1,8 @@
 """The server directory: endpoints that are proven to serve, in this input or an earlier one.
 
-An entry is proven by a handshake that it accepted. The directory knows how often, and when first and
-last. It can be saved, so that yesterday's capture helps with today's.
+An entry is proven by a handshake that it accepted or, over UDP, by its answer to a question. The
+directory knows how often, and when first and last. It can be saved, so that yesterday's capture helps
+with today's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Entries:
 
     #: As in `Ends.endpoints`.
     keys: Hashes
-    #: How many connections each has accepted.
+    #: How many connections each has accepted, or flows it has answered in.
     flows: npt.NDArray[np.int64]
     first_seen_ns: Times
     last_seen_ns: Times
@@ -72,7 +73,7 @@ def of_endpoints(
     columns = {name: one[name].combine_chunks() for name in ENDPOINT.names}
     hosts = host_hashes(columns["ip_version"], columns["addr"], columns["network_id"])
     keys = endpoint_hashes(hosts, columns["proto"].to_numpy(), columns["port"].to_numpy())
-    return _summed([Entries(keys, flows, first_seen_ns, last_seen_ns, one)])
+    return together([Entries(keys, flows, first_seen_ns, last_seen_ns, one)])
 
 
 class Directory:
@@ -83,24 +84,25 @@ class Directory:
         self._known = known
         self._pieces: list[Entries] = []
 
-    def add(self, ends: Ends) -> None:
-        """Enter the servers of those of n flows whose handshake was accepted."""
-        accepted = ends.handshakes.accepted & (ends.server >= 0)
+    def add(self, ends: Ends, among: Mask | None = None) -> None:
+        """Enter the servers of those of n flows that prove one, or of those `among` them."""
         for end in (0, 1):
-            where = accepted & (ends.server == end) & ~ends.groups[end]
+            where = (ends.serving == end) & ~ends.groups[end]
+            if among is not None:
+                where &= among
             if where.any():
                 self._pieces.append(_entries(ends, end, where))
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
-            self._pieces = [_summed(self._pieces)]
+            self._pieces = [together(self._pieces)]
         self.__dict__.pop("entries", None)
 
     @cached_property
     def entries(self) -> Entries:
         """All entries: known ones, and those of this input."""
-        return _joined(self._known, _summed(self._pieces))
+        return _joined(self._known, together(self._pieces))
 
     def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
-        """How many connections each endpoint has accepted; 0 for those not listed."""
+        """In how many flows each endpoint has proven to serve; 0 for those not listed."""
         entries = self.entries
         if not len(entries):
             return np.zeros(endpoints.shape, dtype=np.int64)
@@ -116,10 +118,10 @@ def _entries(ends: Ends, end: int, where: Mask) -> Entries:
     endpoints = pa.table([*columns, facts["network_id"]], schema=ENDPOINT).take(pa.array(rows))
     once = np.ones(len(rows), dtype=np.int64)
     times = ends.first_seen_ns[rows], facts["last_seen_ns"].to_numpy()[rows]
-    return _summed([Entries(ends.endpoints[end][rows], once, *times, endpoints)])
+    return together([Entries(ends.endpoints[end][rows], once, *times, endpoints)])
 
 
-def _summed(pieces: Iterable[Entries]) -> Entries:
+def together(pieces: Iterable[Entries]) -> Entries:
     """Bring the rows of each endpoint together and add them up."""
     rows = _one(list(pieces))
     keys, first, group = np.unique(rows.keys, return_index=True, return_inverse=True)
@@ -139,7 +141,7 @@ def _joined(known: Entries, seen: Entries) -> Entries:
     if not len(known):
         return seen
     both, in_known, in_seen = np.intersect1d(known.keys, seen.keys, return_indices=True)
-    joined = _summed([known, seen])
+    joined = together([known, seen])
     overlap = (known.first_seen_ns[in_known] <= seen.last_seen_ns[in_seen]) & (
         seen.first_seen_ns[in_seen] <= known.last_seen_ns[in_known]
     )

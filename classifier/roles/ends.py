@@ -11,11 +11,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from classifier.flows.addresses import is_group
 from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.handshake import Handshakes
-from classifier.payload import Said
+from classifier.payload import Certainty, Said
 
 TCP, UDP, UDP_LITE = 6, 17, 136
 Mask = npt.NDArray[np.bool_]
@@ -76,7 +77,12 @@ class Ends:
     @cached_property
     def sent(self) -> Mask:
         """Whether the end sent anything (2, n)."""
-        return np.stack([self.facts[end].to_numpy() > 0 for end in ("packets_ab", "packets_ba")])
+        return self.packets > 0
+
+    @cached_property
+    def packets(self) -> npt.NDArray[np.uint64]:
+        """Packets that each end sent (2, n)."""
+        return np.stack([self.facts[end].to_numpy() for end in ("packets_ab", "packets_ba")])
 
     @cached_property
     def first_from_b(self) -> Mask:
@@ -100,3 +106,34 @@ class Ends:
         """The end that a handshake shows to be the server: 0, 1, or -1 for none (n)."""
         initiator = self.handshakes.initiator
         return np.where(self.handshakes.confirmed, 1 - initiator, -1).astype(np.int8)
+
+    @cached_property
+    def answered(self) -> npt.NDArray[np.int8]:
+        """The end that answers what the other asks, where there are no handshakes: 0, 1, or -1 for none (n).
+
+        Question and answer are messages that surely only clients send, and only servers; peers send both.
+        """
+        asks, answers = self.said.client == Certainty.SURE, self.said.server == Certainty.SURE
+        matched = answers & asks[::-1] & ~(asks & answers[::-1]) & self.datagrams
+        return np.select([matched[0], matched[1]], [0, 1], -1).astype(np.int8)
+
+    @cached_property
+    def called(self) -> npt.NDArray[np.int8]:
+        """The end that was called, as a handshake or an answer shows: 0, 1, or -1 for none (n)."""
+        return np.where(self.server >= 0, self.server, self.answered)
+
+    @cached_property
+    def serving(self) -> npt.NDArray[np.int8]:
+        """The end that is proven to serve, for it accepted or answered: 0, 1, or -1 for none (n)."""
+        return np.where(self.handshakes.accepted, self.called, self.answered)
+
+    @cached_property
+    def windows(self) -> npt.NDArray[np.uint16]:
+        """Window of each end's first acknowledging segment, not scaled; 0 for none (2, n)."""
+        names = ("first_window_a", "first_window_b")
+        return np.stack([self.facts[name].fill_null(0).to_numpy() for name in names])
+
+    @cached_property
+    def spoke_last(self) -> npt.NDArray[np.int8]:
+        """The end that sent the latest payload seen: 0, 1, or -1 for none (n)."""
+        return np.asarray(pc.fill_null(self.facts["last_data_from_b"].cast(pa.int8()), -1).to_numpy())

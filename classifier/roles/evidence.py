@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,9 @@ from classifier.payload import Endpoints
 from classifier.roles import ports as port_tables
 from classifier.roles import spoken
 from classifier.roles.directory import Directory
-from classifier.roles.ends import Ends, Mask, Numbers
+from classifier.roles.ends import TCP, Ends, Mask, Numbers
 from classifier.roles.survey import Survey
-from classifier.roles.weights import weight
+from classifier.roles.weights import weight, weights
 from classifier.services.rules import Rules
 
 
@@ -37,6 +38,8 @@ class Evidence(StrEnum):
     ICMP_UNREACHABLE = "icmp_unreachable"
     GROUP_ADDRESS = "group_address"
     FIRST_PACKET = "first_packet"
+    WINDOW = "window"
+    LAST_DATA = "last_data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,18 @@ def first_packet(ends: Ends, context: Context) -> Numbers:
     return np.where(ends.first_from_b, -odds, odds)
 
 
+def window(ends: Ends, context: Context) -> Numbers:
+    """Weigh the first windows: Linux starts with another one when it accepts than when it calls."""
+    return _b_over_a(window_likeness(ends))
+
+
+def last_data(ends: Ends, context: Context) -> Numbers:
+    """Weigh who spoke last in a short dialogue: the answer comes after the question, unless both ask."""
+    speaks = (ends.handshakes.initiator < 0) & ~(ends.said.client > 0).all(axis=0)
+    speaks &= ends.packets.sum(axis=0) <= weight("last_data", "most_packets")
+    return weight("last_data", "spoke") * _sign(ends.spoke_last) * speaks
+
+
 def silent(ends: Ends, context: Context) -> Numbers:
     """Say nothing."""
     return np.zeros(len(ends.proto))
@@ -151,7 +166,26 @@ KINDS: dict[Evidence, Kind] = {
     Evidence.ICMP_UNREACHABLE: Kind(icmp_unreachable),
     Evidence.GROUP_ADDRESS: Kind(group_address),
     Evidence.FIRST_PACKET: Kind(first_packet, late=silent),
+    Evidence.WINDOW: Kind(window, late=silent),
+    Evidence.LAST_DATA: Kind(last_data),
 }
+
+
+def window_likeness(ends: Ends) -> Numbers:
+    """How much the first window of each end looks like that of a server, below 0 of a client (2, n)."""
+    ip6 = (ends.facts["ip_version"].to_numpy() == 6).astype(np.intp)
+    odds: Numbers = np.where(ends.proto == TCP, _windows()[ip6, ends.windows], 0.0)
+    return odds
+
+
+@cache
+def _windows() -> Numbers:
+    """The same of every window over IPv4, and over IPv6 (2, 65,536)."""
+    table = np.zeros((2, 1 << 16))
+    for row, version in zip(table, ("ip4", "ip6"), strict=True):
+        row[weights()["window"][version]["servers"]] = weight("window", "server")
+        row[weights()["window"][version]["clients"]] = -weight("window", "client")
+    return table
 
 
 def began_inside(ends: Ends, context: Context) -> Mask:
@@ -161,8 +195,8 @@ def began_inside(ends: Ends, context: Context) -> Mask:
 
 
 def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
-    """How many connections each end has accepted, not counting the flow's own (2, n)."""
-    own = ends.handshakes.accepted & (ends.server == np.array([[0], [1]]))
+    """In how many flows each end has proven to serve, not counting this one (2, n)."""
+    own = ends.serving == np.array([[0], [1]])
     others: npt.NDArray[np.int64] = context.directory.flows(ends.endpoints) - own
     return others
 

@@ -9,7 +9,15 @@ from classifier import payload
 from classifier.handshake import Outcome
 from classifier.roles import ports as port_tables
 from classifier.roles.ends import Ends
-from classifier.roles.evidence import KINDS, Context, Evidence, accepted_elsewhere, began_inside
+from classifier.roles.evidence import (
+    KINDS,
+    Context,
+    Evidence,
+    accepted_elsewhere,
+    began_inside,
+    last_data,
+    window_likeness,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,9 @@ def _announced(ends: Ends, context: Context) -> str:
 
 def _directory(ends: Ends, context: Context) -> str:
     flows, calls = accepted_elsewhere(ends, context)[:, 0], context.survey.calls(ends)[:, 0]
+    served, flows_of = ("answered in", "flows") if ends.datagrams[0] else ("accepted", "connections")
     told = [
-        f"{{{end}}} has accepted {count:,} other connections"
+        f"{{{end}}} has {served} {count:,} other {flows_of}"
         + (f", and called {called} others" if called else "")
         for end, count, called in zip("ab", flows, calls, strict=True)
         if count
@@ -144,6 +153,21 @@ def _first_packet(ends: Ends, context: Context) -> str:
     return f"{sender} sent the first packet seen; {how}"
 
 
+def _window(ends: Ends, context: Context) -> str:
+    like = window_likeness(ends)[:, 0]
+    told = [
+        f"{{{end}}} began with a window of {size}, as Linux does that {'accepts' if odds > 0 else 'calls'}"
+        for end, size, odds in zip("ab", ends.windows[:, 0], like, strict=True)
+        if odds
+    ]
+    return "; ".join(told)
+
+
+def _last_data(ends: Ends, context: Context) -> str:
+    last = ends.spoke_last[0]
+    return f"{{{'ab'[last]}}} spoke last" if last_data(ends, context)[0] else ""
+
+
 _SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
     Evidence.PAYLOAD: _payload,
     Evidence.ANNOUNCED: _announced,
@@ -154,4 +178,6 @@ _SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
     Evidence.ICMP_UNREACHABLE: _icmp_unreachable,
     Evidence.GROUP_ADDRESS: _group_address,
     Evidence.FIRST_PACKET: _first_packet,
+    Evidence.WINDOW: _window,
+    Evidence.LAST_DATA: _last_data,
 }

@@ -46,9 +46,9 @@ class Bitmaps:
 class Survey:
     """Counters over all flows of the input.
 
-    Where a handshake shows the sides, only the server's end counts as one that has peers, and only
-    the client's as one whose port has neighbours. Attempts that came to nothing don't count, nor
-    peers at a known service's port: a client that keeps its port talks to many of them.
+    Where a handshake shows the sides, or an answer over UDP, only the server's end counts as one that has
+    peers, and only the client's as one whose port has neighbours. Attempts that came to nothing don't
+    count, nor peers at a known service's port: a client that keeps its port talks to many of them.
     """
 
     def __init__(self) -> None:
@@ -66,9 +66,9 @@ class Survey:
         active = (ends.sent | ~ends.datagrams | looks_client) & ~ends.attempts
         for end in (0, 1):
             peer_called = active[1 - end] & may_call[1 - end]
-            self._add_peers(ends, end, peer_called & (ends.server != 1 - end))
-            self._add_ports(ends, end, active[end] & (ends.server != end))
-            called = ends.server == 1 - end
+            self._add_peers(ends, end, peer_called & (ends.called != 1 - end))
+            self._add_ports(ends, end, active[end] & (ends.called != end))
+            called = ends.called == 1 - end
             self._calls.add(ends.endpoints[end][called], ends.endpoints[1 - end][called] >> np.uint64(58))
 
     def peer_ports(self, ends: Ends) -> Counts:
@@ -77,7 +77,7 @@ class Survey:
 
     def calls(self, ends: Ends) -> Counts:
         """How many endpoints each end has called, up to 64, not counting its own flow (2, n)."""
-        own = ends.server == np.array([[1], [0]])
+        own = ends.called == np.array([[1], [0]])
         counts: Counts = np.bitwise_count(self._calls.sets(ends.endpoints)) - own
         return counts
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.payload import Certainty, Said, Table
-from classifier.payload.announced import SERVICES, Announced
+from classifier.payload.announced import CARRIERS, SERVICES, Announced
 from classifier.services.rules import Rules
 from classifier.services.spoken import SILENT, Spoken, verdict
 
@@ -23,6 +23,8 @@ class Names:
     service: pa.DictionaryArray
     #: dictionary of strings (n): `user`, `payload`, `unofficial` or `official`; null where `service` is.
     source: pa.DictionaryArray
+    #: dictionary of strings (n): what kind of thing `service` is; null where no rule tells.
+    category: pa.DictionaryArray
     #: list of strings (n), likeliest first; empty where nothing is known.
     candidates: pa.Array
     #: dictionary of strings (n): the protocol recognised in the payload, null for none.
@@ -56,24 +58,23 @@ class Payloads:
         """Return what each flow speaks as a place in a list of what is spoken."""
         offered = pc.list_element(pc.split_pattern(self.alpn.fill_null(""), ","), 0)
         encoded = offered.dictionary_encode()
-        columns = (
-            self.said.protocol,
-            self.said.certainty,
-            encoded.indices.to_numpy(),
-            self.announced,
-        )
-        cases, row = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_inverse=True)
+        offer = encoded.indices.to_numpy().astype(np.int64)
+        protocols = len(self.table.protocols) + 1
+        numbers = (offer * len(Announced) + self.announced) * len(Certainty) + self.said.certainty
+        cases, row = _distinct(numbers * protocols + self.said.protocol + 1)
         offers = encoded.dictionary.to_pylist()
-        return row.reshape(-1), [self._spoken(case, offers) for case in cases.tolist()]
+        return row, [self._spoken(case, offers) for case in cases]
 
-    def _spoken(self, case: list[int], offers: list[str]) -> Spoken:
-        protocol, certainty, offer, purpose = case
-        if purpose:
+    def _spoken(self, case: int, offers: list[str]) -> Spoken:
+        case, protocol = divmod(case, len(self.table.protocols) + 1)
+        case, certainty = divmod(case, len(Certainty))
+        offer, purpose = divmod(case, len(Announced))
+        if purpose and not (protocol and purpose in CARRIERS):
             return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True)
-        if protocol < 0:
+        if not protocol:
             return SILENT
         named = self.table.alpn.get(offers[offer])
-        return Spoken(self.table.protocols[protocol], Certainty(certainty), named, False)
+        return Spoken(self.table.protocols[protocol - 1], Certainty(certainty), named, False)
 
 
 def name(
@@ -95,9 +96,9 @@ def name(
     # Few distinct cases among many flows: each is worked out once.
     many, spoken_many = len(rules.candidates), len(spoken)
     numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
-    cases, row = np.unique(numbers, return_inverse=True)
+    cases, row = _distinct(numbers)
     verdicts, promised = [], []
-    for case in cases.tolist():
+    for case in cases:
         ports, code = divmod(case, spoken_many)
         likelier = rules.candidates[ports // many % many]
         undecided = ports >= many * many
@@ -108,11 +109,18 @@ def name(
     return Names(
         service=_take([case.service for case in verdicts], place),
         source=_take([case.source for case in verdicts], place),
+        category=_take([rules.category(case.service or "") for case in verdicts], place),
         candidates=_lists([list(case.candidates) for case in verdicts], place),
         payload=_take([*protocols, None], payloads.said.protocol.astype(np.int32) % (len(protocols) + 1)),
         mismatch=np.array([case.mismatch for case in verdicts], dtype=bool)[place],
         promised=_lists(promised, place),
     )
+
+
+def _distinct(numbers: npt.NDArray[np.int64]) -> tuple[list[int], npt.NDArray[np.int64]]:
+    """Return the different ones of n numbers, and which of them each is (n)."""
+    encoded = pa.array(numbers).dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
 
 
 def _lists(lists: list[list[str]], row: npt.NDArray[np.int32]) -> pa.Array:

@@ -117,6 +117,16 @@ class Rules:
         narrowest_first = [service for _, service in sorted(here, key=lambda found: -found[0])]
         return tuple(dict.fromkeys([*narrowest_first, *self.by_port.get((proto, port), ())]))
 
+    def category(self, name: str) -> str | None:
+        """Return what kind of thing a service is, by its name or an alias; None: no rule tells."""
+        return self._categories.get(name)
+
+    @cached_property
+    def _categories(self) -> dict[str, str]:
+        told = [service for service in self.services if service.category]
+        found = {alias: str(service.category) for service in reversed(told) for alias in service.aliases}
+        return found | {service.name: str(service.category) for service in reversed(told)}
+
     @cached_property
     def _lookup(self) -> Lookup:
         from classifier.services.lookup import Lookup  # needs numpy, which the port list does without

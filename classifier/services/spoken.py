@@ -47,7 +47,8 @@ def verdict(
     """
     by_ports = _by_ports(here, there, undecided)
     if spoken.announced and spoken.named:
-        return _first(spoken.named, "payload", by_ports)
+        known = (service.name for service in here if spoken.named in (*service.speaks, *service.carriers))
+        return _first(next(known, spoken.named), "payload", by_ports)
     if spoken.protocol is None:
         return by_ports
     users = [service for service in here if service.status == "user"]

@@ -30,6 +30,7 @@ class Options:
     decapsulate: bool
     dedup: bool
     verify_checksums: bool
+    dns_names: bool
 
 
 class Bridge(Protocol):

@@ -9,10 +9,8 @@ from typing import IO, BinaryIO
 
 from classifier.errors import CaptureError, ExitStatus
 
-INSTALL = (
-    "--via tshark needs tshark, which isn't installed: apt install tshark, dnf install wireshark-cli, "
-    "brew install wireshark"
-)
+HOW_TO_INSTALL = "apt install tshark, dnf install wireshark-cli, brew install wireshark"
+INSTALL = f"--via tshark needs tshark, which isn't installed: {HOW_TO_INSTALL}"
 #: What tshark tells root, whatever it does.
 _NOISE = "Running as user"
 

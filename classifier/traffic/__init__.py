@@ -13,6 +13,7 @@ import pyarrow as pa
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
 from classifier.traffic.breakdown import BY, Groups, breakdown
+from classifier.traffic.comparison import FACTOR, compare
 from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
@@ -20,7 +21,13 @@ from classifier.traffic.timeline import MOST_BINS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 
 if TYPE_CHECKING:
+    import os
+
     import pandas as pd
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from classifier.reports.names import Hosts
+    from classifier.reports.report import Report
 
 
 class Judging(Protocol):
@@ -174,7 +181,7 @@ class Traffic:
         return self._sums[2].interval_ns / 1e9
 
     def breakdown(self, by: str) -> pa.Table:
-        """Sum up the flows by `service`, `server`, `client`, `port`, `vlan` or `capture`.
+        """Sum up the flows by `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`.
 
         Each flow is in one row; most bytes first.
         """
@@ -200,6 +207,55 @@ class Traffic:
     def servers(self) -> pd.DataFrame:
         """One row per server (address, port, transport), most bytes first."""
         return _frame(self.totals.servers())
+
+    def report(
+        self,
+        *,
+        top: int | None = None,
+        by: str | None = None,
+        hosts: Hosts | str | os.PathLike[str] | None = None,
+        interval_s: float | None = None,
+    ) -> Report:
+        """Return a report: `to_html()`, `to_json()`, `save_pictures()`; notebooks show it as a table.
+
+        `top` cuts each table to so many rows and one of the others' sums; `by` makes it one table by
+        `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`; `hosts` is a hosts file
+        that names addresses (NamesError: it can't be read), before what DNS answers said if those were
+        read; `interval_s` is the width of time bins.
+        """
+        from classifier.reports.names import Hosts, known, load
+        from classifier.reports.report import Report
+
+        if by is not None and by not in BY:
+            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+        named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
+        return Report(self, top, by, known(named, self.metered), interval_s)
+
+    def difference(self, later: Traffic, factor: float = FACTOR) -> pa.Table:
+        """Say which services and servers are new, gone or changed in later traffic.
+
+        `changes` names what changed: their services, how they are known, and clients or bytes that are
+        `factor` times as many or as few. `is_news` is true for what is new, and for a server with a
+        service that it hadn't, unless it was only ever spoken to. Attempts and ambiguous flows never
+        make a server. ValueError: the factor isn't above 1.
+        """
+        return compare(self.totals, later.totals, factor)
+
+    def diff(self, later: Traffic, factor: float = FACTOR) -> pd.DataFrame:
+        """Return `difference(later)` as a DataFrame."""
+        return _frame(self.difference(later, factor))
+
+    def __repr__(self) -> str:
+        """Say in a sentence what it is about; no flow is judged for that."""
+        return f"<Traffic of {self.metered}{', some flows of it' if self._selections else ''}>"
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the services."""
+        return self.report()._repr_html_()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield what rich's consoles show: the report of the command line."""
+        yield self.report()
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say why one flow's server is the server, as plain data.

@@ -1,4 +1,4 @@
-"""The traffic by service, server, client, port, VLAN or capture: every flow is in exactly one row."""
+"""The traffic by one of many things, from services to categories: every flow is in exactly one row."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ BY: dict[str, tuple[list[str], list[str]]] = {
     "port": (["server_port", "proto"], ["server_port", "proto"]),
     "vlan": (["vlan"], ["vlan"]),
     "capture": (["capture"], ["capture"]),
+    "category": (["category"], ["category"]),
 }
 #: Sums that every table has; attempts are counted apart.
 _COUNTED = [name for name in SUMS if name != "sources"]
@@ -45,7 +46,7 @@ class Groups:
         flows = measured(judged)
         for name in self._keys:
             if name not in flows.column_names:  # the service is made from two columns
-                flows = flows.append_column(name, judged[name])
+                flows = flows.append_column(name, _plain(judged[name]))
         self._pieces.append(added(flows, Grouping(flows, self._keys), self._keys))
         self._rows += self._pieces[-1].num_rows
         if self._rows > _MERGE_ROWS:
@@ -109,7 +110,7 @@ def _label(columns: dict[str, pa.Array]) -> pa.Array:
     return pc.binary_join_element_wise(*parts, "")
 
 
-_ABSENT = {"service": "(no rule)", "vlan": "no VLAN"}
+_ABSENT = {"service": "(no rule)", "vlan": "no VLAN", "category": "uncategorised"}
 _BETWEEN = {"proto": "/", "server_port": ":"}
 
 
@@ -121,6 +122,11 @@ def _readable(table: pa.Table, name: str, captures: list[str]) -> pa.Array:
     if name == "capture":
         return pa.array(captures, pa.string()).take(_one(table["capture"]))
     return _one(table[name])
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return words as strings: batches number them differently."""
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

@@ -22,6 +22,10 @@ class Counted(Protocol):
     @property
     def wire_bytes(self) -> int: ...  # noqa: D102
     @property
+    def dns_names(self) -> _meter.Batch | None: ...  # noqa: D102
+    @property
+    def dns_names_left_out(self) -> int: ...  # noqa: D102
+    @property
     def dropped(self) -> int: ...  # noqa: D102
     @property
     def evicted(self) -> int: ...  # noqa: D102
@@ -62,12 +66,22 @@ class Metered:
     duplicates: int = 0
     #: Packets in flows with a wrong checksum, by header; None where they weren't verified.
     bad_checksums: dict[str, int] | None = None
+    #: What DNS answers say of addresses, input by input; see `_meter.Reader.dns_names`.
+    dns_names: list[pa.RecordBatch] = field(default_factory=list)
+    dns_names_left_out: int = 0
     interrupted: bool = False
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
     #: Packets by link type that isn't read.
     unread_link_types: dict[int, int] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """Say in a few words what was read."""
+        files = [ascii(name) for name in self.captures[:1]] or ["nothing"]
+        more = f" and {len(self.captures) - 1:,} more" if len(self.captures) > 1 else ""
+        span_s = (self.end_ns - self.begin_ns) / 1e9
+        return f"{files[0]}{more}: {self.packets:,} packets in {span_s:,.1f} s"
 
     def add(self, batch: _meter.Batch) -> None:
         """Take finished flows of the input that was named last."""
@@ -88,6 +102,9 @@ class Metered:
         self.dropped += reader.dropped
         self.evicted += reader.evicted
         self.duplicates += reader.duplicates
+        if reader.dns_names is not None:
+            self.dns_names.append(pa.record_batch(reader.dns_names))
+        self.dns_names_left_out += reader.dns_names_left_out
         if self.bad_checksums is not None:
             for header, packets in zip(self.bad_checksums, reader.bad_checksums, strict=True):
                 self.bad_checksums[header] += packets

@@ -1,13 +1,14 @@
-//! The packets of one flow, one by one, for people to read: the meter itself keeps none.
+//! What is read beside the meter, for those who ask: one flow's packets, and the names that DNS answers give.
 
 use std::sync::Arc;
 
 use arrow_array::{BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array};
 use arrow_schema::ArrowError;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Frame};
 use crate::flow::Key;
-use crate::wire::{self, Aside, Content};
+use crate::payload::DnsNames;
+use crate::wire::{self, Aside, Content, Transport};
 
 /// Which packets are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,17 @@ impl Packets {
             ("payload_bytes", Arc::new(UInt32Array::from(self.payload_bytes)) as _),
             ("icmp_error", Arc::new(BooleanArray::from(self.icmp_error)) as _),
         ])
+    }
+}
+
+/// Notes the names that a frame gives to addresses, if it is an answer of DNS.
+pub fn note_names(names: &mut DnsNames, frame: &Frame<'_>, decapsulate: bool) {
+    let decoded = wire::decode(frame.link_type, frame.data, frame.wire_bytes, decapsulate);
+    match decoded {
+        Ok(packet) if packet.ends.proto == Transport::Udp as u8 => {
+            names.datagram(packet.ends.source_port, packet.payload, frame.time_ns);
+        }
+        _ => {}
     }
 }
 

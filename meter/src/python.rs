@@ -20,7 +20,7 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::flow::{self, BadChecksums, Idle, Meter, Options, bins};
 use crate::packets::Wanted;
-use crate::payload::{self, Note, Notes, Rule};
+use crate::payload::{self, DnsNames, Note, Notes, Rule};
 use crate::table::{self, Rows};
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
@@ -121,6 +121,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct State {
     capture: Capture,
     meter: Meter,
+    /// What DNS answers say, if that is wanted.
+    names: Option<DnsNames>,
+    decapsulate: bool,
     problem: Option<CaptureError>,
     /// The capture has been read to its end, or as far as it can be.
     at_end: bool,
@@ -134,7 +137,14 @@ impl State {
         let until = self.meter.packets() + STEP_PACKETS;
         while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
             match self.capture.next_frames() {
-                Ok(Some(frames)) => self.meter.frames(frames.take(MOST_FRAMES)),
+                Ok(Some(frames)) => {
+                    let frames = frames.take(MOST_FRAMES).inspect(|frame| {
+                        if let Some(names) = &mut self.names {
+                            crate::packets::note_names(names, frame, self.decapsulate);
+                        }
+                    });
+                    self.meter.frames(frames);
+                }
                 Ok(None) => self.at_end = true,
                 Err(error) => {
                     self.at_end = true;
@@ -227,6 +237,17 @@ impl Reader {
     }
 
     #[getter]
+    fn dns_names(&self) -> PyResult<Option<Batch>> {
+        let batch = self.state().names.as_ref().map(DnsNames::batch);
+        batch.transpose().map(|batch| batch.map(Batch)).map_err(|error| arrow_error(&error))
+    }
+
+    #[getter]
+    fn dns_names_left_out(&self) -> u64 {
+        self.state().names.as_ref().map_or(0, DnsNames::left_out)
+    }
+
+    #[getter]
     fn wire_bytes(&self) -> u64 {
         self.state().meter.wire_bytes()
     }
@@ -306,7 +327,7 @@ impl Signatures {
 
 #[allow(clippy::too_many_arguments)] // named ones, in Python
 #[pyfunction]
-#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums))]
+#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false))]
 fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
@@ -317,6 +338,7 @@ fn read(
     decapsulate: bool,
     dedup: bool,
     verify_checksums: bool,
+    dns_names: bool,
 ) -> PyResult<Reader> {
     let raised = Raised::default();
     let path = source.cast::<PyString>().ok();
@@ -343,7 +365,8 @@ fn read(
         verify_checksums,
     };
     let meter = Meter::new(options, Arc::clone(&signatures.get().0));
-    let state = State { capture, meter, problem: None, at_end: false, done: false };
+    let names = dns_names.then(DnsNames::default);
+    let state = State { capture, meter, names, decapsulate, problem: None, at_end: false, done: false };
     Ok(Reader { state: Mutex::new(state), raised })
 }
 

@@ -34,6 +34,8 @@ pub enum Merge {
     Or,
     /// The earlier piece's, unless that has none.
     First,
+    /// The later piece's, unless that has none.
+    Last,
     /// Of the piece that begins earlier.
     FirstByTime,
     /// Of each kind of event the earliest, in time order.
@@ -106,6 +108,7 @@ macro_rules! columns {
     (@Sum $name:ident, $before:ident, $later:ident) => { $before.$name.saturating_add($later.$name) };
     (@Or $name:ident, $before:ident, $later:ident) => { $before.$name | $later.$name };
     (@First $name:ident, $before:ident, $later:ident) => { $before.$name.or($later.$name) };
+    (@Last $name:ident, $before:ident, $later:ident) => { $later.$name.or($before.$name) };
     (@FirstByTime $name:ident, $before:ident, $later:ident) => {
         if $later.first_seen_ns < $before.first_seen_ns { $later.$name } else { $before.$name }
     };
@@ -143,6 +146,8 @@ columns! {
     past_opening: bool, Or;
     /// Ended early by a cap on flows
     evicted: bool, Or;
+    /// The latest packet with payload, SYN and RST aside, came from b
+    last_data_from_b: Option<bool>, Last;
     /// Outermost VLAN id
     vlan: Option<u16>, First;
     /// What its packets were wrapped in, outermost first
@@ -173,6 +178,10 @@ columns! {
     first_ack_a: Option<u32>, First;
     /// Acknowledgement number of b's first segment with ACK and neither SYN nor RST
     first_ack_b: Option<u32>, First;
+    /// Window of a's first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured
+    first_window_a: Option<u16>, First;
+    /// Window of b's first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured
+    first_window_b: Option<u16>, First;
     /// First occurrences of the kinds of event at both ends
     events: Events, Events;
     /// Initial sequence number of a, from its SYN or SYN+ACK, else from b's SYN+ACK
@@ -192,6 +201,7 @@ impl Row {
             ack_moved_b: false,
             past_opening: false,
             evicted: false,
+            last_data_from_b: None,
             vlan: None,
             tunnel: Path::default(),
             first_seen_ns: time_ns,
@@ -207,6 +217,8 @@ impl Row {
             duplicates: 0,
             first_ack_a: None,
             first_ack_b: None,
+            first_window_a: None,
+            first_window_b: None,
             events: Events::default(),
             isn_a: None,
             isn_b: None,

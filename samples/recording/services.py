@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,17 +91,16 @@ def clean_environment(office: Path) -> list[str]:
 
 def prepare(office: Path) -> list[list[str]]:
     """Write keys, settings and pages into `office`; the commands that start the servers."""
-    _write_keys(office)
-    _write_pages(office / "web")
+    write_keys(office)
+    write_pages(office / "web")
     for name, text in {"nginx": NGINX, "dnsmasq": DNSMASQ, "sshd": SSHD, "redis": REDIS}.items():
         (office / f"{name}.conf").write_text(text.format(office=office))
     (office / "resolv.conf").write_text("nameserver 10.77.0.53\nsearch office.example\n")
     inside = [*enter(SERVER.name), *clean_environment(office)]
-    own_run = "mount -t tmpfs none /run && mkdir /run/sshd"  # sshd insists on that folder
     commands = [
         ["nginx", "-e", "stderr", "-c", f"{office}/nginx.conf"],
         ["dnsmasq", "-C", f"{office}/dnsmasq.conf"],
-        ["sh", "-c", f'{own_run} && exec "$(command -v sshd)" -D -e -f {office}/sshd.conf'],
+        sshd(office),
         ["redis-server", f"{office}/redis.conf"],
         _prepare_postgres(office),
         [sys.executable, STANDINS, "ntp-server", "10.77.0.123"],
@@ -110,13 +109,19 @@ def prepare(office: Path) -> list[list[str]]:
     return [[*inside, *command] for command in commands]
 
 
-def wait_until_listening(log: Path, limit_s: float = 20) -> None:
-    """Return when the TCP servers have opened their ports; else show what they said in `log`."""
+def sshd(office: Path) -> list[str]:
+    """The command that starts sshd by `sshd.conf`."""
+    own_run = "mount -t tmpfs none /run && mkdir /run/sshd"  # sshd insists on that folder
+    return ["sh", "-c", f'{own_run} && exec "$(command -v sshd)" -D -e -f {office}/sshd.conf']
+
+
+def wait_until_listening(addresses: Iterable[str], log: Path, limit_s: float = 20) -> None:
+    """Return when the servers have opened their ports; else show what they said in `log`."""
     deadline = time.monotonic() + limit_s
     while True:
-        command = [*enter(SERVER.name), "ss", "-Hltn"]
+        command = [*enter(SERVER.name), "ss", "-Hltun"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        absent = [address for address in LISTENING if address not in shown]
+        absent = [address for address in addresses if address not in shown]
         if not absent:
             return
         if time.monotonic() > deadline:
@@ -145,18 +150,25 @@ def running(
                     continue
 
 
-def _write_keys(office: Path) -> None:
+def write_keys(office: Path) -> None:
+    """Write the keys of the SSH server and its client, and those of the web server."""
     for name in ("host_key", "client_key"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "office", "-f", str(office / name)]
         subprocess.run(command, check=True)
+    write_certificate(office, "web", "www.office.example")
+
+
+def write_certificate(office: Path, name: str, subject: str) -> None:
+    """Write `NAME.key` and `NAME.crt`, which the key itself signs."""
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    subject = ["-subj", "/CN=www.office.example", "-days", "30"]
-    files = ["-keyout", str(office / "web.key"), "-out", str(office / "web.crt")]
-    command = ["openssl", "req", "-x509", "-nodes", *kind, *subject, *files]
+    about = ["-subj", f"/CN={subject}", "-days", "30"]
+    files = ["-keyout", str(office / f"{name}.key"), "-out", str(office / f"{name}.crt")]
+    command = ["openssl", "req", "-x509", "-nodes", *kind, *about, *files]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
-def _write_pages(folder: Path) -> None:
+def write_pages(folder: Path) -> None:
+    """Write the pages and files that are served."""
     folder.mkdir()
     (folder / "index.html").write_text("<!doctype html><title>Office</title><p>Good morning.</p>\n")
     (folder / "minutes.txt").write_text("".join(f"{line:4}. Nothing was decided.\n" for line in range(600)))

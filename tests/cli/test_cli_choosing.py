@@ -113,3 +113,23 @@ class TestHosts:
     def test_no_file(self) -> None:
         result = run("report", OFFICE, "--hosts", SAMPLES / "no-such-file")
         assert result.status == ExitStatus.NO_INPUT and "can't be read" in result.complaint
+
+
+class TestDnsNames:
+    """Names from DNS answers in the capture: the office asks for www, db and redis."""
+
+    def test_names_for_programs(self) -> None:
+        lines = run("flows", OFFICE, "--dns-names", "--format", "jsonl").text.splitlines()
+        found = {row["server_ip"]: row["server_host"] for row in map(json.loads, lines)}
+        assert found["10.77.0.10"] == found["fd77::10"] == "www.office.example"
+        assert found["10.77.0.22"] is None
+
+    def test_a_hosts_file_goes_first(self, tmp_path: Path) -> None:
+        (tmp_path / "hosts").write_text("10.77.0.10 mine\n")
+        text = run("servers", OFFICE, "--dns-names", "--hosts", tmp_path / "hosts").text
+        assert "mine:443" in text and "db.office.example:5432" in text
+
+    def test_all_tables_have_them(self) -> None:
+        for args in (["report"], ["report", "--by", "server"], ["diff", SAMPLES / "handshakes.pcap"]):
+            assert "www.office.example" in run(*args, OFFICE, "--dns-names").text
+            assert "www.office.example:" not in run(*args, OFFICE).text

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from launching import ROOT, run
+from pyarrow import parquet
 
 from classifier.errors import ExitStatus
 
@@ -105,7 +106,7 @@ class TestMistakes:
 
     def test_block_prints_no_table(self) -> None:
         result = run("ports", "22", "--block", "nft", "--format", "csv")
-        assert result.status == ExitStatus.USAGE and "leave --format out" in result.complaint
+        assert result.status == ExitStatus.USAGE and "leave --format and -o out" in result.complaint
 
     def test_block_needs_a_name(self) -> None:
         result = run("ports", "citrix", "--block", "nft")
@@ -137,6 +138,18 @@ class TestForPrograms:
             for answer in ask("8000", "dns")
             for use in (*answer["services"], *answer["related"])
         ]
+
+    def test_every_format_has_the_same_rows(self, tmp_path: Path) -> None:
+        mine = tmp_path / "mine.toml"
+        mine.write_text('[[service]]\nname = "=ours"\nports = ["8000/tcp"]\n', encoding="utf-8")
+        for name in ("ports.csv", "ports.parquet", "ports.jsonl"):
+            args = ("ports", "8000", "--rules", str(mine), "-o", str(tmp_path / name))
+            assert run(*args).output == b""
+        typed = parquet.read_table(tmp_path / "ports.parquet")
+        lines = (tmp_path / "ports.jsonl").read_text().splitlines()
+        assert typed.to_pylist() == [json.loads(line) for line in lines]
+        rows = list(csv.DictReader((tmp_path / "ports.csv").open(encoding="utf-8", newline="")))
+        assert [row["service"] for row in rows] == ["'=ours", *typed["service"].to_pylist()[1:]]
 
     def test_users_rules(self, tmp_path: Path) -> None:
         mine = tmp_path / "mine.toml"

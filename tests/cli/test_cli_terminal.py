@@ -162,3 +162,11 @@ def test_progress_leaves_nothing_behind_on_the_report(tmp_path: Path) -> None:
     shown = result.output.decode()
     assert "packets/s" in shown
     assert "packets/s" not in shown[shown.index("Services") :]
+
+
+def test_a_row_that_sums_up_many_names_no_server() -> None:
+    other = {"client_ip": "other", "server_ip": None, "server_port": None, "proto": None}
+    out = Console(width=80, file=io.StringIO())
+    columns = [tables.Column("Client", lambda row: row["client_ip"]), terminal.SERVERS[0]]
+    tables.show(out, "", columns, [other])
+    assert out.file.getvalue().splitlines()[-2].split() == ["other"]

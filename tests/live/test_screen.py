@@ -31,7 +31,7 @@ def drive(act: Act, keep: str | None = None) -> LiveScreen:
             app.action_end()
             await until(pilot, lambda: not app.is_running)
 
-    with pipe() as one, Watch(one.reading, window_s=0.05, keep=keep) as watch:
+    with pipe() as one, Watch(one.reading, window_s=0.2, keep=keep) as watch:
         app = LiveScreen(Loop(watch, None, [], None, None))
         asyncio.run(run(one, app))
     return app

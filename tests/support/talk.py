@@ -47,6 +47,7 @@ class Talk:
         lost: bool = False,
         seq: int | None = None,
         ack: int | None = None,
+        window: int = 8192,
     ) -> Talk:
         """One segment; a lost one counts for its ends, not in the capture; with `seq` nothing moves on."""
         source, target = self.ends[sender], self.ends[1 - sender]
@@ -56,7 +57,7 @@ class Talk:
         if seq is None:
             self.next[sender] += len(payload) + ("S" in flags) + ("F" in flags)
         numbers = {"seq": number % 2**32, "ack": ack % 2**32}
-        segment = TCP(sport=source.port, dport=target.port, flags=flags, **numbers)
+        segment = TCP(sport=source.port, dport=target.port, flags=flags, window=window, **numbers)
         return self.packet(_internet(source, target) / segment / payload, lost=lost)
 
     def datagram(self, sender: int, payload: bytes = b"some data") -> Talk:

@@ -113,6 +113,12 @@ class TestPorts:
         assert server(row) == odd
         assert row["role"] == "ambiguous"
 
+    @pytest.mark.parametrize(("client_port", "server_port"), [(703, 32_771), (1_023, 46_001)])
+    def test_a_client_that_shows_privilege_is_no_server(self, client_port: int, server_port: int) -> None:
+        """NFS's mount protocol: from below 1024 to wherever the port mapper says."""
+        (row,) = read(late(End("10.0.0.1", client_port), End("10.0.0.2", server_port)))
+        assert row["role"] == "ambiguous"
+
     @pytest.mark.parametrize("client_port", [40_001, 61_001, 2_000, 20_001, 1_023])
     def test_a_known_service_against_any_client(self, client_port: int) -> None:
         (row,) = read(late(End("10.0.0.1", client_port), End("10.0.0.2", 443)))
@@ -148,6 +154,78 @@ class TestFirstPacket:
     def test_does_not_beat_a_known_service(self) -> None:
         (row,) = read(Talk(End("10.0.0.1", 50_001), End("10.0.0.2", 53)).datagram(1))
         assert (row["role"], server(row).port) == ("inferred", 53)
+
+
+class TestWindow:
+    """Linux with its own window of 64240 bytes where it calls, and of 65160 where it accepts, scaled by 7."""
+
+    CALLS, ACCEPTS = 502, 510
+
+    def one(self, client: int, server: int, family: str = "10.0.0.") -> dict[str, Any]:
+        talk = Talk(End(f"{family}1", ONE), End(f"{family}2", OTHER))
+        return talk.server("PA", b"some", window=server).client("PA", b"more", window=client).flow()
+
+    def test_two_ends_of_linux(self) -> None:
+        row = self.one(self.CALLS, self.ACCEPTS)
+        assert server(row) == End("10.0.0.2", OTHER)
+        assert row["role_evidence"][0] == "window"
+        assert row["role_confidence"] > self.one(8192, self.ACCEPTS)["role_confidence"]
+
+    def test_whoever_accepts_a_caller_without_timestamps_looks_like_a_caller(self) -> None:
+        assert self.one(1026, self.CALLS)["role"] == "ambiguous"
+
+    def test_the_sums_are_others_over_ipv6(self) -> None:
+        """64800 and 64260: there it accepts with what over IPv4 it calls."""
+        row = self.one(507, self.CALLS, "fd00::")
+        assert server(row) == End("fd00::2", OTHER)
+        assert "window" in row["role_evidence"]
+        assert "window" not in self.one(self.ACCEPTS, self.ACCEPTS, "fd00::")["role_evidence"]
+
+
+class TestLastData:
+    def test_the_answer_comes_last(self) -> None:
+        talk = Talk(End("10.0.0.1", ONE), End("10.0.0.2", OTHER))
+        row = talk.server("PA", b"some").client("PA", b"more").server("PA", b"this").client("FA").flow()
+        assert server(row) == End("10.0.0.2", OTHER)
+        assert (row["role"], row["role_evidence"]) == ("ambiguous", ["last_data"])
+
+    def test_peers_that_both_ask(self) -> None:
+        query = b"d1:ad2:id20:" + b"a" * 20 + b"e1:q4:ping1:t2:aa1:y1:qe"
+        row = Talk(End("10.0.0.1", ONE), End("10.0.0.2", OTHER)).datagram(0, query).datagram(1, query).flow()
+        assert row["payload"] == "bittorrent-dht"
+        assert "last_data" not in row["role_evidence"]
+
+
+class TestAnswersOverUdp:
+    """A server that answers enters the directory, and is known in flows that tell nothing by themselves."""
+
+    SERVER = End("10.0.0.9", OTHER)
+    #: RFC 1035 §4.1: a query for the address of a.test, and its response.
+    ASKS = bytes.fromhex("1234 0100 0001 0000 0000 0000 0161 0474657374 00 0001 0001")
+    ANSWERS = bytes.fromhex(
+        "1234 8180 0001 0001 0000 0000 0161 0474657374 00 0001 0001 c00c 0001 0001 0000003c 0004 0a000001"
+    )
+
+    def about(self, *others: Talk) -> dict[str, Any]:
+        return read(*others, Talk(End("10.0.0.1", ONE), self.SERVER).datagram(1).datagram(0))[-1]
+
+    def test_a_question_with_its_answer(self) -> None:
+        other = Talk(End("10.0.0.2", 29_711), self.SERVER).datagram(0, self.ASKS).datagram(1, self.ANSWERS)
+        row = self.about(other)
+        assert (row["role"], row["role_evidence"][0]) == ("inferred", "directory")
+        assert server(row) == self.SERVER
+
+    @pytest.mark.parametrize("sender", [0, 1], ids=["question", "answer"])
+    def test_half_of_it_proves_nothing(self, sender: int) -> None:
+        other = Talk(End("10.0.0.2", 29_711), self.SERVER)
+        row = self.about(other.datagram(sender, (self.ASKS, self.ANSWERS)[sender]))
+        assert "directory" not in row["role_evidence"]
+
+    def test_peers_that_ask_each_other(self) -> None:
+        other = Talk(End("10.0.0.2", 29_711), self.SERVER)
+        for asks in (0, 1):
+            other.datagram(asks, self.ASKS).datagram(1 - asks, self.ANSWERS)
+        assert "directory" not in self.about(other)["role_evidence"]
 
 
 def test_a_group_is_called_by_whoever_sends() -> None:

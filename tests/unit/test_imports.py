@@ -18,13 +18,15 @@ OFFICE = str(SAMPLES / "office.pcapng")
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
     *("_meter", "errors", "sources", "flows", "handshake", "payload", "roles", "services"),
-    *("traffic", "reports", "pipeline", "live", "cli"),
+    *("traffic", "verify", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {
     ("payload", "classifier.services.files"): "signatures are data, in files like the others",
     ("roles", "classifier.services.rules"): "port rules are data, and what a port is known for is evidence",
     ("roles", "classifier.services.lookup"): "the same, for whole columns",
+    ("traffic", "classifier.reports.report"): "a door for users: `traffic.report()`",
+    ("traffic", "classifier.reports.names"): "the same: whose hosts file it takes",
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.name[0] != "_")
 
@@ -101,6 +103,10 @@ def test_the_public_names_are_found() -> None:
     assert all(getattr(classifier, name) for name in names)
     with pytest.raises(AttributeError, match="tcpdump"):
         classifier.tcpdump  # noqa: B018
+
+
+def test_pyshark_is_for_verify_only() -> None:
+    assert loaded("import classifier.cli, classifier.pipeline", "pyshark", "asyncio") == set()
 
 
 @pytest.mark.parametrize(

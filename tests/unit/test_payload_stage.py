@@ -122,8 +122,10 @@ class TestRoles:
         assert (row["role"], server_of(row)) == ("inferred", SERVER)
 
     def test_reverse_socks_is_no_more_than_likely(self) -> None:
-        row = midstream((0, b"\5\1\0"), (0, b"\5\1\0\1\x0a\0\0\1\0\x50"))
-        assert row["payload"] == "socks" and row["role_confidence"] < 0.99
+        asks = (0, b"\5\1\0"), (0, b"\5\1\0\1\x0a\0\0\1\0\x50")
+        for inside in ((), ((0, REQUEST), (1, ANSWER))):
+            row = midstream(*asks, *inside)
+            assert row["payload"] == "socks" and row["role_confidence"] < 0.99
 
     def test_the_master_of_dnp3_is_no_more_than_likely_a_client(self) -> None:
         row = midstream((0, b"\x05\x64\x05\xc0\1\0\0\0\4\x21"))
@@ -278,6 +280,43 @@ class TestAnnounced:
         media = Talk(End("10.0.0.1", 30_002), End("10.0.0.3", 30_004))
         media.now_ns = call.now_ns
         assert together(call, media.datagram(0, b"\xfe\xe1").datagram(1, b"\xfe\xe1"))[1]["service"] == "rtp"
+
+    def test_media_of_rtsp_have_their_name(self) -> None:
+        """The ports of RFC 2326 §10.4."""
+        asks = b"SETUP rtsp://a/b RTSP/1.0\r\nTransport: RTP/AVP;unicast;client_port=4588-4589\r\n\r\n"
+        control = connection([(0, asks)], 554)
+        media = Talk(End("10.0.0.2", 6256), End("10.0.0.1", 4588))
+        media.now_ns = control.now_ns
+        assert together(control, media.datagram(0, b"\xfe\xe1"))[1]["service"] == "rtp"
+
+    def test_portmap_tells_where_a_program_lives(self) -> None:
+        """RFC 1833 §2.2.1: GETPORT of mountd, version 3, over UDP, and its answer."""
+        header = bytes.fromhex("00000009 00000000 00000002 000186a0 00000002 00000003")
+        call = header + bytes(16) + bytes.fromhex("000186a5 00000003 00000011 00000000")
+        answer = bytes.fromhex("00000009 00000001") + bytes(16) + OTHER.to_bytes(4)
+        mapper = Talk(End("10.0.0.1", 700), End("10.0.0.2", 111)).datagram(0, call).datagram(1, answer)
+        mount = Talk(End("10.0.0.1", ONE), End("10.0.0.2", OTHER))
+        mount.now_ns = mapper.now_ns
+        row = together(mapper, mount.datagram(1, b"\xfe\xe1"))[1]
+        assert (server_of(row), row["service"]) == (End("10.0.0.2", OTHER), "onc-rpc")
+        assert row["role_evidence"][0] == "announced"
+
+    def test_a_mapped_port_with_a_service_of_its_own_keeps_it(self) -> None:
+        answer = bytes.fromhex("00000009 00000001") + bytes(16) + (2049).to_bytes(4)
+        mapper = Talk(End("10.0.0.1", 700), End("10.0.0.2", 111)).datagram(1, answer)
+        files = Talk(End("10.0.0.1", ONE), End("10.0.0.2", 2049))
+        files.now_ns = mapper.now_ns
+        assert together(mapper, files.datagram(0, b"\xfe\xe1"))[1]["service"] == "nfs"
+
+    def test_the_endpoint_mapper_tells_where_an_interface_lives(self) -> None:
+        """C706 appendix L: the floors of TCP and IP in a tower, in a response to ept_map."""
+        tower = bytes([1, 0, 7, 2, 0]) + OTHER.to_bytes(2) + bytes([1, 0, 9, 4, 0, 10, 0, 0, 2])
+        response = bytes.fromhex("05000203 10000000 8800 0000 02000000") + bytes(60) + tower + bytes(10)
+        mapper = connection([(1, response)], 135)
+        calls = Talk(End("10.0.0.1", ONE), End("10.0.0.2", OTHER))
+        calls.now_ns = mapper.now_ns
+        row = together(mapper, calls.segment(1, "PA", b"\xfe\xe1").segment(0, "A"))[1]
+        assert (server_of(row), row["service"]) == (End("10.0.0.2", OTHER), "dce-rpc")
 
     def test_what_was_announced_long_before_is_forgotten(self) -> None:
         control = connection([(1, b"220 FTP\r\n"), (0, b"PORT 10,0,0,1,117,49\r\n")], 21)

@@ -97,7 +97,7 @@ def test_carriers_are_where_encryption_is() -> None:
 
 OWN_ENCRYPTION = """
     ssh isakmp kpasswd tinc kerberos-adm netconf-ssh gdoi openvpn quic ipsec-nat-t salt-publish salt-request
-    radmin-port teamviewer shadowsocks winbox lightning zerotier minecraft-bedrock ethereum tailscale
+    gerrit radmin-port teamviewer shadowsocks winbox lightning zerotier minecraft-bedrock ethereum tailscale
     wireguard miio mosh mumble-voice hbci omhs adws gnunet
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -196,6 +197,19 @@ class TestNothingIsLost:
         one, other = traffic.select(self.CONDITION), traffic.select(f"not ({self.CONDITION})")
         assert one.to_arrow().num_rows + other.to_arrow().num_rows == traffic.to_arrow().num_rows
         assert traffic.select(self.CONDITION).select(f"not ({self.CONDITION})").to_arrow().num_rows == 0
+
+
+def test_categories_are_those_of_the_rules(tmp_path: Path) -> None:
+    rules = tmp_path / "mine.toml"
+    rules.write_text(
+        '[[service]]\nname = "our-cache"\nports = ["6379/tcp"]\ncategory = "storage"\n'
+        '[[service]]\nname = "nobody-says"\nports = ["123/udp"]\n'
+    )
+    flows = classifier.read(OFFICE).by("category").set_index("group")["flows"]
+    assert (flows["database"], flows["time"]) == (20, 3)
+    flows = classifier.read(OFFICE, rules=rules).by("category").set_index("group")["flows"]
+    assert (flows["storage"], flows["uncategorised"]) == (16, 3)
+    assert "time" not in flows and flows["database"] == 4
 
 
 def test_groups_of_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult
@@ -14,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Sparkline, Static, TabbedContent, TabPane
 
 from classifier.live.plain import headline
-from classifier.live.screen.views import VIEWS, Moment, View
+from classifier.live.screen.views import VIEWS, Column, Moment, View
 from classifier.reports.tables import clean
 
 if TYPE_CHECKING:
@@ -168,27 +169,26 @@ class LiveScreen(App[None]):
         table: DataTable[Text] = self.screen_stack[0].query_one(f"#table-{view.name}", DataTable)
         by, backwards = self._order[view.name]
         chosen = self._chosen(table)
-        offset = table.scroll_y
-        table.clear(columns=True)
-        for place, column in enumerate(view.columns):
-            mark = (" ▲" if column.number == backwards else " ▼") if place == by else ""
-            table.add_column(column.head + mark, key=column.head)
-        self._rows[view.name] = {}
+        offset = table.scroll_x, table.scroll_y
+        found: dict[str, tuple[Any, list[str]]] = {}
         for row, cells in view.arranged(moment, by, backwards, self._wanted)[:MOST_ROWS]:
-            key = view.identity(row)
-            if key in self._rows[view.name]:
-                continue
-            self._rows[view.name][key] = row
+            found.setdefault(view.identity(row), (row, cells))
+        self._rows[view.name] = {key: row for key, (row, _) in found.items()}
+        heads = [column.head for column in view.columns]
+        heads[by] += " ▲" if view.columns[by].number == backwards else " ▼"
+        texts_of = zip(heads, *(cells for _, cells in found.values()), strict=True)
+        table.clear(columns=True)
+        for column, texts in zip(view.columns, texts_of, strict=True):
+            # The table would find out the width itself, a window late.
+            width = max(map(cell_len, texts))
+            table.add_column(_text(texts[0], column), width=width, key=column.head)
+        for key, (_, cells) in found.items():
             table.add_row(
-                *(
-                    Text(cell, justify="right" if column.number else "left", no_wrap=True)
-                    for cell, column in zip(cells, view.columns, strict=True)
-                ),
-                key=key,
+                *(_text(cell, column) for cell, column in zip(cells, view.columns, strict=True)), key=key
             )
-        if chosen in self._rows[view.name]:
+        if chosen in found:
             table.move_cursor(row=table.get_row_index(chosen), scroll=False)
-        table.scroll_to(y=offset, animate=False)
+        table.scroll_to(*offset, animate=False)
 
     @staticmethod
     def _chosen(table: DataTable[Text]) -> str:
@@ -267,6 +267,10 @@ class LiveScreen(App[None]):
     async def action_quit(self) -> None:
         """Ctrl-Q and Ctrl-C end it like q."""
         self.action_end()
+
+
+def _text(text: str, column: Column) -> Text:
+    return Text(text, justify="right" if column.number else "left", no_wrap=True)
 
 
 def run(loop: Loop) -> list[str]:

@@ -13,6 +13,7 @@ import hashlib
 import html
 import json
 import re
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
@@ -30,8 +31,8 @@ def build(report: Report) -> str:
     from classifier.reports.page.contents import contents  # charts need Altair
 
     found = contents(report)
-    style = _tables_style() + (_HERE / "page.css").read_text(encoding="utf-8")
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    style = _tables_style() + _own("page.css")
+    script = _own("page.js")
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -42,13 +43,13 @@ def build(report: Report) -> str:
             "form-action 'none'",
         ]
     )
-    page = Template((_HERE / "page.html").read_text(encoding="utf-8"))
+    page = Template(_own("page.html"))
     return page.substitute(
         policy=policy,
         title=html.escape(found["title"]),
         style=style,
         script=script,
-        version=html.escape(version("classifier")),
+        version=html.escape(_version()),
         charts=_packed(charts),
         tables=_packed(tables),
         data=_packed(json.dumps(found, separators=(",", ":"))),
@@ -71,6 +72,20 @@ def _head(found: dict[str, Any]) -> str:
     return f'<dl class="facts">{facts}</dl>' + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
+# What is read from files is kept: a live capture makes its page as a user who may not be able to read them.
+
+
+@cache
+def _own(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _version() -> str:
+    return version("classifier")
+
+
+@cache
 def _libraries() -> tuple[str, str]:
     """Return the scripts of the charts and of the tables."""
     try:
@@ -95,6 +110,7 @@ def _as_classic_script(module: str) -> str:
     return f'(()=>{{"use strict";{body}\nwindow.itables={{{names}}};}})();'
 
 
+@cache
 def _tables_style() -> str:
     import itables
 

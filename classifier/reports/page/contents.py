@@ -13,7 +13,7 @@ from classifier.reports import charts
 from classifier.reports.report import Report
 from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
-from classifier.reports.terminal import endpoint, size_text
+from classifier.reports.terminal import duration_text, endpoint, size_text
 from classifier.traffic import Traffic
 from classifier.traffic.overview import ROLES
 from classifier.traffic.totals import ATTEMPTS
@@ -39,10 +39,7 @@ def contents(report: Report) -> dict[str, Any]:
     traffic = report.traffic
     said = report.to_dict()
     flows, mismatches = _largest_flows(traffic)
-    conversations = traffic.totals.conversations()
-    if report.hosts:
-        conversations = report.hosts.named(conversations.slice(0, 50_000))
-        flows, mismatches = report.hosts.named(flows), report.hosts.named(mismatches)
+    flows, mismatches = report.named(flows), report.named(mismatches)
     files = said["captures"]
     counted = said["flows"]
     return {
@@ -50,12 +47,7 @@ def contents(report: Report) -> dict[str, Any]:
         "facts": _facts(said, traffic),
         "notes": _notes(said),
         "known": _known(traffic),
-        "charts": charts.all_charts(
-            traffic,
-            conversations,
-            traffic.over_time(report.interval_s),
-            report.interval_s or traffic.interval_s,
-        ),
+        "charts": charts.all_charts(report),
         "themes": {theme: charts.config(theme) for theme in ("light", "dark")},
         "tables": [
             _table("services", "Services", said["services"], _SERVICES, len(said["services"])),
@@ -90,7 +82,7 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
     served = sum(1 for row in said["services"] if row["flows"] and row["proto"])
     return [
         ["Time", span],
-        ["Lasting", f"{said['duration_s']:,.1f} s"],
+        ["Lasting", duration_text(said["duration_s"])],
         ["Packets", f"{said['packets']:,}"],
         ["Bytes on the wire", size_text(said["wire_bytes"])],
         ["Flows", f"{counted['total']:,}"],

@@ -57,10 +57,11 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// Lengths may depend on what lies behind the packet, and what an SCTP packet says on all of its chunks.
+/// Lengths may depend on what lies behind the packet, the window may be cut away, and what an SCTP packet says on all of its chunks.
 fn beyond_lengths(packet: &Packet) -> (Ends, Option<u16>, Path, Option<Segment>) {
     let segment = packet.content.segment.filter(|_| packet.ends.proto != Transport::Sctp as u8);
     let segment = segment
+        .map(|segment| Segment { window: 0, ..segment })
         .map(|segment| if segment.flags.ack() { segment } else { Segment { acknowledgement: 0, ..segment } });
     (packet.ends, packet.content.vlan, packet.content.tunnel, segment)
 }

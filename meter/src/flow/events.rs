@@ -170,7 +170,12 @@ mod tests {
             payload_bytes,
             vlan: None,
             tunnel: crate::wire::Path::default(),
-            segment: Some(Segment { flags: crate::wire::Flags(flags), sequence: 0, acknowledgement: 0 }),
+            segment: Some(Segment {
+                flags: crate::wire::Flags(flags),
+                sequence: 0,
+                acknowledgement: 0,
+                window: 0,
+            }),
         }
     }
 

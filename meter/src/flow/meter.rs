@@ -573,6 +573,11 @@ impl Row {
         if let Some(segment) = &packet.segment {
             self.record_numbers(segment, from_a);
         }
+        if packet.payload_bytes > 0
+            && !packet.segment.is_some_and(|segment| segment.flags.syn() || segment.flags.rst())
+        {
+            self.last_data_from_b = Some(!from_a);
+        }
         self.events.record(packet, from_a, time_ns, in_order);
     }
 
@@ -594,11 +599,12 @@ impl Row {
         }
         self.past_opening = true;
         if flags.ack() && !flags.rst() {
-            let (first, moved) = if from_a {
-                (&mut self.first_ack_a, &mut self.ack_moved_a)
+            let (first, moved, window) = if from_a {
+                (&mut self.first_ack_a, &mut self.ack_moved_a, &mut self.first_window_a)
             } else {
-                (&mut self.first_ack_b, &mut self.ack_moved_b)
+                (&mut self.first_ack_b, &mut self.ack_moved_b, &mut self.first_window_b)
             };
+            window.get_or_insert(segment.window);
             *moved |= *first.get_or_insert(segment.acknowledgement) != segment.acknowledgement;
         }
     }

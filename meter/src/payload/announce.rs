@@ -17,6 +17,10 @@ pub enum Use {
     Tftp = 2,
     /// Media: both sides announce theirs, and either may send first. RFC 8866 §5.14.
     Media = 3,
+    /// A program of ONC RPC, as portmap tells: somebody will call it. RFC 1833.
+    OncRpc = 4,
+    /// An interface of DCE/RPC, as the endpoint mapper tells: somebody will call it. C706 appendix O.
+    DceRpc = 5,
 }
 
 /// An announced endpoint.
@@ -48,8 +52,8 @@ impl Announced {
     }
 }
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 
 /// FTP commands and replies that name the port of a data connection. The address is the sender's own:
 /// the one in the message may be from behind a translator.
@@ -90,6 +94,34 @@ fn port_of_six(text: &[u8]) -> Option<u16> {
 /// The sender of a TFTP request, who will be answered.
 pub fn tftp(sender: [u8; 16], port: u16) -> Announced {
     Announced { purpose: Use::Tftp, proto: UDP, port, address: sender }
+}
+
+/// The sender's ports for media in the Transport header of an RTSP request or response. RFC 2326 §12.39.
+pub fn rtsp(payload: &[u8], sender: [u8; 16]) -> Vec<Announced> {
+    let key: &[u8] = if payload.starts_with(b"RTSP/") { b"server_port" } else { b"client_port" };
+    let mut found = Vec::new();
+    for line in payload.split(|&byte| byte == b'\n').skip(1).take_while(|line| *line != b"\r") {
+        let Some((name, value)) = split_once(line.trim_ascii(), b':') else { continue };
+        if !name.eq_ignore_ascii_case(b"transport") {
+            continue;
+        }
+        // Several transports may be offered, each with parameters.
+        let parameters = value.split(|&byte| byte == b';' || byte == b',');
+        let ports = parameters.filter_map(|parameter| split_once(parameter.trim_ascii(), b'=')).filter_map(
+            |(name, range)| {
+                let first = range.split(|&byte| byte == b'-').next().and_then(decimal);
+                first.filter(|&port| name == key && port != 0)
+            },
+        );
+        let at = |port| Announced { purpose: Use::Media, proto: UDP, port, address: sender };
+        found.extend(ports.map(at).take(MOST_IN_MESSAGE - found.len()));
+    }
+    found
+}
+
+fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let place = text.iter().position(|&byte| byte == separator)?;
+    Some((&text[..place], &text[place + 1..]))
 }
 
 /// The media endpoints in an SDP body. RFC 8866 §5.7, §5.14.
@@ -169,6 +201,33 @@ mod tests {
             [b"PORT", b"PORT 1,2,3,4,5", b"PORT 1,2,3,4,256,0", b"227 none", b"229 (|||)", b"EPRT |1|", b""];
         for line in nothing {
             assert_eq!(ftp_port(line), None);
+        }
+    }
+
+    #[test]
+    fn rtsp_names_the_sender_s_ports() {
+        // The exchange of RFC 2326 §10.4.
+        let request = b"SETUP rtsp://example.com/foo/bar/baz.rm RTSP/1.0\r\nCSeq: 302\r\n\
+            Transport: RTP/AVP;unicast;client_port=4588-4589\r\n\r\n";
+        let response =
+            b"RTSP/1.0 200 OK\r\nCSeq: 302\r\nDate: 23 Jan 1997 15:35:06 GMT\r\nSession: 47112344\r\n\
+            Transport: RTP/AVP;unicast;client_port=4588-4589;server_port=6256-6257\r\n\r\n";
+        let ports = |payload: &[u8]| rtsp(payload, [9; 16]).iter().map(|one| one.port).collect::<Vec<_>>();
+        assert_eq!(ports(request), [4588]);
+        assert_eq!(rtsp(request, [9; 16])[0].address, [9; 16]);
+        assert_eq!(ports(response), [6256]);
+        assert_eq!(
+            ports(b"SETUP * RTSP/1.0\r\ntransport:RTP/AVP/UDP;client_port=7, RTP/AVP;client_port=9\r\n"),
+            [7, 9]
+        );
+        let nothing: [&[u8]; 4] = [
+            b"",
+            b"SETUP * RTSP/1.0\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n",
+            b"SETUP * RTSP/1.0\r\nTransport: RTP/AVP;client_port=0;server_port=5\r\n",
+            b"SETUP * RTSP/1.0\r\n\r\nTransport: RTP/AVP;client_port=4588\r\n",
+        ];
+        for payload in nothing {
+            assert!(ports(payload).is_empty());
         }
     }
 

@@ -5,15 +5,18 @@ mod announce;
 mod assembly;
 mod bytes;
 mod condition;
+mod dns_names;
 mod hits;
 mod note;
 mod observer;
 mod pattern;
 mod quic;
+mod rpc;
 mod signatures;
 mod tls;
 
 pub use announce::{Announced, Use};
+pub use dns_names::DnsNames;
 pub use hits::{Hits, Proof, SLOTS};
 pub use note::{Note, Notes, notes_of};
 pub use observer::{MOST_SEEN_BYTES, Observer, Seen};

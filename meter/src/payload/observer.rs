@@ -7,7 +7,7 @@ use super::assembly::Assembly;
 use super::note::Note;
 use super::signatures::{Extract, Found, Signatures};
 use super::tls::{self, Hello};
-use super::{Hits, Proof, quic};
+use super::{Hits, Proof, quic, rpc};
 
 /// So much of a payload is looked at.
 pub const MOST_SEEN_BYTES: usize = 16_384;
@@ -192,21 +192,22 @@ impl Observer {
                 }
             }
             Extract::Ftp => self.watched(place).is_ftp = true,
-            Extract::Sdp => {
-                let endpoints = announce::sdp(seen.payload);
-                if !endpoints.is_empty() {
-                    let note = &mut self.state(place).note;
-                    for endpoint in &endpoints {
-                        note.announce(endpoint.packed());
-                    }
-                }
+            Extract::Sdp => self.announce(place, &announce::sdp(seen.payload)),
+            Extract::Rtsp => self.announce(place, &announce::rtsp(seen.payload, seen.sender)),
+            Extract::Tftp => self.announce(place, &[announce::tftp(seen.sender, seen.ports.0)]),
+            Extract::Portmap => {
+                self.announce(place, &rpc::portmap(seen.payload, seen.sender, seen.ports.0, seen.proto));
             }
-            Extract::Tftp => {
-                let endpoint: Announced = announce::tftp(seen.sender, seen.ports.0);
-                self.state(place).note.announce(endpoint.packed());
-            }
+            Extract::Towers => self.announce(place, &rpc::towers(seen.payload, seen.sender, seen.ports.0)),
         }
         Proof::None
+    }
+
+    fn announce(&mut self, place: u32, endpoints: &[Announced]) {
+        if !endpoints.is_empty() {
+            let note = &mut self.state(place).note;
+            endpoints.iter().for_each(|endpoint| note.announce(endpoint.packed()));
+        }
     }
 
     fn client_hello(&mut self, place: u32, seen: &Seen<'_>) {

@@ -21,6 +21,12 @@ pub enum Extract {
     Ftp,
     /// The endpoints in an SDP body.
     Sdp,
+    /// The ports for media in an RTSP message.
+    Rtsp,
+    /// The port in an answer of portmap.
+    Portmap,
+    /// The endpoints in an answer of the endpoint mapper.
+    Towers,
     /// The endpoint that a TFTP request will be answered at: its own.
     Tftp,
 }
@@ -34,6 +40,9 @@ impl Extract {
             "http-host" => Self::HttpHost,
             "ftp" => Self::Ftp,
             "sdp" => Self::Sdp,
+            "rtsp" => Self::Rtsp,
+            "portmap" => Self::Portmap,
+            "towers" => Self::Towers,
             "tftp" => Self::Tftp,
             _ => return None,
         })

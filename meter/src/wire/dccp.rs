@@ -80,6 +80,6 @@ impl<'a> Dccp<'a> {
             DATA => 0,
             _ => Flags::ACK, // Ack, DataAck, Sync, SyncAck
         };
-        Segment { flags: Flags(flags), sequence, acknowledgement: acknowledged.wrapping_add(1) }
+        Segment { flags: Flags(flags), sequence, acknowledgement: acknowledged.wrapping_add(1), window: 0 }
     }
 }

@@ -58,6 +58,8 @@ pub struct Segment {
     pub sequence: u32,
     /// Acknowledgement number, the number expected next; meaningless without ACK.
     pub acknowledgement: u32,
+    /// The window as it stands in the header, not scaled; 0 where it was not captured.
+    pub window: u16,
 }
 
 /// An IPv6 address as a number, the first byte the highest; IPv4 as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).

@@ -51,7 +51,8 @@ impl<'a> Sctp<'a> {
     /// Bytes of user data are not told apart from other chunks': whether there are any, and the segment.
     pub fn segment(&self) -> (bool, Segment) {
         let tag = be32(self.header, VERIFICATION_TAG);
-        let mut segment = Segment { flags: Flags(0), sequence: 0, acknowledgement: tag.wrapping_add(1) };
+        let mut segment =
+            Segment { flags: Flags(0), sequence: 0, acknowledgement: tag.wrapping_add(1), window: 0 };
         let (mut data, mut rest) = (false, self.chunks);
         while let Some(chunk) = rest.first_chunk::<CHUNK_HEADER_BYTES>() {
             let opens = matches!(chunk[CHUNK_TYPE], INIT | INIT_ACK);

@@ -10,6 +10,7 @@ const SEQUENCE_NUMBER: usize = 4;
 const ACKNOWLEDGMENT_NUMBER: usize = 8;
 const DATA_OFFSET: usize = 12;
 const CONTROL_BITS: usize = 13;
+const WINDOW: usize = 14;
 
 /// The control bits of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,10 @@ impl Flags {
 }
 
 /// A checked TCP header.
-pub struct Tcp<'a>(&'a [u8; NEEDED_BYTES]);
+pub struct Tcp<'a> {
+    header: &'a [u8; NEEDED_BYTES],
+    window: u16,
+}
 
 impl<'a> Tcp<'a> {
     /// The only place that can fail.
@@ -58,25 +62,28 @@ impl<'a> Tcp<'a> {
         if header[DATA_OFFSET] >> 4 < 5 {
             return Err(Flaw::Damaged);
         }
-        Ok(Self(header))
+        let window =
+            bytes.get(WINDOW..).and_then(<[u8]>::first_chunk).map_or(0, |two| u16::from_be_bytes(*two));
+        Ok(Self { header, window })
     }
 
     #[inline]
     pub fn ports(&self) -> (u16, u16) {
-        (be16(self.0, SOURCE_PORT), be16(self.0, DESTINATION_PORT))
+        (be16(self.header, SOURCE_PORT), be16(self.header, DESTINATION_PORT))
     }
 
     #[inline]
     pub fn header_bytes(&self) -> u32 {
-        u32::from(self.0[DATA_OFFSET] >> 4) * 4
+        u32::from(self.header[DATA_OFFSET] >> 4) * 4
     }
 
     #[inline]
     pub fn segment(&self) -> Segment {
         Segment {
-            flags: Flags(self.0[CONTROL_BITS]),
-            sequence: be32(self.0, SEQUENCE_NUMBER),
-            acknowledgement: be32(self.0, ACKNOWLEDGMENT_NUMBER),
+            flags: Flags(self.header[CONTROL_BITS]),
+            sequence: be32(self.header, SEQUENCE_NUMBER),
+            acknowledgement: be32(self.header, ACKNOWLEDGMENT_NUMBER),
+            window: self.window,
         }
     }
 }

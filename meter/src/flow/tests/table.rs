@@ -31,30 +31,44 @@ fn any_row() -> impl Strategy<Value = Row> {
     let events =
         (any::<u64>(), vec(any::<i64>(), 0..=12)).prop_map(|(order, times_ns)| Events::new(order, &times_ns));
     let numbers = any::<[Option<u32>; 4]>();
+    let windows = any::<[Option<u16>; 2]>();
     let times_ns = any::<[i64; 2]>();
-    (any_key(), times_ns, any::<[u64; 7]>(), numbers, any::<Option<u16>>(), any::<[bool; 5]>(), events)
-        .prop_map(|(key, times_ns, counts, numbers, vlan, flags, events)| Row {
-            last_seen_ns: times_ns[1],
-            packets_ab: counts[0],
-            packets_ba: counts[1],
-            bytes_ab: counts[2],
-            bytes_ba: counts[3],
-            payload_bytes_ab: counts[4],
-            payload_bytes_ba: counts[5],
-            duplicates: counts[6],
-            isn_a: numbers[0],
-            isn_b: numbers[1],
-            first_ack_a: numbers[2],
-            first_ack_b: numbers[3],
-            vlan,
-            first_from_b: flags[0],
-            ack_moved_a: flags[1],
-            ack_moved_b: flags[2],
-            past_opening: flags[3],
-            evicted: flags[4],
-            events,
-            ..Row::new(key, times_ns[0])
-        })
+    (
+        any_key(),
+        times_ns,
+        any::<[u64; 7]>(),
+        numbers,
+        any::<Option<u16>>(),
+        any::<[bool; 5]>(),
+        (events, windows, any::<Option<bool>>()),
+    )
+        .prop_map(
+            |(key, times_ns, counts, numbers, vlan, flags, (events, windows, last_data_from_b))| Row {
+                last_seen_ns: times_ns[1],
+                packets_ab: counts[0],
+                packets_ba: counts[1],
+                bytes_ab: counts[2],
+                bytes_ba: counts[3],
+                payload_bytes_ab: counts[4],
+                payload_bytes_ba: counts[5],
+                duplicates: counts[6],
+                isn_a: numbers[0],
+                isn_b: numbers[1],
+                first_ack_a: numbers[2],
+                first_ack_b: numbers[3],
+                first_window_a: windows[0],
+                first_window_b: windows[1],
+                last_data_from_b,
+                vlan,
+                first_from_b: flags[0],
+                ack_moved_a: flags[1],
+                ack_moved_b: flags[2],
+                past_opening: flags[3],
+                evicted: flags[4],
+                events,
+                ..Row::new(key, times_ns[0])
+            },
+        )
 }
 
 proptest! {
@@ -72,8 +86,20 @@ proptest! {
 
 #[test]
 fn every_column_has_a_meaning_and_a_merge() {
-    const MERGES: [&str; 11] =
-        ["Key", "Min", "Max", "Sum", "Or", "First", "FirstByTime", "Events", "Isn", "OrDiffers", "Slots"];
+    const MERGES: [&str; 12] = [
+        "Key",
+        "Min",
+        "Max",
+        "Sum",
+        "Or",
+        "First",
+        "Last",
+        "FirstByTime",
+        "Events",
+        "Isn",
+        "OrDiffers",
+        "Slots",
+    ];
     for field in schema().fields() {
         let metadata = field.metadata();
         assert!(metadata.get("doc").is_some_and(|doc| !doc.is_empty()), "{}", field.name());

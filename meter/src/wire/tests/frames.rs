@@ -105,7 +105,7 @@ fn address(ip_version: u8, host: u8) -> Address {
 
 /// The packet that the builders above make.
 pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes: u32) -> Packet<'static> {
-    let segment = Segment { flags: Flags(0x12), sequence: 7, acknowledgement: 9 };
+    let segment = Segment { flags: Flags(0x12), sequence: 7, acknowledgement: 9, window: 0xffff };
     let segment = (transport == Transport::Tcp).then_some(segment);
     let ends = Ends {
         ip_version,

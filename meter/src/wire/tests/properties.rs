@@ -103,7 +103,7 @@ proptest! {
     fn a_snap_length_changes_nothing_or_cuts_short(valid in valid_frames(), captured in any::<Index>()) {
         let cut = decode_cut(valid.link_type, &valid.frame, captured.index(valid.frame.len()));
         let whole = decode(valid.link_type, &valid.frame);
-        let same = cut == whole || cut == Err(Unmetered::CutShort);
+        let same = windowless(cut) == windowless(whole) || cut == Err(Unmetered::CutShort);
         prop_assert!(same || valid.over_udp && is_outer(&cut), "{:?}, not {:?}", cut, whole);
     }
 

@@ -28,7 +28,7 @@ fn segment(protocol: u8, body: &[u8]) -> (Segment, u32) {
 }
 
 fn told(flags: u8, sequence: u32, acknowledgement: u32) -> Segment {
-    Segment { flags: Flags(flags), sequence, acknowledgement }
+    Segment { flags: Flags(flags), sequence, acknowledgement, window: 0 }
 }
 
 #[test]

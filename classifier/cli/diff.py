@@ -1,0 +1,70 @@
+"""`classifier diff`: which services and servers are new, gone or changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from classifier.cli import common
+from classifier.cli import output as out
+from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.sections import Sectioned, described
+from classifier.errors import ExitStatus
+
+
+@click.command(cls=Sectioned, short_help="Services and servers that are new, gone or changed.")
+@choosing
+@out.writing(
+    described(
+        "--factor",
+        default=10.0,
+        show_default=True,
+        metavar="N",
+        type=click.FloatRange(min=1, min_open=True),
+        help="Clients or bytes that are so many times as many, or as few, are a change.",
+    ),
+    zeek=None,
+)
+@common.reading_options
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+def diff(
+    before: str,
+    after: str,
+    factor: float,
+    format: str | None,
+    output: str | None,
+    hosts: str | None,
+    **given: Any,
+) -> ExitStatus:
+    """List the services and servers that are new, gone or changed in AFTER, compared with BEFORE.
+
+    Changed: a server's services, how it is known, or its clients or bytes by --factor. Attempts make no
+    server. Compare captures that last about as long.
+
+    Exit status 9: something is new, also a service of a known server, and was seen to send; 0: nothing is.
+
+    \b
+    Examples:
+      classifier diff monday.pcap tuesday.pcap
+      classifier diff monday.pcap tuesday.pcap --net 10.77.0.0/24 --format csv
+    """
+    target, chosen = out.target(format, output, zeek=False), chosen_by(given)
+    names = out.names(hosts)
+    from classifier.reports import difference, tabular
+    from classifier.reports.names import known
+    from classifier.reports.tables import console
+
+    with out.opened(None if target.is_table else target.path) as file:
+        old, new = (chosen(common.read((path,), **given)) for path in (before, after))
+        found = old.difference(new, factor)
+        names = known(names, old.metered, new.metered)
+        shown = names.named(found) if names else found
+        if target.is_table:
+            difference.print_difference(console(), old, new, shown)
+        else:
+            tabular.write(shown, shown.schema, file, target.format)
+    statuses = [common.finish(traffic) for traffic in (old, new)]
+    trouble = next((status for status in statuses if status), ExitStatus.OK)
+    return trouble or (ExitStatus.NEWS if any(found["is_news"].to_pylist()) else ExitStatus.OK)

@@ -1,0 +1,262 @@
+"""A second opinion from Wireshark: which flows it sees as this program does, and which it doesn't."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from zlib import crc32
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.errors import CaptureError
+from classifier.services.rules import Rules
+from classifier.traffic import Traffic
+from classifier.verify.dissection import Datagram, dissect
+from classifier.verify.words import Words, load
+
+#: More flows are not compared, but a sample of so many.
+MOST_FLOWS = 20_000
+#: Wireshark is asked about so many packets with payload of a flow.
+_PACKETS = 16
+_PROTOS = {"tcp": 6, "udp": 17}
+#: Called with the capture and how many of its packets have been dissected.
+Progress = Callable[[str, int], None]
+
+
+class Opinion(StrEnum):
+    """How two opinions compare."""
+
+    AGREE = "agree"
+    DIFFER = "differ"
+    #: tshark names nothing.
+    OURS_ONLY = "tshark doesn't know"
+    #: This program names nothing, or is not sure.
+    THEIRS_ONLY = "only tshark knows"
+    NEITHER = "neither knows"
+
+
+#: The rows of a verification, one a flow.
+SCHEMA = pa.schema(
+    [
+        pa.field("flow_id", pa.string(), False, {"doc": "as in the flow table"}),
+        pa.field("proto", pa.string(), False, {"doc": "transport"}),
+        pa.field("client_ip", pa.string(), False, {"doc": "address of the client, as this program says"}),
+        pa.field("client_port", pa.uint16(), False, {"doc": "port of the client"}),
+        pa.field("server_ip", pa.string(), False, {"doc": "address of the server, as this program says"}),
+        pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"}),
+        pa.field("role", pa.string(), False, {"doc": "how the server is known"}),
+        pa.field("service", pa.string(), True, {"doc": "service, as this program says"}),
+        pa.field("payload", pa.string(), True, {"doc": "protocol that this program recognised"}),
+        pa.field("tshark", pa.string(), True, {"doc": "protocols that tshark dissected: tls/http2"}),
+        pa.field("tshark_server", pa.string(), True, {"doc": "the server by tshark's fields"}),
+        pa.field("on_service", pa.string(), False, {"doc": "how the two compare on the service"}),
+        pa.field("on_server", pa.string(), False, {"doc": "how the two compare on the server"}),
+        pa.field("why", pa.string(), False, {"doc": "why this program says so"}),
+    ]
+)  # fmt: skip
+_AS_THEY_ARE = (
+    *("flow_id", "proto", "client_ip", "client_port", "server_ip", "server_port"),
+    *("role", "service", "payload"),
+)
+_COLUMNS = (*_AS_THEY_ARE, "role_evidence", "service_source")
+
+
+@dataclass(slots=True)
+class _Flow:
+    """A flow to be compared, and what Wireshark has said of it so far."""
+
+    row: dict[str, Any]
+    first_ns: int
+    last_ns: int
+    packets: int = 0
+    seen: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    server: tuple[str, int] | None = None
+
+    @property
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return the client's and the server's."""
+        row = self.row
+        return (row["client_ip"], row["client_port"]), (row["server_ip"], row["server_port"])
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a comparison found."""
+
+    #: By `SCHEMA`, one row a compared flow: first those that differ.
+    flows: pa.Table
+    #: Flows that were to be compared; the flows are a sample of them where they were too many.
+    asked_for: int
+    #: Captures that Wireshark could not read to their end.
+    problems: list[CaptureError]
+
+    def differing(self) -> pa.Table:
+        """Return the flows on which the two differ, or which only Wireshark knows."""
+        told = pa.array([str(Opinion.DIFFER), str(Opinion.THEIRS_ONLY)])
+        return self.flows.filter(
+            pc.or_(pc.is_in(self.flows["on_service"], told), pc.is_in(self.flows["on_server"], told))
+        )
+
+    def agreement(self) -> list[dict[str, Any]]:
+        """Count the flows by how the two compare: one row for the service, one for the server."""
+        counts = []
+        for name in ("service", "server"):
+            found = Counter(self.flows[f"on_{name}"].to_pylist())
+            counts.append({"on": name, **{str(opinion): found[str(opinion)] for opinion in Opinion}})
+        return counts
+
+
+def verify(
+    traffic: Traffic,
+    captures: Iterable[str],
+    rules: Rules,
+    *,
+    everything: bool = False,
+    sample: int | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Compare flows with payload, over TCP and UDP, with what Wireshark makes of them.
+
+    Compared are those that are ambiguous, mismatched or whose payload is not recognised; `everything`:
+    all; `sample`: so many of all. Each capture is dissected once.
+    """
+    words = load()
+    most = min(sample or MOST_FLOWS, MOST_FLOWS)
+    flows, asked_for = _chosen(traffic, everything or sample is not None, most)
+    problems = []
+    if flows:
+        by_ends = defaultdict(list)
+        for flow in flows:
+            by_ends[_key(_PROTOS[flow.row["proto"]], *flow.ends)].append(flow)
+        ports = sorted({flow.row["client_port"] for flow in flows})
+        for path in captures:
+            try:
+                _listen(path, ports, by_ends, words, progress)
+            except CaptureError as error:
+                problems.append(error)
+    rows = sorted((_compared(flow, rules, words) for flow in flows), key=_differences_first)
+    return Verification(pa.Table.from_pylist(rows, SCHEMA), asked_for, problems)
+
+
+def _chosen(traffic: Traffic, everything: bool, most: int) -> tuple[list[_Flow], int]:
+    """Return the flows to be compared, of too many a sample, and how many there were."""
+    kept: list[tuple[int, int, _Flow]] = []
+    count = 0
+    for flow in _candidates(traffic, everything):
+        count += 1
+        # A heap with the lowest of the hashes: their negatives, so that the greatest is at hand.
+        heapq.heappush(kept, (-crc32(flow.row["flow_id"].encode()), count, flow))
+        if len(kept) > most:
+            heapq.heappop(kept)
+    return [flow for _, _, flow in kept], count
+
+
+def _candidates(traffic: Traffic, everything: bool) -> Iterator[_Flow]:
+    for batch in traffic.batches():
+        payload = pc.add(batch["client_payload_bytes"], batch["server_payload_bytes"])
+        over = pc.is_in(batch["proto"].cast(pa.string()), pa.array(_PROTOS))
+        wanted = pc.and_(pc.greater(payload, 0), over)
+        if not everything:
+            doubtful = pc.or_(pc.equal(batch["role"].cast(pa.string()), "ambiguous"), batch["mismatch"])
+            wanted = pc.and_(wanted, pc.or_(doubtful, pc.is_null(batch["payload"])))
+        found = batch.filter(wanted)
+        times = [found[name].cast(pa.int64()).to_pylist() for name in ("first_seen", "last_seen")]
+        for row, first_ns, last_ns in zip(found.select(list(_COLUMNS)).to_pylist(), *times, strict=True):
+            yield _Flow(row, first_ns, last_ns)
+
+
+_Key = tuple[int, tuple[str, int], tuple[str, int]]
+
+
+def _key(proto: int, one: tuple[str, int], other: tuple[str, int]) -> _Key:
+    return (proto, one, other) if one <= other else (proto, other, one)
+
+
+def _listen(
+    path: str,
+    ports: list[int],
+    by_ends: dict[_Key, list[_Flow]],
+    words: Words,
+    progress: Progress | None,
+) -> None:
+    """Note what Wireshark says of the flows' packets in one capture."""
+    for packet in dissect(path, ports, words):
+        if progress:
+            progress(path, packet.number)
+        for datagram in packet.datagrams:
+            flow = _flow_of(datagram, packet.time_ns, by_ends)
+            if flow is None:
+                continue
+            if flow.packets < _PACKETS:
+                flow.packets += 1
+                if protocols := words.protocols(datagram.inside):
+                    flow.seen[tuple(protocols)] += 1
+                if flow.server is None and packet.sender_is_server is not None:
+                    flow.server = datagram.source if packet.sender_is_server else datagram.target
+            break
+
+
+def _flow_of(datagram: Datagram, time_ns: int, by_ends: dict[_Key, list[_Flow]]) -> _Flow | None:
+    candidates = by_ends.get(_key(datagram.proto, datagram.source, datagram.target), ())
+    return next((flow for flow in candidates if flow.first_ns <= time_ns <= flow.last_ns), None)
+
+
+def _compared(flow: _Flow, rules: Rules, words: Words) -> dict[str, Any]:
+    row = flow.row
+    return {
+        **{name: row[name] for name in _AS_THEY_ARE},
+        "tshark": "/".join(flow.seen.most_common(1)[0][0]) if flow.seen else None,
+        "tshark_server": _text(flow.server) if flow.server else None,
+        "on_service": str(_on_service(flow, rules, words)),
+        "on_server": str(_on_server(flow)),
+        "why": _why(row),
+    }
+
+
+def _on_service(flow: _Flow, rules: Rules, words: Words) -> Opinion:
+    row = flow.row
+    known = row["payload"] or row["service"]
+    if not flow.seen:
+        return Opinion.OURS_ONLY if known else Opinion.NEITHER
+    if not known:
+        return Opinion.THEIRS_ONLY
+    theirs = words.ours(name for protocols in flow.seen for name in protocols)
+    ours = {row["payload"] or row["service"]}
+    if row["payload"] is None:  # only the port names it, and it may ride on something
+        for service in rules.at(_PROTOS[row["proto"]], row["server_port"]):
+            if service.name == row["service"]:
+                ours |= {*service.speaks, *service.carriers}
+    return Opinion.DIFFER if theirs.isdisjoint(ours) else Opinion.AGREE
+
+
+def _on_server(flow: _Flow) -> Opinion:
+    ambiguous = flow.row["role"] == "ambiguous"
+    if flow.server is None:
+        return Opinion.NEITHER if ambiguous else Opinion.OURS_ONLY
+    if ambiguous:
+        return Opinion.THEIRS_ONLY
+    return Opinion.AGREE if flow.server == flow.ends[1] else Opinion.DIFFER
+
+
+def _why(row: dict[str, Any]) -> str:
+    """Say what the program's opinion rests on: what shows the server, and what names the service."""
+    source = row["service_source"]
+    named = "payload" if row["payload"] or source == "payload" else f"{source} port" if source else "nothing"
+    return f"server by {', '.join(row['role_evidence']) or 'nothing'}; service by {named}"
+
+
+def _text(end: tuple[str, int]) -> str:
+    address, port = end
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+_ORDER = [Opinion.DIFFER, Opinion.THEIRS_ONLY, Opinion.OURS_ONLY, Opinion.NEITHER, Opinion.AGREE]
+
+
+def _differences_first(row: dict[str, Any]) -> tuple[int, int, str]:
+    return (*(_ORDER.index(Opinion(row[f"on_{name}"])) for name in ("service", "server")), row["flow_id"])

@@ -1,0 +1,182 @@
+"""What Wireshark's dissectors say of the packets of a capture, through pyshark."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import numpy as np
+
+from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
+from classifier.sources.tshark import HOW_TO_INSTALL
+from classifier.verify.words import Words
+
+#: The first Python on which pyshark 0.6 fails: it uses parts of asyncio that are no more.
+_TOO_NEW = (3, 14)
+_TRANSPORTS = {"tcp": 6, "udp": 17}
+#: Packets with payload, near the beginning of their connection where that can be told. No errors of ICMP,
+#: which quote others' packets.
+_FIRST = "((tcp.len > 0 and tcp.seq < 32768) or udp.length > 8) and not icmp and not icmpv6"
+#: A display filter with more ports than that costs more than it saves, or is too long for a command.
+_MOST_PORTS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A TCP segment or UDP datagram in a packet: who sent it to whom, and the layers inside it."""
+
+    proto: int
+    source: tuple[str, int]
+    target: tuple[str, int]
+    inside: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dissected:
+    """A packet as Wireshark sees it."""
+
+    #: Of the packets of the capture, from 1.
+    number: int
+    time_ns: int
+    #: Innermost first; several in a tunnel.
+    datagrams: tuple[Datagram, ...]
+    #: Whether its sender is a server; None where the dissector doesn't tell.
+    sender_is_server: bool | None
+
+
+def require() -> None:
+    """Raise unless pyshark and tshark are here and work together."""
+    if sys.version_info >= _TOO_NEW:
+        here = ".".join(map(str, sys.version_info[:2]))
+        raise ClassifierError(
+            f"verify needs pyshark, which works on Python 3.11 to 3.13, and this is {here}; "
+            "run it with another Python"
+        )
+    try:
+        import pyshark  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("verify", "verify") from None
+    if shutil.which("tshark") is None:
+        raise ClassifierError(f"verify needs tshark, which isn't installed: {HOW_TO_INSTALL}")
+
+
+def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected]:
+    """Yield the first packets with payload of the flows in a capture, in one pass.
+
+    `ports` are those of the flows' clients; where they are few, Wireshark prints only packets that have
+    one of them. CaptureError, also after some packets, where tshark fails.
+    """
+    import pyshark
+    from pyshark.capture.capture import TSharkCrashException
+
+    if not os.path.isfile(path):
+        message = "is no file; Wireshark reads it a second time, so give a file"
+        raise CaptureError(path, message, status=ExitStatus.NO_INPUT)
+    with _event_loop():
+        capture = pyshark.FileCapture(
+            path,
+            keep_packets=False,
+            use_ek=True,  # nine times faster than XML
+            display_filter=_display_filter(ports),
+            # What the bytes look like before what the port says: else TLS at 8080 would be HTTP.
+            override_prefs={"tcp.try_heuristic_first": "TRUE"},
+            custom_parameters=["-J", " ".join(("frame ip ipv6 tcp udp", *words.layers()))],
+        )
+        try:
+            for packet in capture:
+                found = _dissected(packet, words)
+                if found:
+                    yield found
+        except TSharkCrashException:
+            pass  # or it ended well: asyncio may lose the exit status. What it said tells.
+        finally:
+            with suppress(TSharkCrashException):
+                capture.close()
+            # A process that "crashed" stays, and its output with it, until somebody takes it away.
+            capture._running_processes.clear()
+            capture.close()
+        told = capture._last_error_line or ""
+        if told.startswith("tshark: "):
+            raise CaptureError(path, told, status=ExitStatus.PARTIAL)
+
+
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """Give pyshark, which takes the current event loop, one of its own."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of asyncio's child watchers, since 3.12
+            yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _display_filter(ports: Sequence[int]) -> str:
+    if len(ports) > _MOST_PORTS:
+        return _FIRST
+    listed = ", ".join(map(str, sorted(ports)))
+    return f"{_FIRST} and (tcp.port in {{{listed}}} or udp.port in {{{listed}}})"
+
+
+def _dissected(packet: Any, words: Words) -> Dissected | None:
+    """Read a packet of pyshark's.
+
+    Its accessors know no layer that occurs twice, as in a tunnel, so the fields are taken as they came.
+    """
+    layers: dict[str, Any] = {layer.layer_name: layer._fields_dict for layer in packet.layers}
+    frame = packet.frame_info._fields_dict
+    datagrams = tuple(_datagrams(frame["frame_frame_protocols"].split(":"), layers))
+    time_ns = _nanoseconds(frame["frame_frame_time_epoch"])
+    if not datagrams or time_ns is None:
+        return None
+    return Dissected(int(packet.number), time_ns, datagrams[::-1], words.sender_is_server(layers))
+
+
+def _datagrams(names: list[str], layers: dict[str, Any]) -> Iterator[Datagram]:
+    """Yield the datagrams of a packet, outermost first."""
+    used: dict[str, int] = {}
+    addresses: tuple[str, str] | None = None
+    for place, name in enumerate(names):
+        if name not in ("ip", "ipv6", *_TRANSPORTS):
+            continue
+        found = layers.get(name)
+        parts = found if isinstance(found, list) else [found]
+        nth = used.get(name, 0)
+        used[name] = nth + 1
+        fields = parts[nth] if nth < len(parts) else None
+        if not isinstance(fields, dict):
+            continue
+        try:
+            if name in _TRANSPORTS:
+                if addresses:
+                    source, target = (int(fields[f"{name}_{name}_{side}port"]) for side in ("src", "dst"))
+                    inside = tuple(names[place + 1 :])
+                    ends = (addresses[0], source), (addresses[1], target)
+                    yield Datagram(_TRANSPORTS[name], *ends, inside)
+            else:
+                addresses = fields[f"{name}_{name}_src"], fields[f"{name}_{name}_dst"]
+        except (KeyError, TypeError, ValueError):  # cut short
+            continue
+
+
+def _nanoseconds(text: str) -> int | None:
+    """Read a time: seconds since 1970, or as newer Wiresharks write it for Elasticsearch, ISO 8601."""
+    try:
+        return int(Decimal(text) * 1_000_000_000)
+    except InvalidOperation:
+        pass
+    try:
+        return int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
+    except ValueError:
+        return None
