@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import partial
+from typing import Any
 
 
 class ExitStatus(IntEnum):
@@ -58,6 +60,11 @@ class CaptureError(ClassifierError):
         self.status = status
         place = f"{file}: byte {offset}" if offset else file
         super().__init__(f"{place}: {message}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how another process makes the same."""
+        again = partial(CaptureError, offset=self.offset, status=self.status)
+        return again, (self.file, self.message)
 
 
 class FlowError(ClassifierError):

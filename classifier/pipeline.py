@@ -9,7 +9,7 @@ flows are judged batch by batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -17,12 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, payload, roles, sources
-from classifier._meter import Reader
-from classifier.errors import CaptureError, ExitStatus, FlowError
+from classifier import distributed, handshake, payload, roles
+from classifier.errors import FlowError
 from classifier.flows.find import Wanted
-from classifier.flows.stitch import stitch
+from classifier.flows.spool import Spool
+from classifier.flows.stitch import Repeated, keys_repeated, stitch
 from classifier.flows.table import present
+from classifier.metering import Metering, Tell, cores
 from classifier.reports import tabular
 from classifier.roles import directory_file
 from classifier.roles.directory import Entries, no_entries
@@ -30,13 +31,14 @@ from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
 from classifier.services import naming
 from classifier.services.rules import Rules
-from classifier.sources import Input, Options, Source, Via
+from classifier.sources import Options, Source, Via, finding
 from classifier.traffic import Traffic, explaining
 from classifier.traffic.metered import Metered
 
-#: Called after each step with the input, the bytes read of it, and the packets read of all inputs.
-Progress = Callable[[Input, int, int], None]
 SECOND_NS = 1_000_000_000
+MEMORY_BYTES = 512_000_000
+#: Flows may take this part of it in memory, and so may sums of each kind, while others are worked on.
+_SHARES = 16
 
 
 def read(
@@ -45,6 +47,7 @@ def read(
     tcp_idle_s: float = 300,
     udp_idle_s: float = 120,
     max_flows: int = 250_000,
+    memory_bytes: int = MEMORY_BYTES,
     decapsulate: bool = True,
     dedup: bool = False,
     verify_checksums: bool = False,
@@ -52,14 +55,19 @@ def read(
     via: Via | None = None,
     rules: Rules | str | os.PathLike[str] | None = None,
     directory: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    progress: Tell | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
     """Read captures and judge their flows.
 
-    `source` is a path (`-`: standard input), several paths, or an open binary file. A flow ends when
+    `source` is a path (`-`: standard input), a pattern, a folder, an archive or a URL of captures, several of
+    them, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
-    `max_flows` active at a time, idle ones end early. Without `decapsulate` tunnels over IP stay closed.
+    `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files.
+    Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
     addresses from the DNS answers in the capture, for its reports; the network is never asked.
@@ -67,11 +75,13 @@ def read(
     other link types.
     `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
+    `jobs` inputs are read at a time, by default one on each core, or those that the Dask
+    cluster of a `scheduler` has workers for: `tcp://host:8786`. `progress` is told how far that is.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
-    Raises CaptureError for an input that can't be used, RulesError and DirectoryError for such rules
-    and such a directory. An input that is cut or damaged further on is read up to there, and the
-    trouble is in `Traffic.problems`.
+    Raises CaptureError for an input that isn't there, or where none can be read, RulesError and
+    DirectoryError for such rules and such a directory. Of several inputs one that can't be read, and of
+    each what is damaged, is left out, and the trouble is in `Traffic.problems`.
     """
     known = directory_file.load(directory) if directory else no_entries()
     rules = rules if isinstance(rules, Rules) else Rules.load(rules)
@@ -84,14 +94,17 @@ def read(
         verify_checksums=verify_checksums,
         dns_names=dns_names,
     )
-    found = sources.inputs(source, via)
-    metered = Metered(idle=idle)
+    found = finding.find(source, via)
+    share = memory_bytes // _SHARES
+    metered = Metered(idle=idle, spool=Spool(share), memory_bytes=share, remarks=found.remarks)
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
-        for capture in found:
-            metered.captures.append(capture.name)
-            _meter_input(capture.open(options, payload.load().compiled), capture, metered, progress)
+        if scheduler:
+            distributed.meter(found.inputs, options, scheduler, metered, progress)
+        else:
+            metering = Metering(options, payload.load().compiled, jobs or cores(), progress)
+            metering.run(found.inputs, metered)
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
@@ -100,25 +113,6 @@ def read(
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
-
-
-def _meter_input(reader: Reader, capture: Input, metered: Metered, progress: Progress | None) -> None:
-    packets_before = metered.packets
-    try:
-        for batch in reader:
-            metered.add(batch)
-            if progress:
-                progress(capture, reader.bytes_read, packets_before + reader.packets)
-        if told := capture.trouble():
-            metered.problems.append(CaptureError(capture.name, told, status=ExitStatus.PARTIAL))
-    except KeyboardInterrupt:
-        reader.stop()
-        for batch in reader:
-            metered.add(batch)
-        raise
-    finally:
-        metered.close(capture.name, reader)
-        capture.close()
 
 
 class Judge:
@@ -137,6 +131,7 @@ class Judge:
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
+        _ = self.context  # its passes end before the one that follows, which names captures as they do
         for ends in self.looked_at():
             yield self._judged(ends)
 
@@ -199,7 +194,20 @@ class Judge:
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
         metered = self._metered
-        return stitch(metered.spool, metered.captures, metered.begins_ns, **metered.idle)
+        if metered.joined:
+            return iter(metered.spool)
+        return stitch(
+            metered.spool,
+            self._repeated,
+            metered.captures,
+            metered.begins_ns,
+            **metered.idle,
+            seen_twice=metered.seen_twice,
+        )
+
+    @cached_property
+    def _repeated(self) -> Repeated:
+        return keys_repeated(self._metered.spool)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

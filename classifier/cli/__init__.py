@@ -73,6 +73,8 @@ for command in (report, flows, servers, diff, live, interfaces, explain, verify,
 
 def main() -> None:
     """Run the command line and exit."""
+    # pyarrow's own allocator gives back less: a quarter more memory at the peak.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # Whoever starts us may have closed these.
     sys.stdout = sys.stdout or open(os.devnull, "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from classifier.cli.quantities import size
 from classifier.cli.sections import Described, described, options
 from classifier.errors import ClassifierError, ExitStatus
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.sources import Input, Via
+    from classifier.metering import Progress, Tell
+    from classifier.sources import Via
     from classifier.traffic import Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,6 +56,14 @@ def reading_options(command: Command) -> Command:
             help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
         ),
         described(
+            "--memory",
+            default="512M",
+            show_default=True,
+            metavar="SIZE",
+            type=size,
+            help="Use about so much memory; what flows and sums need beyond goes to temporary files.",
+        ),
+        described(
             "--directory",
             metavar="FILE",
             type=click.Path(dir_okay=False),
@@ -87,6 +97,18 @@ def reading_options(command: Command) -> Command:
             default=None,
             help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
         ),
+        described(
+            "--jobs",
+            type=click.IntRange(min=1),
+            default=None,
+            metavar="N",
+            help="Read so many inputs at a time.  [default: one on each core]",
+        ),
+        described(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Read on the Dask cluster of tcp://HOST:8786. Needs classifier[cluster].",
+        ),
         _rules,
     )(command)
 
@@ -117,12 +139,15 @@ def read(
     tcp_idle: float,
     udp_idle: float,
     max_flows: int,
+    memory: int,
     no_decapsulate: bool,
     dedup: bool,
     verify_checksums: bool,
     via: Via | None,
     rules: str | None,
     directory: str | None,
+    jobs: int | None,
+    scheduler: str | None,
     dns_names: bool = False,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
@@ -136,6 +161,7 @@ def read(
                 tcp_idle_s=tcp_idle,
                 udp_idle_s=udp_idle,
                 max_flows=max_flows,
+                memory_bytes=memory,
                 decapsulate=not no_decapsulate,
                 dedup=dedup,
                 verify_checksums=verify_checksums,
@@ -143,6 +169,8 @@ def read(
                 via=via,
                 rules=rules,
                 directory=directory,
+                jobs=jobs,
+                scheduler=scheduler,
                 progress=progress,
                 keep_interrupted=True,
             )
@@ -173,6 +201,8 @@ def finish(traffic: Traffic) -> ExitStatus:
         click.echo("classifier: the capture has no packets", err=True)
     if traffic.metered.interrupted:
         click.echo("classifier: interrupted; this is what was read so far", err=True)
+    for remark in traffic.remarks:
+        click.echo(clean(f"classifier: {remark}"), err=True)
     return traffic.status
 
 
@@ -202,17 +232,19 @@ def keep_pandas_out() -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
-    """Show how much of the captures has been read."""
+def _progress() -> Iterator[Tell | None]:
+    """Show how much of all captures has been read."""
     begin = time.monotonic()
     with bar(of_bytes=True) as advance:
         if advance is None:
             yield None
             return
 
-        def read_so_far(capture: Input, bytes_read: int, packets: int) -> None:
-            rate = packets / max(time.monotonic() - begin, 1e-9)
-            advance(capture.name, bytes_read, capture.size_bytes, f"{rate:,.0f} packets/s")
+        def read_so_far(so_far: Progress) -> None:
+            place = f"{so_far.inputs_done + 1:,} of {so_far.inputs:,}: " if so_far.inputs > 1 else ""
+            rate = so_far.packets / max(time.monotonic() - begin, 1e-9)
+            name = place + os.path.basename(so_far.name)
+            advance(name, so_far.bytes_read, so_far.size_bytes, f"{rate:,.0f} packets/s")
 
         yield read_so_far
 
@@ -221,45 +253,37 @@ def _progress() -> Iterator[Callable[[Input, int, int], None] | None]:
 def bar(*, of_bytes: bool) -> Iterator[Callable[[str, int, int | None, str], None] | None]:
     """Show a bar on standard error if that is a terminal and the work takes a while.
 
-    Yields what moves it: called with the file, how much of it is done, how much there is, and a remark.
+    Yields what moves it: called with what is being done, how much of all is done, how much there is, and a
+    remark.
     """
     if not sys.stderr.isatty():
         yield None
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     from classifier.reports.tables import clean
 
-    shown = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn() if of_bytes else MofNCompleteColumn(),
-        TextColumn("{task.fields[remark]}"),
-        TimeRemainingColumn(),
+    shown = rich.Progress(
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.DownloadColumn() if of_bytes else rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[remark]}"),
+        rich.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     begin = time.monotonic()
-    tasks: dict[str, TaskID] = {}
+    task: TaskID | None = None
 
     def advance(name: str, done: int, total: int | None, remark: str) -> None:
+        nonlocal task
         if time.monotonic() - begin < PATIENCE_S:
             return
-        if name not in tasks:
-            for task in tasks.values():
-                shown.remove_task(task)
-            tasks.clear()
+        if task is None:
             shown.start()
-            tasks[name] = shown.add_task(clean(os.path.basename(name)), total=total, remark="")
-        shown.update(tasks[name], completed=done, remark=remark)
+            task = shown.add_task("", remark="")
+        shown.update(task, description=clean(name), completed=done, total=total, remark=remark)
 
     try:
         yield advance

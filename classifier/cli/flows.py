@@ -28,6 +28,7 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
       classifier flows office.pcapng --where "role == 'ambiguous' or 'ports' in role_evidence"
       classifier flows office.pcapng --format jsonl | jq 'select(.role == "ambiguous")'
       classifier flows big.pcap -o flows.parquet
+      classifier flows captures/ -o flows/    # a folder, or a URL, of Parquet files by day
       duckdb -c "select service, sum(server_bytes) from 'flows.parquet' group by all"
     """
     target, chosen = out.target(format, output), chosen_by(given)
@@ -42,6 +43,16 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
         console = tables.console()
         for batch in traffic.batches():
             tables.show(console, "", terminal.FLOWS, tabular.rows(names.named(batch) if names else batch))
+    elif target.path and target.is_dataset:
+        from classifier.reports.dataset import Dataset
+
+        place = Dataset(target.path)
+        traffic = chosen(common.read(**given))
+        batches = traffic.batches()
+        if names:
+            place.write(map(names.named, batches), names.schema(SCHEMA))
+        else:
+            place.write(batches, SCHEMA)
     else:
         with out.opened(target.path) as file:  # before reading: an hour later is late for "can't be written"
             traffic = chosen(common.read(**given))

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -40,7 +41,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 
 
 @click.command(cls=Sectioned, short_help="The services on an interface, as they happen.")
-@click.argument("sources", nargs=-1, required=True, metavar="INTERFACE…")
+@click.argument("sources", nargs=-1, metavar="INTERFACE…")
 @click.option("-f", "--filter", metavar="FILTER", help='Only these packets, as of tcpdump: "tcp port 443".')
 @click.option(
     "--window", type=duration, default="1s", show_default=True, metavar="TIME", help="Look so often."
@@ -53,6 +54,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
     help="jsonl is one line a window.  [default: screen on a terminal, else table]",
 )
 @click.option("--write", metavar="DIR/NAME.parquet", help="Record flows in DIR, in files that turn over.")
+@click.option("--follow", metavar="DIR", help="Take the files that a capturing program rotates into DIR.")
 @click.option("--pcap", metavar="FILE", help="Keep the packets as well, whole, as pcapng.")
 @option(
     _CAPTURE,
@@ -113,6 +115,21 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(_CAPTURE, "--no-decapsulate", is_flag=True, help="Don't look into tunnels: show the outer flows.")
 @option(_CAPTURE, "--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help.")
 @option(
+    _CAPTURE,
+    "--state",
+    metavar="FILE",
+    help="With --follow: note in FILE which files were taken and which flows are open, and go on there.",
+)
+@option(
+    _CAPTURE,
+    "--settle",
+    type=duration,
+    default="10m",
+    show_default=True,
+    metavar="TIME",
+    help="With --follow: take the newest file, too, once it hasn't grown for so long.",
+)
+@option(
     _OUTPUT,
     "--rotate",
     type=duration,
@@ -164,8 +181,9 @@ def live(
     """Show which services run over an interface now, who serves them, and how much they carry.
 
     INTERFACE is one of `classifier interfaces`, several, or `any`; - is standard input: a capture that
-    still grows, such as one from another machine. Ctrl-C, or q on the screen, ends it with a report; so
-    does SIGTERM. Started as root, it becomes another user before it parses the first packet.
+    still grows, such as one from another machine. --follow takes each file that dumpcap or tcpdump has
+    finished in a folder. Ctrl-C, or q on the screen, ends it with a report; so does SIGTERM. Started as
+    root, it becomes another user before it parses the first packet.
 
     Verdicts of handshakes are final; inferred ones may change while more is seen, and are made once
     more at the end, for the report and the recording (of the latest million flows).
@@ -177,7 +195,12 @@ def live(
       classifier live any --format jsonl | jq '.services[0]'
       classifier live eth0 --write /var/lib/classifier/flows.parquet --metrics 127.0.0.1:9464
       ssh host tcpdump -U -w - not port 22 | classifier live -
+      classifier live --follow /captures --state follow.state --write flows/flows.parquet
     """
+    if not sources and not capture["follow"]:
+        raise click.UsageError("Missing argument 'INTERFACE…'.")
+    if capture["state"] and not capture["follow"]:
+        raise click.UsageError("--state notes how far --follow DIR is; add that")
     if events_file and not events:
         raise click.UsageError("--events-file needs --events new-server,mismatch")
     if events and not events_file and format:
@@ -260,8 +283,9 @@ def _watch(sources: tuple[str, ...], capture: dict[str, Any]) -> Watch:
             "ssh host tcpdump -U -w - | classifier live -",
             status=ExitStatus.NO_INPUT,
         )
+    followed = [Path(capture["follow"])] if capture["follow"] else []
     return Watch(
-        [sys.stdin.buffer if source == "-" else source for source in sources],
+        [*(sys.stdin.buffer if source == "-" else source for source in sources), *followed],
         window_s=capture["window"],
         engine=capture["engine"],
         filter=capture["filter"],
@@ -275,14 +299,14 @@ def _watch(sources: tuple[str, ...], capture: dict[str, Any]) -> Watch:
         decapsulate=not capture["no_decapsulate"],
         rules=capture["rules"],
         user=capture["user"] or default_user(),
+        state=capture["state"],
+        settle_s=capture["settle"],
     )
 
 
 def _recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: int) -> Recorder | None:
     if write is None:
         return None
-    from pathlib import Path
-
     from classifier.live.recorder import Recorder
 
     return Recorder(

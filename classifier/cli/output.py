@@ -33,6 +33,11 @@ class Target:
     path: str | None
 
     @property
+    def is_dataset(self) -> bool:
+        """Whether it is a folder of Parquet files."""
+        return self.path is not None and self.path.endswith("/")
+
+    @property
     def is_table(self) -> bool:
         """Whether people read it."""
         return self.format == _TABLE
@@ -75,6 +80,8 @@ def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target
         if format in ("parquet", "arrow") and sys.stdout.isatty():
             raise click.UsageError(f"{format.capitalize()} is not for terminals; add -o FILE")
         return Target(format or _TABLE, None)
+    if path.endswith("/") and format in (None, "parquet"):
+        return Target("parquet", path)
     if format == _TABLE:
         raise click.UsageError("a table is for the terminal; for a file use another --format")
     if format is None:
@@ -105,6 +112,10 @@ def opened(path: str | None) -> Iterator[IO[bytes]]:
     if path is None or path == "-":
         yield sys.stdout.buffer
         return
+    if path.endswith("/") or "://" in path:
+        raise click.UsageError(
+            f"{path}: folders and URLs are for the Parquet files of `classifier flows`: -o DIR/"
+        )
     try:
         if _is_special(path):
             with open(path, "wb") as file:

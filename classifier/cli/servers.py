@@ -37,10 +37,9 @@ def servers(
     from classifier.reports import tables, tabular, terminal, zeek
     from classifier.reports.names import known
     from classifier.traffic import Traffic
-    from classifier.traffic.totals import fold
 
     def table(traffic: Traffic) -> Any:
-        found = fold(traffic.totals.servers(), top, "server_ip")
+        found = traffic.totals.servers(top)
         hosts = known(names, traffic.metered)
         return hosts.named(found) if hosts else found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,9 @@ from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
 from classifier.cli.sections import Sectioned, described, options
 from classifier.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from classifier.traffic import Traffic
 
 #: Differences on the terminal, unless --top asks for more.
 _SHOWN = 20
@@ -50,6 +54,7 @@ def verify(
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
     from classifier.reports import tables, tabular
+    from classifier.reports.names import known
     from classifier.reports.verification import AGREEMENT, DIFFERENCES
     from classifier.services.rules import Rules
     from classifier.verify import Verification, dissection
@@ -61,8 +66,9 @@ def verify(
     if everything and sample:
         raise click.UsageError("--all and --sample exclude each other")
 
-    def named(table: Any) -> Any:
-        return names.named(table) if names else table
+    def named(table: Any, traffic: Traffic) -> Any:
+        hosts = known(names, traffic.metered)
+        return hosts.named(table) if hosts else table
 
     def found() -> tuple[Any, Verification]:
         traffic = chosen(common.read(**given))
@@ -71,7 +77,7 @@ def verify(
 
             def progress(path: str, number: int) -> None:
                 if advance:
-                    advance(path, number, total, "packets dissected")
+                    advance(os.path.basename(path), number, total, "packets dissected")
 
             result = compare(
                 traffic,
@@ -87,7 +93,7 @@ def verify(
         traffic, result = found()
         console = tables.console()
         differing = result.differing()
-        shown = named(differing.slice(0, top or _SHOWN))
+        shown = named(differing.slice(0, top or _SHOWN), traffic)
         tables.show(console, "Flows compared with tshark", AGREEMENT, result.agreement())
         tables.show(console, "Differences", DIFFERENCES, tabular.rows(shown))
         if more := differing.num_rows - shown.num_rows:
@@ -95,7 +101,7 @@ def verify(
     else:
         with out.opened(target.path) as file:
             traffic, result = found()
-            flows = named(result.flows.slice(0, top))
+            flows = named(result.flows.slice(0, top), traffic)
             tabular.write(flows, flows.schema, file, target.format)
     compared = result.flows.num_rows
     if result.asked_for > compared:

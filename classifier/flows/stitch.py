@@ -7,14 +7,15 @@ rows whose key occurs more than once are found, and the joined ones put back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from classifier import _meter
 from classifier.flows.hashing import address_words, mixed
+from classifier.flows.overlap import overlapping
 from classifier.flows.spool import MEMORY_BYTES, Spool
 
 #: So many rows are joined at a time, about a kilobyte each.
@@ -22,21 +23,27 @@ PART_ROWS = 20_000
 #: Of one key with more rows than that so many, the newest, wait for a row that they can be joined with.
 OPEN_ROWS = 5_000
 
+#: Columns that tell keys apart.
+_KEY = ["proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"]
 _Hashes = npt.NDArray[np.uint32]
 
 
-class _Captures:
+class Captures:
     """The names of captures, to which those of combinations are added."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[int]) -> None:
+        """Take the names, when each capture begins, and where to note those that saw the same packets."""
         self._names = names
+        self._begins_ns = begins_ns
+        self.seen_twice = seen_twice
         self._place = {name: number for number, name in enumerate(names)}
         #: Of which captures a combination is made.
         self._parts: dict[int, list[int]] = {}
 
     def together(self, captures: list[int]) -> int:
         """Return the index of the name of several captures, or combinations of them."""
-        parts = sorted({part for capture in captures for part in self._parts.get(capture, [capture])})
+        found = {part for capture in captures for part in self._parts.get(capture, [capture])}
+        parts = sorted(found, key=lambda part: (self._begins_ns[part], part))
         name = "|".join(self._names[part] for part in parts)
         if name not in self._place:
             self._place[name] = len(self._names)
@@ -46,24 +53,36 @@ class _Captures:
 
 
 def stitch(
-    spool: Spool, captures: list[str], begins_ns: list[int], *, tcp_idle_ns: int, udp_idle_ns: int
+    spool: Spool,
+    repeated: Repeated,
+    captures: list[str],
+    begins_ns: list[int],
+    *,
+    tcp_idle_ns: int,
+    udp_idle_ns: int,
+    seen_twice: set[int],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of the spool with those of one flow joined.
 
     The rows have the flow facts and `capture`, an index into `captures`, to which the names of
-    combinations are added. Inputs are taken in the order of their first packets' times, `begins_ns`,
-    however they were named. In memory are four bytes a row, and some of the rows whose key occurs
-    again: they are joined part by part, those of a key with very many rows piece by piece.
+    combinations are added; `repeated` is what `keys_repeated` finds in the spool. Inputs are taken in
+    the order of their first packets' times, `begins_ns`, however they were named. To `seen_twice` the
+    indices of combinations are added that saw packets of one direction of a flow at the same time. In
+    memory are some of the rows whose key occurs again: they are joined part by part, those of a key with
+    very many rows piece by piece.
     """
+    if not len(repeated.hashes):
+        yield from spool
+        return
     idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
-    names = _Captures(captures)
-    repeated, counts = _repeated(spool)
-    many = repeated[counts > PART_ROWS]
+    names = Captures(captures, begins_ns, seen_twice)
+    counts = repeated.counts
+    many = repeated.hashes[counts > PART_ROWS]
     parts = 1 + int(counts[counts <= PART_ROWS].sum()) // PART_ROWS
     waiting = [Spool(MEMORY_BYTES // (parts + len(many))) for _ in range(parts + len(many))]
     for batch in spool:
         hashes = _key_hashes(batch)
-        again = np.isin(hashes, repeated)
+        again = _among(hashes, repeated.hashes)
         if not again.any():
             yield batch
             continue
@@ -81,7 +100,7 @@ def stitch(
 
 
 def _joined_in_pieces(
-    pieces: Spool, captures: _Captures, begins_ns: list[int], **idle: int
+    pieces: Spool, captures: Captures, begins_ns: list[int], **idle: int
 ) -> Iterator[pa.RecordBatch]:
     """Join the rows of one key, of which there are too many to be held.
 
@@ -89,25 +108,23 @@ def _joined_in_pieces(
     longer held.
     """
     held: list[pa.RecordBatch] = []
-    for begin_ns in sorted(set(begins_ns)):
-        inputs = pa.array(
-            [number for number, begins in enumerate(begins_ns) if begins == begin_ns], pa.int32()
-        )
-        for batch in pieces:
-            held.append(batch.filter(pc.is_in(batch["capture"], inputs)))
-            if sum(rows.num_rows for rows in held) > PART_ROWS:
-                rows = _joined(_whole(held), captures, **idle)
-                settled = max(0, rows.num_rows - OPEN_ROWS)
-                yield rows.slice(0, settled)
-                held = [rows.slice(settled)]
+    # The rows of a batch are of one input.
+    begin_ns = [begins_ns[batch["capture"][0].as_py()] for batch in pieces.columns(["capture"])]
+    for batch in pieces.at(np.argsort(begin_ns, kind="stable").tolist()):
+        held.append(batch)
+        if sum(rows.num_rows for rows in held) > PART_ROWS:
+            rows = _joined(_whole(held), captures, **idle)
+            settled = max(0, rows.num_rows - OPEN_ROWS)
+            yield rows.slice(0, settled)
+            held = [rows.slice(settled)]
     yield _joined(_whole(held), captures, **idle)
 
 
 def _in_order(pieces: Spool, begins_ns: list[int]) -> pa.RecordBatch:
-    """Return the rows in the order of their inputs' first packets."""
+    """Return the rows in the order of time; of two that begin at once that of the earlier input first."""
     rows = _whole(list(pieces))
     begin_ns = np.array(begins_ns)[rows["capture"].to_numpy()]
-    return rows.take(pa.array(np.argsort(begin_ns, kind="stable")))
+    return rows.take(pa.array(np.lexsort((begin_ns, rows["first_seen_ns"].to_numpy()))))
 
 
 def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
@@ -115,12 +132,15 @@ def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return whole
 
 
-def _joined(candidates: pa.RecordBatch, captures: _Captures, **idle: int) -> pa.RecordBatch:
+def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.RecordBatch:
     """Join the rows of some keys."""
     joined, groups = _meter.stitch(candidates, **idle)
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
-    came_from = _captures(rows.num_rows, group, candidates["capture"].to_numpy(), captures)
+    capture = candidates["capture"].to_numpy()
+    came_from = _captures(rows.num_rows, group, capture, captures)
+    twice = overlapping(candidates, group, capture)
+    captures.seen_twice.update(came_from.take(pa.array(twice)).to_pylist())
     return rows.append_column("capture", came_from)
 
 
@@ -133,20 +153,34 @@ def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
     return (mixed(words) >> np.uint64(32)).astype(np.uint32)
 
 
-def _repeated(spool: Spool) -> tuple[_Hashes, npt.NDArray[np.int64]]:
-    """Return the hashes that occur more than once, and how many rows have each."""
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The hashes of keys that more than one row has, sorted, and how many rows have each."""
+
+    hashes: _Hashes
+    counts: npt.NDArray[np.int64]
+
+
+def keys_repeated(spool: Spool) -> Repeated:
+    """Find the keys of which there is more than one row; takes four bytes a row."""
     hashes = np.empty(spool.rows, dtype=np.uint32)
     row = 0
-    for batch in spool:
+    for batch in spool.columns(_KEY):
         hashes[row : row + batch.num_rows] = _key_hashes(batch)
         row += batch.num_rows
     hashes.sort()
     repeated, more = np.unique(hashes[1:][hashes[1:] == hashes[:-1]], return_counts=True)
-    return repeated, more + 1
+    return Repeated(repeated, more + 1)
+
+
+def _among(hashes: _Hashes, known: _Hashes) -> npt.NDArray[np.bool_]:
+    """Whether each of n hashes is among those known, which are sorted; np.isin would sort them each time."""
+    place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    return np.asarray(known[place] == hashes)
 
 
 def _captures(
-    rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], captures: _Captures
+    rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], captures: Captures
 ) -> pa.Array:
     """For each joined row the index of the name of the captures that it came from."""
     pairs = np.unique(np.stack([group, capture.astype(np.uint32)], axis=1), axis=0)

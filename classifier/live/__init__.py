@@ -19,8 +19,9 @@ __all__ = ["Source", "Watch", "Window", "sniff"]
 def sniff(source: Source | Iterable[Source], *, window_s: float = 1.0, **options: Any) -> Iterator[Traffic]:
     """Yield the traffic of an interface window by window, until the caller stops asking.
 
-    `source` is an interface's name (`any` on Linux: all of them), several names, or an open binary file
-    with a capture that still grows, such as a pipe from `tcpdump -w -`. Each `Traffic` has the flows
+    `source` is an interface's name (`any` on Linux: all of them), several names, an open binary file
+    with a capture that still grows, such as a pipe from `tcpdump -w -`, or the Path of a folder that a
+    capturing program rotates into. Each `Traffic` has the flows
     that had a packet in the window or ended in it, with their counts since they began. Facts and
     handshake verdicts of flows that have ended are final; inferred verdicts may still change as more is
     seen. `options` are those of `Watch`.

@@ -25,7 +25,7 @@ class Earlier:
 
     def __init__(self) -> None:
         """Know nothing."""
-        #: Servers that handshakes have proven.
+        #: Servers that have proven to serve.
         self.servers: Entries = no_entries()
         #: Facts of flows that may have announced the endpoints of others.
         self.announcing: deque[pa.RecordBatch] = deque()
@@ -39,7 +39,7 @@ class Earlier:
         if len(proven.entries):
             self.servers = _latest(together([self.servers, proven.entries]))
         others = self._entered[~np.isin(self._entered, ids)]
-        self._entered = np.concatenate([others, ids[ends.handshakes.accepted & ~ended]])
+        self._entered = np.concatenate([others, ids[(ends.serving >= 0) & ~ended]])
         self._note_announcing(ends.facts)
 
     def _note_announcing(self, facts: pa.RecordBatch) -> None:

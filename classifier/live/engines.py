@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live import child, interfaces
+from classifier.live.follow import Folder
 from classifier.live.packet_socket import PacketSocket, not_permitted
 from classifier.live.taps import Source, Stream, Tap, Wish
 
@@ -18,7 +19,7 @@ ENGINES = (SOCKET, *child.COMMANDS)
 
 def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
     """Open what `source` names; CaptureError says what can't be captured, and what to try."""
-    one = isinstance(source, str) or hasattr(source, "read")
+    one = isinstance(source, str | Path) or hasattr(source, "read")
     sources: list[Source] = [source] if one else list(source)  # type: ignore[list-item, arg-type]
     if not sources:
         raise CaptureError("live", "no interface was named", status=ExitStatus.NO_INPUT)
@@ -49,11 +50,11 @@ def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
         if wish.filter:
             raise CaptureError(
                 "live",
-                "a stream isn't filtered here; give the filter to the program that captures it: "
+                "a stream or a folder isn't filtered here; give the filter to the program that captures it: "
                 f"tcpdump -w - {wish.filter}",
                 status=ExitStatus.USAGE,
             )
-        return Stream(source, wish)
+        return Folder(source, wish) if isinstance(source, Path) else Stream(source, wish)
     interface = interfaces.find(source)
     if interface is None:
         there = ", ".join(found.name for found in interfaces.interfaces())

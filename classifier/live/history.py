@@ -55,6 +55,11 @@ class History(Spool):
                 yield first
             yield from batches
 
+    def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yield some columns of all rows."""
+        for batch in self:
+            yield batch.select(names)
+
     def settle(self) -> None:
         """Put away the rows that came last, and forget the oldest where there are too many."""
         few, self._few = self._few, []

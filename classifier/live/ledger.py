@@ -23,8 +23,8 @@ from classifier.flows.hashing import Hashes
 from classifier.flows.table import PROTOCOLS, present
 from classifier.live.window import Window
 from classifier.reports.tabular import rows
+from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.grouping import Grouping
-from classifier.traffic.totals import ATTEMPTS
 
 #: Past so many services the rest are one, `other`; past so many servers the longest silent one goes.
 MOST_SERVICES = 1_000

@@ -215,6 +215,7 @@ def _journalled(journal: Path) -> Metered | None:
         captures=captures,
         begins_ns=[first_ns] * len(captures),
         begin_ns=first_ns,
+        end_ns=max(int(max(batch["last_seen_ns"].to_numpy())) for batch in spool),
     )
 
 

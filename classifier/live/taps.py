@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from classifier import _meter
@@ -15,10 +16,12 @@ from classifier.errors import CaptureError, ExitStatus
 from classifier.sources import problem
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from classifier._meter import MeterOptions
 
-#: The name of an interface, or a binary file with a capture that still grows.
-Source = str | BinaryIO
+#: The name of an interface, a binary file with a capture that still grows, or a folder of rotated files.
+Source = str | BinaryIO | Path
 
 
 def not_writable(path: str, error: OSError) -> CaptureError:
@@ -47,6 +50,10 @@ class Wish:
     keep: str | None
     #: The user that this program becomes before it reads.
     user: str | None
+    #: File with what a followed folder was taken of.
+    state: str | None = None
+    #: The newest file of a folder is complete when it hasn't grown for so long.
+    settle_s: float = 600.0
 
     def keep_descriptor(self, again: bool = False) -> int | None:
         """Open the file for the packets, `again` to append to it; the caller passes the descriptor on."""
@@ -160,6 +167,10 @@ class Tap:
         if self._live is not None:
             self._live.stop()
             yield from _rest(self._live)
+
+    def going_on(self) -> list[pa.RecordBatch]:
+        """Return flows that are still open at the end, because another run goes on with them."""
+        return []
 
     def restart(self, live: _meter.Live) -> list[_meter.Batch]:
         """Go on with another session; returns the flows of the last one that were still active."""

@@ -67,6 +67,8 @@ class Watch:
         rules: Rules | str | os.PathLike[str] | None = None,
         most_flows_kept: int = MOST_FLOWS_KEPT,
         user: str | None = None,
+        state: str | None = None,
+        settle_s: float = 600.0,
     ) -> None:
         """Open the sources, then drop privileges to `user` if one is named, then begin to read.
 
@@ -74,7 +76,9 @@ class Watch:
         may capture. `filter` is one of tcpdump's. Of a packet `snap_bytes` are read, by default 2,048,
         or all where packets are kept in the pcapng file `keep`. `buffer_bytes` is the kernel's buffer.
         `tcp_idle_s` to `rules`: see `read`. The latest `most_flows_kept` flows that have ended are
-        judged once more at the end; in between they are on disk.
+        judged once more at the end; in between they are on disk. `state` is a file that notes which files of
+        a followed folder were taken and which flows are open: another watch with it goes on there. The
+        newest file of a folder is taken once it hasn't grown for `settle_s`.
 
         Raises CaptureError, FilterError for the filter, or RulesError.
         """
@@ -97,6 +101,8 @@ class Watch:
             buffer_bytes=buffer_bytes,
             keep=keep,
             user=user,
+            state=state,
+            settle_s=settle_s,
         )
         self._window_s = window_s
         self._history = History(most_flows_kept)
@@ -164,6 +170,13 @@ class Watch:
         """
         self._history.settle()
         metered = self._metered(self._history)
+        going_on = [
+            _of_tap(batch, number) for number, tap in enumerate(self._taps) for batch in tap.going_on()
+        ]
+        if going_on:
+            metered.spool = Spool()
+            for batch in [*self._history, *going_on]:
+                metered.spool.add(batch)
         for tap in self._taps:
             metered.close(tap.name, tap.counts)
             metered.problems += [tap.trouble] if tap.trouble and not tap.counts.problem else []
@@ -172,7 +185,7 @@ class Watch:
 
     @property
     def servers(self) -> Entries:
-        """The servers that handshakes have proven so far; those seen last, if there are too many."""
+        """The servers that are proven so far; those seen last, if there are too many."""
         return self._earlier.servers
 
     @property

@@ -27,6 +27,8 @@ Chart = alt.TopLevelMixin
 #: Services with a colour of their own; more can't be told apart.
 COLOURS = 8
 _BARS = 15
+#: So many pairs of client and server are looked at, those of most bytes.
+_CONVERSATIONS = 50_000
 #: 0, 50k, 1M; Vega itself would write 0k.
 _NUMBERS = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=5)
 #: Times in which bytes are counted: seconds, unless that would make a thousandth of a byte the unit.
@@ -65,7 +67,8 @@ def config(theme: str) -> Spec:
 def all_charts(report: Report) -> dict[str, Spec]:
     """Return the charts by name; one that would be empty is left out."""
     traffic = report.traffic
-    conversations = report.named(traffic.totals.conversations())
+    largest = traffic.totals.conversations(_CONVERSATIONS).slice(0, _CONVERSATIONS)
+    conversations = report.named(largest)
     timeline = traffic.over_time(report.interval_s)
     interval_s = report.interval_s or traffic.interval_s
     makers: dict[str, Callable[[], Chart | None]] = {

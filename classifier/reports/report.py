@@ -14,6 +14,7 @@ from classifier.reports.names import Hosts
 from classifier.reports.summary import summary
 from classifier.traffic import Traffic
 from classifier.traffic.breakdown import with_filtered
+from classifier.traffic.totals import fold
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -45,10 +46,10 @@ class Report:
         if self.interval_s:
             return self.traffic.over_time(self.interval_s)
         if self.by:
-            found, label = self.traffic.breakdown(self.by), "group"
+            found, label = self.traffic.breakdown(self.by, self.top), "group"
         else:
-            found, label = self.traffic.totals.services(), "service"
-        return self.named(with_filtered(found, label, self.traffic.left_out, self.top))
+            found, label = fold(self.traffic.totals.services(), self.top, "service"), "service"
+        return self.named(with_filtered(found, label, self.traffic.left_out))
 
     def named(self, table: pa.Table) -> pa.Table:
         """Add the names of addresses to a table, if there are any."""

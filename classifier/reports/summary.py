@@ -12,8 +12,9 @@ from classifier.reports.names import Hosts
 from classifier.reports.tabular import rows
 from classifier.roles.late import SelfCheck
 from classifier.traffic import Traffic
+from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.breakdown import with_filtered
-from classifier.traffic.totals import ATTEMPTS, fold
+from classifier.traffic.totals import fold
 
 #: What the reasons of the accounting mean, in words.
 REASONS = {
@@ -62,20 +63,20 @@ def summary(
 
     found = _head(traffic)
     if by:
-        groups = with_filtered(traffic.breakdown(by), "group", traffic.left_out, top)
+        groups = with_filtered(traffic.breakdown(by, top), "group", traffic.left_out)
         return found | {"by": by, "groups": named(groups), "accounting": dict(traffic.accounting)}
     if interval_s:
         timeline = rows(traffic.over_time(interval_s))
         return found | {"timeline": timeline, "accounting": dict(traffic.accounting)}
     totals = traffic.totals
-    services = with_filtered(totals.services(), "service", traffic.left_out, top)
+    services = with_filtered(fold(totals.services(), top, "service"), "service", traffic.left_out)
     return found | {
         "services": named(services),
         "over_time": _over_time(traffic, services),
-        "servers": named(fold(totals.servers(), top, "server_ip")),
-        "clients": named(fold(totals.clients(), top, "client_ip")),
-        "attempts": named(fold(totals.attempts(), top, "target_ip")),
-        "mismatches": named(fold(totals.mismatches.table(), top, "client_ip")),
+        "servers": named(totals.servers(top)),
+        "clients": named(totals.clients(top)),
+        "attempts": named(totals.attempts(top)),
+        "mismatches": named(totals.mismatches.table(top)),
         "accounting": dict(traffic.accounting),
     }
 
@@ -117,6 +118,7 @@ def _head(traffic: Traffic) -> dict[str, Any]:
         "duplicates": metered.duplicates,
         "bad_checksums": metered.bad_checksums,
         "problems": [str(problem) for problem in traffic.problems],
+        "remarks": traffic.remarks,
         "flows": {"total": sum(counted.values())} | counted,
         "self_check": _self_check(traffic.totals.self_check),
     }

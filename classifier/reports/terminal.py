@@ -11,7 +11,7 @@ from rich.text import Text
 from classifier.reports.sparkline import sparkline
 from classifier.reports.summary import REASONS
 from classifier.reports.tables import Column, Row, clean, show
-from classifier.traffic.totals import ATTEMPTS
+from classifier.traffic.adding import ATTEMPTS
 
 
 def print_report(out: Console, report: Row) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from classifier.flows.distinct import distinct
 from classifier.payload import Certainty, Said, Table
 from classifier.payload.announced import CARRIERS, SERVICES, Announced
 from classifier.services.rules import Rules
@@ -56,14 +56,13 @@ class Payloads:
 
     def codes(self) -> tuple[npt.NDArray[np.int64], list[Spoken]]:
         """Return what each flow speaks as a place in a list of what is spoken."""
-        offered = pc.list_element(pc.split_pattern(self.alpn.fill_null(""), ","), 0)
-        encoded = offered.dictionary_encode()
+        encoded = self.alpn.dictionary_encode("encode")
         offer = encoded.indices.to_numpy().astype(np.int64)
         protocols = len(self.table.protocols) + 1
         numbers = (offer * len(Announced) + self.announced) * len(Certainty) + self.said.certainty
-        cases, row = _distinct(numbers * protocols + self.said.protocol + 1)
-        offers = encoded.dictionary.to_pylist()
-        return row, [self._spoken(case, offers) for case in cases]
+        cases, row = distinct(numbers * protocols + self.said.protocol + 1)
+        offers = [(offered or "").split(",")[0] for offered in encoded.dictionary.to_pylist()]
+        return row, [self._spoken(case, offers) for case in cases.tolist()]
 
     def _spoken(self, case: int, offers: list[str]) -> Spoken:
         case, protocol = divmod(case, len(self.table.protocols) + 1)
@@ -96,9 +95,9 @@ def name(
     # Few distinct cases among many flows: each is worked out once.
     many, spoken_many = len(rules.candidates), len(spoken)
     numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
-    cases, row = _distinct(numbers)
+    cases, row = distinct(numbers)
     verdicts, promised = [], []
-    for case in cases:
+    for case in cases.tolist():
         ports, code = divmod(case, spoken_many)
         likelier = rules.candidates[ports // many % many]
         undecided = ports >= many * many
@@ -115,12 +114,6 @@ def name(
         mismatch=np.array([case.mismatch for case in verdicts], dtype=bool)[place],
         promised=_lists(promised, place),
     )
-
-
-def _distinct(numbers: npt.NDArray[np.int64]) -> tuple[list[int], npt.NDArray[np.int64]]:
-    """Return the different ones of n numbers, and which of them each is (n)."""
-    encoded = pa.array(numbers).dictionary_encode()
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
 
 
 def _lists(lists: list[list[str]], row: npt.NDArray[np.int32]) -> pa.Array:

@@ -1,17 +1,20 @@
-"""Where captures come from: files, standard input, open binary files, by other programs where we can't."""
+"""Where captures come from: files, archives, URLs, standard input, open binary files.
+
+What a user names leads to inputs (`finding`); here one input is opened for the meter, by other programs
+where the core can't read it itself.
+"""
 
 from __future__ import annotations
 
+import io
 import os
-import stat
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
+from classifier.sources import names
 
 Source = str | os.PathLike[str] | BinaryIO
 #: Who reads: None is the core itself.
@@ -33,36 +36,64 @@ class Options:
     dns_names: bool
 
 
+@runtime_checkable
 class Bridge(Protocol):
-    """A binary file with what another program reads."""
+    """A binary file with what the core can't open itself: what another program reads, a URL, a member."""
 
     def read(self, size: int) -> bytes | None:
         """Return some bytes."""
 
     def problem(self) -> str | None:
-        """Say what that program complained of, once all is read."""
+        """Say what went wrong with it, once all is read."""
 
     def close(self) -> None:
-        """End that program."""
+        """Let go of it."""
+
+
+class LocalFile(io.FileIO):
+    """A file, pipe or device that Python opens: where its name isn't UTF-8, and where it may wait.
+
+    Python lets Ctrl-C through while it waits.
+    """
+
+    def problem(self) -> None:
+        """Say nothing: what goes wrong is raised."""
 
 
 @dataclass(slots=True)
 class Input:
-    """One capture, ready to be metered."""
+    """One file, URL or stream that is to be metered: plain data, unless it is an open file."""
 
     name: str
-    file: str | BinaryIO
+    #: A path, a URL, an open binary file, or a member of an archive.
+    file: str | BinaryIO | Bridge
     #: Size of the (compressed) file for a progress bar; None where it isn't known.
     size_bytes: int | None
     via: Via | None = None
+    #: It may keep its reader waiting, as a pipe does: only in the main thread can that be interrupted.
+    waits: bool = False
+    #: Of a member: at which byte of its archive it begins.
+    begins_at: int | None = None
     _bridge: Bridge | None = None
+
+    def captures(self, remarks: list[str]) -> Iterator[Input]:
+        """Yield the captures in it, one after the other: itself, or the members of an archive.
+
+        Each must be read before the next one is asked for; what is passed over is remarked. CaptureError: the
+        archive can't be read (on).
+        """
+        if isinstance(self.file, str) and names.is_archive(self.file):
+            from classifier.sources.archives import members
+
+            yield from members(self, remarks)
+        else:
+            yield self
 
     def open(self, options: Options, signatures: _meter.Signatures) -> _meter.Reader:
         """Start metering; CaptureError says why that can't be done. `close` must follow."""
-        if self.via:
-            self._bridge = _bridge(self.via, self.name, self.file)
         try:
-            return _meter.read(self._bridge or self.file, signatures, **asdict(options))  # type: ignore[arg-type]
+            source, self._bridge = self._source()
+            return _meter.read(source, signatures, **asdict(options))
         except _meter.MeterError as error:
             told = self.trouble()
             self.close()
@@ -70,20 +101,39 @@ class Input:
         except OSError as error:
             if not isinstance(self.file, str):
                 raise  # the caller's own file object, and its own exception
-            raise _not_there(self.name, error) from error
+            raise not_there(self.name, error) from error
 
     def trouble(self) -> str | None:
-        """Say what the program complains of through which this was read to its end; None: nothing."""
+        """Say what went wrong with that through which this was read to its end; None: nothing."""
         return self._bridge.problem() if self._bridge else None
 
     def close(self) -> None:
-        """End the program through which this is read, if there is one."""
+        """Let go of that through which this is read."""
         if self._bridge:
             self._bridge.close()
             self._bridge = None
 
+    def _source(self) -> tuple[Any, Bridge | None]:
+        """Return what the core reads, and the same if it must be closed afterwards."""
+        path = self.file if isinstance(self.file, str) else None
+        bridge: Bridge | None = None
+        if path and names.is_url(path):
+            from classifier.sources.remote import RemoteFile
 
-def _bridge(via: Via, name: str, file: str | BinaryIO) -> Bridge:
+            bridge = RemoteFile(path)
+        elif path and (self.waits or not _is_text(path)):
+            bridge = LocalFile(path)
+        elif isinstance(self.file, Bridge):
+            bridge = self.file
+        if self.via:
+            bridge = _bridge(self.via, self.name, bridge or self.file)
+        return bridge or self.file, bridge
+
+
+def _bridge(via: Via, name: str, file: Any) -> Bridge:
+    if isinstance(file, Bridge) and not isinstance(file, LocalFile):
+        message = f"--via {via} reads files and pipes; fetch or unpack it first"
+        raise CaptureError(name, message, status=ExitStatus.NO_INPUT)
     if via == "tshark":
         from classifier.sources.tshark import TsharkFile
 
@@ -93,6 +143,15 @@ def _bridge(via: Via, name: str, file: str | BinaryIO) -> Bridge:
     return ScapyFile(name, file)
 
 
+def _is_text(path: str) -> bool:
+    """Whether the core can open it by its name."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def problem(name: str, described: tuple[str, int, str]) -> CaptureError:
     """Turn what the core says of an input into an exception."""
     kind, offset, message = described
@@ -100,55 +159,8 @@ def problem(name: str, described: tuple[str, int, str]) -> CaptureError:
     return CaptureError(name, message, offset=offset or None, status=status)
 
 
-def inputs(source: Source | Iterable[Source], via: Via | None = None) -> list[Input]:
-    """Find what `source` names; CaptureError if something of it isn't there."""
-    sources: list[Source] = [source] if _is_one(source) else list(source)  # type: ignore[list-item, arg-type]
-    if not sources:
-        raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
-    found = [_input(one) for one in sources]
-    for one in found:
-        one.via = via
-    return found
-
-
-def _is_one(source: Source | Iterable[Source]) -> bool:
-    return isinstance(source, str | os.PathLike) or hasattr(source, "read")
-
-
-def _input(source: Source) -> Input:
-    if not isinstance(source, str | os.PathLike):
-        return Input(str(getattr(source, "name", "stream")), source, None)
-    path = os.fspath(source)
-    # Names need not be text; what isn't UTF-8 in them is shown as \N{REPLACEMENT CHARACTER}.
-    name = os.fsencode(path).decode(errors="replace")
-    if name == "-":
-        if sys.stdin is None or sys.stdin.isatty():
-            found = "a terminal" if sys.stdin else "closed"
-            raise CaptureError(
-                "-",
-                f"standard input is {found}; pipe a capture into it: tcpdump -w - | classifier report -",
-                status=ExitStatus.NO_INPUT,
-            )
-        # Unbuffered: what a pipe has is read at once.
-        return Input("standard input", sys.stdin.buffer.raw, None)  # type: ignore[union-attr]
-    try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise CaptureError(
-                name,
-                f"is a directory; name the captures in it: {Path(name) / '*.pcap*'}",
-                status=ExitStatus.NO_INPUT,
-            )
-        if stat.S_ISREG(status.st_mode):
-            file = name if name == path else open(path, "rb", buffering=0)
-            return Input(name, file, status.st_size)
-        # Pipes and devices are read by Python, which lets Ctrl-C through while it waits.
-        return Input(name, open(path, "rb", buffering=0), None)
-    except OSError as error:
-        raise _not_there(name, error) from error
-
-
-def _not_there(name: str, error: OSError) -> CaptureError:
+def not_there(name: str, error: OSError) -> CaptureError:
+    """Say why a file can't be opened, and what to try."""
     hints = {
         FileNotFoundError: "no such file; check the path",
         PermissionError: "no permission to read it; ask its owner, or read it as another user through '-'",

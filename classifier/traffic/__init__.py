@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
-from classifier.traffic.breakdown import BY, Groups, breakdown
+from classifier.traffic.adding import measured, total
+from classifier.traffic.breakdown import BY, breakdown
 from classifier.traffic.comparison import FACTOR, compare
 from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
+from classifier.traffic.sums import Sums
 from classifier.traffic.timeline import MOST_BINS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 
 class Judging(Protocol):
     """What judges metered flows."""
+
+    @property
+    def context(self) -> object:
+        """What all flows together say about each; once it is there, all inputs have been compared."""
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the flows batch by batch, with all verdicts."""
@@ -57,7 +63,7 @@ class Traffic:
         self.metered = metered
         self.judge = judge
         self._selections = selections
-        self._left_out, self._complete = Groups([]), False
+        self._left_out: pa.Table | None = None
 
     def select(
         self,
@@ -79,8 +85,14 @@ class Traffic:
 
     @property
     def problems(self) -> list[CaptureError]:
-        """Inputs that could not be read to their end; what came before is in the flows."""
+        """Inputs that could not be read, or not to their end; what came before is in the flows."""
         return self.metered.problems
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
+        metered, _ = self.metered, self.judge.context
+        return metered.remarks + _twice([metered.captures[number] for number in sorted(metered.seen_twice)])
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -100,14 +112,14 @@ class Traffic:
     @property
     def left_out(self) -> pa.Table:
         """Sums over the flows that a selection left out: one row, or none."""
-        if self._selections and not self._complete:
+        if self._selections and self._left_out is None:
             for _ in self._selected():
                 pass
-        return self._left_out.table()
+        return pa.table({}) if self._left_out is None else self._left_out
 
     def _selected(self) -> Iterator[pa.RecordBatch]:
         """Yield the judged flows that are wanted, and add up the others."""
-        left_out = Groups([])
+        left_out = Sums(total)
         for judged in self.judge():
             wanted = np.ones(judged.num_rows, dtype=bool)
             for one in self._selections:
@@ -115,9 +127,9 @@ class Traffic:
             if wanted.all():
                 yield judged
                 continue
-            left_out.add(judged.filter(pa.array(~wanted)))
+            left_out.add(measured(judged.filter(pa.array(~wanted))))
             yield judged.filter(pa.array(wanted))
-        self._left_out, self._complete = left_out, True
+        self._left_out = next(left_out.parts(), pa.table({}))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of the flow table batch by batch, each in the order of `first_seen`.
@@ -167,7 +179,7 @@ class Traffic:
     @cached_property
     def _sums(self) -> tuple[Totals, Overview, Timeline]:
         """All sums, in one pass over the flows."""
-        totals, overview = Totals(), Overview()
+        totals, overview = Totals(self.metered.memory_bytes), Overview()
         timeline = Timeline(usual_interval_ns(self.metered.begin_ns, self.metered.end_ns))
         for judged in self._selected():
             totals.add(judged)
@@ -180,14 +192,14 @@ class Traffic:
         """The width of the bins of `timeline`, in seconds."""
         return self._sums[2].interval_ns / 1e9
 
-    def breakdown(self, by: str) -> pa.Table:
+    def breakdown(self, by: str, top: int | None = None) -> pa.Table:
         """Sum up the flows by `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`.
 
-        Each flow is in one row; most bytes first.
+        Each flow is in one row; most bytes first. With `top` rows past so many are one row, `other`.
         """
         if by not in BY:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
-        return breakdown(self._selected(), by, self.metered.captures)
+        return breakdown(self._selected(), by, self.metered.captures, top, self.metered.memory_bytes)
 
     def by(self, group: str) -> pd.DataFrame:
         """Return `breakdown(group)` as a DataFrame."""
@@ -273,11 +285,24 @@ class Traffic:
         if self.metered.interrupted:
             return ExitStatus.INTERRUPTED
         if self.problems:
-            return self.problems[0].status
+            first, read = self.problems[0], self.metered.captures[: len(self.metered.begins_ns)]
+            return first.status if read == [first.file] else ExitStatus.PARTIAL
         undecoded = sum(packets for reason, packets in counts.items() if reason in _UNDECODED)
         if undecoded and undecoded == counts["packets"]:
             return ExitStatus.NOTHING_DECODED
         return ExitStatus.OK
+
+
+def _twice(captures: list[str]) -> list[str]:
+    """Warn of captures that saw the same packets."""
+    if not captures:
+        return []
+    more = f" (and in {len(captures) - 1:,} more cases)" if len(captures) > 1 else ""
+    first = captures[0].split("|")
+    return [
+        f"{' and '.join(first)} seem to have the same packets{more}: they count as often; to leave them out: "
+        f"mergecap -w - {' '.join(first)} | classifier report --dedup -"
+    ]
 
 
 #: Reasons that mean that a packet could not be looked into.

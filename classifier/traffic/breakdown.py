@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows import addresses
+from classifier.flows.spool import MEMORY_BYTES
 from classifier.flows.table import PROTOCOLS
-from classifier.traffic.grouping import Grouping
-from classifier.traffic.totals import SUMS, added, fold, measured
+from classifier.traffic.adding import SUMS, adder, measured, numbers, total
+from classifier.traffic.sums import Sums, ranked, with_row
+from classifier.traffic.totals import public_sums
 
 _TIME = pa.timestamp("ns", tz="UTC")
 #: What flows can be grouped by: the facts, and the public columns made from them.
@@ -26,62 +28,43 @@ BY: dict[str, tuple[list[str], list[str]]] = {
     "capture": (["capture"], ["capture"]),
     "category": (["category"], ["category"]),
 }
-#: Sums that every table has; attempts are counted apart.
-_COUNTED = [name for name in SUMS if name != "sources"]
-#: Groups are merged when so many have piled up.
-_MERGE_ROWS = 150_000
 
 
-class Groups:
-    """Adds up judged flows by some keys; memory grows with the groups."""
-
-    def __init__(self, keys: list[str]) -> None:
-        """Start at nothing."""
-        self._keys = keys
-        self._pieces: list[pa.Table] = []
-        self._rows = 0
-
-    def add(self, judged: pa.RecordBatch) -> None:
-        """Add a batch of judged flows."""
-        flows = measured(judged)
-        for name in self._keys:
-            if name not in flows.column_names:  # the service is made from two columns
-                flows = flows.append_column(name, _plain(judged[name]))
-        self._pieces.append(added(flows, Grouping(flows, self._keys), self._keys))
-        self._rows += self._pieces[-1].num_rows
-        if self._rows > _MERGE_ROWS:
-            self._rows = self.table().num_rows
-
-    def table(self) -> pa.Table:
-        """Return all that was added, a row a group."""
-        if len(self._pieces) > 1:
-            pieces = pa.concat_tables(self._pieces)
-            self._pieces = [added(pieces, Grouping(pieces, self._keys), self._keys)]
-        return self._pieces[0] if self._pieces else pa.table({})
-
-
-def breakdown(batches: Iterable[pa.RecordBatch], by: str, captures: list[str]) -> pa.Table:
+def breakdown(
+    batches: Iterable[pa.RecordBatch],
+    by: str,
+    captures: list[str],
+    top: int | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+) -> pa.Table:
     """Sum up judged flows by one of `BY`, most bytes first; every flow is in one row.
 
     Columns: those of the group, `bytes`, `share` of the bytes of all rows, `flows` and the others of
-    the services. Flows whose server is not known count for the likelier one.
+    the services. Flows whose server is not known count for the likelier one. With `top` rows past so
+    many are summed up in one, `other`; past `memory_bytes` sums go to a temporary file.
     """
     keys, names = BY[by]
-    groups = Groups(keys)
+    sums = Sums(adder(keys), [key for key in keys if key.endswith("_addr")], memory_bytes)
     for judged in batches:
-        groups.add(judged)
-    table = groups.table()
-    if not table.num_rows:
+        flows = measured(judged)
+        for name in set(keys) - set(flows.column_names):  # the service is made from two columns
+            flows = flows.append_column(name, _plain(judged[name]))
+        sums.add(flows)
+    order = [("bytes", "descending"), ("attempt_bytes", "descending"), *((key, "ascending") for key in keys)]
+    found = ranked(sums.parts(), order, top, total)
+    if not found:
         return _schema(by).empty_table()
+    table, rest = found
     columns = {name: _readable(table, name, captures) for name in names}
-    moved = table["bytes"].to_numpy().astype(float)
-    everything = moved.sum() + table["attempt_bytes"].to_numpy().astype(float).sum()
-    columns = {"group": _label(columns)} | columns
-    columns |= {"bytes": table["bytes"], "share": pa.array(moved / max(everything, 1))}
-    columns |= {name: table[name] for name in _COUNTED}
-    columns |= {name: table[f"{name}_ns"].cast(_TIME) for name in ("first_seen", "last_seen")}
-    order = [("bytes", "descending"), ("attempt_bytes", "descending"), ("group", "ascending")]
-    return pa.table(columns, schema=_schema(by)).sort_by(order)
+    columns = {"group": _label(columns)} | columns | public_sums(table)
+    moved = sum(float(numbers(some, f"{kind}bytes").sum()) for some in found for kind in ("", "attempt_"))
+    columns["share"] = pa.array(numbers(table, "bytes") / max(moved, 1))
+    schema = _schema(by)
+    public = pa.table([columns[name] for name in schema.names], schema=schema)
+    if not rest.num_rows:
+        return public
+    others = public_sums(rest) | {"share": pa.array(numbers(rest, "bytes") / max(moved, 1))}
+    return with_row(public, "group", "other", {name: others[name] for name in schema.names if name in others})
 
 
 def _schema(by: str) -> pa.Schema:
@@ -92,7 +75,7 @@ def _schema(by: str) -> pa.Schema:
             *(pa.field(name, kinds.get(name, pa.string())) for name in BY[by][1]),
             pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
             pa.field("share", pa.float64(), False, {"doc": "of the bytes of all rows, attempts included"}),
-            *(pa.field(name, pa.uint64(), False) for name in _COUNTED),
+            *(pa.field(name, pa.uint64(), False) for name in SUMS),
             *(pa.field(name, _TIME, False) for name in ("first_seen", "last_seen")),
         ]
     )
@@ -133,17 +116,12 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()
 
 
-def with_filtered(table: pa.Table, label: str, left_out: pa.Table, top: int | None) -> pa.Table:
-    """Cut a table to its `top` rows and a row `other`, and add a row `filtered` for flows left out.
+def with_filtered(table: pa.Table, label: str, left_out: pa.Table) -> pa.Table:
+    """Add a row `filtered` for flows left out, of which there are sums: one row, or none.
 
-    `label` is the column that names these rows; what can't be added up is null in them.
+    `label` is the column that names the row; what can't be added up is null in it.
     """
-    cut = fold(table, top, label)
     if not left_out.num_rows:
-        return cut
-    nullable = pa.schema([field.with_nullable(True) for field in cut.schema])
-    sums = {"bytes", *_COUNTED} & set(nullable.names)
-    row = {field.name: pa.nulls(1, field.type) for field in nullable} | {label: pa.array(["filtered"])}
-    row |= {name: left_out[name] for name in sums}
-    row |= {name: left_out[f"{name}_ns"].cast(_TIME) for name in ("first_seen", "last_seen")}
-    return pa.concat_tables([cut.cast(nullable), pa.table(row, schema=nullable)])
+        return table
+    sums = {name: column for name, column in public_sums(left_out).items() if name in table.column_names}
+    return with_row(table, label, "filtered", sums)

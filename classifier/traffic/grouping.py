@@ -10,20 +10,24 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.flows.distinct import Numbers, distinct
 
 Mask = npt.NDArray[np.bool_]
+#: Products of numbers of keys stay below, so that they fit an int64.
+_MOST = 1 << 62
 
 
 class Grouping:
-    """The n rows of a table in g groups, by the columns `keys`."""
+    """The n rows of a table in g groups by the columns `keys`, in the order of their first rows."""
 
     def __init__(self, table: pa.Table, keys: Sequence[str]) -> None:
         """Number the groups; a null is a key like any other."""
         self._table = table
-        self._ids = _ids(table, keys)
-        _, self.first_rows = np.unique(self._ids, return_index=True)
-        self._order = np.argsort(self._ids, kind="stable")
-        self._starts = np.searchsorted(self._ids[self._order], np.arange(len(self.first_rows)))
+        self._ids, count = _ids(table, keys)
+        self.first_rows = np.empty(count, dtype=np.int64)
+        self.first_rows[self._ids[::-1]] = np.arange(len(self._ids) - 1, -1, -1)
 
     def keys(self, *columns: str) -> dict[str, pa.Array]:
         """Return columns that are the same within each group, a value for each of the g groups."""
@@ -44,33 +48,51 @@ class Grouping:
 
     def distinct(self, columns: Sequence[str], where: Mask) -> pa.Array:
         """Count in each group the distinct values of columns, in the rows `where` says (g)."""
-        pairs = self._pairs(_ids(self._table, columns), where)
-        return pa.array(np.bincount(pairs[:, 0], minlength=len(self.first_rows)).astype(np.uint64))
+        values, count = _ids(self._table, columns)
+        groups = self._pairs(values, count, where) // max(count, 1)
+        return pa.array(np.bincount(groups, minlength=len(self.first_rows)).astype(np.uint64))
 
     def values(self, column: str, where: Mask) -> pa.ListArray:
-        """List in each group the distinct numbers of a column, sorted, in the rows `where` says (g)."""
+        """List in each group the distinct values of a uint16 column, sorted, in the rows `where` says (g)."""
         numbers = _one(self._table[column])
-        pairs = self._pairs(numbers.to_numpy().astype(np.int64), where)
-        offsets = np.searchsorted(pairs[:, 0], np.arange(len(self.first_rows) + 1)).astype(np.int32)
-        return pa.ListArray.from_arrays(offsets, pa.array(pairs[:, 1], numbers.type, safe=False))
+        count = 1 << 16
+        pairs = np.sort(self._pairs(numbers.to_numpy().astype(np.int64), count, where))
+        groups = np.arange(len(self.first_rows) + 1)
+        offsets = np.searchsorted(pairs, groups * count).astype(np.int32)
+        return pa.ListArray.from_arrays(offsets, pa.array(pairs % count, numbers.type))
 
     def _reduce(self, ufunc: np.ufunc, column: str) -> pa.Array:
-        values = self._table[column].to_numpy()[self._order]
-        return pa.array(ufunc.reduceat(values, self._starts) if len(self._starts) else values)
+        values = self._table[column].to_numpy()
+        reduced = np.zeros(len(self.first_rows), values.dtype) if ufunc is np.add else values[self.first_rows]
+        ufunc.at(reduced, self._ids, values)
+        return pa.array(reduced)
 
-    def _pairs(self, values: npt.NDArray[np.int64], where: Mask) -> npt.NDArray[np.int64]:
-        """Return the distinct pairs of group and value, sorted."""
-        return np.unique(np.stack([self._ids[where], values[where]], axis=1), axis=0)
+    def _pairs(self, values: Numbers, count: int, where: Mask) -> Numbers:
+        """Return the distinct pairs of group and value below `count`, as `group * count + value`."""
+        pairs: Numbers = pc.unique(pa.array(self._ids[where] * count + values[where])).to_numpy()
+        return pairs
 
 
-def _ids(table: pa.Table, keys: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Number the distinct combinations of `keys` from 0 and return each row's number (n)."""
-    ids = np.zeros(table.num_rows, dtype=np.int64)
+def _ids(table: pa.Table, keys: Sequence[str]) -> tuple[Numbers, int]:
+    """Number the distinct combinations of `keys`: each row's number (n), and how many there are."""
+    ids, most = np.zeros(table.num_rows, dtype=np.int64), 1
     for name in keys:
-        encoded = _one(table[name]).dictionary_encode("encode")
-        ids = ids * (len(encoded.dictionary) + 1) + encoded.indices.to_numpy()
-        _, ids = np.unique(ids, return_inverse=True)  # dense again, so that the product cannot overflow
-    return ids
+        codes, count = _codes(_one(table[name]))
+        if most * count > _MOST:
+            values, ids = distinct(ids)
+            most = len(values)
+        ids = ids * count + codes
+        most *= count
+    values, ids = distinct(ids)
+    return ids, len(values)
+
+
+def _codes(column: pa.Array) -> tuple[Numbers, int]:
+    """Return a number below the second for each value of a column; small numbers stand for themselves."""
+    if pa.types.is_unsigned_integer(column.type) and column.type.bit_width <= 16 and not column.null_count:
+        return column.to_numpy().astype(np.int64), 1 << column.type.bit_width
+    encoded = column.dictionary_encode("encode")
+    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary) + 1
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from classifier import _meter, sources
-from classifier.errors import CaptureError
-from classifier.flows.spool import Spool
+from classifier.errors import CaptureError, ExitStatus
+from classifier.flows.spool import MEMORY_BYTES, Spool
 
 
-class Counted(Protocol):
+class _Sums(Protocol):
+    """Counters that are summed up."""
+
+    @property
+    def packets(self) -> int: ...
+    @property
+    def wire_bytes(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def evicted(self) -> int: ...
+    @property
+    def duplicates(self) -> int: ...
+    @property
+    def dns_names_left_out(self) -> int: ...
+    @property
+    def span_ns(self) -> tuple[int, int] | None: ...
+    @property
+    def unmetered(self) -> Mapping[str, int]: ...
+    @property
+    def unread_link_types(self) -> Mapping[int, int]: ...
+
+
+class Counted(_Sums, Protocol):
     """The counters of an input that has been read, as a Reader has them."""
 
     @property
-    def packets(self) -> int: ...  # noqa: D102
-    @property
-    def wire_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def dns_names(self) -> _meter.Batch | None: ...  # noqa: D102
-    @property
-    def dns_names_left_out(self) -> int: ...  # noqa: D102
-    @property
-    def dropped(self) -> int: ...  # noqa: D102
-    @property
-    def evicted(self) -> int: ...  # noqa: D102
-    @property
-    def duplicates(self) -> int: ...  # noqa: D102
-    @property
     def bad_checksums(self) -> tuple[int, int]: ...  # noqa: D102
     @property
-    def span_ns(self) -> tuple[int, int] | None: ...  # noqa: D102
-    @property
-    def unmetered(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def unread_link_types(self) -> Mapping[int, int]: ...  # noqa: D102
+    def dns_names(self) -> _meter.Batch | None: ...  # noqa: D102
     @property
     def problem(self) -> tuple[str, int, str] | None: ...  # noqa: D102
 
@@ -49,6 +55,8 @@ class Metered:
 
     #: `tcp_idle_ns` and `udp_idle_ns`.
     idle: dict[str, int]
+    #: Past so many bytes, sums of each kind go to temporary files.
+    memory_bytes: int = MEMORY_BYTES
     spool: Spool = field(default_factory=Spool)
     #: Names of the inputs, and of combinations of them that flows cross.
     captures: list[str] = field(default_factory=list)
@@ -70,11 +78,17 @@ class Metered:
     dns_names: list[pa.RecordBatch] = field(default_factory=list)
     dns_names_left_out: int = 0
     interrupted: bool = False
+    #: The rows of one flow are joined already.
+    joined: bool = False
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
     #: Packets by link type that isn't read.
     unread_link_types: dict[int, int] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
+    #: What is to be known of the inputs, and is no failure.
+    remarks: list[str] = field(default_factory=list)
+    #: Indices into `captures`: combinations that saw packets of one direction of a flow at the same time.
+    seen_twice: set[int] = field(default_factory=set)
 
     def __str__(self) -> str:
         """Say in a few words what was read."""
@@ -90,27 +104,54 @@ class Metered:
             capture = np.full(facts.num_rows, len(self.captures) - 1, dtype=np.int32)
             self.spool.add(facts.append_column("capture", pa.array(capture)))
 
-    def close(self, name: str, reader: Counted) -> None:
-        """Take the counters of an input that has been read."""
-        first_ns, last_ns = reader.span_ns or (0, 0)
-        self.begins_ns.append(first_ns)
-        if reader.span_ns:
-            self.begin_ns = min(self.begin_ns, first_ns) if self.packets else first_ns
-            self.end_ns = max(self.end_ns, last_ns) if self.packets else last_ns
-        self.packets += reader.packets
-        self.wire_bytes += reader.wire_bytes
-        self.dropped += reader.dropped
-        self.evicted += reader.evicted
-        self.duplicates += reader.duplicates
+    def close(self, name: str, reader: Counted, trouble: str | None = None) -> None:
+        """Take the counters of an input that has been read, and what went wrong behind the reader's back."""
+        self.begins_ns.append(reader.span_ns[0] if reader.span_ns else 0)
+        self._count(reader, reader.bad_checksums)
         if reader.dns_names is not None:
             self.dns_names.append(pa.record_batch(reader.dns_names))
-        self.dns_names_left_out += reader.dns_names_left_out
-        if self.bad_checksums is not None:
-            for header, packets in zip(self.bad_checksums, reader.bad_checksums, strict=True):
-                self.bad_checksums[header] += packets
-        for reason, packets in reader.unmetered.items():
-            self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
-        for link_type, packets in reader.unread_link_types.items():
-            self.unread_link_types[link_type] = self.unread_link_types.get(link_type, 0) + packets
-        if reader.problem:
+        if trouble:
+            self.problems.append(CaptureError(name, trouble, status=ExitStatus.PARTIAL))
+        elif reader.problem:
             self.problems.append(sources.problem(name, reader.problem))
+
+    def another(self, memory_bytes: int) -> Metered:
+        """Return an empty one for some of the inputs, to be merged into this one."""
+        bad_checksums = None if self.bad_checksums is None else dict.fromkeys(self.bad_checksums, 0)
+        return Metered(self.idle, spool=Spool(memory_bytes), bad_checksums=bad_checksums)
+
+    def merge(self, other: Metered) -> None:
+        """Take what the meter said of other inputs; they come after those that are here."""
+        offset = pa.scalar(len(self.captures), pa.int32())
+        for batch in other.spool:
+            place = batch.schema.get_field_index("capture")
+            self.spool.add(batch.set_column(place, "capture", pc.add(batch["capture"], offset)))
+        self.captures += other.captures
+        self.begins_ns += other.begins_ns
+        self._count(other, (other.bad_checksums or {}).values())
+        self.dns_names += other.dns_names
+        self.problems += other.problems
+        self.remarks += other.remarks
+
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """Times of the first and the last packet."""
+        return (self.begin_ns, self.end_ns) if self.packets else None
+
+    def _count(self, counted: _Sums, bad_checksums: Iterable[int]) -> None:
+        if span_ns := counted.span_ns:
+            self.begin_ns = min(self.begin_ns, span_ns[0]) if self.packets else span_ns[0]
+            self.end_ns = max(self.end_ns, span_ns[1]) if self.packets else span_ns[1]
+        self.packets += counted.packets
+        self.wire_bytes += counted.wire_bytes
+        self.dropped += counted.dropped
+        self.evicted += counted.evicted
+        self.duplicates += counted.duplicates
+        self.dns_names_left_out += counted.dns_names_left_out
+        if self.bad_checksums is not None:
+            for header, packets in zip(self.bad_checksums, bad_checksums, strict=True):
+                self.bad_checksums[header] += packets
+        for reason, packets in counted.unmetered.items():
+            self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
+        for link_type, packets in counted.unread_link_types.items():
+            self.unread_link_types[link_type] = self.unread_link_types.get(link_type, 0) + packets

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows import addresses
+from classifier.flows.spool import MEMORY_BYTES
 from classifier.flows.table import PROTOCOLS
 from classifier.traffic.grouping import Grouping
+from classifier.traffic.sums import Sums, ranked, with_row
 
-#: Groups are merged when so many rows have piled up.
-_MERGE_ROWS = 150_000
 _KEYS = ["promised", "spoken", "proto", "ip_version", "client_addr", "server_addr", "server_port"]
 _SUMS = ["flows", "bytes"]
 _PIECE = pa.schema(
@@ -36,14 +36,14 @@ MISMATCHES = pa.schema(
 
 
 class Mismatches:
-    """Adds up flows that speak something else than their port promises."""
+    """Adds up flows that speak something else than their port promises, in bounded memory."""
 
-    def __init__(self) -> None:
-        """Know of none."""
-        self._pieces = [_PIECE.empty_table()]
+    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        """Know of none. Past so many bytes, sums go to a temporary file."""
+        self._sums = Sums(_added, ["client_addr", "server_addr"], memory_bytes)
 
     def add(self, judged: pa.RecordBatch) -> None:
-        """Add a batch of judged flows."""
+        """Add a batch of judged flows; all come before the table is asked for."""
         found = judged.filter(judged["mismatch"])
         if not found.num_rows:
             return
@@ -54,26 +54,35 @@ class Mismatches:
             "flows": pa.array(np.ones(found.num_rows, dtype=np.uint64)),
             "bytes": pc.add(found["client_bytes"], found["server_bytes"]),
         }
-        self._pieces.append(_added(pa.table(columns).cast(_PIECE)))
-        if sum(piece.num_rows for piece in self._pieces) > _MERGE_ROWS:
-            self._pieces = [_added(pa.concat_tables(self._pieces))]
+        self._sums.add(pa.table(columns).cast(_PIECE))
 
-    def table(self) -> pa.Table:
-        """Return one row for each client, server and pair of protocols, most flows first."""
-        sums = _added(pa.concat_tables(self._pieces))
-        version = sums["ip_version"].combine_chunks()
+    def table(self, top: int | None = None) -> pa.Table:
+        """Return one row for each client, server and pair of protocols, most flows first.
+
+        With `top` rows past so many are summed up in one, `other`.
+        """
+        order = [("flows", "descending"), ("bytes", "descending"), *((name, "ascending") for name in _KEYS)]
+        ranking = ranked(self._sums.parts(), order, top, _total)
+        if not ranking:
+            return MISMATCHES.empty_table()
+        best, rest = ranking
+        version = best["ip_version"].combine_chunks()
         names = {
-            "client_ip": addresses.texts(sums["client_addr"].combine_chunks(), version),
-            "server_ip": addresses.texts(sums["server_addr"].combine_chunks(), version),
-            "proto": pa.array([PROTOCOLS[number] for number in sums["proto"].to_pylist()], pa.string()),
+            "client_ip": addresses.texts(best["client_addr"].combine_chunks(), version),
+            "server_ip": addresses.texts(best["server_addr"].combine_chunks(), version),
+            "proto": pa.array([PROTOCOLS[number] for number in best["proto"].to_pylist()], pa.string()),
         }
-        columns = [names[name] if name in names else sums[name] for name in MISMATCHES.names]
+        columns = [names[name] if name in names else best[name] for name in MISMATCHES.names]
         table = pa.table(columns, schema=MISMATCHES)
-        down = [(name, "descending") for name in ("flows", "bytes")]
-        ties = [(name, "ascending") for name in MISMATCHES.names[:6]]
-        return table.sort_by([*down, *ties])
+        if not rest.num_rows:
+            return table
+        return with_row(table, "client_ip", "other", {name: rest[name] for name in _SUMS})
 
 
 def _added(table: pa.Table) -> pa.Table:
     by = Grouping(table, _KEYS)
     return pa.table({**by.keys(*_KEYS), **by.sums(*_SUMS)}).select(_PIECE.names).cast(_PIECE)
+
+
+def _total(table: pa.Table) -> pa.Table:
+    return pa.table(Grouping(table, []).sums(*_SUMS))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.traffic.totals import ATTEMPTS
+from classifier.traffic.adding import ATTEMPTS
 
 #: How a flow's server is known; a mere attempt shows no server that serves.
 ROLES = ("confirmed", "inferred", "ambiguous", "attempt")
@@ -29,23 +30,26 @@ class Overview:
         """Add a batch of judged flows."""
         tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
         role = pc.if_else(tried, "attempt", judged["role"].cast(pa.string()))
-        lists = judged["role_evidence"]
-        sizes = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
-        kinds = lists.flatten().to_numpy(zero_copy_only=False)
-        of_flow = np.repeat(np.arange(judged.num_rows), sizes)
-        strongest = np.zeros(len(kinds), dtype=bool)
-        strongest[(np.cumsum(sizes) - sizes)[sizes > 0]] = True
-        roles = role.to_numpy(zero_copy_only=False)
+        roles = pc.index_in(role, pa.array(ROLES)).to_numpy()
         volumes = {
             unit: pc.add(judged[f"client_{unit}"], judged[f"server_{unit}"]).to_numpy()
             for unit in ("packets", "bytes")
         }
-        for name in ROLES:
-            here = roles == name
+        for number, name in enumerate(ROLES):
+            here = roles == number
             sums = {unit: int(values[here].sum()) for unit, values in volumes.items()}
             self.roles[name].update({"flows": int(here.sum()), **sums})
-            spoke = here[of_flow]
-            for kind, flows in zip(*np.unique(kinds[spoke], return_counts=True), strict=True):
-                first = int((kinds[spoke & strongest] == kind).sum())
-                counts = self.evidence.setdefault((name, str(kind)), Counter())
-                counts.update({"flows": int(flows), "strongest": first})
+        self._add_evidence(roles, judged["role_evidence"])
+
+    def _add_evidence(self, roles: npt.NDArray[np.int32], lists: pa.ListArray) -> None:
+        """Count the kinds that spoke for n flows of roles, which are places in `ROLES`."""
+        sizes = lists.value_lengths().to_numpy()
+        kinds = lists.flatten().dictionary_encode()
+        names = kinds.dictionary.to_pylist()
+        cases = roles.repeat(sizes) * len(names) + kinds.indices.to_numpy()
+        strongest = cases[(np.cumsum(sizes) - sizes)[sizes > 0]]
+        flows, first = (np.bincount(some, minlength=len(ROLES) * len(names)) for some in (cases, strongest))
+        for case in np.flatnonzero(flows):
+            role, kind = divmod(int(case), len(names))
+            counts = self.evidence.setdefault((ROLES[role], names[kind]), Counter())
+            counts.update({"flows": int(flows[case]), "strongest": int(first[case])})

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows.table import PROTOCOLS
+from classifier.traffic.adding import ATTEMPTS, labels
 from classifier.traffic.grouping import Grouping
-from classifier.traffic.totals import ATTEMPTS, measured
 
 #: The meter's narrowest bins: a 64th of a second.
 BASE_NS = 1_000_000_000 // 64
@@ -66,7 +66,7 @@ class Timeline:
         flow, begin, end, counts = _binned(judged)
         part, place, shares = _spread(begin, end, self.interval_ns)
         tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
-        label = pc.if_else(tried, ATTEMPTED, measured(judged)["service"].combine_chunks())
+        label = pc.if_else(tried, ATTEMPTED, labels(judged))
         of_flow = pa.array(flow[part])
         shared = {name: _share(values, part, shares) for name, values in counts.items()}
         table = pa.table(

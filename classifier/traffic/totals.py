@@ -5,6 +5,12 @@ Attempts (refused, unanswered, unsolicited) are counted apart, never as traffic 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,22 +18,20 @@ import pyarrow.compute as pc
 
 from classifier import roles
 from classifier.flows import addresses
+from classifier.flows.spool import MEMORY_BYTES
 from classifier.flows.table import PROTOCOLS
 from classifier.roles.late import LATE, Late
+from classifier.traffic.adding import ATTEMPTS, KEYS, SUMS, VOLUMES, adder, measured, numbers, total
 from classifier.traffic.grouping import Grouping, Mask
 from classifier.traffic.mismatches import Mismatches
+from classifier.traffic.sums import Order, Sums, ranked, with_row
 
-ATTEMPTS = ("refused", "unanswered", "unsolicited")
-_ROLES = ("confirmed", "inferred", "ambiguous")
-_VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
-#: What flows are grouped by; `service` is the name, or the candidates joined by |, or null.
-_KEYS = ["service", "proto", "ip_version", "server_addr", "server_port", "client_addr"]
-SUMS = ["flows", *_ROLES, "by_payload", *ATTEMPTS, *_VOLUMES, "attempt_packets", "attempt_bytes", "sources"]
-#: Groups are merged when so many have piled up, or twice as many as there were after the last time.
-_MERGE_ROWS = 75_000
+_SERVER = ["service", "proto", "ip_version", "server_addr", "server_port"]
+_CLIENT = ["ip_version", "client_addr"]
+_USER = ["service", "proto", "client_addr"]
 
 _TIME = pa.timestamp("ns", tz="UTC")
-_COUNTERS = [(name, pa.uint64()) for name in SUMS if name != "sources"]
+_COUNTERS = [(name, pa.uint64()) for name in SUMS]
 _SPAN = [("first_seen", _TIME), ("last_seen", _TIME)]
 
 SERVICES = pa.schema(
@@ -63,121 +67,162 @@ SERVERS = pa.schema(
         ),
         pa.field("clients", pa.uint64(), False, {"doc": "addresses of its clients"}),
         pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
-        *(pa.field(name, pa.uint64(), False) for name in ("flows", "confirmed", "inferred", *_VOLUMES)),
+        *(pa.field(name, pa.uint64(), False) for name in ("flows", "confirmed", "inferred", *VOLUMES)),
         *(pa.field(name, kind, False) for name, kind in _SPAN),
+    ]
+)
+CLIENTS = pa.schema(
+    [
+        pa.field("client_ip", pa.string(), False, {"doc": "address"}),
+        pa.field("servers", pa.uint64(), False, {"doc": "addresses of its servers"}),
+        *(pa.field(name, pa.uint64(), False) for name in ("flows", "bytes", *VOLUMES)),
+    ]
+)
+TARGETS = pa.schema(
+    [
+        pa.field("target_ip", pa.string(), False, {"doc": "address that was tried"}),
+        pa.field("target_port", pa.uint16(), False, {"doc": "port"}),
+        pa.field("proto", pa.string(), False, {"doc": "transport"}),
+        pa.field("service", pa.string(), True, {"doc": "name"}),
+        pa.field("sources", pa.uint64(), False, {"doc": "addresses that tried"}),
+        *(pa.field(name, pa.uint64(), False) for name in (*ATTEMPTS, "attempt_packets", "attempt_bytes")),
+        pa.field("attempts", pa.uint64(), False, {"doc": "all of them"}),
+    ]
+)
+CONVERSATIONS = pa.schema(
+    [
+        pa.field("client_ip", pa.string(), False),
+        pa.field("service", pa.string(), True),
+        pa.field("proto", pa.string(), False),
+        pa.field("server_ip", pa.string(), False),
+        pa.field("server_port", pa.uint16(), False),
+        *(pa.field(name, pa.uint64(), False) for name in ("flows", "bytes", *VOLUMES)),
     ]
 )
 
 
-class Totals:
-    """Adds up judged flows; memory grows with the pairs of client and server, not with flows."""
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """The pairs added up by less."""
 
-    def __init__(self) -> None:
-        """Start at nothing."""
-        self._pieces: list[pa.Table] = []
-        self._rows = 0
-        self._merge_at = _MERGE_ROWS
+    #: By service and server port; there are never many.
+    services: Sums
+    #: By server, with `clients`.
+    servers: Sums
+    #: By server that was tried in vain, with `sources`.
+    targets: Sums
+    #: By client, with `servers`.
+    clients: Sums
+    #: By service and client address.
+    users: Sums
+
+
+class Totals:
+    """Adds up judged flows, exactly, in bounded memory.
+
+    Tables are sorted, and cut to their `top` rows and a row `other` where that is asked for: memory
+    grows with the rows that a table has, not with flows, servers and clients.
+    """
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        """Start at nothing. Past so many bytes, sums of each kind go to a temporary file."""
+        self._memory_bytes = memory_bytes
+        #: A row for each service, server and client.
+        self._pairs = Sums(adder(KEYS), ["server_addr", "client_addr"], memory_bytes)
         #: What evidence would have said of the flows whose server is proven.
         self.self_check = roles.self_check()
-        self.mismatches = Mismatches()
+        self.mismatches = Mismatches(memory_bytes)
 
     def add(self, judged: pa.RecordBatch) -> None:
-        """Add a batch of judged flows."""
+        """Add a batch of judged flows; all come before the first table is asked for."""
         late = [judged[f"late_{name}"].to_numpy(zero_copy_only=False) for name in LATE]
         self.self_check.add(Late(*late))
         self.mismatches.add(judged)
-        flows = measured(judged)
-        self._pieces.append(added(flows, Grouping(flows, _KEYS), _KEYS))
-        self._rows += self._pieces[-1].num_rows
-        if self._rows > self._merge_at:
-            if self._pairs.num_rows > self._merge_at // 2:
-                self._pieces = [_without_sources(self._pairs)]
-            self._rows = self._pairs.num_rows
-            self._merge_at = max(_MERGE_ROWS, 2 * self._rows)
+        self._pairs.add(measured(judged))
 
     def services(self) -> pa.Table:
         """Sums per service and transport, most bytes first, attempts-only ones last."""
-        pairs = self._pairs
-        by = Grouping(pairs, ["service", "proto"])
-        serving = _serving(pairs)
-        return _described(
-            added(pairs, by, ["service", "proto"]),
-            SERVICES,
-            server_ports=by.values("server_port", _numbers(pairs, "flows") > 0),
-            servers=by.distinct(["server_addr"], serving),
-            clients=by.distinct(["client_addr"], serving),
-        )
+        return self._services
 
-    def servers(self) -> pa.Table:
+    def servers(self, top: int | None = None) -> pa.Table:
         """Sums per server: endpoints that a handshake or other evidence shows to serve."""
-        pairs = self._pairs
-        serving = pairs.filter(pa.array(_serving(pairs)))
-        keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
-        by = Grouping(serving, keys)
-        sums = added(serving, by, keys)
-        sends = np.where(_numbers(sums, "server_packets") > 0, "inferred", "one_way")
-        known_by = np.where(_numbers(sums, "confirmed") > 0, "confirmed", sends)
-        return _described(
-            sums,
-            SERVERS,
-            server_ip=_texts(sums, "server_addr"),
-            known_by=pa.array(known_by, pa.string()),
-            clients=by.distinct(["client_addr"], np.ones(serving.num_rows, dtype=bool)),
-        )
 
-    def clients(self) -> pa.Table:
-        """Sums per client address, most bytes first; ambiguous flows left out."""
-        known = self._pairs.filter(pa.array(_known(self._pairs)))
-        by = Grouping(known, ["ip_version", "client_addr"])
-        sums = added(known, by, ["ip_version", "client_addr"])
-        everywhere = np.ones(known.num_rows, dtype=bool)
-        table = sums.append_column("client_ip", _texts(sums, "client_addr")).append_column(
-            "servers", by.distinct(["server_addr"], everywhere)
-        )
-        return _by_bytes(table).select(["client_ip", "servers", "flows", "bytes", *_VOLUMES])
+        def described(sums: pa.Table) -> dict[str, pa.Array]:
+            sends = np.where(numbers(sums, "server_packets") > 0, "inferred", "one_way")
+            known_by = np.where(numbers(sums, "confirmed") > 0, "confirmed", sends)
+            return {"server_ip": _texts(sums, "server_addr"), "known_by": pa.array(known_by, pa.string())}
 
-    def attempts(self) -> pa.Table:
-        """Refused, unanswered and unsolicited attempts per target, most attempts first."""
-        tried = self._pairs.filter(pa.array(_attempts(self._pairs) > 0))
-        keys = ["service", "proto", "ip_version", "server_addr", "server_port"]
-        by = Grouping(tried, keys)
-        sums = added(tried, by, keys)
-        named = _numbers(tried, "sources") == 0
-        columns = {
-            "target_ip": _texts(sums, "server_addr"),
-            "target_port": sums["server_port"],
-            "proto": _proto_names(sums),
-            "service": sums["service"],
-            "sources": pc.add(by.distinct(["client_addr"], named), sums["sources"]),
-            **{name: sums[name] for name in (*ATTEMPTS, "attempt_packets", "attempt_bytes")},
-        }
-        table = pa.table({**columns, "attempts": _attempts(sums)})
-        down = [(name, "descending") for name in ("attempts", "attempt_packets")]
-        return table.sort_by([*down, *((name, "ascending") for name in ("target_ip", "target_port"))])
-
-    def conversations(self) -> pa.Table:
-        """Sums per client, service and server, most bytes first; mere attempts left out."""
-        flowed = self._pairs.filter(pa.array(_numbers(self._pairs, "flows") > 0))
-        columns = {
-            "client_ip": _texts(flowed, "client_addr"),
-            "service": flowed["service"],
-            "proto": _proto_names(flowed),
-            "server_ip": _texts(flowed, "server_addr"),
-            "server_port": flowed["server_port"],
-            **{name: flowed[name] for name in ("flows", "bytes", *_VOLUMES)},
-        }
-        ties = [(name, "ascending") for name in ("service", "server_ip", "server_port", "client_ip")]
-        return pa.table(columns).sort_by([("bytes", "descending"), *ties])
+        return _table(self._views.servers, SERVERS, described, [*_BY_BYTES, *_ties(_SERVER)], top)
 
     @property
-    def _pairs(self) -> pa.Table:
-        """All that was added, one row for each service, server and client."""
-        if not self._pieces:
-            self._pieces = [_NO_PAIRS.empty_table()]
-        if len(self._pieces) > 1:
-            pieces = pa.concat_tables(self._pieces)
-            self._pieces = [added(pieces, Grouping(pieces, _KEYS), _KEYS)]
-        return self._pieces[0]
+    def server_count(self) -> int:
+        """How many rows `servers` has."""
+        return sum(part.num_rows for part in self._views.servers.parts())
+
+    def clients(self, top: int | None = None) -> pa.Table:
+        """Sums per client address, most bytes first; ambiguous flows left out."""
+
+        def described(sums: pa.Table) -> dict[str, pa.Array]:
+            return {"client_ip": _texts(sums, "client_addr")}
+
+        return _table(self._views.clients, CLIENTS, described, [*_BY_BYTES, *_ties(_CLIENT)], top)
+
+    def attempts(self, top: int | None = None) -> pa.Table:
+        """Refused, unanswered and unsolicited attempts per target, most attempts first."""
+
+        def described(sums: pa.Table) -> dict[str, pa.Array]:
+            return {"target_ip": _texts(sums, "server_addr"), "target_port": sums["server_port"]}
+
+        order = [("attempts", "descending"), ("attempt_packets", "descending"), *_ties(_SERVER)]
+        return _table(self._views.targets, TARGETS, described, order, top)
+
+    def conversations(self, top: int | None = None) -> pa.Table:
+        """Sums per client, service and server, most bytes first; mere attempts left out."""
+
+        def described(sums: pa.Table) -> dict[str, pa.Array]:
+            return {name: _texts(sums, f"{name[:-3]}_addr") for name in ("client_ip", "server_ip")}
+
+        return _table(self._pairs, CONVERSATIONS, described, [*_BY_BYTES, *_ties(KEYS)], top, _flowed)
+
+    @cached_property
+    def _services(self) -> pa.Table:
+        ports = _whole(self._views.services)
+        if not ports.num_rows:
+            return SERVICES.empty_table()
+        by = Grouping(ports, ["service", "proto"])
+        sums = adder(["service", "proto"])(ports)
+        everything = int(numbers(sums, "bytes").sum() + numbers(sums, "attempt_bytes").sum())
+        keys = list(zip(*(sums[name].to_pylist() for name in ("service", "proto")), strict=True))
+        servers = _counted(self._views.servers.parts(), "server_addr")
+        clients = _counted(self._views.users.parts(), "client_addr")
+        columns = {
+            "server_ports": by.values("server_port", numbers(ports, "flows") > 0),
+            "servers": pa.array([servers[key] for key in keys], pa.uint64()),
+            "clients": pa.array([clients[key] for key in keys], pa.uint64()),
+            "share": pa.array(numbers(sums, "bytes") / max(everything, 1)),
+        }
+        return _public(sums, SERVICES, columns).sort_by([*_BY_BYTES, *_ties(["service", "proto"])])
+
+    @cached_property
+    def _views(self) -> _Views:
+        """All tables' sums, in one pass over the pairs."""
+        views = _Views(
+            services=Sums(adder(["service", "proto", "server_port"])),
+            servers=Sums(adder(_SERVER, "clients"), ["server_addr"], self._memory_bytes),
+            targets=Sums(adder(_SERVER, "sources"), ["server_addr"], self._memory_bytes),
+            clients=Sums(adder(_CLIENT, "servers"), ["client_addr"], self._memory_bytes),
+            users=Sums(_distinct_users, ["client_addr"], self._memory_bytes),
+        )
+        for pairs in self._pairs.parts():
+            views.services.add(pairs)
+            serving = pairs.filter(pa.array(_serving(pairs)))
+            views.servers.add(serving.append_column("clients", _ones(serving)))
+            views.users.add(serving)
+            tried = pairs.filter(pa.array(_attempts(pairs) > 0))
+            views.targets.add(tried.append_column("sources", _ones(tried)))
+            known = pairs.filter(pa.array(_known(pairs)))
+            views.clients.add(known.append_column("servers", _first(known, [*_CLIENT, "server_addr"])))
+        return views
 
 
 def fold(table: pa.Table, top: int | None, label: str) -> pa.Table:
@@ -188,89 +233,109 @@ def fold(table: pa.Table, top: int | None, label: str) -> pa.Table:
     if top is None or table.num_rows <= top:
         return table
     rest = table.slice(top)
-    columns = []
-    for field in table.schema:
-        column = rest[field.name]
-        if field.name == label:
-            folded = pa.scalar("other")
-        elif field.name in _ADDS_UP:
-            folded = pc.sum(column).cast(field.type)
-        elif field.name in _ENDS:
-            folded = _ENDS[field.name](column)
-        else:
-            folded = pa.scalar(None, field.type)
-        columns.append(pa.repeat(folded, 1))
-    nullable = pa.schema([field.with_nullable(True) for field in table.schema])
-    return pa.concat_tables([table.slice(0, top).cast(nullable), pa.table(columns, nullable)])
+    sums = {name: pa.repeat(pc.sum(rest[name]), 1) for name in _ADDS_UP & set(table.column_names)}
+    sums |= {
+        name: pa.repeat(find(rest[name]), 1) for name, find in _ENDS.items() if name in table.column_names
+    }
+    return with_row(table.slice(0, top), label, "other", sums)
 
 
 _ENDS = {"first_seen": pc.min, "last_seen": pc.max}
 _ADDS_UP = {*SUMS, "bytes", "share", "attempts"}
 
 
-def measured(judged: pa.RecordBatch) -> pa.Table:
-    """One row a flow: keys, and what it adds to each sum."""
-    outcome = judged["outcome"].cast(pa.string())
-    tried = pc.is_in(outcome, pa.array(ATTEMPTS))
-    real = pc.cast(pc.invert(tried), pa.uint64())
-    vain = pc.cast(tried, pa.uint64())
-    role = judged["role"].cast(pa.string())
-    joined = pc.binary_join(judged["service_candidates"], "|")
-    label = pc.coalesce(judged["service"].cast(pa.string()), pc.if_else(pc.equal(joined, ""), None, joined))
-    columns = {"service": label} | {name: judged[name] for name in _KEYS[1:]}
-    columns["flows"] = real
-    columns |= {name: pc.multiply(real, pc.cast(pc.equal(role, name), pa.uint64())) for name in _ROLES}
-    by_payload = pc.fill_null(pc.equal(judged["service_source"].cast(pa.string()), "payload"), False)
-    columns["by_payload"] = pc.multiply(real, pc.cast(by_payload, pa.uint64()))
-    columns |= {name: pc.cast(pc.equal(outcome, name), pa.uint64()) for name in ATTEMPTS}
-    columns |= {name: pc.multiply(real, judged[name]) for name in _VOLUMES}
-    columns["sources"] = pa.array(np.zeros(judged.num_rows, dtype=np.uint64))
-    for unit in ("packets", "bytes"):
-        both = pc.add(judged[f"client_{unit}"], judged[f"server_{unit}"])
-        columns[f"attempt_{unit}"] = pc.multiply(vain, both)
-    columns |= {name: judged[name] for name in ("first_seen_ns", "last_seen_ns")}
-    return pa.table(columns)
+def public_sums(sums: pa.Table) -> dict[str, pa.Array]:
+    """Return the columns of a table of sums that add up, and its times, as public tables have them."""
+    found = {name: sums[name] for name in (*SUMS, "bytes")}
+    found |= {name: sums[f"{name}_ns"].cast(_TIME) for name in _ENDS}
+    return found | {"attempts": pa.array(_attempts(sums))}
 
 
-def added(table: pa.Table, by: Grouping, keys: list[str]) -> pa.Table:
-    """Add up the rows of each group: keys, sums, times, and the bytes both ways."""
-    sums = by.sums(*SUMS)
+_BY_BYTES: Order = [("bytes", "descending")]
+
+
+def _ties(keys: list[str]) -> Order:
+    """Order rows that are equally large by all that identifies them, so that it never depends on chance."""
+    return [(name, "ascending") for name in keys]
+
+
+def _table(
+    sums: Sums,
+    schema: pa.Schema,
+    described: Callable[[pa.Table], dict[str, pa.Array]],
+    order: Order,
+    top: int | None,
+    chosen: Callable[[pa.Table], Mask] | None = None,
+) -> pa.Table:
+    """Rank sums, and bring the first `top` rows into a public schema; the rest is a row `other`."""
+    parts = (part.append_column("attempts", pa.array(_attempts(part))) for part in sums.parts())
+    if chosen:
+        parts = (part.filter(pa.array(chosen(part))) for part in parts)
+    found = ranked(parts, order, top, total)
+    if not found:
+        return schema.empty_table()
+    best, rest = found
+    table = _public(best, schema, described(best))
+    if not rest.num_rows:
+        return table
+    adds_up = {name: column for name, column in public_sums(rest).items() if name in schema.names}
+    return with_row(table, schema.names[0], "other", adds_up)
+
+
+def _public(sums: pa.Table, schema: pa.Schema, columns: dict[str, pa.Array]) -> pa.Table:
+    columns = public_sums(sums) | columns
+    if "proto" in schema.names:
+        columns["proto"] = _proto_names(sums)
     return pa.table(
-        {
-            **by.keys(*keys),
-            **sums,
-            "first_seen_ns": by.smallest("first_seen_ns"),
-            "last_seen_ns": by.largest("last_seen_ns"),
-            "bytes": pc.add(sums["client_bytes"], sums["server_bytes"]),
-        }
+        [columns[name] if name in columns else sums[name] for name in schema.names], schema=schema
     )
 
 
-def _without_sources(pairs: pa.Table) -> pa.Table:
-    """Add up mere attempts without telling their sources apart, but for the number of them.
+def _whole(sums: Sums) -> pa.Table:
+    parts = list(sums.parts())
+    return pa.concat_tables(parts) if parts else pa.table({})
 
-    A flood comes from millions of forged addresses. Seen again later, a source counts again.
-    """
-    mere = (_numbers(pairs, "flows") == 0) & (_numbers(pairs, "sources") == 0)
-    tried = pairs.filter(pa.array(mere))
-    keys = [key for key in _KEYS if key != "client_addr"]
-    by = Grouping(tried, keys)
-    sums = added(tried, by, keys)
-    counted = by.distinct(["client_addr"], np.ones(tried.num_rows, dtype=bool))
-    sums = sums.set_column(sums.column_names.index("sources"), "sources", counted)
-    nobody = pa.nulls(sums.num_rows, pairs.schema.field("client_addr").type)
-    rest = pairs.filter(pa.array(~mere))
-    return pa.concat_tables([rest, sums.append_column("client_addr", nobody).select(rest.column_names)])
+
+def _distinct_users(table: pa.Table) -> pa.Table:
+    return pa.table(Grouping(table, _USER).keys(*_USER))
+
+
+def _counted(parts: Iterable[pa.Table], column: str) -> Counter[tuple[Any, Any]]:
+    """Count the distinct values of a column by service and transport; none is in two parts."""
+    counts: Counter[tuple[Any, Any]] = Counter()
+    for part in parts:
+        by = Grouping(part, ["service", "proto"])
+        keys = (column.to_pylist() for column in by.keys("service", "proto").values())
+        found = by.distinct([column], np.ones(part.num_rows, dtype=bool))
+        counts.update(dict(zip(zip(*keys, strict=True), found.to_pylist(), strict=True)))
+    return counts
+
+
+def _ones(table: pa.Table) -> pa.Array:
+    return pa.array(np.ones(table.num_rows, dtype=np.uint64))
+
+
+def _first(table: pa.Table, keys: list[str]) -> pa.Array:
+    """Return 1 for the first row of each group, 0 for the others (n)."""
+    first = np.zeros(table.num_rows, dtype=np.uint64)
+    first[Grouping(table, keys).first_rows] = 1
+    return pa.array(first)
 
 
 def _attempts(table: pa.Table) -> npt.NDArray[np.uint64]:
-    attempts: npt.NDArray[np.uint64] = sum(_numbers(table, name) for name in ATTEMPTS)  # type: ignore[assignment]
+    attempts: npt.NDArray[np.uint64] = sum(numbers(table, name) for name in ATTEMPTS)  # type: ignore[assignment]
     return attempts
+
+
+def _flowed(pairs: pa.Table) -> Mask:
+    """Rows with more than attempts."""
+    flowed: Mask = numbers(pairs, "flows") > 0
+    return flowed
 
 
 def _known(pairs: pa.Table) -> Mask:
     """Rows with a flow whose server is known, and that is more than an attempt."""
-    known: Mask = _numbers(pairs, "confirmed") + _numbers(pairs, "inferred") > 0
+    known: Mask = numbers(pairs, "confirmed") + numbers(pairs, "inferred") > 0
     return known
 
 
@@ -290,48 +355,3 @@ def _texts(table: pa.Table, column: str) -> pa.Array:
 
 def _proto_names(table: pa.Table) -> pa.Array:
     return pa.array([PROTOCOLS[number] for number in table["proto"].to_pylist()], pa.string())
-
-
-def _by_bytes(table: pa.Table) -> pa.Table:
-    """Most bytes first; ties by all that identifies a row, so that the order never depends on chance."""
-    keys = ("service", "proto", "server_addr", "server_port", "client_addr")
-    ties = [(name, "ascending") for name in keys if name in table.column_names]
-    return table.sort_by([("bytes", "descending"), *ties])
-
-
-def _described(sums: pa.Table, schema: pa.Schema, **more: pa.Array) -> pa.Table:
-    """Bring sums into a public schema, most bytes first."""
-    table = sums.set_column(sums.column_names.index("proto"), "proto", _proto_names(sums))
-    for name, column in more.items():
-        table = table.append_column(name, column)
-    table = _by_bytes(table)
-    total = int(_numbers(table, "bytes").sum() + _numbers(table, "attempt_bytes").sum())
-    derived = {
-        "share": pa.array(_numbers(table, "bytes") / max(total, 1)),
-        "first_seen": table["first_seen_ns"].cast(_TIME),
-        "last_seen": table["last_seen_ns"].cast(_TIME),
-    }
-    columns = [derived[name] if name in derived else table[name] for name in schema.names]
-    return pa.table(columns, schema=schema)
-
-
-def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.uint64]:
-    numbers: npt.NDArray[np.uint64] = table[name].to_numpy()
-    return numbers
-
-
-_NO_PAIRS = pa.schema(
-    [
-        ("service", pa.string()),
-        ("proto", pa.uint8()),
-        ("ip_version", pa.uint8()),
-        ("server_addr", pa.binary(16)),
-        ("server_port", pa.uint16()),
-        ("client_addr", pa.binary(16)),
-        *_COUNTERS,
-        ("sources", pa.uint64()),
-        ("first_seen_ns", pa.int64()),
-        ("last_seen_ns", pa.int64()),
-        ("bytes", pa.uint64()),
-    ]
-)

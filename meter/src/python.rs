@@ -138,12 +138,12 @@ impl State {
         while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
             match self.capture.next_frames() {
                 Ok(Some(frames)) => {
-                    let frames = frames.take(MOST_FRAMES).inspect(|frame| {
-                        if let Some(names) = &mut self.names {
-                            crate::packets::note_names(names, frame, self.decapsulate);
+                    let (names, decapsulate) = (&mut self.names, self.decapsulate);
+                    self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
+                        if let Some(names) = names {
+                            crate::packets::note_names(names, frame, decapsulate);
                         }
-                    });
-                    self.meter.frames(frames);
+                    }));
                 }
                 Ok(None) => self.at_end = true,
                 Err(error) => {
@@ -325,7 +325,7 @@ impl Signatures {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // named ones, in Python
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // named ones, in Python
 #[pyfunction]
 #[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false))]
 fn read(

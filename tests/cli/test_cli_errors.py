@@ -9,7 +9,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,9 +52,25 @@ def test_a_path_through_a_file() -> None:
     assert line.startswith(f"{OFFICE / 'more.pcap'}: Not a directory")
 
 
-def test_a_directory_names_its_captures(tmp_path: Path) -> None:
+def test_a_directory_without_captures(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / f"{name}.txt").touch()
     line = refused(run(tmp_path), ExitStatus.NO_INPUT)
-    assert line == f"{tmp_path}: is a directory; name the captures in it: {tmp_path}/*.pcap*"
+    some = ", ".join(str(tmp_path / f"{name}.txt") for name in "abc")
+    assert line == (
+        f"{tmp_path}: nothing in it is named as a capture but {some} and 1 more; name those that are captures"
+    )
+
+
+def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
+    line = refused(run(f"{tmp_path}/*.pcap"), ExitStatus.NO_INPUT)
+    assert line == f"{tmp_path}/*.pcap: no such file, and as a pattern it matches none; check the path"
+
+
+def test_what_cant_be_read_among_others_is_told_and_they_are_reported(forbidden: Path) -> None:
+    result = run("secret.pcap", OFFICE, cwd=forbidden, preexec_fn=drop_privilege)
+    assert said(result, ExitStatus.PARTIAL).startswith("secret.pcap: no permission to read it; ")
+    assert "Packets: 791 = " in result.text
 
 
 @pytest.fixture
@@ -75,18 +90,6 @@ def test_no_permission(forbidden: Path) -> None:
     result = run("secret.pcap", cwd=forbidden, preexec_fn=drop_privilege)
     line = refused(result, ExitStatus.NO_INPUT)
     assert line.startswith("secret.pcap: no permission to read it; ")
-
-
-def zipped(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.write(HANDSHAKES, "handshakes.pcap")
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_zip_is_to_be_unpacked(command: str, tmp_path: Path) -> None:
-    zipped(tmp_path / "office.zip")
-    line = refused(run(command, "office.zip", cwd=tmp_path), ExitStatus.NOT_A_CAPTURE)
-    assert line == "office.zip: not a capture (starts 50 4b 03 04, looks like a zip archive); unpack it first"
 
 
 def test_an_empty_file(tmp_path: Path) -> None:

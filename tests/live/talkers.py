@@ -36,8 +36,9 @@ def ask_dns(name: str) -> None:
     query = struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + question + b"\0" + struct.pack(">2H", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.settimeout(1)
-        one.sendto(query, (SERVER, 53))
+        one.connect((SERVER, 53))  # so that it hears at once if nobody listens
         with suppress(OSError):
+            one.send(query)
             one.recv(1000)
 
 

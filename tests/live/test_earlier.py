@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from feeding import pipe, wait_for
+from pyarrow import parquet
 from support import frames
 from support.frames import End
 from support.rows import row_dicts
 from support.talk import Talk
 
 from classifier.live import Watch, Window, earlier
+from classifier.live.recorder import Recorder
 
 #: Two ports of which nothing is known, so that only other flows tell who serves.
 SERVER = End("10.0.0.2", 29_999)
@@ -68,6 +72,19 @@ def test_a_connection_counts_once_in_how_many_windows_it_may_be() -> None:
     assert watch.servers.flows.tolist() == [2]
 
 
+def test_a_flow_of_datagrams_counts_once_too() -> None:
+    """A question and its answer prove a server, in a window after the other."""
+    asked, end = b"\1\0\0\1\0\0\0\0\0\0\7example\4test\0\0\1\0\1", b"\0\1\0\1"
+    answer = b"\x81\x80\0\1\0\1\0\0\0\0" + asked[10:] + b"\xc0\x0c" + end + b"\0\0\0\x3c\0\4\xc0\0\2\1"
+    talk = Talk(End("10.0.0.9", 40_000), End("10.0.0.53", 53))
+    talk.datagram(0, b"\0\1" + asked).datagram(1, b"\0\1" + answer)
+    talk.datagram(0, b"\0\2" + asked).datagram(1, b"\0\2" + answer)
+    first, second = Talk(), Talk()
+    first.packets, second.packets = talk.packets[:2], talk.packets[2:]
+    watch, _ = watched(first, second)
+    assert watch.servers.flows.tolist() == [1]
+
+
 def test_in_the_end_servers_of_forgotten_flows_are_known() -> None:
     watch, _ = watched(proof(0), late(1, 100), late(2, 200), late(3, 300), most_flows_kept=2, **IDLE)
     assert watch.forgotten
@@ -93,3 +110,15 @@ def test_a_port_announced_in_an_earlier_window_is_known() -> None:
     _, windows = watched(control, data)
     (row,) = [row for row in row_dicts(windows[1].traffic) if row["server_port"] == 30_000]
     assert row["service"] == "ftp-data"
+
+
+def test_a_recording_knows_the_servers_of_its_earlier_files(tmp_path: Path) -> None:
+    watch, windows = watched(proof(0), late(1, 100), late(2, 200), **IDLE)
+    recorder = Recorder(tmp_path / "flows.parquet", watch.idle, watch.rules, known=lambda: watch.servers)
+    for window in windows:
+        recorder.take(window)
+        recorder.turn_over(window.time_ns)
+    tables = [parquet.read_table(path) for path in sorted(tmp_path.iterdir())]
+    assert len(tables) == 3
+    roles = {row["client_ip"]: row["role"] for table in tables for row in table.to_pylist()}
+    assert roles == {CLIENTS[0].ip: "confirmed", CLIENTS[1].ip: "inferred", CLIENTS[2].ip: "inferred"}

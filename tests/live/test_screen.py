@@ -66,15 +66,22 @@ def test_services_come_first_the_largest_on_top() -> None:
     drive(act)
 
 
-@pytest.mark.parametrize(("number", "view"), [(str(n), view.name) for n, view in enumerate(VIEWS, 1)])
-def test_numbers_bring_tables_to_the_front(number: str, view: str) -> None:
-    async def act(app: LiveScreen, pilot: Pilot[None]) -> None:
-        await pilot.press(number)
-        await until(pilot, lambda: app.query_one(TabbedContent).active == view)
-        await until(pilot, lambda: app.focused is table(app, view))
+def test_numbers_bring_tables_to_the_front() -> None:
+    async def bring(app: LiveScreen, pilot: Pilot[None], number: int, view: str) -> None:
+        shown = table(app, view)
+        await pilot.press(str(number))
+        await until(pilot, lambda: app.query_one(TabbedContent).active == view and app.focused is shown)
         # What payload tells leaves no flow of the office ambiguous.
         if view != "ambiguous":
-            await until(pilot, lambda: table(app, view).row_count > 0)
+            await until(pilot, lambda: shown.row_count > 0)
+            cells = map(str, shown.get_row_at(0))
+            assert all(
+                len(cell) <= wide.width for cell, wide in zip(cells, shown.ordered_columns, strict=True)
+            )
+
+    async def act(app: LiveScreen, pilot: Pilot[None]) -> None:
+        for number, view in enumerate(VIEWS, 1):
+            await bring(app, pilot, number, view.name)
 
     drive(act)
 

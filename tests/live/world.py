@@ -84,7 +84,17 @@ def servers(here: World, folder: Path) -> Iterator[None]:
     if shutil.which("openssl"):
         key = ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=test", "-days", "2"]
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *key],
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                *key,
+            ],
             cwd=folder,
             check=True,
             capture_output=True,

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pyarrow as pa
+
 import classifier
 
 #: What a case pins: behaviour. No ids, no times, no weights.
@@ -18,6 +20,7 @@ BEHAVIOUR = [
 
 def row_dicts(traffic: classifier.Traffic) -> list[dict[str, Any]]:
     """The flow table as dicts of Python values."""
+    pa.table({}).to_pandas()  # a command that ran in this process has kept pandas from pyarrow
     return traffic.to_arrow().to_pylist()
 
 

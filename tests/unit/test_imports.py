@@ -18,7 +18,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
     *("_meter", "errors", "sources", "flows", "handshake", "payload", "roles", "services"),
-    *("traffic", "verify", "reports", "pipeline", "live", "cli"),
+    *("traffic", "metering", "distributed", "verify", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {
@@ -75,7 +75,7 @@ def loaded(statement: str, *modules: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    return set(done.stderr.split())
+    return set(done.stderr.splitlines()[-1].split())  # before it there may be talk
 
 
 def command(*arguments: str) -> str:

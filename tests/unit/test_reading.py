@@ -143,8 +143,17 @@ class TestSeveralPieces:
     def test_a_bad_one_among_them(self, tmp_path: Path) -> None:
         text = tmp_path / "notes.txt"
         text.write_text("not a capture at all, only some notes\n")
+        traffic = classifier.read([text, HANDSHAKES])
+        assert facts(traffic) == facts(classifier.read(HANDSHAKES))
+        assert [problem.file for problem in traffic.problems] == [str(text)]
+        assert traffic.problems[0].status == ExitStatus.NOT_A_CAPTURE
+        assert traffic.status == ExitStatus.PARTIAL
+
+    def test_nothing_but_bad_ones(self, tmp_path: Path) -> None:
+        text = tmp_path / "notes.txt"
+        text.write_text("not a capture at all, only some notes\n")
         with pytest.raises(classifier.CaptureError, match=r"notes\.txt") as raised:
-            classifier.read([HANDSHAKES, text])
+            classifier.read([text, text])
         assert raised.value.status == ExitStatus.NOT_A_CAPTURE
 
 

@@ -74,3 +74,13 @@ def test_a_slice_is_kept_as_a_slice() -> None:
 def test_an_empty_spool(memory_bytes: int) -> None:
     spool = Spool(memory_bytes)
     assert (list(spool), spool.rows) == ([], 0)
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+def test_some_batches_and_some_columns_are_read_by_themselves(memory_bytes: int) -> None:
+    given = batches(4)
+    spool = Spool(memory_bytes)
+    for batch in given:
+        spool.add(batch)
+    assert list(spool.at([3, 1])) == [given[3], given[1]]
+    assert list(spool.columns(["vlan", "row"])) == [batch.select(["vlan", "row"]) for batch in given]

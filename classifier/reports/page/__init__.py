@@ -27,6 +27,7 @@ _HERE = Path(__file__).parent
 
 def build(report: Report) -> str:
     """Return the page. Raises MissingExtraError without the libraries of `classifier[web]`."""
+    check()
     charts, tables = _libraries()
     from classifier.reports.page.contents import contents  # charts need Altair
 
@@ -59,7 +60,12 @@ def build(report: Report) -> str:
 
 def check() -> None:
     """Raise MissingExtraError if a page can't be made: better before an hour's reading than after."""
-    _libraries()
+    try:
+        import altair  # noqa: F401
+        import itables  # noqa: F401
+        import vl_convert  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("the HTML report", "web") from error
 
 
 def _head(found: dict[str, Any]) -> str:
@@ -88,12 +94,9 @@ def _version() -> str:
 @cache
 def _libraries() -> tuple[str, str]:
     """Return the scripts of the charts and of the tables."""
-    try:
-        import altair  # noqa: F401
-        import itables
-        import vl_convert
-    except ImportError as error:
-        raise MissingExtraError("the HTML report", "web") from error
+    import itables
+    import vl_convert
+
     charts: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     bundle = (Path(itables.__file__).parent / "html" / "dt_bundle.js").read_text(encoding="utf-8")
     return charts, _as_classic_script(bundle)

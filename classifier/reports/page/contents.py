@@ -15,8 +15,8 @@ from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
 from classifier.reports.terminal import duration_text, endpoint, size_text
 from classifier.traffic import Traffic
+from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.overview import ROLES
-from classifier.traffic.totals import ATTEMPTS
 
 Row = dict[str, Any]
 #: Longer tables are cut, with a remark.
@@ -87,12 +87,12 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
         ["Bytes on the wire", size_text(said["wire_bytes"])],
         ["Flows", f"{counted['total']:,}"],
         ["Services", f"{served:,}"],
-        ["Servers", f"{traffic.totals.servers().num_rows:,}"],
+        ["Servers", f"{traffic.totals.server_count:,}"],
     ]
 
 
 def _notes(said: Row) -> list[str]:
-    notes = list(said["problems"])
+    notes = [*said["problems"], *said["remarks"]]
     if said["dropped"]:
         notes.append(f"{said['dropped']:,} packets were lost while capturing.")
     if said["evicted"]:

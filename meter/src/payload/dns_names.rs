@@ -184,7 +184,11 @@ fn push(text: &mut String, label: &[u8]) {
         match byte {
             b'.' | b'\\' => text.extend(['\\', char::from(byte)]),
             _ if byte.is_ascii_graphic() => text.push(char::from(byte.to_ascii_lowercase())),
-            _ => text.push_str(&format!("\\{byte:03}")),
+            _ => {
+                let digits = [byte / 100, byte / 10 % 10, byte % 10];
+                text.push('\\');
+                text.extend(digits.map(|digit| char::from(b'0' + digit)));
+            }
         }
     }
 }

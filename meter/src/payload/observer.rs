@@ -206,7 +206,9 @@ impl Observer {
     fn announce(&mut self, place: u32, endpoints: &[Announced]) {
         if !endpoints.is_empty() {
             let note = &mut self.state(place).note;
-            endpoints.iter().for_each(|endpoint| note.announce(endpoint.packed()));
+            for endpoint in endpoints {
+                note.announce(endpoint.packed());
+            }
         }
     }
 

@@ -1,0 +1,147 @@
+"""What a user names, and what that leads to: files, patterns, folders, URLs, standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from classifier.errors import CaptureError, ExitStatus
+from classifier.sources import Input, Source, Via, names, not_there
+
+#: So many names of what was left out are told.
+_TOLD = 3
+
+
+@dataclass
+class Found:
+    """The inputs, and what was passed over."""
+
+    inputs: list[Input] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
+    """Find what `source` names; CaptureError if something of it isn't there.
+
+    Of folders, which are searched with all that is below them, and of patterns each file is taken once.
+    In folders only files count that are named as captures or archives; links to folders aren't followed.
+    """
+    sources: list[Source] = [source] if _is_one(source) else list(source)  # type: ignore[list-item, arg-type]
+    if not sources:
+        raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
+    found = Found()
+    seen: set[tuple[int, int]] = set()
+    for one in sources:
+        for each in _inputs(one, seen, found.remarks):
+            each.via = via
+            found.inputs.append(each)
+    return found
+
+
+def _is_one(source: Source | Iterable[Source]) -> bool:
+    return isinstance(source, str | os.PathLike) or hasattr(source, "read")
+
+
+def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> Iterator[Input]:
+    if not isinstance(source, str | os.PathLike):
+        yield Input(str(getattr(source, "name", "stream")), source, None, waits=True)
+        return
+    path = os.fspath(source)
+    if path == "-":
+        yield _standard_input()
+    elif names.is_url(path):
+        from classifier.sources import remote
+
+        yield from remote.find(path, remarks)
+    elif glob.has_magic(path) and not os.path.lexists(path):
+        matched = sorted(glob.glob(path, recursive=True))
+        if not matched:
+            message = "no such file, and as a pattern it matches none; check the path"
+            raise CaptureError(names.shown(path), message, status=ExitStatus.NO_INPUT)
+        for match in matched:
+            yield from _once(_local(match, seen, remarks), seen)
+    else:
+        yield from _local(path, seen, remarks)
+
+
+def _standard_input() -> Input:
+    if sys.stdin is None or sys.stdin.isatty():
+        is_what = "a terminal" if sys.stdin else "closed"
+        raise CaptureError(
+            "-",
+            f"standard input is {is_what}; pipe a capture into it: tcpdump -w - | classifier report -",
+            status=ExitStatus.NO_INPUT,
+        )
+    # Unbuffered: what a pipe has is read at once.
+    return Input("standard input", sys.stdin.buffer.raw, None, waits=True)  # type: ignore[union-attr]
+
+
+def _local(path: str, seen: set[tuple[int, int]], remarks: list[str]) -> Iterator[Input]:
+    """Yield the file of a path, or the captures in a folder."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise not_there(names.shown(path), error) from error
+    if stat.S_ISDIR(status.st_mode):
+        yield from _once(_in_folder(path, remarks), seen)
+    elif stat.S_ISREG(status.st_mode):
+        yield Input(names.shown(path), path, status.st_size)
+    else:
+        yield Input(names.shown(path), path, None, waits=True)
+
+
+def _once(inputs: Iterable[Input], seen: set[tuple[int, int]]) -> Iterator[Input]:
+    """Yield each file once, whatever links lead to it: nobody asked for its packets twice."""
+    for each in inputs:
+        status = os.stat(str(each.file))
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            yield each
+
+
+def _in_folder(path: str, remarks: list[str]) -> Iterator[Input]:
+    """Yield the captures and archives in a folder and below, by name."""
+    skipped: list[str] = []
+    found = 0
+
+    def not_listed(error: OSError) -> None:
+        raise not_there(names.shown(error.filename or path), error) from error
+
+    for folder, below, files in os.walk(path, onerror=not_listed):
+        below.sort()
+        for file in sorted(files):
+            whole = os.path.join(folder, file)
+            if not wanted(file) or not os.path.isfile(whole):
+                skipped.append(names.shown(whole))
+                continue
+            found += 1
+            yield Input(names.shown(whole), whole, os.stat(whole).st_size)
+    if not found:
+        raise nothing_in(names.shown(path), skipped)
+    note_skipped(names.shown(path), skipped, remarks)
+
+
+def wanted(name: str) -> bool:
+    """Whether a file of a folder is read."""
+    return names.is_capture(name) or names.is_archive(name)
+
+
+def nothing_in(place: str, skipped: list[str]) -> CaptureError:
+    """Say that a folder or an archive has no capture."""
+    others = f" but {_some(skipped)}; name those that are captures" if skipped else "; check the path"
+    return CaptureError(place, f"nothing in it is named as a capture{others}", status=ExitStatus.NO_INPUT)
+
+
+def note_skipped(place: str, skipped: list[str], remarks: list[str]) -> None:
+    """Tell what was passed over."""
+    if skipped:
+        remarks.append(f"{place}: passed over what isn't named as a capture: {_some(skipped)}")
+
+
+def _some(skipped: list[str]) -> str:
+    more = f" and {len(skipped) - _TOLD:,} more" if len(skipped) > _TOLD else ""
+    return ", ".join(skipped[:_TOLD]) + more

@@ -1,0 +1,104 @@
+"""Captures behind URLs, read through fsspec: s3, gs, https, ssh and whatever else it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from classifier.errors import CaptureError, ExitStatus, MissingExtraError
+from classifier.sources import Input, finding, names
+
+#: So much is fetched at a time; captures are read from front to back.
+BLOCK_BYTES = 8 << 20
+#: What is listed there are the links of a page, which may lead anywhere.
+_UNLISTED = ("http://", "https://")
+
+
+def filesystem(url: str) -> tuple[Any, str]:
+    """Return what fsspec reads a URL with, and the path that it has there."""
+    scheme = url.partition("://")[0]
+    try:
+        from fsspec.core import url_to_fs
+
+        return url_to_fs(url)  # type: ignore[no-any-return]
+    except ImportError:
+        raise MissingExtraError(f"{names.shown(url)}: reading {scheme}://", "remote") from None
+    except Exception as error:
+        raise _unusable(url, error) from error
+
+
+def find(url: str, remarks: list[str]) -> Iterator[Input]:
+    """Yield the captures that a URL leads to: itself, what matches it as a pattern, what is in a folder."""
+    files, path = filesystem(url)
+    try:
+        if url.lower().startswith(_UNLISTED):
+            yield Input(url, url, files.info(path).get("size"))
+            return
+        if files.exists(path) and not files.isdir(path):
+            yield Input(url, url, files.info(path).get("size"))
+            return
+        pattern = any(sign in path for sign in "*?[")
+        listed = files.glob(path, detail=True) if pattern else files.find(path, detail=True)
+    except Exception as error:
+        raise _unusable(url, error) from error
+    skipped: list[str] = []
+    captures = []
+    for name, about in sorted(listed.items()):
+        if about.get("type") == "file" and (pattern or finding.wanted(name)):
+            captures.append(Input(whole := files.unstrip_protocol(name), whole, about.get("size")))
+        else:
+            skipped.append(name)
+    if not captures:
+        raise finding.nothing_in(url, skipped)
+    finding.note_skipped(url, skipped, remarks)
+    yield from captures
+
+
+def opened(url: str) -> IO[bytes]:
+    """Open a URL for reading; CaptureError if that can't be done."""
+    files, path = filesystem(url)
+    try:
+        file: IO[bytes] = files.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
+    except Exception as error:
+        raise _unusable(url, error) from error
+    return file
+
+
+class RemoteFile:
+    """A capture behind a URL. Where the connection fails it ends, and says so."""
+
+    def __init__(self, url: str) -> None:
+        """Open it; CaptureError if that can't be done."""
+        self._failure: Exception | None = None
+        self._file = opened(url)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return some bytes."""
+        try:
+            data: bytes = self._file.read(size)
+        except Exception as error:  # each filesystem has its own
+            self._failure = error
+            return b""
+        return data
+
+    def problem(self) -> str | None:
+        """Say why reading failed."""
+        return f"fetching it failed ({_reason(self._failure)}); try again" if self._failure else None
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
+def _unusable(name: str, error: Exception) -> CaptureError:
+    if isinstance(error, FileNotFoundError):
+        message = "there is no such file; check the URL"
+    elif isinstance(error, PermissionError):
+        message = "no permission to read it; check the credentials that its store asks for"
+    else:
+        message = f"can't be opened: {_reason(error)}"
+    return CaptureError(names.shown(name), message, status=ExitStatus.NO_INPUT)
+
+
+def _reason(error: Exception | None) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

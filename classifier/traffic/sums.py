@@ -1,0 +1,115 @@
+"""Sums by keys that take bounded memory, however many keys there are, and stay exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.flows.hashing import address_words, mixed
+from classifier.flows.spool import MEMORY_BYTES, Spool
+
+#: Brings the rows of each key together.
+AddUp = Callable[[pa.Table], pa.Table]
+#: Rows on disk are in so many parts, of which one at a time is in memory again.
+_PART_BITS = 6
+_PARTS = 1 << _PART_BITS
+Order = list[tuple[str, str]]
+
+
+class Sums:
+    """Adds up tables by keys; past a limit sums go to a temporary file, in parts that share no key.
+
+    The order in which rows are added matters only to the order in which groups come out.
+    """
+
+    def __init__(self, add_up: AddUp, part_by: Iterable[str] = (), memory_bytes: int = MEMORY_BYTES) -> None:
+        """Take what adds up, and those of the keys that are addresses: of them the parts are made.
+
+        Without any, all stays in memory: for keys of which there are few.
+        """
+        self._add_up = add_up
+        self._part_by = list(part_by)
+        self._memory_bytes = memory_bytes
+        self._pieces: list[pa.Table] = []
+        self._bytes = 0
+        self._spool: Spool | None = None
+        #: Where in the spool the batches of each part are.
+        self._places: list[list[int]] = [[] for _ in range(_PARTS)]
+        self._spooled = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        if not rows.num_rows:
+            return
+        self._pieces.append(self._add_up(rows))
+        self._bytes += self._pieces[-1].nbytes
+        if self._bytes > self._memory_bytes:
+            self._merge()
+            if self._part_by and self._bytes > self._memory_bytes // 2:
+                self._spill()
+
+    def parts(self) -> Iterator[pa.Table]:
+        """Yield all groups, each once; nothing where nothing was added. No rows can be added afterwards."""
+        self._merge()
+        if self._spool is None:
+            yield from self._pieces
+            return
+        if self._pieces:
+            self._spill()
+        for places in filter(None, self._places):
+            yield self._add_up(pa.Table.from_batches(self._spool.at(places)))
+
+    def _merge(self) -> None:
+        if len(self._pieces) > 1:
+            self._pieces = [self._add_up(pa.concat_tables(self._pieces))]
+        self._bytes = sum(piece.nbytes for piece in self._pieces)
+
+    def _spill(self) -> None:
+        """Move what is in memory to the file."""
+        if self._spool is None:
+            self._spool = Spool(memory_bytes=0)
+        (rows,) = self._pieces[0].combine_chunks().to_batches()
+        words = [word for name in self._part_by for word in address_words(rows[name])]
+        part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
+        rows = rows.take(pa.array(np.argsort(part, kind="stable")))
+        begin = 0
+        for number, count in enumerate(np.bincount(part, minlength=_PARTS).tolist()):
+            if count:
+                self._spool.add(rows.slice(begin, count))
+                self._places[number].append(self._spooled)
+                self._spooled += 1
+                begin += count
+        self._pieces, self._bytes = [], 0
+
+
+def ranked(parts: Iterable[pa.Table], order: Order, top: int | None, total: AddUp) -> list[pa.Table]:
+    """Return the first `top` rows of all parts, and `total` of the others: two tables, or none.
+
+    Memory is that of the largest part and the rows that are returned.
+    """
+    best: pa.Table | None = None
+    rest: list[pa.Table] = []
+    for part in parts:
+        table = part if best is None else pa.concat_tables([best, part])
+        places = pc.sort_indices(table, sort_keys=order)
+        if top is not None and table.num_rows > top:
+            rest.append(total(table.take(places.slice(top))))
+            places = places.slice(0, top)
+        best = table.take(places)
+    if best is None:
+        return []
+    return [best, total(pa.concat_tables(rest)) if rest else best.slice(0, 0)]
+
+
+def with_row(table: pa.Table, label: str, word: str, sums: dict[str, pa.Array]) -> pa.Table:
+    """Add a row that the column `label` calls by a word, with sums; what isn't among them is null."""
+    nullable = pa.schema([field.with_nullable(True) for field in table.schema])
+    row = {label: pa.array([word]), **sums}
+    columns = [
+        row[field.name].cast(field.type) if field.name in row else pa.nulls(1, field.type)
+        for field in nullable
+    ]
+    return pa.concat_tables([table.cast(nullable), pa.table(columns, nullable)])

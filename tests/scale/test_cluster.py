@@ -1,0 +1,71 @@
+"""A metering on a Dask cluster gives what one on this machine gives, whatever happens to its workers."""
+
+from __future__ import annotations
+
+import io
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, cluster
+from support.places import SAMPLES
+from support.rotated import packets_of, rotate
+from support.rows import row_dicts
+
+import classifier
+from classifier import distributed
+from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
+from classifier.metering import Progress
+
+pytest.importorskip("distributed", reason="needs Dask: pip install 'classifier[cluster]'")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster"), workers=3) as started:
+        yield started
+
+
+def test_a_worker_dies_midway(running: Cluster, tmp_path: Path) -> None:
+    files = rotate(packets_of(SAMPLES / "office.pcapng"), 40, tmp_path)
+    random.Random(1).shuffle(files)
+    damaged = tmp_path / "damaged.pcap"
+    damaged.write_bytes(files[0].read_bytes()[:100] + b"\xff" * 100)
+    (tmp_path / "text.pcap").write_text("not a capture")
+    told: list[int] = []
+
+    def kill_one(progress: Progress) -> None:
+        told.append(progress.inputs_done)
+        if len(told) == 10:
+            running.workers[0].kill()
+
+    alone = classifier.read([*files, damaged, tmp_path / "text.pcap"], jobs=1)
+    traffic = classifier.read(
+        [*files, damaged, tmp_path / "text.pcap"], scheduler=running.address, progress=kill_one
+    )
+    assert running.workers[0].wait(5) != 0
+    assert told == list(range(1, 43))
+    assert row_dicts(traffic) == row_dicts(alone)
+    assert traffic.accounting == alone.accounting
+    assert traffic.totals.services() == alone.totals.services()
+    assert [str(problem) for problem in traffic.problems] == [str(problem) for problem in alone.problems]
+    assert len(traffic.problems) == 2 and traffic.status == ExitStatus.PARTIAL
+
+
+def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "_CONNECT_S", 0.2)
+    with pytest.raises(ClassifierError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers there"):
+        classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")
+
+
+def test_streams_stay_here() -> None:
+    with pytest.raises(CaptureError, match="stream: is an open stream, which can't be sent to a cluster"):
+        classifier.read(io.BytesIO(), scheduler="tcp://127.0.0.1:1")
+
+
+def test_without_dask_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"classifier\[cluster\]"):
+        classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")
