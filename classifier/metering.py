@@ -73,6 +73,11 @@ def meter_input(
         for capture in found.captures(metered.remarks):
             try:
                 reader = capture.open(options, signatures)
+            except KeyboardInterrupt:
+                if capture.is_open:  # it has said nothing yet
+                    metered.captures.append(capture.name)
+                    metered.begins_ns.append(0)
+                raise
             except CaptureError as error:
                 metered.problems.append(error)
             else:

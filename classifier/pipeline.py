@@ -106,7 +106,7 @@ def read(
             metering = Metering(options, payload.load().compiled, jobs or cores(), progress)
             metering.run(found.inputs, metered)
     except KeyboardInterrupt:
-        if not keep_interrupted:
+        if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
             raise
         metered.interrupted = True
     judge = Judge(metered, rules, known, decapsulate=decapsulate)

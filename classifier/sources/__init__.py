@@ -74,6 +74,8 @@ class Input:
     waits: bool = False
     #: Of a member: at which byte of its archive it begins.
     begins_at: int | None = None
+    #: Its file is there; a pipe has a writer.
+    is_open: bool = False
     _bridge: Bridge | None = None
 
     def captures(self, remarks: list[str]) -> Iterator[Input]:
@@ -93,6 +95,7 @@ class Input:
         """Start metering; CaptureError says why that can't be done. `close` must follow."""
         try:
             source, self._bridge = self._source()
+            self.is_open = True
             return _meter.read(source, signatures, **asdict(options))
         except _meter.MeterError as error:
             told = self.trouble()

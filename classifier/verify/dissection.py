@@ -116,7 +116,11 @@ def _event_loop() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of asyncio's child watchers, since 3.12
-            yield
+            try:
+                yield
+            finally:
+                # pyshark puts one of its own in place, which others could not start processes with.
+                asyncio.set_child_watcher(None)  # type: ignore[arg-type]
     finally:
         asyncio.set_event_loop(None)
         loop.close()
