@@ -78,3 +78,9 @@ class Spool:
         while self._held:  # each is given up as soon as it is written
             self._writer.write_batch(self._held.pop())
         self._held_bytes = 0
+
+
+def as_one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return the rows of batches of one schema, of which there are some, as one batch."""
+    whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    return whole

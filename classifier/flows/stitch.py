@@ -16,7 +16,7 @@ import pyarrow as pa
 from classifier import _meter
 from classifier.flows.hashing import address_words, mixed
 from classifier.flows.overlap import overlapping
-from classifier.flows.spool import MEMORY_BYTES, Spool
+from classifier.flows.spool import MEMORY_BYTES, Spool, as_one
 
 #: So many rows are joined at a time, about a kilobyte each.
 PART_ROWS = 20_000
@@ -109,28 +109,23 @@ def _joined_in_pieces(
     longer held.
     """
     held: list[pa.RecordBatch] = []
-    # The rows of a batch are of one input.
+    # The rows of a batch are of one input, or of inputs that are captured at one time.
     begin_ns = [begins_ns[batch["capture"][0].as_py()] for batch in pieces.columns(["capture"])]
     for batch in pieces.at(np.argsort(begin_ns, kind="stable").tolist()):
         held.append(batch)
         if sum(rows.num_rows for rows in held) > PART_ROWS:
-            rows = _joined(_whole(held), captures, **idle)
+            rows = _joined(as_one(held), captures, **idle)
             settled = max(0, rows.num_rows - OPEN_ROWS)
             yield rows.slice(0, settled)
             held = [rows.slice(settled)]
-    yield _joined(_whole(held), captures, **idle)
+    yield _joined(as_one(held), captures, **idle)
 
 
 def _in_order(pieces: Spool, begins_ns: list[int]) -> pa.RecordBatch:
     """Return the rows in the order of time; of two that begin at once that of the earlier input first."""
-    rows = _whole(list(pieces))
+    rows = as_one(list(pieces))
     begin_ns = np.array(begins_ns)[rows["capture"].to_numpy()]
     return rows.take(pa.array(np.lexsort((begin_ns, rows["first_seen_ns"].to_numpy()))))
-
-
-def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
-    return whole
 
 
 def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.RecordBatch:

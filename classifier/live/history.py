@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from classifier.flows.spool import Spool
+from classifier.flows.spool import Spool, as_one
 
 #: Rows of one piece; the oldest piece goes as a whole.
 _PIECE_ROWS = 50_000
@@ -88,14 +88,9 @@ def few_together(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     few: list[pa.RecordBatch] = []
     for batch in batches:
         if few and sum(one.num_rows for one in few) + batch.num_rows > _PIECE_ROWS:
-            yield _one(few)
+            yield as_one(few)
             few = []
         if batch.num_rows:
             few.append(batch)
     if few:
-        yield _one(few)
-
-
-def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
-    return whole
+        yield as_one(few)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recording.network import SERVER, enter
 
+WEB = ("10.77.0.10:80", "[fd77::10]:80", "10.77.0.10:8080", "10.77.0.10:443 ssl", "[fd77::10]:443 ssl")
 STANDINS = str(Path(__file__).with_name("standins.py"))
 LISTENING = ("10.77.0.10:443", "10.77.0.22:22", "10.77.0.53:53", "10.77.0.54:5432", "10.77.0.63:6379")
 
@@ -26,11 +27,7 @@ http {{
     access_log off;
     server_tokens off;
     server {{
-        listen 10.77.0.10:80;
-        listen [fd77::10]:80;
-        listen 10.77.0.10:8080;
-        listen 10.77.0.10:443 ssl;
-        listen [fd77::10]:443 ssl;
+        {listening}
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate {office}/web.crt;
         ssl_certificate_key {office}/web.key;
@@ -89,11 +86,18 @@ def clean_environment(office: Path) -> list[str]:
     return ["env", "-i", *(f"{name}={value}" for name, value in given.items())]
 
 
+def write_nginx(office: Path, listening: Iterable[str]) -> None:
+    """Write settings of the web server, with what it listens at."""
+    listens = "\n        ".join(f"listen {end};" for end in listening)
+    (office / "nginx.conf").write_text(NGINX.format(office=office, listening=listens))
+
+
 def prepare(office: Path) -> list[list[str]]:
     """Write keys, settings and pages into `office`; the commands that start the servers."""
     write_keys(office)
     write_pages(office / "web")
-    for name, text in {"nginx": NGINX, "dnsmasq": DNSMASQ, "sshd": SSHD, "redis": REDIS}.items():
+    write_nginx(office, WEB)
+    for name, text in {"dnsmasq": DNSMASQ, "sshd": SSHD, "redis": REDIS}.items():
         (office / f"{name}.conf").write_text(text.format(office=office))
     (office / "resolv.conf").write_text("nameserver 10.77.0.53\nsearch office.example\n")
     inside = [*enter(SERVER.name), *clean_environment(office)]

@@ -8,26 +8,6 @@ from recording.network import SERVER, enter
 
 LISTENING = ("10.77.0.10:22", "10.77.0.10:8080", "10.77.0.22:443", "10.77.0.53:53")
 
-NGINX = """
-user root;
-daemon off;
-worker_processes 1;
-pid {office}/nginx.pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    server_tokens off;
-    server {{
-        listen 10.77.0.10:22;
-        listen 10.77.0.10:8080 ssl;
-        ssl_certificate {office}/web.crt;
-        ssl_certificate_key {office}/web.key;
-        root {office}/web;
-    }}
-}}
-"""
-
 SSHD = """
 ListenAddress 10.77.0.22:443
 HostKey {office}/host_key
@@ -56,7 +36,7 @@ def prepare(office: Path) -> list[list[str]]:
     """Write keys, settings and pages into `office`; the commands that start the servers."""
     services.write_keys(office)
     services.write_pages(office / "web")
-    (office / "nginx.conf").write_text(NGINX.format(office=office))
+    services.write_nginx(office, ("10.77.0.10:22", "10.77.0.10:8080 ssl"))
     (office / "sshd.conf").write_text(SSHD.format(office=office))
     (office / "resolv.conf").write_text("")
     prints = {name: _certificate(office, name) for name in ("vpn-server", "vpn-client")}
