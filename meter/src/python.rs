@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, BadChecksums, Idle, Meter, Options, bins};
+use crate::flow::{self, Ahead, BadChecksums, Idle, Meter, Options, Step, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, DnsNames, Note, Notes, Rule};
 use crate::table::{self, Rows};
@@ -118,8 +118,26 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Where frames come from.
+enum Supply {
+    /// Decoded when they are needed.
+    Direct(Capture),
+    /// Decoded before they are needed, by a thread.
+    Ahead(Ahead),
+}
+
+/// How far a capture has been read.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    bytes_read: u64,
+    dropped: u64,
+}
+
 struct State {
-    capture: Capture,
+    supply: Supply,
+    format: &'static str,
+    compression: Option<&'static str>,
+    progress: Progress,
     meter: Meter,
     /// What DNS answers say, if that is wanted.
     names: Option<DnsNames>,
@@ -136,20 +154,38 @@ impl State {
     fn step(&mut self) {
         let until = self.meter.packets() + STEP_PACKETS;
         while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
-            match self.capture.next_frames() {
-                Ok(Some(frames)) => {
-                    let (names, decapsulate) = (&mut self.names, self.decapsulate);
-                    self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
-                        if let Some(names) = names {
-                            crate::packets::note_names(names, frame, decapsulate);
-                        }
-                    }));
+            if let Err(error) = self.take() {
+                self.at_end = true;
+                self.problem = Some(error);
+            }
+        }
+    }
+
+    /// Meters the next frames, or sees that there are none.
+    fn take(&mut self) -> Result<(), CaptureError> {
+        match &mut self.supply {
+            Supply::Direct(capture) => {
+                match capture.next_frames()? {
+                    Some(frames) => {
+                        let (names, decapsulate) = (&mut self.names, self.decapsulate);
+                        self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
+                            if let Some(names) = names {
+                                crate::packets::note_names(names, frame, decapsulate);
+                            }
+                        }));
+                    }
+                    None => self.at_end = true,
                 }
-                Ok(None) => self.at_end = true,
-                Err(error) => {
-                    self.at_end = true;
-                    self.problem = Some(error);
-                }
+                self.progress = Progress { bytes_read: capture.bytes_read(), dropped: capture.dropped() };
+                Ok(())
+            }
+            Supply::Ahead(ahead) => {
+                let Step { batch, bytes_read, dropped, end } = ahead.next();
+                self.progress = Progress { bytes_read, dropped };
+                self.meter.batch(&batch);
+                ahead.give_back(batch);
+                self.at_end = end.is_some();
+                end.unwrap_or(Ok(()))
             }
         }
     }
@@ -197,22 +233,22 @@ impl Reader {
 
     #[getter]
     fn format(&self) -> &'static str {
-        self.state().capture.format()
+        self.state().format
     }
 
     #[getter]
     fn compression(&self) -> Option<&'static str> {
-        self.state().capture.compression()
+        self.state().compression
     }
 
     #[getter]
     fn bytes_read(&self) -> u64 {
-        self.state().capture.bytes_read()
+        self.state().progress.bytes_read
     }
 
     #[getter]
     fn dropped(&self) -> u64 {
-        self.state().capture.dropped()
+        self.state().progress.dropped
     }
 
     #[getter]
@@ -366,7 +402,25 @@ fn read(
     };
     let meter = Meter::new(options, Arc::clone(&signatures.get().0));
     let names = dns_names.then(DnsNames::default);
-    let state = State { capture, meter, names, decapsulate, problem: None, at_end: false, done: false };
+    let (format, compression) = (capture.format(), capture.compression());
+    let progress = Progress { bytes_read: capture.bytes_read(), dropped: capture.dropped() };
+    let supply = if is_file && names.is_none() {
+        Supply::Ahead(Ahead::start(capture, &meter).map_err(PyErr::from)?)
+    } else {
+        Supply::Direct(capture)
+    };
+    let state = State {
+        supply,
+        format,
+        compression,
+        progress,
+        meter,
+        names,
+        decapsulate,
+        problem: None,
+        at_end: false,
+        done: false,
+    };
     Ok(Reader { state: Mutex::new(state), raised })
 }
 

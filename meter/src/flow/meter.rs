@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::RandomState;
 use arrow_array::RecordBatch;
 use hashbrown::HashTable;
 
+use super::ahead::Batch;
 use super::bins::{self, Counts, Tracks};
 use super::duplicates::Duplicates;
 use super::fragments::{Attributed, Fragments};
+use super::pending::{Decoder, Pending, Totals};
 use super::{Key, boundary};
 use crate::capture::Frame;
-use crate::payload::{MOST_SEEN_BYTES, Note, Notes, Observer, Seen, Signatures};
+use crate::payload::{Note, Notes, Observer, Seen, Signatures};
 use crate::table::{Row, Rows};
-use crate::wire::{self, Aside, Content, Flags, Packet, Quoted, Transport, Unmetered};
+use crate::wire::{self, Aside, Content, Quoted, Transport, Unmetered};
 
 /// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +50,6 @@ const MOST_RESERVED: usize = 1 << 18;
 /// So many packets are looked up together: their flows lie far apart in memory, and the processor
 /// fetches them side by side instead of one after the other.
 const LOOKED_UP: usize = 32;
-
-/// A packet on its way into its flow.
-#[derive(Clone, Copy)]
-struct Pending<'f> {
-    key: Key,
-    content: Content,
-    from_a: bool,
-    is_copy: bool,
-    hash: u64,
-    time_ns: i64,
-    /// What of it is looked at.
-    payload: &'f [u8],
-}
 
 /// A flow that has ended.
 struct Ending {
@@ -101,8 +89,8 @@ pub struct BadChecksums {
 /// Active flows, and the finished ones that nobody has taken yet.
 pub struct Meter {
     options: Options,
-    hasher: RandomState,
-    /// Places in `rows`, found by key. The hasher is seeded at random: keys are chosen by strangers.
+    decoder: Decoder,
+    /// Places in `rows`, found by key.
     index: HashTable<u32>,
     /// Active flows; a vacant place is listed in `vacant` and has no packets.
     rows: Vec<Row>,
@@ -119,23 +107,22 @@ pub struct Meter {
     finished: Rows,
     finished_bins: bins::Columns,
     notes: Notes,
-    packets: u64,
+    totals: Totals,
     evicted: u64,
     duplicates: u64,
     bad_checksums: BadChecksums,
-    wire_bytes: u64,
     unread_link_types: BTreeMap<u16, u64>,
     unmetered: [u64; Unmetered::ALL.len()],
-    span_ns: Option<(i64, i64)>,
 }
 
 impl Meter {
     /// An empty meter, which looks for these signatures.
     #[must_use]
     pub fn new(options: Options, signatures: Arc<Signatures>) -> Self {
+        let observer = Observer::new(signatures);
         Self {
             options,
-            hasher: RandomState::new(),
+            decoder: Decoder::new(options, !observer.is_idle()),
             index: HashTable::new(),
             // Memory that isn't touched costs nothing; growing by copies would, twice over.
             rows: Vec::with_capacity(options.most_flows.min(MOST_RESERVED)),
@@ -143,21 +130,19 @@ impl Meter {
             tracks: Tracks::default(),
             swept: 0,
             ended: 0,
-            observer: Observer::new(signatures),
+            observer,
             fragments: Fragments::default(),
             copies: Duplicates::default(),
             ending: Vec::with_capacity(ENDED_TOGETHER),
             finished: Rows::default(),
             finished_bins: bins::Columns::default(),
             notes: Notes::default(),
-            packets: 0,
+            totals: Totals::default(),
             evicted: 0,
             duplicates: 0,
             bad_checksums: BadChecksums::default(),
-            wire_bytes: 0,
             unread_link_types: BTreeMap::new(),
             unmetered: [0; Unmetered::ALL.len()],
-            span_ns: None,
         }
     }
 
@@ -170,6 +155,7 @@ impl Meter {
     pub fn frames<'f>(&mut self, frames: impl Iterator<Item = Frame<'f>>) {
         let mut pending = Vec::with_capacity(LOOKED_UP);
         for frame in frames {
+            self.totals.add(&frame);
             self.decode(&frame, &mut pending);
             if pending.len() >= LOOKED_UP {
                 self.meter_pending(&mut pending);
@@ -178,25 +164,34 @@ impl Meter {
         self.meter_pending(&mut pending);
     }
 
+    /// Takes in frames that were decoded ahead.
+    pub fn batch(&mut self, batch: &Batch) {
+        self.totals.absorb(batch.totals());
+        let mut pending = Vec::with_capacity(LOOKED_UP);
+        for frame in batch.frames() {
+            match frame {
+                Ok(packet) => self.packet(packet, &mut pending),
+                Err(frame) => self.decode(&frame, &mut pending),
+            }
+            if pending.len() >= LOOKED_UP {
+                self.meter_pending(&mut pending);
+            }
+        }
+        self.meter_pending(&mut pending);
+    }
+
     #[inline]
-    fn decode<'f>(&mut self, frame: &Frame<'f>, pending: &mut Vec<Pending<'f>>) {
-        self.packets += 1;
-        self.wire_bytes += u64::from(frame.wire_bytes);
-        let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
-        self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
-        let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
-        match decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate) {
-            Ok(packet) => self.packet(&packet, frame.time_ns, pending),
+    fn decode<'f>(&mut self, frame: &Frame<'f>, pending: &mut Vec<Pending<&'f [u8]>>) {
+        match self.decoder.decode(frame) {
+            Ok(packet) => self.packet(packet, pending),
             Err(aside) => self.aside(&aside, frame, pending),
         }
     }
 
     #[inline]
-    fn packet<'f>(&mut self, packet: &Packet<'f>, time_ns: i64, pending: &mut Vec<Pending<'f>>) {
-        let (key, from_a) = Key::of(&packet.ends);
-        let hash = self.hasher.hash_one(key);
-        let is_copy = self.copies.is_copy(packet, hash, from_a, time_ns);
-        if is_copy {
+    fn packet<'f>(&mut self, mut packet: Pending<&'f [u8]>, pending: &mut Vec<Pending<&'f [u8]>>) {
+        packet.is_copy = self.copies.is_copy(&packet);
+        if packet.is_copy {
             self.duplicates += 1;
             if self.options.dedup {
                 self.unmetered[Unmetered::Duplicate as usize] += 1;
@@ -207,18 +202,11 @@ impl Meter {
             self.bad_checksums.ipv4_header += u64::from(packet.bad_checksums.ipv4_header);
             self.bad_checksums.transport += u64::from(packet.bad_checksums.transport);
         }
-        let flags = packet.content.segment.map(|segment| segment.flags);
-        // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
-        let payload = if self.observer.is_idle() || flags.is_some_and(Flags::rst) {
-            &[]
-        } else {
-            &packet.payload[..packet.payload.len().min(MOST_SEEN_BYTES)]
-        };
-        pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns, payload });
+        pending.push(packet);
     }
 
     #[cold]
-    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>, pending: &mut Vec<Pending<'_>>) {
+    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>, pending: &mut Vec<Pending<&[u8]>>) {
         match aside {
             Aside::Unmetered(reason) => {
                 self.unmetered[*reason as usize] += 1;
@@ -238,9 +226,9 @@ impl Meter {
         }
     }
 
-    fn attribute(&mut self, attributed: Attributed, pending: &mut Vec<Pending<'_>>) {
+    fn attribute(&mut self, attributed: Attributed, pending: &mut Vec<Pending<&[u8]>>) {
         for (packet, time_ns) in attributed.packets {
-            self.packet(&packet, time_ns, pending);
+            self.packet(self.decoder.pending(&packet, time_ns), pending);
         }
         for (reason, fragments) in attributed.unmetered {
             self.unmetered[reason as usize] += fragments;
@@ -250,7 +238,7 @@ impl Meter {
     /// Notes an ICMP error in the flow of the packet that it quotes, if such a packet was seen.
     fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
         let (key, from_a) = Key::of(&quoted.ends);
-        let hash = self.hasher.hash_one(key);
+        let hash = self.decoder.hash(&key);
         let Some(&place) = self.index.find(hash, |&place| self.rows[place as usize].key == key) else {
             return;
         };
@@ -262,7 +250,7 @@ impl Meter {
     }
 
     /// Takes the waiting packets into their flows.
-    fn meter_pending(&mut self, pending: &mut Vec<Pending<'_>>) {
+    fn meter_pending(&mut self, pending: &mut Vec<Pending<&[u8]>>) {
         for pending in pending.chunks(LOOKED_UP) {
             let mut places = [None; LOOKED_UP];
             for (place, packet) in places.iter_mut().zip(pending) {
@@ -284,13 +272,13 @@ impl Meter {
     }
 
     #[inline]
-    fn find(&self, packet: &Pending<'_>) -> Option<u32> {
+    fn find(&self, packet: &Pending<&[u8]>) -> Option<u32> {
         self.index.find(packet.hash, |&place| self.rows[place as usize].key == packet.key).copied()
     }
 
     #[inline]
-    fn meter(&mut self, pending: &Pending<'_>, place: Option<u32>) {
-        let Pending { key, content, from_a, is_copy, hash, time_ns, payload } = pending;
+    fn meter(&mut self, pending: &Pending<&[u8]>, place: Option<u32>) {
+        let Pending { key, content, from_a, is_copy, hash, time_ns, payload, .. } = pending;
         let place = if let Some(place) = place {
             let row = &self.rows[place as usize];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
@@ -315,7 +303,7 @@ impl Meter {
 
     /// Looks at a packet's payload.
     #[inline]
-    fn observe(&mut self, pending: &Pending<'_>, place: u32) {
+    fn observe(&mut self, pending: &Pending<&[u8]>, place: u32) {
         let row = &mut self.rows[place as usize];
         let hits = if pending.from_a { row.hits_a } else { row.hits_b };
         if hits.is_full() && !self.observer.is_watching(place) {
@@ -368,7 +356,7 @@ impl Meter {
 
     /// Notes that a flow has a packet in another time bin.
     #[inline]
-    fn leave_bin(&mut self, place: u32, pending: &Pending<'_>) {
+    fn leave_bin(&mut self, place: u32, pending: &Pending<&[u8]>) {
         let (ab, ba) = (u64::from(pending.from_a), u64::from(!pending.from_a));
         let bytes = u64::from(pending.content.ip_bytes);
         let counts = Counts { packets_ab: ab, packets_ba: ba, bytes_ab: ab * bytes, bytes_ba: ba * bytes };
@@ -389,8 +377,8 @@ impl Meter {
             self.rows.push(row);
             (self.rows.len() - 1) as u32
         };
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.index.insert_unique(hash, place, |&place| hasher.hash_one(rows[place as usize].key));
+        let (rows, decoder) = (&self.rows, &self.decoder);
+        self.index.insert_unique(hash, place, |&place| decoder.hash(&rows[place as usize].key));
         place
     }
 
@@ -422,7 +410,7 @@ impl Meter {
     fn end(&mut self, place: usize) {
         self.emit(place as u32);
         let row = &mut self.rows[place];
-        let hash = self.hasher.hash_one(row.key);
+        let hash = self.decoder.hash(&row.key);
         if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
             entry.remove();
         }
@@ -453,6 +441,11 @@ impl Meter {
         false
     }
 
+    /// What decodes frames for this meter.
+    pub(super) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
     /// How many places for flows are in memory.
     #[cfg(test)]
     pub(super) fn held_rows(&self) -> usize {
@@ -480,7 +473,7 @@ impl Meter {
     /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
     /// the capture are ended.
     pub fn active(&mut self, since_ns: i64) -> RecordBatch {
-        let now_ns = self.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
+        let now_ns = self.totals.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
         let (mut active, mut notes, mut columns) =
             (Rows::default(), Notes::default(), bins::Columns::default());
         for place in 0..self.rows.len() {
@@ -502,7 +495,7 @@ impl Meter {
     /// Packets taken in.
     #[must_use]
     pub fn packets(&self) -> u64 {
-        self.packets
+        self.totals.packets
     }
 
     /// Flows ended early by the cap.
@@ -526,7 +519,7 @@ impl Meter {
     /// Bytes of all frames on the wire, link headers included.
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
-        self.wire_bytes
+        self.totals.wire_bytes
     }
 
     /// Packets by each link type that isn't read.
@@ -543,7 +536,7 @@ impl Meter {
     /// Time of the earliest and of the latest packet.
     #[must_use]
     pub fn span_ns(&self) -> Option<(i64, i64)> {
-        self.span_ns
+        self.totals.span_ns
     }
 }
 

@@ -1,5 +1,6 @@
 //! From packets to flows: the key, the events, where one flow ends and the next begins.
 
+mod ahead;
 pub mod bins;
 mod boundary;
 mod community;
@@ -8,8 +9,10 @@ mod events;
 mod fragments;
 mod key;
 mod meter;
+mod pending;
 mod stitch;
 
+pub use ahead::{Ahead, Step};
 pub use community::community_id;
 pub use events::{Event, Events};
 pub use key::Key;
