@@ -51,6 +51,20 @@ const MOST_RESERVED: usize = 1 << 18;
 /// fetches them side by side instead of one after the other.
 const LOOKED_UP: usize = 32;
 
+/// The place of a flow in the index.
+#[derive(Clone, Copy)]
+struct Slot {
+    place: u32,
+    /// Of the key's hash: tells nearly all other keys apart without a look at their rows.
+    tag: u32,
+}
+
+impl Slot {
+    fn tag(hash: u64) -> u32 {
+        (hash >> 24) as u32
+    }
+}
+
 /// A flow that has ended.
 struct Ending {
     row: Row,
@@ -90,8 +104,8 @@ pub struct BadChecksums {
 pub struct Meter {
     options: Options,
     decoder: Decoder,
-    /// Places in `rows`, found by key.
-    index: HashTable<u32>,
+    /// Where in `rows` each flow is.
+    index: HashTable<Slot>,
     /// Active flows; a vacant place is listed in `vacant` and has no packets.
     rows: Vec<Row>,
     vacant: Vec<u32>,
@@ -239,9 +253,7 @@ impl Meter {
     fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
         let (key, from_a) = Key::of(&quoted.ends);
         let hash = self.decoder.hash(&key);
-        let Some(&place) = self.index.find(hash, |&place| self.rows[place as usize].key == key) else {
-            return;
-        };
+        let Some(place) = self.find(&key, hash) else { return };
         let row = &mut self.rows[place as usize];
         let sent = if from_a { row.packets_ab } else { row.packets_ba };
         if sent > 0 && !boundary::is_over(row, time_ns, &self.options.idle) {
@@ -254,17 +266,18 @@ impl Meter {
         for pending in pending.chunks(LOOKED_UP) {
             let mut places = [None; LOOKED_UP];
             for (place, packet) in places.iter_mut().zip(pending) {
-                *place = self.find(packet);
-                if let Some(place) = *place {
-                    // Read what the packet will change, for the sake of the cache.
-                    let row = &self.rows[place as usize];
-                    std::hint::black_box((row.packets_ab, row.duplicates));
-                }
+                let tag = Slot::tag(packet.hash);
+                *place = self.index.find(packet.hash, |slot| slot.tag == tag).map(|slot| slot.place);
+            }
+            for place in places.iter().flatten() {
+                // Read what the packet will change, for the sake of the cache.
+                let row = &self.rows[*place as usize];
+                std::hint::black_box((row.key.proto, row.packets_ab, row.duplicates));
             }
             for (place, packet) in places.into_iter().zip(pending) {
                 // A packet before this one may have begun the flow, or ended it.
                 let known = place.filter(|&place| self.rows[place as usize].holds(&packet.key));
-                let place = known.or_else(|| self.find(packet));
+                let place = known.or_else(|| self.find(&packet.key, packet.hash));
                 self.meter(packet, place);
             }
         }
@@ -272,8 +285,11 @@ impl Meter {
     }
 
     #[inline]
-    fn find(&self, packet: &Pending<&[u8]>) -> Option<u32> {
-        self.index.find(packet.hash, |&place| self.rows[place as usize].key == packet.key).copied()
+    fn find(&self, key: &Key, hash: u64) -> Option<u32> {
+        let tag = Slot::tag(hash);
+        let slot =
+            self.index.find(hash, |slot| slot.tag == tag && self.rows[slot.place as usize].key == *key)?;
+        Some(slot.place)
     }
 
     #[inline]
@@ -378,7 +394,9 @@ impl Meter {
             (self.rows.len() - 1) as u32
         };
         let (rows, decoder) = (&self.rows, &self.decoder);
-        self.index.insert_unique(hash, place, |&place| decoder.hash(&rows[place as usize].key));
+        self.index.insert_unique(hash, Slot { place, tag: Slot::tag(hash) }, |slot| {
+            decoder.hash(&rows[slot.place as usize].key)
+        });
         place
     }
 
@@ -411,7 +429,7 @@ impl Meter {
         self.emit(place as u32);
         let row = &mut self.rows[place];
         let hash = self.decoder.hash(&row.key);
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
+        if let Ok(entry) = self.index.find_entry(hash, |slot| slot.place as usize == place) {
             entry.remove();
         }
         row.vacate();
