@@ -34,6 +34,7 @@ pub struct Buffer {
 
 impl Buffer {
     /// Bytes of which no thread waits for the memory.
+    #[must_use]
     pub fn of(bytes: Vec<u8>) -> Self {
         Self { bytes, home: None }
     }

@@ -97,12 +97,12 @@ impl Active {
     }
 
     /// Finds a place for a new flow.
-    pub fn insert(&mut self, row: Row, hash: u64, decoder: &Decoder) -> u32 {
+    pub fn insert(&mut self, row: &Row, hash: u64, decoder: &Decoder) -> u32 {
         let place = if let Some(place) = self.vacant.pop() {
-            self[place] = row;
+            self[place] = *row;
             place
         } else {
-            self.rows.push(row);
+            self.rows.push(*row);
             self.places() - 1
         };
         let rows = &self.rows;

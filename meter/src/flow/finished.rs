@@ -32,8 +32,8 @@ impl Finished {
     }
 
     /// Adds a flow whose track has ended.
-    pub fn push(&mut self, row: Row, track: bins::Ended, note: Option<Note>, tracks: &mut Tracks) {
-        self.ended.push(Ended { row, track, note });
+    pub fn push(&mut self, row: &Row, track: bins::Ended, note: Option<Note>, tracks: &mut Tracks) {
+        self.ended.push(Ended { row: *row, track, note });
         if self.ended.len() == TOGETHER {
             self.collect(tracks);
         }

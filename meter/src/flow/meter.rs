@@ -244,7 +244,7 @@ impl Meter {
     /// Sets aside what is known of a flow that has ended.
     fn emit(&mut self, place: u32) {
         let (track, note) = (self.tracks.end(place), self.observer.forget(place));
-        self.finished.push(self.active[place], track, note, &mut self.tracks);
+        self.finished.push(&self.active[place], track, note, &mut self.tracks);
     }
 
     /// Notes that a flow has a packet in another time bin.
@@ -262,7 +262,7 @@ impl Meter {
         if self.active.is_full(self.options.most_flows) {
             self.evict();
         }
-        self.active.insert(Row::new(key, time_ns), hash, &self.decoder)
+        self.active.insert(&Row::new(key, time_ns), hash, &self.decoder)
     }
 
     /// Ends a flow early to make room.

@@ -12,7 +12,7 @@ use crate::capture::{Capture, CaptureError};
 use crate::flow::{Ahead, Meter, Step};
 
 /// A pcap file of raw IP with nanoseconds.
-fn file(packets: &[(i64, Vec<u8>)]) -> Vec<u8> {
+fn file(packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let header: [u32; 6] = [0xa1b2_3c4d, 0x0004_0002, 0, 0, 0x4_0000, 101];
     let mut bytes: Vec<u8> = header.iter().flat_map(|word| word.to_le_bytes()).collect();
     for (time_ns, data) in packets {
@@ -71,13 +71,13 @@ proptest! {
     #[test]
     fn it_makes_no_difference(packets in captures(ANY, running_back()), large in 0_u16..60_000, cut in 0_usize..40) {
         let first_ns = packets.iter().map(|packet| packet.time_ns).min().unwrap_or(0);
-        let mut frames: Vec<(i64, Vec<u8>)> =
-            packets.iter().map(|packet| (packet.time_ns - first_ns, packet.ip())).collect();
+        let mut frames: Vec<(u64, Vec<u8>)> =
+            packets.iter().map(|packet| (packet.time_ns.abs_diff(first_ns), packet.ip())).collect();
         // Some that are larger than the room in front of a block, some that are no packet; more than one block.
         for place in 0..frames.len().min(8) {
-            let packet = tcp(frames[place].0, "a1024>b", "PA", 1, 1, large);
-            frames.insert(2 * place, (packet.time_ns, packet.ip()));
-            frames.insert(2 * place, (packet.time_ns, vec![0x75; usize::from(large) % 100]));
+            let time_ns = frames[2 * place].0;
+            frames.insert(2 * place, (time_ns, tcp(0, "a1024>b", "PA", 1, 1, large).ip()));
+            frames.insert(2 * place, (time_ns, vec![0x75; usize::from(large) % 100]));
         }
         let mut bytes = file(&frames);
         bytes.truncate(bytes.len().saturating_sub(cut).max(24));
