@@ -14,7 +14,7 @@ from classifier.live.ledger import Change, Ledger, Service
 from classifier.live.lines import time_text
 from classifier.live.window import Window
 from classifier.reports.tables import clean, console
-from classifier.reports.terminal import size_text
+from classifier.wording import size_text
 
 #: Services in the table, and in a line.
 _ROWS, _IN_LINE = 20, 5

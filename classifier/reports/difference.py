@@ -11,8 +11,8 @@ from rich.text import Text
 from classifier.reports.summary import time_text
 from classifier.reports.tables import Column, Row, clean, show
 from classifier.reports.tabular import rows
-from classifier.reports.terminal import duration_text, endpoint, size_text
 from classifier.traffic import Traffic
+from classifier.wording import duration_text, endpoint, service_text, size_text
 
 
 def print_difference(out: Console, before: Traffic, after: Traffic, difference: pa.Table) -> None:
@@ -42,7 +42,7 @@ def _services(row: Row) -> str:
     """Name the services, before and after where they differ."""
     before, after = (
         ", ".join(f"{name}/{row['proto']}" for name in row[f"services_{when}"] or ())
-        or f"(no rule)/{row['proto']}"
+        or service_text(None, row["proto"])
         for when in ("before", "after")
     )
     if row["status"] == "changed" and before != after:

@@ -17,7 +17,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
-    *("_meter", "errors", "sources", "flows", "handshake", "payload", "roles", "services"),
+    *("_meter", "errors", "wording", "sources", "flows", "handshake", "payload", "roles", "services"),
     *("traffic", "metering", "distributed", "verify", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
