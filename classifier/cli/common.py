@@ -10,6 +10,7 @@ import click
 
 from classifier.cli.sections import Described, described
 from classifier.errors import ExitStatus
+from classifier.wording import counted
 
 if TYPE_CHECKING:
     from classifier.traffic import Traffic
@@ -48,7 +49,9 @@ def finish(traffic: Traffic) -> ExitStatus:
     for problem in traffic.problems:
         click.echo(clean(f"classifier: {problem}"), err=True)
     if left_out := traffic.metered.dns_names_left_out:
-        click.echo(f"classifier: {left_out:,} more DNS answers name addresses than are kept", err=True)
+        complain(
+            f"{counted(left_out, 'more DNS answer names', 'more DNS answers name')} addresses than are kept"
+        )
     if reason := nothing_decoded(traffic):
         click.echo(f"classifier: {reason}", err=True)
     elif not traffic.metered.packets and not traffic.problems and not traffic.metered.interrupted:

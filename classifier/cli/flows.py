@@ -12,6 +12,7 @@ from classifier.cli.choosing import choosing, chosen_by
 from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
+from classifier.wording import counted
 
 
 @click.command(cls=Sectioned, short_help="The flows, one row each.")
@@ -66,7 +67,8 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
     if traffic.left_out.num_rows:  # other tables have a row for that
         (left_out,) = traffic.left_out.to_pylist()
         flows, packets = (sum(left_out[name] for name in names) for names in (_FLOWS, _PACKETS))
-        click.echo(f"classifier: {flows:,} flows with {packets:,} packets were filtered out", err=True)
+        was = "was" if flows == 1 else "were"
+        common.complain(f"{counted(flows, 'flow')} with {counted(packets, 'packet')} {was} filtered out")
     return status
 
 

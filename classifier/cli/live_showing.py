@@ -14,6 +14,7 @@ import click
 from classifier.cli import common
 from classifier.cli.live_setup import missing
 from classifier.errors import ClassifierError, ExitStatus
+from classifier.wording import counted
 
 if TYPE_CHECKING:
     from classifier.live.loop import Loop, Sink
@@ -92,8 +93,11 @@ def last_words(loop: Loop, shown: str, page: Page | None) -> ExitStatus:
         common.complain(f"judging {traffic.metered.spool.rows:,} flows once more; Ctrl-C leaves that out")
     if watch.forgotten:
         common.complain(
-            f"{watch.forgotten:,} older flows are not in this report, and keep the verdicts of their time "
-            "in a recording"
+            counted(
+                watch.forgotten,
+                "older flow is not in this report, and keeps the verdict of its time in a recording",
+                "older flows are not in this report, and keep the verdicts of their time in a recording",
+            )
         )
     elif loop.recorder:
         loop.recorder.judge_again(traffic)

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.reports.sparkline import sparkline
-from classifier.reports.summary import REASONS
+from classifier.reports.summary import REASONS, reason_text
 from classifier.reports.tables import Column, Row, clean, show
 from classifier.traffic.adding import ATTEMPTS
 from classifier.wording import (
+    counted,
     duration_text,
     endpoint,
     listed,
@@ -71,9 +72,10 @@ def headline(report: Row) -> list[str]:
     attempts = flows["refused"] + flows["unanswered"] + flows["unsolicited"]
     return [
         listed(report["captures"], 3),
-        f"{span}{report['packets']:,} packets   {size_text(report['wire_bytes'])}{drops}",
-        f"{flows['total']:,} flows, by how the server is known: {flows['confirmed']:,} confirmed, "
-        f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts",
+        f"{span}{counted(report['packets'], 'packet')}   {size_text(report['wire_bytes'])}{drops}",
+        f"{counted(flows['total'], 'flow')}, by how the server is known: {flows['confirmed']:,} confirmed, "
+        f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; "
+        f"{counted(attempts, 'mere attempt')}",
         *_self_check(report["self_check"]),
     ]
 
@@ -82,7 +84,7 @@ def _self_check(check: Row) -> Iterator[str]:
     """Say how far inference can be trusted here; nothing where no handshake was seen."""
     if not check["flows"]:
         return
-    of_flows = f"{check['inferred']:,} of {check['flows']:,} flows"
+    of_flows = f"{check['inferred']:,} of {counted(check['flows'], 'flow')}"
     text = f"Without their handshakes, {of_flows} would have been inferred"
     if check["inferred"]:
         text += (
@@ -100,10 +102,11 @@ def _percent(part: int, whole: int) -> str:
 def _print_accounting(out: Console, report: Row) -> None:
     counts = report["accounting"]
     parts = [f"{counts['in_flows']:,} in flows"]
-    parts += [f"{counts[reason]:,} {words}" for reason, words in REASONS.items() if counts.get(reason)]
+    parts += [reason_text(reason, counts[reason]) for reason in REASONS if counts.get(reason)]
     out.print(Text(f"Packets: {counts['packets']:,} = " + " + ".join(parts)))
     if report["duplicates"] and not counts["duplicate"]:
-        out.print(Text(f"{report['duplicates']:,} of them are copies of another (--dedup leaves them out)"))
+        are, them = ("is a copy", "it") if report["duplicates"] == 1 else ("are copies", "them")
+        out.print(Text(f"{report['duplicates']:,} of them {are} of another (--dedup leaves {them} out)"))
     bad = report["bad_checksums"]
     if bad is not None:
         out.print(

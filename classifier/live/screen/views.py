@@ -12,7 +12,7 @@ from classifier.live.lines import time_text
 from classifier.live.plain import carried, rate_text, sparkline
 from classifier.live.window import Window
 from classifier.reports.tables import clean
-from classifier.wording import endpoint, role_text, service_text, size_text
+from classifier.wording import counted, endpoint, role_text, service_text, size_text
 
 #: New servers that are remembered, the latest first, and flows, the busiest of the latest windows.
 MOST_NEW = 200
@@ -103,18 +103,18 @@ def _service_details(service: Service) -> list[tuple[str, str]]:
     for role, count in service.bytes.items():
         packets, flows = service.packets[role], service.flows[role]
         if packets or flows:
-            told.append(
-                (role.capitalize(), f"{size_text(count)}, {packets:,} packets, {flows:,} flows ended")
-            )
+            ended = f"{counted(flows, 'flow')} ended"
+            told.append((role.capitalize(), f"{size_text(count)}, {counted(packets, 'packet')}, {ended}"))
     return [*told, ("Bytes/s", sparkline(list(service.rates), RATES))]
 
 
 def _server_details(server: Server) -> list[tuple[str, str]]:
+    ended = counted(server.flows, "flow that has ended", "flows that have ended")
     return [
         ("Server", f"{endpoint(server.ip, server.port)}/{server.proto}"),
         ("Service", server.service),
         ("Known by", server.known_by),
-        ("Carried", f"{size_text(server.bytes)} in {server.flows:,} flows that have ended, and active ones"),
+        ("Carried", f"{size_text(server.bytes)} in {ended}, and active ones"),
         ("First seen", time_text(server.first_seen_ns)),
         ("Last seen", time_text(server.last_seen_ns)),
     ]
