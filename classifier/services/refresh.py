@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from classifier.errors import RulesError
+from classifier.rule_files import FOLDER, read_toml
 from classifier.services import registry
-from classifier.services.files import FOLDER, read_toml
 from classifier.services.registry import Registry
 from classifier.services.service import DYNAMIC, TRANSPORT_NAMES, TRANSPORTS, parse_ports
 from classifier.wording import counted

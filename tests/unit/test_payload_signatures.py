@@ -16,7 +16,7 @@ from classifier import payload
 from classifier.errors import RulesError
 from classifier.payload import Certainty
 from classifier.payload.signatures import TRANSPORTS, Message, table
-from classifier.services.files import FOLDER, read_toml
+from classifier.rule_files import FOLDER, read_toml
 from classifier.services.rules import Rules
 
 SHARED = Path(os.environ.get("CLASSIFIER_SHARED", "/nowhere")) / "captures"
