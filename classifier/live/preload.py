@@ -21,7 +21,8 @@ _ALWAYS = (
         "rich.traceback",
     ),
     *("encodings.idna", "encodings.utf_8", "encodings.ascii", "encodings.latin_1"),
-    *("classifier.reports.summary", "classifier.live.plain", "classifier.live.lines"),
+    *("classifier.reports.summary", "classifier.reports.terminal"),
+    *("classifier.live.plain", "classifier.live.lines"),
     *("traceback", "tempfile", "random", "json", "ipaddress", "concurrent.futures.thread"),
 )
 

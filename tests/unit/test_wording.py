@@ -94,6 +94,10 @@ def test_pages_of_one_packet_and_one_flow(one_packet: bytes, one_flow: bytes) ->
     )
 
 
+def test_what_was_read_in_a_few_words(one_packet: bytes) -> None:
+    assert ": 1 packet in 0.0 s" in repr(classifier.read(io.BytesIO(one_packet)))
+
+
 def test_another_connection_to_a_server_is_explained() -> None:
     first = Talk(client=frames.End("10.0.0.9", 50_000)).handshake()
     late = Talk().exchange()
