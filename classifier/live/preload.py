@@ -43,11 +43,14 @@ _CAPTURE = (
 
 def load(screen: bool, recording: bool, page: bool) -> None:
     """Import what a live capture may need; let every stage read the rules that it reads when first used."""
+    from rich.cells import cell_len
+
     from classifier.pipeline import read
     from classifier.reports.summary import summary
 
     for name in _ALWAYS:
         importlib.import_module(name)
+    cell_len("…")  # rich imports how wide characters are at the first that isn't ASCII
     traffic = read(io.BytesIO(_CAPTURE))
     summary(traffic)
     if page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -143,6 +144,28 @@ def test_metrics_need_prometheus_client(monkeypatch: pytest.MonkeyPatch) -> None
         ClassifierError, match=r"--metrics needs prometheus-client: pip install 'classifier\[live"
     ):
         live_setup.preload("table", None, "127.0.0.1:0", None)
+
+
+def test_after_rights_are_given_up_nothing_is_imported() -> None:
+    """The user that it becomes need not be able to read the folder that it is installed in."""
+    code = f"""
+import sys
+sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]}
+from classifier.cli import common, live_setup, live_showing
+common.keep_pandas_out()
+live_setup.preload("table", "flows.parquet", None, None)
+from classifier.live.loop import Loop
+from feeding import OFFICE, windows_of
+before = set(sys.modules)
+watch, windows = windows_of(OFFICE.read_bytes())
+live_showing.last_words(Loop(watch, None, [], None, None), "table", None)
+print(*sorted(set(sys.modules) - before), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Packets: 791" in done.stdout
+    assert done.stderr == "\n"
 
 
 def test_events_in_no_folder(tmp_path: Path) -> None:
