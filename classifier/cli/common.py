@@ -43,23 +43,22 @@ def complain(message: str) -> None:
 def finish(traffic: Traffic) -> ExitStatus:
     """Say on standard error what went wrong, and return how to exit."""
     from classifier.reports.summary import nothing_decoded
-    from classifier.reports.tables import clean
 
+    metered = traffic.metered
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
-        click.echo(clean(f"classifier: {problem}"), err=True)
-    if left_out := traffic.metered.dns_names_left_out:
-        complain(
-            f"{counted(left_out, 'more DNS answer names', 'more DNS answers name')} addresses than are kept"
-        )
+        complain(str(problem))
+    if left_out := metered.dns_names_left_out:
+        answers = counted(left_out, "more DNS answer names", "more DNS answers name")
+        complain(f"{answers} addresses than are kept")
     if reason := nothing_decoded(traffic):
-        click.echo(f"classifier: {reason}", err=True)
-    elif not traffic.metered.packets and not traffic.problems and not traffic.metered.interrupted:
-        click.echo("classifier: the capture has no packets", err=True)
-    if traffic.metered.interrupted:
-        click.echo("classifier: interrupted; this is what was read so far", err=True)
+        complain(reason)
+    elif not metered.packets and not traffic.problems and not metered.interrupted:
+        complain("the capture has no packets")
+    if metered.interrupted:
+        complain("interrupted; this is what was read so far")
     for remark in traffic.remarks:
-        click.echo(clean(f"classifier: {remark}"), err=True)
+        complain(remark)
     return traffic.status
 
 

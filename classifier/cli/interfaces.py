@@ -53,5 +53,5 @@ def interfaces(format: str | None) -> ExitStatus:
     if not any(row["engines"] for row in rows):
         from classifier.live.packet_socket import not_permitted
 
-        click.echo(f"classifier: {not_permitted('live').message}", err=True)
+        common.complain(not_permitted("live").message)
     return ExitStatus.OK

@@ -201,7 +201,7 @@ def live(
       ssh host tcpdump -U -w - not port 22 | classifier live -
       classifier live --follow /captures --state follow.state --write flows/flows.parquet
     """
-    _check_capture(sources, **capture)
+    _check_capture(sources, capture["follow"], capture["state"])
     _check_output(format, write, events, events_file)
     shown = "events" if events and not events_file else showing.form(format)
     with ExitStack() as stack:
@@ -222,7 +222,7 @@ def live(
         return showing.last_words(loop, shown, page)
 
 
-def _check_capture(sources: tuple[str, ...], follow: str | None, state: str | None, **_: Any) -> None:
+def _check_capture(sources: tuple[str, ...], follow: str | None, state: str | None) -> None:
     """Raise UsageError where options about capturing don't go together."""
     if not sources and not follow:
         raise click.UsageError("Missing argument 'INTERFACE…'.")

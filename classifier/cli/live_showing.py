@@ -39,7 +39,7 @@ def form(format: str | None) -> str:
         except ModuleNotFoundError:
             if format:
                 raise ClassifierError(missing("a screen", "textual")) from None
-            click.echo(f"classifier: {missing('the full screen', 'textual')}", err=True)
+            common.complain(missing("the full screen", "textual"))
             return "table"
         return "screen"
     return format
@@ -54,9 +54,9 @@ def run(loop: Loop, shown: str) -> None:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if shown == "screen":
-            from classifier.live.screen.app import run
+            from classifier.live.screen.app import run as run_screen
 
-            for text in run(loop):
+            for text in run_screen(loop):
                 common.complain(text)
             return
         with _shown(shown) as show:
