@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from classifier import distributed, handshake, payload, roles
 from classifier.errors import FlowError
 from classifier.flows.find import Wanted
-from classifier.flows.spool import BATCH_ROWS, Spool
+from classifier.flows.spool import BATCH_ROWS, Spool, give_back
 from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
 from classifier.metering import Metering, Tell, cores
@@ -109,6 +109,7 @@ def read(
         if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
             raise
         metered.interrupted = True
+    give_back()
     judge = Judge(metered, rules, known, decapsulate=decapsulate)
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
@@ -160,6 +161,7 @@ class Judge:
             roles.note_announced(announced, ends.facts)
             survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
+        give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
     def looked_at(self) -> Iterator[roles.Ends]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from typing import IO
 
@@ -14,6 +15,8 @@ MEMORY_BYTES = 32 << 20
 BATCH_ROWS = 1 << 15
 #: Flow facts take a third of their space so, and sums a fifth, for less time than the disk would need.
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+#: Free memory isn't looked for more often.
+_SELDOM_S = 0.5
 
 
 class Spool:
@@ -99,3 +102,23 @@ def as_one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     """Return the rows of batches of one schema, of which there are some, as one batch."""
     whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
     return whole
+
+
+class _GivingBack:
+    """Gives the system memory that has become free; allocators else keep much of it for later."""
+
+    def __init__(self) -> None:
+        self._last_s = 0.0
+
+    def __call__(self) -> None:
+        """Do it, unless that was done just now: to look through all memory takes milliseconds.
+
+        With Arrow's allocator `system`, which the command line chooses, that is also what numpy has used.
+        """
+        now_s = time.monotonic()
+        if now_s - self._last_s > _SELDOM_S:
+            self._last_s = now_s
+            pa.default_memory_pool().release_unused()
+
+
+give_back = _GivingBack()

@@ -130,15 +130,18 @@ class Stitched:
         if self._repeated.counts.sum() > self._spool.rows // 2:
             self._alone = Spool(self._memory_bytes, BATCH_ROWS)
         held: list[pa.RecordBatch] = []
+        held_bytes = 0
         for batch in self._spool:
             again = self._again(batch)
-            held += _some(batch, again)
+            for rows in _some(batch, again):
+                held.append(rows)
+                held_bytes += rows.nbytes
             if self._alone is not None:
                 for others in _some(batch, ~again):
                     self._alone.add(others)
-            if sum(rows.nbytes for rows in held) > self._memory_bytes // 2:
+            if held_bytes > self._memory_bytes // 2:
                 yield as_one(held)
-                held = []
+                held, held_bytes = [], 0
         if held:
             yield as_one(held)
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from classifier.flows.hashing import address_words, mixed
 from classifier.flows.parted import Parted
-from classifier.flows.spool import MEMORY_BYTES
+from classifier.flows.spool import MEMORY_BYTES, give_back
 
 #: Brings the rows of each key together.
 AddUp = Callable[[pa.Table], pa.Table]
@@ -50,6 +50,7 @@ class Sums:
             self._merge()
             if self._part_by and self._bytes > self._memory_bytes // 2:
                 self._spill()
+            give_back()
 
     def parts(self) -> Iterator[pa.Table]:
         """Yield all groups, each once; nothing where nothing was added. No rows can be added afterwards."""
@@ -62,6 +63,7 @@ class Sums:
         for parts in self._together(self._parted.part_bytes):
             if batches := list(self._parted.read(parts)):
                 yield self._add_up(pa.Table.from_batches(batches))
+                give_back()
 
     def _together(self, part_bytes: list[int]) -> Iterator[list[int]]:
         """Yield which parts are added up together: one, or several small ones."""
