@@ -56,7 +56,7 @@ def diff(
     from classifier.reports.names import known
     from classifier.reports.tables import console
 
-    with out.opened(None if target.is_table else target.path) as file:
+    with out.opened(None if target.is_table else target.path, (before, after)) as file:
         old, new = (chosen(common.read((path,), **given)) for path in (before, after))
         found = old.difference(new, factor)
         names = known(names, old.metered, new.metered)

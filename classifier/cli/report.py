@@ -83,6 +83,7 @@ def report(
             raise click.UsageError("--html, --png and --svg go with none of --by, --format, -o")
         traffic = _draw(
             html,
+            given["paths"],
             {"png": png, "svg": svg},
             lambda: chosen(common.read(**given)).report(top=top, hosts=names, interval_s=interval),
         )
@@ -97,7 +98,7 @@ def report(
         found = traffic.report(top=top or TOP, by=by, hosts=names, interval_s=interval)
         print_report(console(), found.to_dict())
         return common.finish(traffic)
-    with out.opened(target.path) as file:
+    with out.opened(target.path, given["paths"]) as file:
         traffic = chosen(common.read(**given))
         found = traffic.report(top=top, by=by, hosts=names, interval_s=interval)
         if target.format == "json":
@@ -108,7 +109,9 @@ def report(
     return common.finish(traffic)
 
 
-def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[], Report]) -> Traffic:
+def _draw(
+    html: str | None, inputs: tuple[str, ...], folders: dict[Format, str | None], make: Callable[[], Report]
+) -> Traffic:
     """Write the page and the pictures; that it can't be done is told before the captures are read."""
     from classifier.reports import page, pictures
 
@@ -116,7 +119,7 @@ def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[]
     for kind, folder in folders.items():
         if folder:
             out.folder(folder, f"--{kind}")
-    with out.opened(html) if html else nullcontext() as file:
+    with out.opened(html, inputs, "--html") if html else nullcontext() as file:
         report = make()
         if file:
             file.write(report.to_html().encode())

@@ -99,7 +99,7 @@ def verify(
         if more := differing.num_rows - shown.num_rows:
             click.echo(f"{more:,} more; --top {differing.num_rows} shows all")
     else:
-        with out.opened(target.path) as file:
+        with out.opened(target.path, given["paths"]) as file:
             traffic, result = found()
             flows = named(result.flows.slice(0, top), traffic)
             tabular.write(flows, flows.schema, file, target.format)
