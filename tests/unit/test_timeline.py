@@ -52,6 +52,18 @@ def test_services_are_those_of_the_services(tmp_path: Path) -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize("interval_s", [60, 7.3, None])
+def test_a_flow_counts_once_in_each_bin(interval_s: float | None) -> None:
+    traffic = classifier.read(OFFICE)
+    timeline = traffic.over_time(interval_s).to_pylist()
+    services = {(row["service"], row["proto"]): row["flows"] for row in traffic.totals.services().to_pylist()}
+    for row in timeline:
+        if row["service"] != "(attempts)":
+            assert 1 <= row["flows"] <= services[row["service"], row["proto"]], row
+    if interval_s == 60:
+        assert sum(row["flows"] for row in timeline if row["service"] == "ssh") == 4
+
+
 def capture_of(times_s: list[float]) -> classifier.Traffic:
     """One connection with a segment from the client at each time."""
     segments = [Packet(START_NS + round(t * SECOND_NS), tcp(CALLER, LISTENER, "A", 1, 1)) for t in times_s]
