@@ -27,18 +27,24 @@ class Found:
 def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
     """Find what `source` names; CaptureError if something of it isn't there.
 
-    Of folders, which are searched with all that is below them, and of patterns each file is taken once.
-    In folders only files count that are named as captures or archives; links to folders aren't followed.
+    Each file is taken once, whatever names and links lead to it. Folders are searched with all that is below
+    them; there only files count that are named as captures or archives; links to folders aren't followed.
     """
     sources: list[Source] = [source] if _is_one(source) else list(source)  # type: ignore[list-item, arg-type]
     if not sources:
         raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
     found = Found()
     seen: set[tuple[int, int]] = set()
+    again = []
     for one in sources:
+        before = len(found.inputs)
         for each in _inputs(one, seen, found.remarks):
             each.via = via
             found.inputs.append(each)
+        if len(found.inputs) == before:
+            again.append(names.shown(os.fspath(one)))  # type: ignore[arg-type]
+    if again:
+        found.remarks.append(f"named more than once, and counted once: {_some(again)}")
     return found
 
 
@@ -52,7 +58,7 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
         return
     path = os.fspath(source)
     if path == "-":
-        yield _standard_input()
+        yield from _once([_standard_input()], seen)
     elif names.is_url(path):
         from classifier.sources import remote
 
@@ -63,7 +69,7 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
             message = "no such file, and as a pattern it matches none; check the path"
             raise CaptureError(names.shown(path), message, status=ExitStatus.NO_INPUT)
         for match in matched:
-            yield from _once(_local(match, seen, remarks), seen)
+            yield from _local(match, seen, remarks)
     else:
         yield from _local(path, seen, remarks)
 
@@ -89,15 +95,15 @@ def _local(path: str, seen: set[tuple[int, int]], remarks: list[str]) -> Iterato
     if stat.S_ISDIR(status.st_mode):
         yield from _once(_in_folder(path, remarks), seen)
     elif stat.S_ISREG(status.st_mode):
-        yield Input(names.shown(path), path, status.st_size)
+        yield from _once([Input(names.shown(path), path, status.st_size)], seen)
     else:
-        yield Input(names.shown(path), path, None, waits=True)
+        yield from _once([Input(names.shown(path), path, None, waits=True)], seen)
 
 
 def _once(inputs: Iterable[Input], seen: set[tuple[int, int]]) -> Iterator[Input]:
     """Yield each file once, whatever links lead to it: nobody asked for its packets twice."""
     for each in inputs:
-        status = os.stat(str(each.file))
+        status = os.stat(each.file if isinstance(each.file, str) else each.file.fileno())  # type: ignore[union-attr]
         if (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
             yield each

@@ -92,7 +92,8 @@ class Traffic:
     def remarks(self) -> list[str]:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
         metered, _ = self.metered, self.judge.context
-        return metered.remarks + _twice([metered.captures[number] for number in sorted(metered.seen_twice)])
+        groups = sorted(metered.seen_twice)
+        return metered.remarks + _twice([[metered.captures[part] for part in group] for group in groups])
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -293,16 +294,21 @@ class Traffic:
         return ExitStatus.OK
 
 
-def _twice(captures: list[str]) -> list[str]:
-    """Warn of captures that saw the same packets."""
-    if not captures:
+def _twice(groups: list[list[str]]) -> list[str]:
+    """Warn of captures that may have the same packets."""
+    if not groups:
         return []
-    more = f" (and in {len(captures) - 1:,} more cases)" if len(captures) > 1 else ""
-    first = captures[0].split("|")
+    *first, last = groups[0] if len(groups[0]) <= _NAMED else [*groups[0][:_NAMED], "others"]
+    more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
     return [
-        f"{' and '.join(first)} seem to have the same packets{more}: they count as often; to leave them out: "
-        f"mergecap -w - {' '.join(first)} | classifier report --dedup -"
+        f"{', '.join(first)} and {last} cover the same time and have flows of the same addresses and ports"
+        f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
+        "with mergecap, and read the result with --dedup"
     ]
+
+
+#: So many names of captures are told.
+_NAMED = 3
 
 
 #: Reasons that mean that a packet could not be looked into.
