@@ -49,7 +49,7 @@ SERVICES = pa.schema(
         ),
         pa.field("clients", pa.uint64(), False, {"doc": "addresses that used it, ambiguous flows left out"}),
         pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
-        pa.field("share", pa.float64(), False, {"doc": "of the bytes of all flows, attempts included"}),
+        pa.field("share", pa.float64(), False, {"doc": "of the bytes of all services"}),
         *(pa.field(name, kind, False) for name, kind in (*_COUNTERS, *_SPAN)),
     ]
 )
@@ -191,7 +191,7 @@ class Totals:
             return SERVICES.empty_table()
         by = Grouping(ports, ["service", "proto"])
         sums = adder(["service", "proto"])(ports)
-        everything = int(numbers(sums, "bytes").sum() + numbers(sums, "attempt_bytes").sum())
+        everything = int(numbers(sums, "bytes").sum())
         keys = list(zip(*(sums[name].to_pylist() for name in ("service", "proto")), strict=True))
         servers = _counted(self._views.servers.parts(), "server_addr")
         clients = _counted(self._views.users.parts(), "client_addr")
