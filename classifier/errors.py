@@ -117,10 +117,11 @@ class MissingExtraError(ClassifierError):
 
 
 class IntervalError(ClassifierError):
-    """Time bins are too narrow for the span of the capture."""
+    """No time bins can be of that width, or they are too narrow for the span of the capture."""
 
     status = ExitStatus.USAGE
 
     def __init__(self, interval_s: float, least_s: float) -> None:
         """Say which interval was asked for, and the least one that is possible."""
-        super().__init__(f"bins of {interval_s:g} s are too many; choose {least_s:.3g} s or more")
+        trouble = "are too many" if interval_s > 0 else "can't be"
+        super().__init__(f"bins of {interval_s:g} s {trouble}; choose {least_s:.3g} s or more")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from classifier.cli.quantities import size
+from classifier.cli.quantities import MOST_FLOWS, MOST_SECONDS, size
 from classifier.cli.sections import Described, described, options
 from classifier.errors import ClassifierError, ExitStatus
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 #: Work that is over sooner shows no progress bar.
 PATIENCE_S = 1.0
-#: Thirty years: so many nanoseconds can still be added to any time.
-MOST_SECONDS = 1_000_000_000
+#: More at a time than any machine has cores.
+_MOST_JOBS = 4096
 
 
 _rules = described("--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help.")
@@ -52,7 +52,7 @@ def reading_options(command: Command) -> Command:
             default=250_000,
             show_default=True,
             metavar="N",
-            type=click.IntRange(min=1),
+            type=click.IntRange(1, MOST_FLOWS),
             help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
         ),
         described(
@@ -99,7 +99,7 @@ def reading_options(command: Command) -> Command:
         ),
         described(
             "--jobs",
-            type=click.IntRange(min=1),
+            type=click.IntRange(1, _MOST_JOBS),
             default=None,
             metavar="N",
             help="Read so many inputs at a time.  [default: one on each core]",

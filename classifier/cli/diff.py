@@ -9,6 +9,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.quantities import factor
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
@@ -21,7 +22,7 @@ from classifier.errors import ExitStatus
         default=10.0,
         show_default=True,
         metavar="N",
-        type=click.FloatRange(min=1, min_open=True),
+        type=factor,
         help="Clients or bytes that are so many times as many, or as few, are a change.",
     ),
     zeek=None,

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from classifier.cli import common
-from classifier.cli.quantities import duration, size
+from classifier.cli.quantities import MOST_FLOWS, duration, size
 from classifier.cli.sections import Sectioned, option
 from classifier.errors import CaptureError, ClassifierError, ExitStatus
 
@@ -106,7 +106,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _CAPTURE,
     "--max-flows",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_FLOWS),
     default=250_000,
     show_default=True,
     metavar="N",

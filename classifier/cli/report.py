@@ -11,6 +11,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.quantities import duration
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
@@ -32,9 +33,9 @@ BY = ("service", "server", "client", "port", "vlan", "capture", "category")
     ),
     described(
         "--interval",
-        metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
-        help="One table of the services over time, in such bins; with --html those of its chart.",
+        metavar="TIME",
+        type=duration,
+        help="One table of the services over time, in bins of 30s, 5m, 2h; with --html those of its chart.",
     ),
     described(
         "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."

@@ -19,7 +19,7 @@ from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
 from classifier.traffic.sums import Sums
-from classifier.traffic.timeline import MOST_BINS, Timeline, usual_interval_ns
+from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 
 if TYPE_CHECKING:
@@ -165,13 +165,15 @@ class Traffic:
 
         Without an interval there are at most 120 bins, as wide as a power of two times a 64th of a
         second: then the sums are exact, else a flow's traffic may be spread evenly over its own bins.
+        IntervalError: there would be more than 100,000 bins, or the interval isn't above 0.
         """
         if interval_s is None:
             return self._sums[2].table()
-        interval_ns = round(interval_s * 1e9)
         span_ns = self.metered.end_ns - self.metered.begin_ns
-        if interval_ns < 1 or span_ns // interval_ns >= MOST_BINS:
-            raise IntervalError(interval_s, span_ns / 1e9 / MOST_BINS)
+        least_s = max(span_ns / MOST_BINS, 1) / 1e9
+        if not interval_s > least_s:
+            raise IntervalError(interval_s, least_s)
+        interval_ns = round(min(interval_s, MOST_SECONDS) * 1e9)
         timeline = Timeline(interval_ns)
         for judged in self._selected():
             timeline.add(judged)
@@ -234,13 +236,15 @@ class Traffic:
         `top` cuts each table to so many rows and one of the others' sums; `by` makes it one table by
         `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`; `hosts` is a hosts file
         that names addresses (NamesError: it can't be read), before what DNS answers said if those were
-        read; `interval_s` is the width of time bins.
+        read; `interval_s` is the width of time bins. ValueError: no rows, or no such thing to group by.
         """
         from classifier.reports.names import Hosts, known, load
         from classifier.reports.report import Report
 
         if by is not None and by not in BY:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+        if top is not None and top < 1:
+            raise ValueError(f"{top} rows can't be; choose 1 or more")
         named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
         return Report(self, top, by, known(named, self.metered), interval_s)
 

@@ -21,6 +21,8 @@ BASE_NS = 1_000_000_000 // 64
 USUAL_BINS = 120
 #: … and at most.
 MOST_BINS = 100_000
+#: Wider bins, of thirty years, are made as wide as this.
+MOST_SECONDS = 10**9
 #: Stands for the services of flows that came to nothing.
 ATTEMPTED = "(attempts)"
 _SUMS = ["flows", "client_packets", "server_packets", "client_bytes", "server_bytes"]

@@ -159,3 +159,9 @@ def test_what_is_missing_is_named(option: str, tmp_path: Path, monkeypatch: pyte
     error = CliRunner().invoke(app, args, standalone_mode=False).exception
     assert isinstance(error, ClassifierError) and "pip install 'classifier[web]'" in str(error)
     assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.parametrize("top", [0, -3])
+def test_no_table_has_less_than_a_row(top: int) -> None:
+    with pytest.raises(ValueError, match=f"{top} rows can't be"):
+        classifier.read(OFFICE).report(top=top)

@@ -119,9 +119,15 @@ def test_the_usual_interval() -> None:
 
 def test_too_narrow_bins_are_refused() -> None:
     traffic = classifier.read(HANDSHAKES)
-    for interval_s in (1e-6, 0):
+    for interval_s in (1e-6, 0, -1, float("nan")):
         with pytest.raises(IntervalError, match=r"choose .* s or more"):
             traffic.over_time(interval_s)
+
+
+def test_no_bins_are_too_wide() -> None:
+    traffic = classifier.read(HANDSHAKES)
+    for interval_s in (1e9, 1e300, float("inf")):
+        assert total(traffic.over_time(interval_s), "flows") == len(traffic.to_arrow())
 
 
 def test_nothing_has_no_timeline() -> None:
