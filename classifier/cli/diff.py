@@ -19,7 +19,7 @@ from classifier.errors import ExitStatus
 @out.writing(
     described(
         "--factor",
-        default=10.0,
+        default="10",
         show_default=True,
         metavar="N",
         type=factor,
