@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 
@@ -74,9 +74,12 @@ class Report:
 
         They are `timeline`, `services`, `conversations` and `evidence`, each with the ending `.png` or
         `.svg`; the folder is made where it is missing, and what has such a name in it is replaced.
+        ValueError: another format.
         """
         from classifier.reports import pictures
 
+        if format not in get_args(pictures.Format):
+            raise ValueError(f"{format!r} is none of {', '.join(get_args(pictures.Format))}")
         pictures.check()
         paths = []
         os.makedirs(folder, exist_ok=True)

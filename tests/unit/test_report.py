@@ -165,3 +165,9 @@ def test_what_is_missing_is_named(option: str, tmp_path: Path, monkeypatch: pyte
 def test_no_table_has_less_than_a_row(top: int) -> None:
     with pytest.raises(ValueError, match=f"{top} rows can't be"):
         classifier.read(OFFICE).report(top=top)
+
+
+def test_pictures_of_another_format_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'gif' is none of png, svg"):
+        classifier.read(OFFICE).report().save_pictures(tmp_path / "charts", "gif")  # type: ignore[arg-type]
+    assert not (tmp_path / "charts").exists()
