@@ -23,7 +23,7 @@ from classifier.cli.report import report
 from classifier.cli.rules import rules
 from classifier.cli.servers import servers
 from classifier.cli.verify import verify
-from classifier.errors import ClassifierError, ExitStatus, FilterError
+from classifier.errors import NO_ROOM, ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
 \b
@@ -99,7 +99,8 @@ def main() -> None:
     except OSError as error:
         _drop_output()
         where = error.filename or "can't go on"
-        status = _trouble(f"{where}: {error.strerror or error}", ExitStatus.FAILURE)
+        status = ExitStatus.NOT_WRITTEN if error.errno in NO_ROOM else ExitStatus.FAILURE
+        status = _trouble(f"{where}: {error.strerror or error}", status)
     except (KeyboardInterrupt, click.Abort):
         status = _trouble("interrupted", ExitStatus.INTERRUPTED)
     sys.exit(status or ExitStatus.OK)

@@ -13,7 +13,7 @@ import click
 
 from classifier.cli.quantities import MOST_FLOWS, MOST_SECONDS, size
 from classifier.cli.sections import Described, described, options
-from classifier.errors import ClassifierError, ExitStatus
+from classifier.errors import NO_ROOM, ClassifierError, ExitStatus, NotWrittenError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -107,7 +107,7 @@ def reading_options(command: Command) -> Command:
         described(
             "--scheduler",
             metavar="ADDRESS",
-            help="Read on the Dask cluster of tcp://HOST:8786. Needs classifier[cluster].",
+            help="Read on the Dask cluster of tcp://HOST:8786. Needs the extra cluster.",
         ),
         _rules,
     )(command)
@@ -174,8 +174,10 @@ def read(
                 progress=progress,
                 keep_interrupted=True,
             )
-    except OSError as error:  # of a pipe or a device
-        raise ClassifierError(f"reading failed: {error.strerror or error}") from error
+    except OSError as error:  # of a pipe or a device, or of a temporary file
+        where = f"{error.filename}: " if error.filename else ""
+        kind = NotWrittenError if error.errno in NO_ROOM else ClassifierError
+        raise kind(f"reading failed: {where}{error.strerror or error}") from error
 
 
 def complain(message: str) -> None:

@@ -15,7 +15,7 @@ import click
 from classifier.cli import common
 from classifier.cli.quantities import MOST_FLOWS, duration, size
 from classifier.cli.sections import Sectioned, option
-from classifier.errors import CaptureError, ClassifierError, ExitStatus
+from classifier.errors import CaptureError, ExitStatus, MissingExtraError, missing_extra
 
 if TYPE_CHECKING:
     from classifier.live import Watch
@@ -151,7 +151,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
     _OUTPUT,
     "--html",
     metavar="FILE",
-    help="Write the last report as one page for browsers, too. Needs classifier[web].",
+    help="Write the last report as one page for browsers, too. Needs the extra web.",
 )
 @option(_OUTPUT, "--metrics", metavar="HOST:PORT", help="Serve metrics for Prometheus: 127.0.0.1:9464.")
 @option(
@@ -241,15 +241,11 @@ def _format(format: str | None) -> str:
             import textual  # noqa: F401
         except ModuleNotFoundError:
             if format:
-                raise ClassifierError(_missing("a screen", "textual")) from None
-            click.echo(f"classifier: {_missing('the full screen', 'textual')}", err=True)
+                raise MissingExtraError("a screen", "live") from None
+            click.echo(f"classifier: {missing_extra('the full screen', 'live')}", err=True)
             return "table"
         return "screen"
     return format
-
-
-def _missing(what: str, module: str) -> str:
-    return f"{what} needs {module}: pip install 'classifier[live]'"
 
 
 def _preload(shown: str, write: str | None, metrics: str | None, html: str | None) -> None:
@@ -261,7 +257,7 @@ def _preload(shown: str, write: str | None, metrics: str | None, html: str | Non
         try:
             import prometheus_client  # noqa: F401
         except ModuleNotFoundError:
-            raise ClassifierError(_missing("--metrics", "prometheus-client")) from None
+            raise MissingExtraError("--metrics", "live") from None
 
 
 def _page(path: str | None, stack: ExitStack) -> Page | None:

@@ -162,7 +162,7 @@ def folder(path: str, option: str) -> None:
 
 def _unwritable(path: str, error: OSError, option: str) -> CaptureError:
     message = f"can't be written ({error.strerror}); choose another place with {option}"
-    return CaptureError(path, message, status=ExitStatus.FAILURE)
+    return CaptureError(path, message, status=ExitStatus.NOT_WRITTEN)
 
 
 def _is_special(path: str) -> bool:

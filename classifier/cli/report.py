@@ -38,10 +38,10 @@ BY = ("service", "server", "client", "port", "vlan", "capture", "category")
         help="One table of the services over time, in bins of 30s, 5m, 2h; with --html those of its chart.",
     ),
     described(
-        "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."
+        "--html", metavar="FILE", help="Write the report as one page for browsers. Needs the extra web."
     ),
     described(
-        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png … Needs classifier[web]."
+        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png … Needs the extra web."
     ),
     described("--svg", metavar="DIR", help="The same as SVG."),
     zeek=None,

@@ -43,7 +43,7 @@ def verify(
     Doubtful is what is ambiguous, mismatched, or has a payload that was not recognised. The table counts
     where the two agree; below it are the flows on which they differ. Formats for programs have a row for
     each flow that was compared. Where Wireshark finds nothing in the bytes it goes by the port, so it may
-    well be wrong. Needs classifier[verify], tshark, and Python 3.11 to 3.13.
+    well be wrong. Needs the extra verify, tshark, and Python 3.11 to 3.13.
 
     \b
     Examples:

@@ -182,7 +182,7 @@ def test_an_exception_of_a_file_of_the_callers_comes_back(rotated: list[Path]) -
 
 
 def test_urls() -> None:
-    pytest.importorskip("fsspec", reason="needs fsspec: pip install 'classifier[remote]'")
+    pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
     import fsspec
 
     files = fsspec.filesystem("memory")
@@ -205,7 +205,7 @@ def test_urls() -> None:
 
 def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """What came before is reported, and the failure told."""
-    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install 'classifier[remote]'")
+    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
     from classifier.sources import remote
 
     class Cut(io.BytesIO):
@@ -223,14 +223,14 @@ def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_scheme_without_its_package() -> None:
-    pytest.importorskip("fsspec", reason="needs fsspec: pip install 'classifier[remote]'")
+    pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
     with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: can't be opened"):
         classifier.read("nosuch://bucket/a.pcap")
 
 
 def test_without_fsspec_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "fsspec.core", None)
-    with pytest.raises(MissingExtraError, match=r"reading s3:// .*classifier\[remote\]"):
+    with pytest.raises(MissingExtraError, match=r"reading s3:// .*'\.\[remote\]'"):
         classifier.read("s3://bucket/a.pcap")
 
 

@@ -131,13 +131,14 @@ def test_without_tshark_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CaptureError, match="apt install tshark") as caught:
         classifier.read(SOCKS, via="tshark")
-    assert caught.value.status == ExitStatus.NO_INPUT
+    assert caught.value.status == ExitStatus.NOT_INSTALLED
 
 
 def test_without_scapy_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scapy.layers.all", None)
-    with pytest.raises(CaptureError, match="pip install scapy"):
+    with pytest.raises(CaptureError, match=r"pip install '\.\[scapy\]'") as raised:
         classifier.read(SOCKS, via="scapy")
+    assert raised.value.status == ExitStatus.NOT_INSTALLED
 
 
 @tshark
