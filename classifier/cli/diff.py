@@ -10,6 +10,7 @@ from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
 from classifier.cli.quantities import factor
+from classifier.cli.reading import read, reading_options
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
@@ -27,7 +28,7 @@ from classifier.errors import ExitStatus
     ),
     zeek=None,
 )
-@common.reading_options
+@reading_options
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
 def diff(
@@ -58,7 +59,7 @@ def diff(
     from classifier.reports.tables import console
 
     with out.opened(None if target.is_table else target.path, (before, after)) as file:
-        old, new = (chosen(common.read((path,), **given)) for path in (before, after))
+        old, new = (chosen(read((path,), **given)) for path in (before, after))
         found = old.difference(new, factor)
         names = known(names, old.metered, new.metered)
         shown = names.named(found) if names else found

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.sources import Input, Source, Via, names, not_there
+from classifier.wording import listed
 
 #: So many names of what was left out are told.
 _TOLD = 3
@@ -44,7 +45,7 @@ def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
         if len(found.inputs) == before:
             again.append(names.shown(os.fspath(one)))  # type: ignore[arg-type]
     if again:
-        found.remarks.append(f"named more than once, and counted once: {_some(again)}")
+        found.remarks.append(f"named more than once, and counted once: {listed(again, _TOLD)}")
     return found
 
 
@@ -138,16 +139,11 @@ def wanted(name: str) -> bool:
 
 def nothing_in(place: str, skipped: list[str]) -> CaptureError:
     """Say that a folder or an archive has no capture."""
-    others = f" but {_some(skipped)}; name those that are captures" if skipped else "; check the path"
+    others = f" but {listed(skipped, _TOLD)}; name those that are captures" if skipped else "; check the path"
     return CaptureError(place, f"nothing in it is named as a capture{others}", status=ExitStatus.NO_INPUT)
 
 
 def note_skipped(place: str, skipped: list[str], remarks: list[str]) -> None:
     """Tell what was passed over."""
     if skipped:
-        remarks.append(f"{place}: passed over what isn't named as a capture: {_some(skipped)}")
-
-
-def _some(skipped: list[str]) -> str:
-    more = f" and {len(skipped) - _TOLD:,} more" if len(skipped) > _TOLD else ""
-    return ", ".join(skipped[:_TOLD]) + more
+        remarks.append(f"{place}: passed over what isn't named as a capture: {listed(skipped, _TOLD)}")

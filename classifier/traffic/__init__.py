@@ -21,6 +21,7 @@ from classifier.traffic.selection import Selection, selection
 from classifier.traffic.sums import Sums
 from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
+from classifier.wording import listed
 
 if TYPE_CHECKING:
     import os
@@ -302,10 +303,10 @@ def _twice(groups: list[list[str]]) -> list[str]:
     """Warn of captures that may have the same packets."""
     if not groups:
         return []
-    *first, last = groups[0] if len(groups[0]) <= _NAMED else [*groups[0][:_NAMED], "others"]
+    names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
     more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
     return [
-        f"{', '.join(first)} and {last} cover the same time and have flows of the same addresses and ports"
+        f"{names} cover the same time and have flows of the same addresses and ports"
         f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
         "with mergecap, and read the result with --dedup"
     ]

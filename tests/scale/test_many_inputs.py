@@ -91,7 +91,7 @@ def test_many_captures_of_one_time_are_told_shortly() -> None:
     """Names are only shown, a few of them; what is in a name doesn't part it."""
     several = classifier.read([stream(PACKETS, f"|{number}; rm *") for number in range(40)])
     (remark,) = several.remarks
-    assert remark.startswith("|0; rm *, |1; rm *, |2; rm * and others cover the same time ")
+    assert remark.startswith("|0; rm *, |1; rm *, |2; rm * and 37 more cover the same time ")
     assert len(remark) < 500
 
 
