@@ -58,6 +58,9 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
         yield Input(str(getattr(source, "name", "stream")), source, None, waits=True)
         return
     path = os.fspath(source)
+    if not path:
+        message = "an empty name is no file; check what was to stand there"
+        raise CaptureError("''", message, status=ExitStatus.NO_INPUT)
     if path == "-":
         yield from _once([_standard_input()], seen)
     elif names.is_url(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import socket
 from pathlib import Path
 
 import pytest
@@ -222,9 +223,23 @@ def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert traffic.status == ExitStatus.PARTIAL and traffic.accounting["packets"] > 50
 
 
-def test_a_scheme_without_its_package() -> None:
+def test_an_empty_name() -> None:
+    with pytest.raises(CaptureError, match="'': an empty name is no file"):
+        classifier.read("")
+
+
+def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
+    pytest.importorskip("aiohttp", reason="needs fsspec[http]: pip install '.[remote]'")
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/x.pcap"
+        with pytest.raises(CaptureError, match=r"x\.pcap: can't be fetched \(.*whether its server runs"):
+            classifier.read(url)
+
+
+def test_a_scheme_that_nobody_knows() -> None:
     pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
-    with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: can't be opened"):
+    with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: nosuch:// is no kind of URL"):
         classifier.read("nosuch://bucket/a.pcap")
 
 
