@@ -95,10 +95,16 @@ def _frames(reader: Any) -> Iterator[_Frame]:
         while packet and not isinstance(packet, IP | IPv6):
             packet = packet.payload
         if packet:
-            outer_bytes = len(data) - len(packet.original)
+            # What came before counts as well on the wire, unless the length of the IP packet follows from it.
+            outer_bytes = 0 if _tells_its_length(packet) else len(data) - len(packet.original)
             yield _RAW, time_ns, about.wirelen - outer_bytes, packet.original
         else:
             yield link_type, time_ns, about.wirelen, data
+
+
+def _tells_its_length(packet: Any) -> bool:
+    """Whether the length in an IP header isn't 0, as it is where the network card fills it in."""
+    return bool(packet.len if packet.version == 4 else packet.plen)
 
 
 def _pcapng(frames: Iterator[_Frame]) -> Iterator[bytes]:
