@@ -31,8 +31,8 @@ _Hashes = npt.NDArray[np.uint32]
 class Captures:
     """The names of captures, to which those of combinations are added."""
 
-    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[int]) -> None:
-        """Take the names, when each capture begins, and where to note those that saw the same packets."""
+    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[tuple[int, ...]]) -> None:
+        """Take the names, when each capture begins, and where to note those of one time and flow."""
         self._names = names
         self._begins_ns = begins_ns
         self.seen_twice = seen_twice
@@ -51,6 +51,10 @@ class Captures:
         self._parts[self._place[name]] = parts
         return self._place[name]
 
+    def parts(self, capture: int) -> tuple[int, ...]:
+        """Return the captures of a combination, by their indices."""
+        return tuple(self._parts.get(capture, [capture]))
+
 
 def stitch(
     spool: Spool,
@@ -60,14 +64,14 @@ def stitch(
     *,
     tcp_idle_ns: int,
     udp_idle_ns: int,
-    seen_twice: set[int],
+    seen_twice: set[tuple[int, ...]],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of the spool with those of one flow joined.
 
     The rows have the flow facts and `capture`, an index into `captures`, to which the names of
     combinations are added; `repeated` is what `keys_repeated` finds in the spool. Inputs are taken in
-    the order of their first packets' times, `begins_ns`, however they were named. To `seen_twice` the
-    indices of combinations are added that saw packets of one direction of a flow at the same time. In
+    the order of their first packets' times, `begins_ns`, however they were named. To `seen_twice` those
+    are added, by their indices, that have packets of one direction of a flow from the same time. In
     memory are some of the rows whose key occurs again: they are joined part by part, those of a key with
     very many rows piece by piece.
     """
@@ -136,7 +140,7 @@ def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.R
     capture = candidates["capture"].to_numpy()
     came_from = _captures(rows.num_rows, group, capture, captures)
     twice = overlapping(candidates, group, capture)
-    captures.seen_twice.update(came_from.take(pa.array(twice)).to_pylist())
+    captures.seen_twice.update(map(captures.parts, came_from.take(pa.array(twice)).to_pylist()))
     return rows.append_column("capture", came_from)
 
 

@@ -26,8 +26,8 @@ def run(cell: str, names: dict[str, Any]) -> Any:
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("vl_convert", reason="pip install 'classifier[web]'")
-    pytest.importorskip("itables", reason="pip install 'classifier[web]'")
+    pytest.importorskip("vl_convert", reason="pip install '.[web]'")
+    pytest.importorskip("itables", reason="pip install '.[web]'")
     shutil.copy(SAMPLES / "office.pcapng", tmp_path)
     (tmp_path / "hosts").write_text("10.77.0.10 www\n")
     monkeypatch.chdir(tmp_path)
