@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import examples
+import hooks
 import man
 import picture
 import pytest
@@ -99,6 +100,28 @@ def test_every_column_kind_and_status_is_told() -> None:
     assert all(row.rpartition(" | ")[2].strip() for row in rows.values()), "each has a meaning"
     assert all(f"| `{kind}` |" in reference.evidence() for kind in KINDS)
     assert all(f"| {status.value} | `{status.name}` |" in reference.exit_statuses() for status in ExitStatus)
+
+
+LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
+LINKED = [*PAGES, *(REPOSITORY / name for name in hooks.ELSEWHERE.values() if name != "benchmarks/README.md")]
+
+
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_lead_to_files_of_the_repository(path: Path) -> None:
+    """The site, whose links are made from these, is checked when it is built."""
+    text = path.read_text(encoding="utf-8")
+    missing = [link for link in LINK.findall(text) if not (path.parent / link).exists()]
+    assert not missing
+
+
+def test_links_lead_to_pages_of_the_site() -> None:
+    links = {
+        "[a](../../rules/README.md#payload)": "[a](reference/rules.md#payload)",
+        "[a](../../benchmarks/README.md)": "[a](benchmarks.md)",
+        "[a](inputs.md) [b](https://example.org)": "[a](inputs.md) [b](https://example.org)",
+    }
+    assert {link: hooks.linked(link, "accuracy.md") for link in links} == links
+    assert hooks.linked("[a](../docs/pages/scale.md) [b](x.py)", "benchmarks.md") == "[a](scale.md) b"
 
 
 def named_tests() -> list[str]:
