@@ -1,13 +1,13 @@
-//! The Python door, and the only file that knows Python. `classifier/_meter.pyi` documents it.
+//! The Python door: only it and its parts know Python. `classifier/_meter.pyi` documents it.
 //!
 //! Whole batches cross the border, never packets, and the GIL is released while metering.
 
 mod live;
+mod reader;
+mod signatures;
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::ffi::{self, FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray, UInt32Array};
@@ -15,20 +15,18 @@ use arrow_schema::ArrowError;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
+use pyo3::types::{PyCapsule, PyDict};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, BadChecksums, Idle, Meter, Options, bins};
+use crate::flow::{self, Idle, Meter, bins};
 use crate::packets::Wanted;
-use crate::payload::{self, DnsNames, Note, Notes, Rule};
+use crate::payload::{self, Note, Notes};
 use crate::table::{self, Rows};
 
-/// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time …
-const STEP_PACKETS: u64 = 1 << 18;
-/// … or with so many rows.
+use signatures::Signatures;
+
+/// A batch has so many rows, or a few more.
 const BATCH_ROWS: usize = 1 << 15;
-/// So many frames at a time, between looks at whether a step ends.
-const MOST_FRAMES: usize = 1 << 10;
 
 create_exception!(_meter, MeterError, PyException);
 
@@ -84,195 +82,6 @@ fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
     Ok(RecordBatch::from(StructArray::from(data)))
 }
 
-/// The exception that a Python file raised while the meter read from it.
-type Raised = Arc<Mutex<Option<PyErr>>>;
-
-/// A Python binary file as a Rust reader.
-struct PyFile {
-    object: Py<PyAny>,
-    /// `read1` where there is one: `read` would wait for a whole buffer.
-    method: &'static str,
-    raised: Raised,
-}
-
-impl Read for PyFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Python::attach(|py| {
-            let data = self.object.bind(py).call_method1(self.method, (buffer.len(),))?;
-            let bytes = data.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
-            let target = buffer
-                .get_mut(..bytes.len())
-                .ok_or_else(|| PyValueError::new_err("read() returned more bytes than asked for"))?;
-            target.copy_from_slice(bytes);
-            Ok(bytes.len())
-        })
-        .map_err(|error: PyErr| {
-            let text = error.to_string();
-            *locked(&self.raised) = Some(error);
-            io::Error::other(text)
-        })
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct State {
-    capture: Capture,
-    meter: Meter,
-    /// What DNS answers say, if that is wanted.
-    names: Option<DnsNames>,
-    decapsulate: bool,
-    problem: Option<CaptureError>,
-    /// The capture has been read to its end, or as far as it can be.
-    at_end: bool,
-    /// The last batch has been handed out.
-    done: bool,
-}
-
-impl State {
-    /// Meters on, until there is a batch worth handing out.
-    fn step(&mut self) {
-        let until = self.meter.packets() + STEP_PACKETS;
-        while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
-            match self.capture.next_frames() {
-                Ok(Some(frames)) => {
-                    let (names, decapsulate) = (&mut self.names, self.decapsulate);
-                    self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
-                        if let Some(names) = names {
-                            crate::packets::note_names(names, frame, decapsulate);
-                        }
-                    }));
-                }
-                Ok(None) => self.at_end = true,
-                Err(error) => {
-                    self.at_end = true;
-                    self.problem = Some(error);
-                }
-            }
-        }
-    }
-}
-
-/// Iterates the record batches of finished flows.
-#[pyclass(frozen)]
-struct Reader {
-    state: Mutex<State>,
-    raised: Raised,
-}
-
-impl Reader {
-    fn state(&self) -> MutexGuard<'_, State> {
-        locked(&self.state)
-    }
-}
-
-#[pymethods]
-impl Reader {
-    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        this
-    }
-
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        py.detach(|| {
-            let mut state = self.state();
-            if state.done {
-                return Ok(None);
-            }
-            state.step();
-            if let Some(exception) = locked(&self.raised).take() {
-                state.problem = None;
-                return Err(exception);
-            }
-            state.done = state.at_end && state.meter.finish(BATCH_ROWS);
-            Ok(Some(Batch(state.meter.take())))
-        })
-    }
-
-    /// Reads no further: what follows are the flows of what was read so far.
-    fn stop(&self) {
-        self.state().at_end = true;
-    }
-
-    #[getter]
-    fn format(&self) -> &'static str {
-        self.state().capture.format()
-    }
-
-    #[getter]
-    fn compression(&self) -> Option<&'static str> {
-        self.state().capture.compression()
-    }
-
-    #[getter]
-    fn bytes_read(&self) -> u64 {
-        self.state().capture.bytes_read()
-    }
-
-    #[getter]
-    fn dropped(&self) -> u64 {
-        self.state().capture.dropped()
-    }
-
-    #[getter]
-    fn packets(&self) -> u64 {
-        self.state().meter.packets()
-    }
-
-    #[getter]
-    fn evicted(&self) -> u64 {
-        self.state().meter.evicted()
-    }
-
-    #[getter]
-    fn duplicates(&self) -> u64 {
-        self.state().meter.duplicates()
-    }
-
-    #[getter]
-    fn bad_checksums(&self) -> (u64, u64) {
-        let BadChecksums { ipv4_header, transport } = self.state().meter.bad_checksums();
-        (ipv4_header, transport)
-    }
-
-    #[getter]
-    fn dns_names(&self) -> PyResult<Option<Batch>> {
-        let batch = self.state().names.as_ref().map(DnsNames::batch);
-        batch.transpose().map(|batch| batch.map(Batch)).map_err(|error| arrow_error(&error))
-    }
-
-    #[getter]
-    fn dns_names_left_out(&self) -> u64 {
-        self.state().names.as_ref().map_or(0, DnsNames::left_out)
-    }
-
-    #[getter]
-    fn wire_bytes(&self) -> u64 {
-        self.state().meter.wire_bytes()
-    }
-
-    #[getter]
-    fn span_ns(&self) -> Option<(i64, i64)> {
-        self.state().meter.span_ns()
-    }
-
-    #[getter]
-    fn unread_link_types(&self) -> BTreeMap<u16, u64> {
-        self.state().meter.unread_link_types().clone()
-    }
-
-    #[getter]
-    fn unmetered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        unmetered(py, &self.state().meter)
-    }
-
-    #[getter]
-    fn problem(&self) -> Option<(&'static str, u64, String)> {
-        self.state().problem.as_ref().map(described)
-    }
-}
-
 fn unmetered<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyDict>> {
     let reasons = PyDict::new(py);
     for (reason, packets) in meter.unmetered() {
@@ -291,83 +100,6 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
         CaptureErrorKind::Io => "io",
     };
     (kind, error.offset, error.message.clone())
-}
-
-/// Compiled signatures; readers share them.
-#[pyclass(frozen)]
-struct Signatures(Arc<payload::Signatures>);
-
-/// A rule as Python hands it over: transports, ports, patterns, conditions, precedence, what to extract, whether it
-/// settles what is spoken.
-type RuleTuple = (Vec<u8>, Vec<u16>, Vec<String>, Vec<String>, u8, Option<String>, bool);
-
-#[pymethods]
-impl Signatures {
-    #[new]
-    fn new(rules: Vec<RuleTuple>) -> PyResult<Self> {
-        let rule = |(transports, ports, patterns, conditions, precedence, extract, settles)| Rule {
-            transports,
-            ports,
-            patterns,
-            conditions,
-            precedence,
-            extract,
-            settles,
-        };
-        let rules: Vec<Rule> = rules.into_iter().map(rule).collect();
-        payload::Signatures::new(&rules).map(|found| Self(Arc::new(found))).map_err(PyValueError::new_err)
-    }
-
-    #[pyo3(signature = (proto, ports, payload, payload_bytes = None))]
-    fn find(&self, proto: u8, ports: (u16, u16), payload: &[u8], payload_bytes: Option<u32>) -> Option<u16> {
-        let wire_bytes = payload_bytes.unwrap_or(payload.len() as u32);
-        self.0.find(proto, ports, payload, wire_bytes).map(|found| found.number)
-    }
-}
-
-#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // named ones, in Python
-#[pyfunction]
-#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false))]
-fn read(
-    py: Python<'_>,
-    source: &Bound<'_, PyAny>,
-    signatures: &Bound<'_, Signatures>,
-    tcp_idle_ns: u64,
-    udp_idle_ns: u64,
-    most_flows: usize,
-    decapsulate: bool,
-    dedup: bool,
-    verify_checksums: bool,
-    dns_names: bool,
-) -> PyResult<Reader> {
-    let raised = Raised::default();
-    let path = source.cast::<PyString>().ok();
-    let source: Box<dyn Read + Send> = if let Some(path) = path {
-        Box::new(File::open(path.to_str()?)?)
-    } else {
-        let method = if source.hasattr("read1")? { "read1" } else { "read" };
-        Box::new(PyFile { object: source.clone().unbind(), method, raised: Arc::clone(&raised) })
-    };
-    let is_file = path.is_some();
-    let open = || {
-        let capture = Capture::open(source)?;
-        // A Python file may wait for its data: it is read by this thread, which Ctrl-C can interrupt.
-        if is_file { capture.read_ahead() } else { Ok(capture) }
-    };
-    let capture = py
-        .detach(open)
-        .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let options = Options {
-        idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns },
-        most_flows,
-        decapsulate,
-        dedup,
-        verify_checksums,
-    };
-    let meter = Meter::new(options, Arc::clone(&signatures.get().0));
-    let names = dns_names.then(DnsNames::default);
-    let state = State { capture, meter, names, decapsulate, problem: None, at_end: false, done: false };
-    Ok(Reader { state: Mutex::new(state), raised })
 }
 
 #[pyfunction]
@@ -439,5 +171,9 @@ mod _meter {
     #[pymodule_export]
     use super::live::live_stream;
     #[pymodule_export]
-    use super::{Batch, MeterError, Reader, Signatures, community_ids, packets, read, stitch};
+    use super::reader::{Reader, read};
+    #[pymodule_export]
+    use super::signatures::Signatures;
+    #[pymodule_export]
+    use super::{Batch, MeterError, community_ids, packets, stitch};
 }

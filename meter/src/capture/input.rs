@@ -8,7 +8,7 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::ahead::{Ahead, HEADROOM};
+use super::ahead::{Ahead, Buffer, HEADROOM};
 use super::error::{CaptureError, CaptureErrorKind};
 
 /// Small enough to stay in the processor's second-level cache, where the packets are read next, and to
@@ -60,7 +60,10 @@ pub(super) struct Input {
     supply: Supply,
     compression: Option<&'static str>,
     source: Arc<SourceState>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
+    /// The buffer that the bytes at hand were in before `buffer`, for those who [keep](Self::keep) it.
+    left: Option<Buffer>,
+    keeps: bool,
     /// `buffer[start..end]` is read from the stream, but not yet taken.
     start: usize,
     end: usize,
@@ -97,7 +100,9 @@ impl Input {
             supply: Supply::Direct(reader),
             compression,
             source,
-            buffer: vec![0; BUFFER_BYTES],
+            buffer: Buffer::of(vec![0; BUFFER_BYTES]),
+            left: None,
+            keeps: false,
             start: 0,
             end: 0,
             received: 0,
@@ -155,6 +160,21 @@ impl Input {
         (&self.buffer[self.start..self.end], &mut self.start)
     }
 
+    /// From now on a buffer that is left stays, until it is asked for.
+    pub fn keep(&mut self) {
+        self.keeps = true;
+    }
+
+    /// The buffer that was left first since the last call, if any was.
+    pub fn take_left(&mut self) -> Option<Buffer> {
+        self.left.take()
+    }
+
+    /// The buffer of the bytes at hand, or the one that was left for it.
+    pub fn into_buffer(self) -> Buffer {
+        self.left.unwrap_or(self.buffer)
+    }
+
     /// Throws `count` bytes away, however many, without keeping them. False if the stream has fewer.
     pub fn skip(&mut self, mut count: u64) -> bool {
         loop {
@@ -201,7 +221,8 @@ impl Input {
         self.start = 0;
         if self.end == self.buffer.len() {
             // `wanted` comes from the file: believe it only step by step.
-            self.buffer.resize(wanted.min(2 * self.buffer.len()), 0);
+            let doubled = 2 * self.buffer.len();
+            self.buffer.resize(wanted.min(doubled), 0);
         }
         let bytes = reader.read(&mut self.buffer[self.end..])?;
         self.end = self.buffer.len().min(self.end + bytes);
@@ -211,21 +232,31 @@ impl Input {
     /// Goes on in the next block of the reading thread, with what is left over put in front of it.
     fn receive_block(&mut self) -> io::Result<()> {
         let Supply::Ahead(ahead) = &self.supply else { return Ok(()) };
-        let mut block = ahead.next()?;
-        let left = &self.buffer[self.start..self.end];
-        if let Some(start) = HEADROOM.checked_sub(left.len()) {
-            block.buffer[start..HEADROOM].copy_from_slice(left);
-            (self.start, self.end) = (start, block.end);
-            ahead.give_back(std::mem::replace(&mut self.buffer, block.buffer));
+        let (mut block, end) = ahead.next()?;
+        let rest = &self.buffer[self.start..self.end];
+        if let Some(start) = HEADROOM.checked_sub(rest.len()) {
+            block[start..HEADROOM].copy_from_slice(rest);
+            (self.start, self.end) = (start, end);
+            self.leave_for(block);
         } else {
             // A packet larger than the room: rare, so it may be copied.
-            self.buffer.truncate(self.end);
-            self.buffer.drain(..self.start);
-            self.buffer.extend_from_slice(&block.buffer[HEADROOM..block.end]);
+            if self.keeps && self.left.is_none() {
+                self.leave_for(Buffer::of(rest.to_vec()));
+            } else {
+                self.buffer.truncate(self.end);
+                self.buffer.drain(..self.start);
+            }
+            self.buffer.extend_from_slice(&block[HEADROOM..end]);
             (self.start, self.end) = (0, self.buffer.len());
-            ahead.give_back(block.buffer);
         }
         Ok(())
+    }
+
+    fn leave_for(&mut self, buffer: Buffer) {
+        let left = std::mem::replace(&mut self.buffer, buffer);
+        if self.keeps {
+            self.left.get_or_insert(left);
+        }
     }
 
     /// For where the stream may end: is this a real end, and not a failure to read on?

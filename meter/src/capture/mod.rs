@@ -18,6 +18,7 @@ mod tests;
 
 use std::io::Read;
 
+pub use self::ahead::Buffer;
 pub use self::error::{CaptureError, CaptureErrorKind};
 use self::input::Input;
 use self::pcap::Pcap;
@@ -50,9 +51,20 @@ enum Format {
 
 /// Frames that lie side by side in the read buffer.
 pub struct Frames<'a> {
+    /// The buffer of the frames before them, if they are in another one and such buffers are
+    /// [kept](Capture::keep_buffers).
+    pub left: Option<Buffer>,
     format: &'a mut Format,
     bytes: &'a [u8],
     taken: &'a mut usize,
+}
+
+impl<'a> Frames<'a> {
+    /// The bytes that the frames are in, and where in the read buffer these begin.
+    #[must_use]
+    pub fn bytes(&self) -> (&'a [u8], usize) {
+        (self.bytes, *self.taken)
+    }
 }
 
 impl<'a> Iterator for Frames<'a> {
@@ -93,6 +105,17 @@ impl Capture {
         Ok(self)
     }
 
+    /// From now on [`Frames::left`] has the read buffer that was left for them.
+    pub fn keep_buffers(&mut self) {
+        self.input.keep();
+    }
+
+    /// The buffer in which the last frames were: the capture is over.
+    #[must_use]
+    pub fn into_buffer(self) -> Buffer {
+        self.input.into_buffer()
+    }
+
     /// The next packet; `None` at the end of the file.
     ///
     /// # Errors
@@ -116,8 +139,9 @@ impl Capture {
         };
         self.finished = !matches!(fetched, Ok(true));
         Ok(fetched?.then(|| {
+            let left = self.input.take_left();
             let (bytes, taken) = self.input.at_hand();
-            Frames { format: &mut self.format, bytes, taken }
+            Frames { left, format: &mut self.format, bytes, taken }
         }))
     }
 

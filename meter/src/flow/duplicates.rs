@@ -4,7 +4,8 @@
 //! Where the sequence number alone shows it, the original must be the sender's last such packet of the flow:
 //! a retransmission has others between, or waits for an answer.
 
-use crate::wire::{Packet, Proof};
+use super::pending::Pending;
+use crate::wire::Proof;
 
 /// So many packets are remembered, at places that follow from what they are: newer ones take them over.
 const PLACES: usize = 1 << 12;
@@ -32,31 +33,34 @@ impl Default for Duplicates {
 }
 
 impl Duplicates {
-    /// Whether a packet is a copy. `key_hash` is that of its flow's key.
+    /// Whether a packet is a copy.
     #[inline]
-    pub fn is_copy(&mut self, packet: &Packet, key_hash: u64, from_a: bool, time_ns: i64) -> bool {
-        let identity = packet.identity;
+    pub fn is_copy<P>(&mut self, packet: &Pending<P>) -> bool {
+        let Pending { key, hash, from_a, time_ns, identity, .. } = packet;
         let place = match identity.proof {
             Proof::None => return false,
             // Not by the hash of the key, which differs from run to run: so would the places taken over.
             Proof::Sequence => {
-                let ends = packet.ends;
-                let ports = u64::from(ends.source_port) << 16 | u64::from(ends.destination_port);
-                ((ends.source as u64 ^ (ends.destination as u64).rotate_left(32) ^ ports)
+                let address = |bytes: [u8; 16]| u128::from_be_bytes(bytes) as u64;
+                let ports = u64::from(key.port_a) << 16 | u64::from(key.port_b);
+                ((address(key.addr_a)
+                    ^ address(key.addr_b).rotate_left(32)
+                    ^ ports
+                    ^ u64::from(*from_a) << 32)
                     .wrapping_mul(0x9e37_79b9_7f4a_7c15)
                     >> 32) as usize
             }
             Proof::Id | Proof::Hops => identity.digest as usize,
         };
-        let mark = (key_hash ^ u64::from(identity.digest) << 32 ^ u64::from(from_a) << 8) & !HOPS
+        let mark = (hash ^ u64::from(identity.digest) << 32 ^ u64::from(*from_a) << 8) & !HOPS
             | u64::from(identity.hops);
         let seen = &mut self.0[place % PLACES];
-        let before = std::mem::replace(seen, Seen { mark, time_ns });
+        let before = std::mem::replace(seen, Seen { mark, time_ns: *time_ns });
         if (before.mark ^ mark) & !HOPS != 0 {
             return false;
         }
         let window_ns = if identity.proof == Proof::Sequence { SEQUENCE_WINDOW_NS } else { WINDOW_NS };
-        before.time_ns.abs_diff(time_ns) <= window_ns
+        before.time_ns.abs_diff(*time_ns) <= window_ns
             && (identity.proof != Proof::Hops || before.mark != mark)
     }
 }

@@ -3,90 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::RandomState;
 use arrow_array::RecordBatch;
-use hashbrown::HashTable;
 
-use super::bins::{self, Counts, Tracks};
+use super::active::{Active, LOOKED_UP};
+use super::ahead::Batch;
+use super::bins::{Counts, Tracks};
 use super::duplicates::Duplicates;
+use super::finished::Finished;
 use super::fragments::{Attributed, Fragments};
-use super::{Key, boundary};
+use super::pending::{Decoder, Pending, Totals};
+use super::{Key, Options, boundary};
 use crate::capture::Frame;
-use crate::payload::{MOST_SEEN_BYTES, Note, Notes, Observer, Seen, Signatures};
-use crate::table::{Row, Rows};
-use crate::wire::{self, Aside, Content, Flags, Packet, Quoted, Transport, Unmetered};
-
-/// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Idle {
-    /// For transports with connections.
-    pub tcp_ns: u64,
-    /// For transports without a connection.
-    pub udp_ns: u64,
-}
-
-impl Idle {
-    #[inline]
-    pub(super) fn of(&self, proto: u8) -> u64 {
-        if proto == Transport::Udp as u8 || proto == Transport::UdpLite as u8 {
-            self.udp_ns
-        } else {
-            self.tcp_ns
-        }
-    }
-}
+use crate::payload::{Observer, Seen, Signatures};
+use crate::table::Row;
+use crate::wire::{self, Aside, Quoted, Unmetered};
 
 /// For each new flow the sweep looks at so many old ones, so that the flows held are at most a third
 /// more than those that are active.
-const SWEPT_PER_NEW: usize = 4;
-
-/// Past the cap on flows, of so many the one that has been idle the longest is ended.
-const CANDIDATES: usize = 16;
-
-/// Room for so many flows is set aside from the start.
-const MOST_RESERVED: usize = 1 << 18;
-
-/// So many packets are looked up together: their flows lie far apart in memory, and the processor
-/// fetches them side by side instead of one after the other.
-const LOOKED_UP: usize = 32;
-
-/// A packet on its way into its flow.
-#[derive(Clone, Copy)]
-struct Pending<'f> {
-    key: Key,
-    content: Content,
-    from_a: bool,
-    is_copy: bool,
-    hash: u64,
-    time_ns: i64,
-    /// What of it is looked at.
-    payload: &'f [u8],
-}
-
-/// A flow that has ended.
-struct Ending {
-    row: Row,
-    track: bins::Ended,
-    note: Option<Note>,
-}
-
-/// So many ended flows are handed out together, for the same reason.
-const ENDED_TOGETHER: usize = 16;
-
-/// How to meter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// When flows end.
-    pub idle: Idle,
-    /// So many flows are active at a time at the most: past that, idle ones are ended early.
-    pub most_flows: usize,
-    /// Look into tunnels over IP.
-    pub decapsulate: bool,
-    /// Leave copies of packets out of the flows; otherwise they only are counted there.
-    pub dedup: bool,
-    /// Verify checksums.
-    pub verify_checksums: bool,
-}
+const SWEPT_PER_NEW: u32 = 4;
 
 /// Packets in flows whose checksum is wrong: that says nothing against them, for a capture on the machine
 /// that sends has them before the network card fills checksums in.
@@ -101,63 +35,45 @@ pub struct BadChecksums {
 /// Active flows, and the finished ones that nobody has taken yet.
 pub struct Meter {
     options: Options,
-    hasher: RandomState,
-    /// Places in `rows`, found by key. The hasher is seeded at random: keys are chosen by strangers.
-    index: HashTable<u32>,
-    /// Active flows; a vacant place is listed in `vacant` and has no packets.
-    rows: Vec<Row>,
-    vacant: Vec<u32>,
+    decoder: Decoder,
+    active: Active,
     /// The time bins that flows have left.
     tracks: Tracks,
-    swept: usize,
-    /// So many of `rows` were ended by `finish`.
-    ended: usize,
+    /// So many places were ended by `finish`.
+    ended: u32,
     observer: Observer,
     fragments: Fragments,
     copies: Duplicates,
-    ending: Vec<Ending>,
-    finished: Rows,
-    finished_bins: bins::Columns,
-    notes: Notes,
-    packets: u64,
+    finished: Finished,
+    totals: Totals,
     evicted: u64,
     duplicates: u64,
     bad_checksums: BadChecksums,
-    wire_bytes: u64,
     unread_link_types: BTreeMap<u16, u64>,
     unmetered: [u64; Unmetered::ALL.len()],
-    span_ns: Option<(i64, i64)>,
 }
 
 impl Meter {
     /// An empty meter, which looks for these signatures.
     #[must_use]
     pub fn new(options: Options, signatures: Arc<Signatures>) -> Self {
+        let observer = Observer::new(signatures);
         Self {
             options,
-            hasher: RandomState::new(),
-            index: HashTable::new(),
-            // Memory that isn't touched costs nothing; growing by copies would, twice over.
-            rows: Vec::with_capacity(options.most_flows.min(MOST_RESERVED)),
-            vacant: Vec::new(),
+            decoder: Decoder::new(options, !observer.is_idle()),
+            active: Active::new(options.most_flows),
             tracks: Tracks::default(),
-            swept: 0,
             ended: 0,
-            observer: Observer::new(signatures),
+            observer,
             fragments: Fragments::default(),
             copies: Duplicates::default(),
-            ending: Vec::with_capacity(ENDED_TOGETHER),
-            finished: Rows::default(),
-            finished_bins: bins::Columns::default(),
-            notes: Notes::default(),
-            packets: 0,
+            finished: Finished::default(),
+            totals: Totals::default(),
             evicted: 0,
             duplicates: 0,
             bad_checksums: BadChecksums::default(),
-            wire_bytes: 0,
             unread_link_types: BTreeMap::new(),
             unmetered: [0; Unmetered::ALL.len()],
-            span_ns: None,
         }
     }
 
@@ -170,6 +86,7 @@ impl Meter {
     pub fn frames<'f>(&mut self, frames: impl Iterator<Item = Frame<'f>>) {
         let mut pending = Vec::with_capacity(LOOKED_UP);
         for frame in frames {
+            self.totals.add(&frame);
             self.decode(&frame, &mut pending);
             if pending.len() >= LOOKED_UP {
                 self.meter_pending(&mut pending);
@@ -178,25 +95,34 @@ impl Meter {
         self.meter_pending(&mut pending);
     }
 
+    /// Takes in frames that were decoded ahead.
+    pub fn batch(&mut self, batch: &Batch) {
+        self.totals.absorb(batch.totals());
+        let mut pending = Vec::with_capacity(LOOKED_UP);
+        for frame in batch.frames() {
+            match frame {
+                Ok(packet) => self.packet(packet, &mut pending),
+                Err(frame) => self.decode(&frame, &mut pending),
+            }
+            if pending.len() >= LOOKED_UP {
+                self.meter_pending(&mut pending);
+            }
+        }
+        self.meter_pending(&mut pending);
+    }
+
     #[inline]
-    fn decode<'f>(&mut self, frame: &Frame<'f>, pending: &mut Vec<Pending<'f>>) {
-        self.packets += 1;
-        self.wire_bytes += u64::from(frame.wire_bytes);
-        let (first, last) = self.span_ns.unwrap_or((frame.time_ns, frame.time_ns));
-        self.span_ns = Some((first.min(frame.time_ns), last.max(frame.time_ns)));
-        let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
-        match decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate) {
-            Ok(packet) => self.packet(&packet, frame.time_ns, pending),
+    fn decode<'f>(&mut self, frame: &Frame<'f>, pending: &mut Vec<Pending<&'f [u8]>>) {
+        match self.decoder.decode(frame) {
+            Ok(packet) => self.packet(packet, pending),
             Err(aside) => self.aside(&aside, frame, pending),
         }
     }
 
     #[inline]
-    fn packet<'f>(&mut self, packet: &Packet<'f>, time_ns: i64, pending: &mut Vec<Pending<'f>>) {
-        let (key, from_a) = Key::of(&packet.ends);
-        let hash = self.hasher.hash_one(key);
-        let is_copy = self.copies.is_copy(packet, hash, from_a, time_ns);
-        if is_copy {
+    fn packet<'f>(&mut self, mut packet: Pending<&'f [u8]>, pending: &mut Vec<Pending<&'f [u8]>>) {
+        packet.is_copy = self.copies.is_copy(&packet);
+        if packet.is_copy {
             self.duplicates += 1;
             if self.options.dedup {
                 self.unmetered[Unmetered::Duplicate as usize] += 1;
@@ -207,18 +133,11 @@ impl Meter {
             self.bad_checksums.ipv4_header += u64::from(packet.bad_checksums.ipv4_header);
             self.bad_checksums.transport += u64::from(packet.bad_checksums.transport);
         }
-        let flags = packet.content.segment.map(|segment| segment.flags);
-        // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
-        let payload = if self.observer.is_idle() || flags.is_some_and(Flags::rst) {
-            &[]
-        } else {
-            &packet.payload[..packet.payload.len().min(MOST_SEEN_BYTES)]
-        };
-        pending.push(Pending { key, content: packet.content, from_a, is_copy, hash, time_ns, payload });
+        pending.push(packet);
     }
 
     #[cold]
-    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>, pending: &mut Vec<Pending<'_>>) {
+    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>, pending: &mut Vec<Pending<&[u8]>>) {
         match aside {
             Aside::Unmetered(reason) => {
                 self.unmetered[*reason as usize] += 1;
@@ -238,9 +157,9 @@ impl Meter {
         }
     }
 
-    fn attribute(&mut self, attributed: Attributed, pending: &mut Vec<Pending<'_>>) {
+    fn attribute(&mut self, attributed: Attributed, pending: &mut Vec<Pending<&[u8]>>) {
         for (packet, time_ns) in attributed.packets {
-            self.packet(&packet, time_ns, pending);
+            self.packet(self.decoder.pending(&packet, time_ns), pending);
         }
         for (reason, fragments) in attributed.unmetered {
             self.unmetered[reason as usize] += fragments;
@@ -250,11 +169,9 @@ impl Meter {
     /// Notes an ICMP error in the flow of the packet that it quotes, if such a packet was seen.
     fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
         let (key, from_a) = Key::of(&quoted.ends);
-        let hash = self.hasher.hash_one(key);
-        let Some(&place) = self.index.find(hash, |&place| self.rows[place as usize].key == key) else {
-            return;
-        };
-        let row = &mut self.rows[place as usize];
+        let hash = self.decoder.hash(&key);
+        let Some(place) = self.active.find(&key, hash) else { return };
+        let row = &mut self.active[place];
         let sent = if from_a { row.packets_ab } else { row.packets_ba };
         if sent > 0 && !boundary::is_over(row, time_ns, &self.options.idle) {
             row.events.record_unreachable(!from_a, time_ns);
@@ -262,21 +179,11 @@ impl Meter {
     }
 
     /// Takes the waiting packets into their flows.
-    fn meter_pending(&mut self, pending: &mut Vec<Pending<'_>>) {
+    fn meter_pending(&mut self, pending: &mut Vec<Pending<&[u8]>>) {
         for pending in pending.chunks(LOOKED_UP) {
-            let mut places = [None; LOOKED_UP];
-            for (place, packet) in places.iter_mut().zip(pending) {
-                *place = self.find(packet);
-                if let Some(place) = *place {
-                    // Read what the packet will change, for the sake of the cache.
-                    let row = &self.rows[place as usize];
-                    std::hint::black_box((row.packets_ab, row.duplicates));
-                }
-            }
+            let places = self.active.look_up(pending);
             for (place, packet) in places.into_iter().zip(pending) {
-                // A packet before this one may have begun the flow, or ended it.
-                let known = place.filter(|&place| self.rows[place as usize].holds(&packet.key));
-                let place = known.or_else(|| self.find(packet));
+                let place = self.active.confirmed(place, packet);
                 self.meter(packet, place);
             }
         }
@@ -284,18 +191,13 @@ impl Meter {
     }
 
     #[inline]
-    fn find(&self, packet: &Pending<'_>) -> Option<u32> {
-        self.index.find(packet.hash, |&place| self.rows[place as usize].key == packet.key).copied()
-    }
-
-    #[inline]
-    fn meter(&mut self, pending: &Pending<'_>, place: Option<u32>) {
-        let Pending { key, content, from_a, is_copy, hash, time_ns, payload } = pending;
+    fn meter(&mut self, pending: &Pending<&[u8]>, place: Option<u32>) {
+        let Pending { key, content, from_a, is_copy, hash, time_ns, payload, .. } = pending;
         let place = if let Some(place) = place {
-            let row = &self.rows[place as usize];
+            let row = &self.active[place];
             if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
                 self.emit(place);
-                self.rows[place as usize] = Row::new(*key, *time_ns);
+                self.active[place] = Row::new(*key, *time_ns);
                 self.tracks.now(*time_ns);
             } else if !self.tracks.stays(row, *time_ns) {
                 self.leave_bin(place, pending);
@@ -305,7 +207,7 @@ impl Meter {
             self.tracks.now(*time_ns);
             self.place(*key, *hash, *time_ns)
         };
-        let row = &mut self.rows[place as usize];
+        let row = &mut self.active[place];
         row.record(content, *from_a, *time_ns);
         row.duplicates += u64::from(*is_copy);
         if !payload.is_empty() {
@@ -315,8 +217,8 @@ impl Meter {
 
     /// Looks at a packet's payload.
     #[inline]
-    fn observe(&mut self, pending: &Pending<'_>, place: u32) {
-        let row = &mut self.rows[place as usize];
+    fn observe(&mut self, pending: &Pending<&[u8]>, place: u32) {
+        let row = &mut self.active[place];
         let hits = if pending.from_a { row.hits_a } else { row.hits_b };
         if hits.is_full() && !self.observer.is_watching(place) {
             return;
@@ -341,66 +243,33 @@ impl Meter {
 
     /// Sets aside what is known of a flow that has ended.
     fn emit(&mut self, place: u32) {
-        let ending = Ending {
-            row: self.rows[place as usize],
-            track: self.tracks.end(place),
-            note: self.observer.forget(place),
-        };
-        self.ending.push(ending);
-        if self.ending.len() == ENDED_TOGETHER {
-            self.hand_out();
-        }
-    }
-
-    /// Hands out the rows of flows that have ended.
-    fn hand_out(&mut self) {
-        let mut tracks = [bins::Ended::default(); ENDED_TOGETHER];
-        for (track, ending) in tracks.iter_mut().zip(&self.ending) {
-            *track = ending.track;
-        }
-        self.tracks.fetch(tracks);
-        for Ending { row, track, note } in self.ending.drain(..) {
-            self.finished.push(&row);
-            self.finished_bins.push(self.tracks.of_ended(track, &row));
-            self.notes.push(note.as_ref());
-        }
+        let (track, note) = (self.tracks.end(place), self.observer.forget(place));
+        self.finished.push(&self.active[place], track, note, &mut self.tracks);
     }
 
     /// Notes that a flow has a packet in another time bin.
     #[inline]
-    fn leave_bin(&mut self, place: u32, pending: &Pending<'_>) {
+    fn leave_bin(&mut self, place: u32, pending: &Pending<&[u8]>) {
         let (ab, ba) = (u64::from(pending.from_a), u64::from(!pending.from_a));
         let bytes = u64::from(pending.content.ip_bytes);
         let counts = Counts { packets_ab: ab, packets_ba: ba, bytes_ab: ab * bytes, bytes_ba: ba * bytes };
-        self.tracks.leave(place, &self.rows[place as usize], pending.time_ns, counts);
+        self.tracks.leave(place, &self.active[place], pending.time_ns, counts);
     }
 
     /// A place for a new flow.
     fn place(&mut self, key: Key, hash: u64, time_ns: i64) -> u32 {
         self.sweep(time_ns);
-        if self.vacant.is_empty() && self.rows.len() >= self.options.most_flows.max(1) {
+        if self.active.is_full(self.options.most_flows) {
             self.evict();
         }
-        let row = Row::new(key, time_ns);
-        let place = if let Some(place) = self.vacant.pop() {
-            self.rows[place as usize] = row;
-            place
-        } else {
-            self.rows.push(row);
-            (self.rows.len() - 1) as u32
-        };
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.index.insert_unique(hash, place, |&place| hasher.hash_one(rows[place as usize].key));
-        place
+        self.active.insert(&Row::new(key, time_ns), hash, &self.decoder)
     }
 
-    /// Ends a flow early to make room: near the sweep's place, the one that was idle for the longest.
+    /// Ends a flow early to make room.
     fn evict(&mut self) {
-        let candidates = (0..CANDIDATES).map(|step| (self.swept + step) % self.rows.len());
-        let Some(place) = candidates.min_by_key(|&place| self.rows[place].last_seen_ns) else { return };
-        self.rows[place].evicted = true;
+        let Some(place) = self.active.most_idle() else { return };
+        self.active[place].evicted = true;
         self.evicted += 1;
-        self.swept = (self.swept + CANDIDATES) % self.rows.len();
         self.end(place);
     }
 
@@ -408,26 +277,20 @@ impl Meter {
     /// still belongs to one, because time ran back, is joined with it when rows are stitched.
     fn sweep(&mut self, now_ns: i64) {
         let shortest_ns = self.options.idle.tcp_ns.min(self.options.idle.udp_ns);
-        for _ in 0..SWEPT_PER_NEW.min(self.rows.len()) {
-            self.swept = if self.swept + 1 < self.rows.len() { self.swept + 1 } else { 0 };
-            let row = &self.rows[self.swept];
+        for _ in 0..SWEPT_PER_NEW.min(self.active.places()) {
+            let place = self.active.sweep();
+            let row = &self.active[place];
             // Mostly that alone tells, without the key, which is in another cache line.
             let may_be_over = now_ns.abs_diff(row.last_seen_ns) > shortest_ns;
             if may_be_over && !row.is_vacant() && boundary::is_over(row, now_ns, &self.options.idle) {
-                self.end(self.swept);
+                self.end(place);
             }
         }
     }
 
-    fn end(&mut self, place: usize) {
-        self.emit(place as u32);
-        let row = &mut self.rows[place];
-        let hash = self.hasher.hash_one(row.key);
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == place) {
-            entry.remove();
-        }
-        row.vacate();
-        self.vacant.push(place as u32);
+    fn end(&mut self, place: u32) {
+        self.emit(place);
+        self.active.remove(place, &self.decoder);
     }
 
     /// Ends the flows that are still active, until `most` rows wait: the capture is over.
@@ -439,70 +302,71 @@ impl Meter {
         self.attribute(orphans, &mut pending);
         self.meter_pending(&mut pending);
         while self.finished_rows() < most {
-            let Some(row) = self.rows.get(self.ended) else {
-                (self.rows, self.vacant, self.index) = (Vec::new(), Vec::new(), HashTable::new());
-                self.hand_out();
+            if self.ended >= self.active.places() {
+                self.active = Active::new(0);
+                self.finished.collect(&mut self.tracks);
                 self.tracks = Tracks::default();
                 return true;
-            };
-            if !row.is_vacant() {
-                self.emit(self.ended as u32);
+            }
+            if !self.active[self.ended].is_vacant() {
+                self.emit(self.ended);
             }
             self.ended += 1;
         }
         false
     }
 
+    /// What decodes frames for this meter.
+    pub(super) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
     /// How many places for flows are in memory.
     #[cfg(test)]
     pub(super) fn held_rows(&self) -> usize {
-        self.rows.len()
+        self.active.places() as usize
     }
 
     /// How many finished flows wait to be taken.
     #[must_use]
     pub fn finished_rows(&self) -> usize {
-        self.finished.len() + self.ending.len()
+        self.finished.len()
     }
 
     /// The flows that have ended since the last call.
     pub fn take(&mut self) -> RecordBatch {
-        self.hand_out();
-        self.finished_bins.beside(&self.notes.beside(&self.finished.take()))
+        self.finished.take(&mut self.tracks)
     }
 
     /// How many flows are active.
     #[must_use]
     pub fn active_flows(&self) -> usize {
-        self.index.len()
+        self.active.len()
     }
 
     /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
     /// the capture are ended.
     pub fn active(&mut self, since_ns: i64) -> RecordBatch {
-        let now_ns = self.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
-        let (mut active, mut notes, mut columns) =
-            (Rows::default(), Notes::default(), bins::Columns::default());
-        for place in 0..self.rows.len() {
-            let row = &self.rows[place];
+        let now_ns = self.totals.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
+        let mut copies = Finished::default();
+        for place in 0..self.active.places() {
+            let row = &self.active[place];
             if row.is_vacant() {
                 continue;
             }
             if boundary::is_over(row, now_ns, &self.options.idle) {
                 self.end(place);
             } else if row.last_seen_ns >= since_ns {
-                active.push(row);
-                notes.push(self.observer.noted(place as u32));
-                columns.push(self.tracks.of(place as u32, row));
+                copies.copy(row, self.tracks.of(place, row), self.observer.noted(place));
             }
         }
-        columns.beside(&notes.beside(&active.take()))
+        copies.take(&mut self.tracks)
     }
 
     /// Packets taken in.
     #[must_use]
     pub fn packets(&self) -> u64 {
-        self.packets
+        self.totals.packets
     }
 
     /// Flows ended early by the cap.
@@ -526,7 +390,7 @@ impl Meter {
     /// Bytes of all frames on the wire, link headers included.
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
-        self.wire_bytes
+        self.totals.wire_bytes
     }
 
     /// Packets by each link type that isn't read.
@@ -543,81 +407,6 @@ impl Meter {
     /// Time of the earliest and of the latest packet.
     #[must_use]
     pub fn span_ns(&self) -> Option<(i64, i64)> {
-        self.span_ns
-    }
-}
-
-/// Five cache lines; see [`Row`].
-const _: () = assert!(size_of::<Row>() == 320);
-
-impl Row {
-    /// Takes in a packet of this flow.
-    #[inline]
-    fn record(&mut self, packet: &Content, from_a: bool, time_ns: i64) {
-        if self.is_vacant() || time_ns < self.first_seen_ns {
-            self.first_seen_ns = time_ns;
-            self.first_from_b = !from_a;
-        }
-        let in_order = time_ns >= self.last_seen_ns;
-        self.last_seen_ns = self.last_seen_ns.max(time_ns);
-        let (packets, bytes, payload_bytes) = if from_a {
-            (&mut self.packets_ab, &mut self.bytes_ab, &mut self.payload_bytes_ab)
-        } else {
-            (&mut self.packets_ba, &mut self.bytes_ba, &mut self.payload_bytes_ba)
-        };
-        *packets += 1;
-        *bytes += u64::from(packet.ip_bytes);
-        *payload_bytes += u64::from(packet.payload_bytes);
-        self.vlan = self.vlan.or(packet.vlan);
-        self.tunnel = self.tunnel.or(packet.tunnel);
-        if let Some(segment) = &packet.segment {
-            self.record_numbers(segment, from_a);
-        }
-        if packet.payload_bytes > 0
-            && !packet.segment.is_some_and(|segment| segment.flags.syn() || segment.flags.rst())
-        {
-            self.last_data_from_b = Some(!from_a);
-        }
-        self.events.record(packet, from_a, time_ns, in_order);
-    }
-
-    /// Initial sequence numbers and acknowledgements.
-    #[inline]
-    fn record_numbers(&mut self, segment: &wire::Segment, from_a: bool) {
-        let flags = segment.flags;
-        if flags.syn() {
-            let (told_by_sender, told_by_receiver) = (self.sent_isn(from_a), self.sent_isn(!from_a));
-            let (sender, receiver) =
-                if from_a { (&mut self.isn_a, &mut self.isn_b) } else { (&mut self.isn_b, &mut self.isn_a) };
-            if !told_by_sender {
-                *sender = Some(segment.sequence);
-            }
-            if flags.ack() && !told_by_receiver {
-                *receiver = receiver.or(Some(segment.acknowledgement.wrapping_sub(1)));
-            }
-            return;
-        }
-        self.past_opening = true;
-        if flags.ack() && !flags.rst() {
-            let (first, moved, window) = if from_a {
-                (&mut self.first_ack_a, &mut self.ack_moved_a, &mut self.first_window_a)
-            } else {
-                (&mut self.first_ack_b, &mut self.ack_moved_b, &mut self.first_window_b)
-            };
-            window.get_or_insert(segment.window);
-            *moved |= *first.get_or_insert(segment.acknowledgement) != segment.acknowledgement;
-        }
-    }
-
-    fn holds(&self, key: &Key) -> bool {
-        self.key == *key && !self.is_vacant()
-    }
-
-    fn is_vacant(&self) -> bool {
-        self.packets_ab | self.packets_ba == 0
-    }
-
-    fn vacate(&mut self) {
-        (self.packets_ab, self.packets_ba) = (0, 0);
+        self.totals.span_ns
     }
 }

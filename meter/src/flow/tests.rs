@@ -1,5 +1,6 @@
 //! Packets in, rows out: the meter, its boundaries, and the law of stitching.
 
+mod ahead;
 mod bins;
 mod boundary;
 mod duplicates;

@@ -1,0 +1,110 @@
+//! Packets on their way from a frame into their flow.
+
+use ahash::RandomState;
+
+use super::{Key, Options};
+use crate::capture::Frame;
+use crate::payload::MOST_SEEN_BYTES;
+use crate::wire::{self, Aside, BadChecksums, Content, Identity, Packet};
+
+/// A packet on its way into its flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending<P> {
+    pub key: Key,
+    pub content: Content,
+    pub from_a: bool,
+    /// Set by the meter, which sees the packets before it.
+    pub is_copy: bool,
+    /// Of the key.
+    pub hash: u64,
+    pub time_ns: i64,
+    pub identity: Identity,
+    pub bad_checksums: BadChecksums,
+    /// What of its payload is looked at.
+    pub payload: P,
+}
+
+impl<P> Pending<P> {
+    /// The same packet with its payload put in another way.
+    #[inline]
+    pub fn with<Q>(&self, payload: Q) -> Pending<Q> {
+        let Self { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, .. } = *self;
+        Pending { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, payload }
+    }
+}
+
+/// From frames to pending packets. It keeps nothing of a frame, so that it can run in a thread of its own.
+#[derive(Clone)]
+pub struct Decoder {
+    options: Options,
+    /// Seeded at random: keys are chosen by strangers.
+    hasher: RandomState,
+    /// Payloads are looked at.
+    looks: bool,
+}
+
+impl Decoder {
+    pub fn new(options: Options, looks: bool) -> Self {
+        Self { options, hasher: RandomState::new(), looks }
+    }
+
+    #[inline]
+    pub fn hash(&self, key: &Key) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The packet in a frame, or what is there instead.
+    #[inline]
+    pub fn decode<'f>(&self, frame: &Frame<'f>) -> Result<Pending<&'f [u8]>, Aside<'f>> {
+        let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
+        decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate)
+            .map(|packet| self.pending(&packet, frame.time_ns))
+    }
+
+    #[inline]
+    pub fn pending<'f>(&self, packet: &Packet<'f>, time_ns: i64) -> Pending<&'f [u8]> {
+        let (key, from_a) = Key::of(&packet.ends);
+        // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
+        let unseen = !self.looks || packet.content.segment.is_some_and(|segment| segment.flags.rst());
+        let payload = if unseen { &[] } else { &packet.payload[..packet.payload.len().min(MOST_SEEN_BYTES)] };
+        Pending {
+            key,
+            content: packet.content,
+            from_a,
+            is_copy: false,
+            hash: self.hash(&key),
+            time_ns,
+            identity: packet.identity,
+            bad_checksums: packet.bad_checksums,
+            payload,
+        }
+    }
+}
+
+/// What frames come to, whatever is in them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    pub packets: u64,
+    /// Bytes on the wire, link headers included.
+    pub wire_bytes: u64,
+    /// Time of the earliest and of the latest.
+    pub span_ns: Option<(i64, i64)>,
+}
+
+impl Totals {
+    #[inline]
+    pub fn add(&mut self, frame: &Frame<'_>) {
+        let span_ns = Some((frame.time_ns, frame.time_ns));
+        self.absorb(&Self { packets: 1, wire_bytes: u64::from(frame.wire_bytes), span_ns });
+    }
+
+    #[inline]
+    pub fn absorb(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.wire_bytes += other.wire_bytes;
+        if let Some((first, last)) = other.span_ns {
+            let (known_first, known_last) = self.span_ns.unwrap_or((first, last));
+            self.span_ns = Some((known_first.min(first), known_last.max(last)));
+        }
+    }
+}
