@@ -16,26 +16,6 @@ import program
 import pyarrow as pa
 from program import REPOSITORY
 
-#: What counters count whose schema doesn't say.
-COUNTERS = {
-    "flows": "flows, attempts left out",
-    "confirmed": "flows whose server a handshake showed",
-    "inferred": "flows whose server other evidence shows with at least 90 %",
-    "ambiguous": "flows whose server is not known so well",
-    "by_payload": "flows whose payload is recognised",
-    "refused": "attempts that were answered by a reset or an ICMP error",
-    "unanswered": "attempts that nobody answered",
-    "unsolicited": "answers that nobody had asked for",
-    "client_packets": "packets sent by clients",
-    "server_packets": "packets sent by servers",
-    "client_bytes": "IP bytes on the wire sent by clients",
-    "server_bytes": "IP bytes on the wire sent by servers",
-    "attempt_packets": "packets of attempts, both ways",
-    "attempt_bytes": "IP bytes of attempts, both ways",
-    "first_seen": "time of the earliest packet",
-    "last_seen": "time of the latest packet",
-}
-
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its place on the site."""
@@ -110,7 +90,8 @@ def api() -> str:
 def tables() -> str:
     """The columns of the public tables."""
     from classifier.flows.table import SCHEMA
-    from classifier.traffic import timeline, totals
+    from classifier.traffic import timeline
+    from classifier.traffic.tables import SERVERS, SERVICES
 
     parts = [
         "# Columns\n",
@@ -119,8 +100,8 @@ def tables() -> str:
     ]
     for title, what, schema in (
         ("`flows`", "One row a flow: `Traffic.flows`, `classifier flows`.", SCHEMA),
-        ("`services`", "One row a service and transport: `Traffic.services`.", totals.SERVICES),
-        ("`servers`", "One row a server: `Traffic.servers`, `classifier servers`.", totals.SERVERS),
+        ("`services`", "One row a service and transport: `Traffic.services`.", SERVICES),
+        ("`servers`", "One row a server: `Traffic.servers`, `classifier servers`.", SERVERS),
         ("`timeline`", "One row a time bin and service: `Traffic.timeline`.", timeline.SCHEMA),
     ):
         parts += [f"## {title}\n", f"{what}\n", *_columns(schema), ""]
@@ -131,7 +112,7 @@ def _columns(schema: pa.Schema) -> Iterator[str]:
     yield "| column | type | null | meaning |"
     yield "|---|---|---|---|"
     for field in schema:
-        doc = (field.metadata or {}).get(b"doc", b"").decode() or COUNTERS[field.name]
+        doc = field.metadata[b"doc"].decode()
         yield f"| `{field.name}` | {_type(field.type)} | {'null' if field.nullable else ''} | {_cell(doc)} |"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from classifier.cli.common import complain
 from classifier.cli.diff import diff
 from classifier.cli.explain import explain
 from classifier.cli.flows import flows
@@ -106,10 +107,8 @@ def main() -> None:
 
 
 def _trouble(message: str, status: ExitStatus) -> ExitStatus:
-    """Say in one line what is wrong; names in it may hold anything."""
-    from classifier.reports.tables import clean
-
-    click.echo(clean(f"classifier: {message}"), err=True)
+    """Say in one line what is wrong, and return how to exit."""
+    complain(message)
     return status
 
 

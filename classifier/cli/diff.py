@@ -9,6 +9,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.reading import read, reading_options
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
@@ -26,7 +27,7 @@ from classifier.errors import ExitStatus
     ),
     zeek=None,
 )
-@common.reading_options
+@reading_options
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
 def diff(
@@ -57,7 +58,7 @@ def diff(
     from classifier.reports.tables import console
 
     with out.opened(None if target.is_table else target.path) as file:
-        old, new = (chosen(common.read((path,), **given)) for path in (before, after))
+        old, new = (chosen(read((path,), **given)) for path in (before, after))
         found = old.difference(new, factor)
         names = known(names, old.metered, new.metered)
         shown = names.named(found) if names else found

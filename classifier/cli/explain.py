@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from classifier.cli import common
+from classifier.cli.reading import read, reading
 from classifier.errors import ExitStatus
 
 
 @click.command(short_help="Why one flow's server is the server.")
-@common.reading
+@reading
 @click.argument("flow", metavar="FLOW")
 @common.format_option("table", "json")
-def explain(flow: str, format: str | None, **reading: Any) -> ExitStatus:
+def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
     """Explain one flow: its first packets, each piece of evidence and its weight, the verdict, the
     runner-up, and what would settle it.
 
@@ -29,7 +30,7 @@ def explain(flow: str, format: str | None, **reading: Any) -> ExitStatus:
     """
     from classifier.reports import explanation, tables
 
-    traffic = common.read(**reading)
+    traffic = read(**given)
     told = traffic.explain(flow)
     if format == "json":
         click.echo(json.dumps(told, indent=2))

@@ -9,14 +9,16 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
+from classifier.wording import counted
 
 
 @click.command(cls=Sectioned, short_help="The flows, one row each.")
 @choosing
 @out.writing(zeek="conn.log")
-@common.reading
+@reading
 def flows(format: str | None, output: str | None, hosts: str | None, **given: Any) -> ExitStatus:
     """List the flows: client, server, service, how each is known, outcome, packets and bytes.
 
@@ -38,7 +40,7 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
     from classifier.reports.names import known
 
     if target.is_table:
-        traffic = chosen(common.read(**given))
+        traffic = chosen(read(**given))
         names = known(names, traffic.metered)
         console = tables.console()
         for batch in traffic.batches():
@@ -47,7 +49,7 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
         from classifier.reports.dataset import Dataset
 
         place = Dataset(target.path)
-        traffic = chosen(common.read(**given))
+        traffic = chosen(read(**given))
         batches = traffic.batches()
         if names:
             place.write(map(names.named, batches), names.schema(SCHEMA))
@@ -55,7 +57,7 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
             place.write(batches, SCHEMA)
     else:
         with out.opened(target.path) as file:  # before reading: an hour later is late for "can't be written"
-            traffic = chosen(common.read(**given))
+            traffic = chosen(read(**given))
             batches, schema = traffic.batches(), SCHEMA
             if found := known(names, traffic.metered):
                 batches = (part for batch in batches for part in found.named(batch).to_batches())
@@ -65,7 +67,8 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
     if traffic.left_out.num_rows:  # other tables have a row for that
         (left_out,) = traffic.left_out.to_pylist()
         flows, packets = (sum(left_out[name] for name in names) for names in (_FLOWS, _PACKETS))
-        click.echo(f"classifier: {flows:,} flows with {packets:,} packets were filtered out", err=True)
+        was = "was" if flows == 1 else "were"
+        common.complain(f"{counted(flows, 'flow')} with {counted(packets, 'packet')} {was} filtered out")
     return status
 
 

@@ -26,13 +26,14 @@ def interfaces(format: str | None) -> ExitStatus:
     from classifier.live import engines
     from classifier.live.interfaces import interfaces
 
+    may_capture = [name for name, may in engines.rights().items() if may]
     rows: list[dict[str, Any]] = [
         {
             "name": interface.name,
             "up": interface.up,
             "kind": interface.kind,
             "addresses": list(interface.addresses),
-            "engines": [name for name, may in engines.rights(interface.name).items() if may],
+            "engines": may_capture,
         }
         for interface in interfaces()
     ]
@@ -52,5 +53,5 @@ def interfaces(format: str | None) -> ExitStatus:
     if not any(row["engines"] for row in rows):
         from classifier.live.packet_socket import not_permitted
 
-        click.echo(f"classifier: {not_permitted('live').message}", err=True)
+        common.complain(not_permitted("live").message)
     return ExitStatus.OK

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from classifier.cli import common
+from classifier.cli import live_setup as setup
+from classifier.cli import live_showing as showing
 from classifier.cli.quantities import duration, size
 from classifier.cli.sections import Sectioned, option
-from classifier.errors import CaptureError, ClassifierError, ExitStatus
+from classifier.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from classifier.live import Watch
-    from classifier.live.loop import Loop, Sink
-    from classifier.live.page import Page
-    from classifier.live.recorder import Recorder
-    from classifier.traffic import Traffic
+    from classifier.live.loop import Sink
 
-TOP = 20
-#: So many flows take their time.
-_MANY_FLOWS = 100_000
 _CAPTURE, _OUTPUT = "Capturing", "Recording and reporting"
 
 
@@ -44,7 +34,13 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.argument("sources", nargs=-1, metavar="INTERFACE…")
 @click.option("-f", "--filter", metavar="FILTER", help='Only these packets, as of tcpdump: "tcp port 443".')
 @click.option(
-    "--window", type=duration, default="1s", show_default=True, metavar="TIME", help="Look so often."
+    "--window",
+    "window_s",
+    type=duration,
+    default="1s",
+    show_default=True,
+    metavar="TIME",
+    help="Look so often.",
 )
 @click.option("--for", "for_s", type=duration, metavar="TIME", help="End after that time: 60s, 5m, 2h.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="End once N packets have come.")
@@ -55,7 +51,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 )
 @click.option("--write", metavar="DIR/NAME.parquet", help="Record flows in DIR, in files that turn over.")
 @click.option("--follow", metavar="DIR", help="Take the files that a capturing program rotates into DIR.")
-@click.option("--pcap", metavar="FILE", help="Keep the packets as well, whole, as pcapng.")
+@click.option("--pcap", "keep", metavar="FILE", help="Keep the packets as well, whole, as pcapng.")
 @option(
     _CAPTURE,
     "--engine",
@@ -66,6 +62,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _CAPTURE,
     "--snap",
+    "snap_bytes",
     type=click.IntRange(64, 262_144),
     metavar="BYTES",
     help="Read so much of each packet.  [default: 2048; with --pcap all]",
@@ -73,6 +70,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _CAPTURE,
     "--buffer",
+    "buffer_bytes",
     type=size,
     default="64M",
     show_default=True,
@@ -88,6 +86,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _CAPTURE,
     "--tcp-idle",
+    "tcp_idle_s",
     type=duration,
     default="300s",
     show_default=True,
@@ -97,6 +96,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _CAPTURE,
     "--udp-idle",
+    "udp_idle_s",
     type=duration,
     default="120s",
     show_default=True,
@@ -123,6 +123,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _CAPTURE,
     "--settle",
+    "settle_s",
     type=duration,
     default="10m",
     show_default=True,
@@ -132,6 +133,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _OUTPUT,
     "--rotate",
+    "rotate_s",
     type=duration,
     default="1h",
     show_default=True,
@@ -141,6 +143,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _OUTPUT,
     "--rotate-size",
+    "rotate_bytes",
     type=size,
     default="256M",
     show_default=True,
@@ -173,9 +176,10 @@ def live(
     metrics: str | None,
     events: frozenset[str],
     events_file: str | None,
-    rotate: float,
-    rotate_size: int,
+    rotate_s: float,
+    rotate_bytes: int,
     html: str | None,
+    no_decapsulate: bool,
     **capture: Any,
 ) -> ExitStatus:
     """Show which services run over an interface now, who serves them, and how much they carry.
@@ -197,10 +201,39 @@ def live(
       ssh host tcpdump -U -w - not port 22 | classifier live -
       classifier live --follow /captures --state follow.state --write flows/flows.parquet
     """
-    if not sources and not capture["follow"]:
+    _check_capture(sources, capture["follow"], capture["state"])
+    _check_output(format, write, events, events_file)
+    shown = "events" if events and not events_file else showing.form(format)
+    with ExitStack() as stack:
+        page = setup.open_page(html, stack)  # it needs pandas; all else does without
+        common.keep_pandas_out()
+        setup.preload(shown, write, metrics, html)
+        from classifier.live.loop import Events, Loop
+
+        sinks: list[Sink] = []
+        watch = stack.enter_context(setup.open_watch(sources, decapsulate=not no_decapsulate, **capture))
+        recorder = setup.open_recorder(write, watch, rotate_s, rotate_bytes)
+        if metrics:
+            sinks.append(setup.serve_metrics(metrics, stack))
+        if events:
+            sinks.append(Events(events, stack.enter_context(setup.events_to(events_file))))
+        loop = Loop(watch, recorder, sinks, for_s, count)
+        showing.run(loop, shown)
+        return showing.last_words(loop, shown, page)
+
+
+def _check_capture(sources: tuple[str, ...], follow: str | None, state: str | None) -> None:
+    """Raise UsageError where options about capturing don't go together."""
+    if not sources and not follow:
         raise click.UsageError("Missing argument 'INTERFACE…'.")
-    if capture["state"] and not capture["follow"]:
+    if state and not follow:
         raise click.UsageError("--state notes how far --follow DIR is; add that")
+
+
+def _check_output(
+    format: str | None, write: str | None, events: frozenset[str], events_file: str | None
+) -> None:
+    """Raise UsageError where options about output don't go together."""
     if events_file and not events:
         raise click.UsageError("--events-file needs --events new-server,mismatch")
     if events and not events_file and format:
@@ -209,211 +242,3 @@ def live(
         )
     if write and not write.endswith(".parquet"):
         raise click.UsageError(f"--write {write}: name a file DIR/NAME.parquet; a time is added to its name")
-    only_events = bool(events) and not events_file
-    shown = "events" if only_events else _format(format)
-    with ExitStack() as stack:
-        page = _page(html, stack)  # it needs pandas; all else does without
-        common.keep_pandas_out()
-        _preload(shown, write, metrics, html)
-        from classifier.live.loop import Events, Loop
-
-        sinks: list[Sink] = []
-        watch = stack.enter_context(_watch(sources, capture))
-        recorder = _recorder(write, watch, rotate, rotate_size)
-        if metrics:
-            sinks.append(_metrics(metrics, stack))
-        if events:
-            sinks.append(Events(events, stack.enter_context(_events_to(events_file))))
-        loop = Loop(watch, recorder, sinks, for_s, count)
-        _run(loop, shown)
-        return _last_words(loop, shown, page)
-
-
-def _format(format: str | None) -> str:
-    """Choose how to show it."""
-    terminal = sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()
-    if format == "screen" and not terminal:
-        raise click.UsageError("a screen needs a terminal; use --format table or jsonl")
-    if format is None and not terminal:
-        return "table"
-    if format in (None, "screen"):
-        try:
-            import textual  # noqa: F401
-        except ModuleNotFoundError:
-            if format:
-                raise ClassifierError(_missing("a screen", "textual")) from None
-            click.echo(f"classifier: {_missing('the full screen', 'textual')}", err=True)
-            return "table"
-        return "screen"
-    return format
-
-
-def _missing(what: str, module: str) -> str:
-    return f"{what} needs {module}: pip install 'classifier[live]'"
-
-
-def _preload(shown: str, write: str | None, metrics: str | None, html: str | None) -> None:
-    """Import all that is needed as long as it may be read: the user that this becomes need not be able to."""
-    from classifier.live import preload
-
-    preload.load(screen=shown == "screen", recording=bool(write), page=bool(html))
-    if metrics:
-        try:
-            import prometheus_client  # noqa: F401
-        except ModuleNotFoundError:
-            raise ClassifierError(_missing("--metrics", "prometheus-client")) from None
-
-
-def _page(path: str | None, stack: ExitStack) -> Page | None:
-    if path is None:
-        return None
-    from classifier.live.page import Page
-
-    return stack.enter_context(Page(path))
-
-
-def _watch(sources: tuple[str, ...], capture: dict[str, Any]) -> Watch:
-    from classifier.live import Watch
-    from classifier.live.privileges import default_user
-
-    if "-" in sources and (sys.stdin is None or sys.stdin.isatty()):
-        raise CaptureError(
-            "-",
-            "standard input is a terminal; pipe a capture into it: "
-            "ssh host tcpdump -U -w - | classifier live -",
-            status=ExitStatus.NO_INPUT,
-        )
-    followed = [Path(capture["follow"])] if capture["follow"] else []
-    return Watch(
-        [*(sys.stdin.buffer if source == "-" else source for source in sources), *followed],
-        window_s=capture["window"],
-        engine=capture["engine"],
-        filter=capture["filter"],
-        promiscuous=capture["promiscuous"],
-        snap_bytes=capture["snap"],
-        buffer_bytes=capture["buffer"],
-        keep=capture["pcap"],
-        tcp_idle_s=capture["tcp_idle"],
-        udp_idle_s=capture["udp_idle"],
-        max_flows=capture["max_flows"],
-        decapsulate=not capture["no_decapsulate"],
-        rules=capture["rules"],
-        user=capture["user"] or default_user(),
-        state=capture["state"],
-        settle_s=capture["settle"],
-    )
-
-
-def _recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: int) -> Recorder | None:
-    if write is None:
-        return None
-    from classifier.live.recorder import Recorder
-
-    return Recorder(
-        Path(write),
-        watch.idle,
-        watch.rules,
-        watch.decapsulate,
-        rotate_s,
-        rotate_bytes,
-        known=lambda: watch.servers,
-    )
-
-
-def _metrics(address: str, stack: ExitStack) -> Sink:
-    from classifier.live.metrics import Metrics
-
-    served = Metrics(address)
-    stack.callback(served.close)
-    return served
-
-
-@contextmanager
-def _events_to(path: str | None) -> Iterator[IO[bytes]]:
-    from classifier.live.taps import not_writable
-
-    if path is None:
-        yield sys.stdout.buffer
-        return
-    try:
-        with open(path, "ab", buffering=0) as file:
-            yield file
-    except OSError as error:
-        raise not_writable(path, error) from error
-
-
-def _run(loop: Loop, shown: str) -> None:
-    """Show windows until the end: that of the sources, Ctrl-C, or SIGTERM."""
-
-    def stop(*_: object) -> None:
-        loop.watch.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        if shown == "screen":
-            from classifier.live.screen.app import run
-
-            for text in run(loop):
-                common.complain(text)
-            return
-        with _shown(shown) as show:
-            loop.run(show, common.complain)
-    finally:  # from now on they end the program
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _shown(how: str) -> Iterator[Sink | None]:
-    """Yield what shows windows without a screen."""
-    if how == "jsonl":
-        from classifier.live.loop import JsonLines
-
-        yield JsonLines()
-    elif how == "events":
-        yield None
-    else:
-        from classifier.live import plain
-
-        if sys.stdout.isatty():
-            with plain.updating() as table:
-                yield table
-        else:
-            yield plain.Lines()
-
-
-def _last_words(loop: Loop, shown: str, page: Page | None) -> ExitStatus:
-    """Judge everything once more, for the recording and the reports."""
-    watch = loop.watch
-    traffic = watch.traffic()
-    if traffic.metered.spool.rows > _MANY_FLOWS:
-        common.complain(f"judging {traffic.metered.spool.rows:,} flows once more; Ctrl-C leaves that out")
-    if watch.forgotten:
-        common.complain(
-            f"{watch.forgotten:,} older flows are not in this report, and keep the verdicts of their time "
-            "in a recording"
-        )
-    elif loop.recorder:
-        loop.recorder.judge_again(traffic)
-        for text in loop.recorder.told():
-            common.complain(text)
-    if shown != "events":
-        _report(traffic, shown)
-    if page and (trouble := page.write(traffic)):
-        common.complain(trouble)
-    if not traffic.metered.packets and not traffic.problems:
-        common.complain("no packet came")
-        return ExitStatus.OK
-    return common.finish(traffic)
-
-
-def _report(traffic: Traffic, shown: str) -> None:
-    from classifier.reports.summary import summary
-
-    if shown == "jsonl":
-        click.echo(json.dumps({"report": summary(traffic, TOP)}))
-    else:
-        from classifier.reports.tables import console
-        from classifier.reports.terminal import print_report
-
-        print_report(console(), summary(traffic, TOP))

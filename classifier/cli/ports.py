@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import IO, TYPE_CHECKING
+
 import click
 
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from classifier.services.search import Found
 
 
 @click.command(cls=Sectioned, short_help="What runs behind a port; which ports a service has.")
@@ -52,26 +57,37 @@ def ports(
         raise click.UsageError(str(error)) from error
     missed = [answer.query for answer in found if not (answer.ports or answer.exact or answer.related)]
     if block:
-        for answer in found:
-            if not answer.ports and not answer.exact and answer.related:
-                names = ", ".join(dict.fromkeys(use.service.name for use in answer.related))
-                raise click.UsageError(f"--block needs a service's own name; for {answer.query}: {names}")
+        _check_blocked(found)
         if not missed:
             click.echo(firewall.block(block, found, known), nl=False)
     elif target.is_table:
         ports.print_found(console(), found)
     else:
         with out.opened(target.path) as file:
-            if target.format == "json":
-                file.write(ports.as_json(found).encode() + b"\n")
-            else:
-                from classifier.reports import tabular
-
-                common.keep_pandas_out()
-                table = ports.as_table(found)
-                tabular.write(table, table.schema, file, target.format)
+            _write(found, target.format, file)
     for query in missed:
         near = suggestions(known, query)
         hint = f"did you mean {' or '.join(near)}?" if near else "try a port, or another word for it"
         common.complain(f"{query}: no such service; {hint}")
     return ExitStatus.NOT_FOUND if missed else ExitStatus.OK
+
+
+def _check_blocked(found: list[Found]) -> None:
+    """Raise UsageError for a word that is no service's own name."""
+    for answer in found:
+        if not answer.ports and not answer.exact and answer.related:
+            names = ", ".join(dict.fromkeys(use.service.name for use in answer.related))
+            raise click.UsageError(f"--block needs a service's own name; for {answer.query}: {names}")
+
+
+def _write(found: list[Found], format: str, file: IO[bytes]) -> None:
+    from classifier.reports import ports
+
+    if format == "json":
+        file.write(ports.as_json(found).encode() + b"\n")
+        return
+    from classifier.reports import tabular
+
+    common.keep_pandas_out()
+    table = ports.as_table(found)
+    tabular.write(table, table.schema, file, format)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
 if TYPE_CHECKING:
     from classifier.reports.pictures import Format
     from classifier.reports.report import Report
-    from classifier.traffic import Traffic
 
 #: As `traffic.breakdown.BY`; a test compares them.
 BY = ("service", "server", "client", "port", "vlan", "capture", "category")
@@ -45,7 +45,7 @@ BY = ("service", "server", "client", "port", "vlan", "capture", "category")
     described("--svg", metavar="DIR", help="The same as SVG."),
     zeek=None,
 )
-@common.reading
+@reading
 def report(
     by: str | None,
     top: int | None,
@@ -75,40 +75,42 @@ def report(
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
-    from classifier.reports import tabular
     from classifier.reports.report import TOP
+
+    def found(top: int | None) -> Report:
+        return chosen(read(**given)).report(top=top, by=by, hosts=names, interval_s=interval)
 
     if html or png or svg:
         if by or format or output:
             raise click.UsageError("--html, --png and --svg go with none of --by, --format, -o")
-        traffic = _draw(
-            html,
-            {"png": png, "svg": svg},
-            lambda: chosen(common.read(**given)).report(top=top, hosts=names, interval_s=interval),
-        )
-        return common.finish(traffic)
-    if interval and (by or top):
+        report = _draw(html, {"png": png, "svg": svg}, lambda: found(top))
+    elif interval and (by or top):
         raise click.UsageError("--interval lists every service in every bin; leave --by and --top out")
-    if target.is_table:
-        traffic = chosen(common.read(**given))
+    elif target.is_table:
+        report = found(top or TOP)
         from classifier.reports.tables import console
         from classifier.reports.terminal import print_report
 
-        found = traffic.report(top=top or TOP, by=by, hosts=names, interval_s=interval)
-        print_report(console(), found.to_dict())
-        return common.finish(traffic)
-    with out.opened(target.path) as file:
-        traffic = chosen(common.read(**given))
-        found = traffic.report(top=top, by=by, hosts=names, interval_s=interval)
-        if target.format == "json":
-            file.write(found.to_json().encode() + b"\n")
-        else:
-            table = found.table()
-            tabular.write(table, table.schema, file, target.format)
-    return common.finish(traffic)
+        print_report(console(), report.to_dict())
+    else:
+        with out.opened(target.path) as file:
+            report = found(top)
+            _write(report, target.format, file)
+    return common.finish(report.traffic)
 
 
-def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[], Report]) -> Traffic:
+def _write(report: Report, format: str, file: IO[bytes]) -> None:
+    """Write all of it as JSON, else its one table."""
+    if format == "json":
+        file.write(report.to_json().encode() + b"\n")
+        return
+    from classifier.reports import tabular
+
+    table = report.table()
+    tabular.write(table, table.schema, file, format)
+
+
+def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[], Report]) -> Report:
     """Write the page and the pictures; that it can't be done is told before the captures are read."""
     from classifier.reports import page, pictures
 
@@ -123,4 +125,4 @@ def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[]
     for kind, folder in folders.items():
         if folder:
             report.save_pictures(folder, kind)
-    return report.traffic
+    return report

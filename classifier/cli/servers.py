@@ -9,6 +9,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
 
@@ -18,7 +19,7 @@ from classifier.errors import ExitStatus
 @out.writing(
     common.top_option("Rows; the rest is summed up as `other`.  [default: all]"), zeek="known_services.log"
 )
-@common.reading
+@reading
 def servers(
     top: int | None, format: str | None, output: str | None, hosts: str | None, **given: Any
 ) -> ExitStatus:
@@ -44,11 +45,11 @@ def servers(
         return hosts.named(found) if hosts else found
 
     if target.is_table:
-        traffic = chosen(common.read(**given))
+        traffic = chosen(read(**given))
         tables.show(tables.console(), "Servers", terminal.SERVERS, tabular.rows(table(traffic)))
     else:
         with out.opened(target.path) as file:
-            traffic = chosen(common.read(**given))
+            traffic = chosen(read(**given))
             found = table(traffic)
             tabular.write(found, found.schema, file, target.format, zeek.KNOWN_SERVICES)
     return common.finish(traffic)

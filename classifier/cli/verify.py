@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from classifier.cli import common
+from classifier.cli import common, progress
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned, described, options
 from classifier.errors import ExitStatus
+from classifier.wording import counted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from classifier.traffic import Traffic
+    from classifier.verify import Verification
 
 #: Differences on the terminal, unless --top asks for more.
 _SHOWN = 20
@@ -28,7 +34,7 @@ _SHOWN = 20
 )
 @choosing
 @out.writing(common.top_option(f"Rows.  [table: {_SHOWN} differences; other formats: all flows]"), zeek=None)
-@common.reading
+@reading
 def verify(
     everything: bool,
     sample: int | None,
@@ -53,12 +59,9 @@ def verify(
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
-    from classifier.reports import tables, tabular
+    from classifier.reports import tabular
     from classifier.reports.names import known
-    from classifier.reports.verification import AGREEMENT, DIFFERENCES
-    from classifier.services.rules import Rules
-    from classifier.verify import Verification, dissection
-    from classifier.verify import verify as compare
+    from classifier.verify import dissection
 
     dissection.require()
     if "-" in given["paths"]:
@@ -66,49 +69,65 @@ def verify(
     if everything and sample:
         raise click.UsageError("--all and --sample exclude each other")
 
-    def named(table: Any, traffic: Traffic) -> Any:
+    def named(table: pa.Table) -> pa.Table:
         hosts = known(names, traffic.metered)
         return hosts.named(table) if hosts else table
 
-    def found() -> tuple[Any, Verification]:
-        traffic = chosen(common.read(**given))
-        total = traffic.metered.packets
-        with common.bar(of_bytes=False) as advance:
-
-            def progress(path: str, number: int) -> None:
-                if advance:
-                    advance(os.path.basename(path), number, total, "packets dissected")
-
-            result = compare(
-                traffic,
-                traffic.metered.captures,
-                Rules.load(given["rules"]),
-                everything=everything,
-                sample=sample,
-                progress=progress,
-            )
-        return traffic, result
-
-    if target.is_table:
-        traffic, result = found()
-        console = tables.console()
-        differing = result.differing()
-        shown = named(differing.slice(0, top or _SHOWN), traffic)
-        tables.show(console, "Flows compared with tshark", AGREEMENT, result.agreement())
-        tables.show(console, "Differences", DIFFERENCES, tabular.rows(shown))
-        if more := differing.num_rows - shown.num_rows:
-            click.echo(f"{more:,} more; --top {differing.num_rows} shows all")
-    else:
-        with out.opened(target.path) as file:
-            traffic, result = found()
-            flows = named(result.flows.slice(0, top), traffic)
+    with out.opened(None if target.is_table else target.path) as file:
+        traffic = chosen(read(**given))
+        found = _compare(traffic, given["rules"], everything, sample)
+        if target.is_table:
+            _show(found, named, top or _SHOWN)
+        else:
+            flows = named(found.flows.slice(0, top))
             tabular.write(flows, flows.schema, file, target.format)
-    compared = result.flows.num_rows
-    if result.asked_for > compared:
-        click.echo(f"classifier: {compared:,} of {result.asked_for:,} flows were compared", err=True)
+    _complain(found, everything or bool(sample))
+    return common.finish(traffic) or (found.problems[0].status if found.problems else ExitStatus.OK)
+
+
+def _compare(traffic: Traffic, rules: str | None, everything: bool, sample: int | None) -> Verification:
+    """Dissect with a progress bar."""
+    from classifier.services.rules import Rules
+    from classifier.verify import verify as compare
+
+    total = traffic.metered.packets
+    with progress.bar(of_bytes=False) as advance:
+
+        def tell(path: str, number: int) -> None:
+            if advance:
+                advance(os.path.basename(path), number, total, "packets dissected")
+
+        return compare(
+            traffic,
+            traffic.metered.captures,
+            Rules.load(rules),
+            everything=everything,
+            sample=sample,
+            progress=tell,
+        )
+
+
+def _show(found: Verification, named: Callable[[pa.Table], pa.Table], most: int) -> None:
+    """Print where both agree, and the flows on which they differ."""
+    from classifier.reports import tables, tabular
+    from classifier.reports.verification import AGREEMENT, DIFFERENCES
+
+    console = tables.console()
+    differing = found.differing()
+    shown = named(differing.slice(0, most))
+    tables.show(console, "Flows compared with tshark", AGREEMENT, found.agreement())
+    tables.show(console, "Differences", DIFFERENCES, tabular.rows(shown))
+    if more := differing.num_rows - shown.num_rows:
+        click.echo(f"{more:,} more; --top {differing.num_rows} shows all")
+
+
+def _complain(found: Verification, asked_for_more: bool) -> None:
+    """Say what wasn't compared, and why."""
+    compared = found.flows.num_rows
+    if found.asked_for > compared:
+        common.complain(f"{compared:,} of {counted(found.asked_for, 'flow')} were compared")
     elif not compared:
-        reason = "has payload" if everything or sample else "with payload is doubtful; --all compares all"
-        click.echo(f"classifier: no flow {reason}", err=True)
-    for problem in result.problems:
+        reason = "has payload" if asked_for_more else "with payload is doubtful; --all compares all"
+        common.complain(f"no flow {reason}")
+    for problem in found.problems:
         common.complain(str(problem))
-    return common.finish(traffic) or (result.problems[0].status if result.problems else ExitStatus.OK)

@@ -34,8 +34,8 @@ def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish)
     return opened
 
 
-def rights(interface: str) -> dict[str, bool]:
-    """Return for each engine that is there whether it may capture on an interface now."""
+def rights() -> dict[str, bool]:
+    """Return for each engine that is there whether it may capture now."""
     may: dict[str, bool] = {}
     if interfaces.LINUX:
         may[SOCKET] = _may_open_sockets()
@@ -59,7 +59,7 @@ def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
     if interface is None:
         there = ", ".join(found.name for found in interfaces.interfaces())
         raise CaptureError(source, f"no such interface; there are {there}", status=ExitStatus.NO_INPUT)
-    may = rights(source)
+    may = rights()
     if engine is None:
         engine = next((name for name, allowed in may.items() if allowed), None)
         if engine is None:

@@ -7,14 +7,13 @@ state file, with which another run goes on.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,14 @@ import pyarrow.compute as pc
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.pieces import BEFORE_ALL, join, settled
-from classifier.live.taps import Counts, Tap, Wish, not_writable
+from classifier.live.follow_state import State
+from classifier.live.taps import Counts, Tap, Wish
 from classifier.sources import Input, Options, names, problem
 
 #: How often the folder is looked at.
 LOOK_S = 0.5
 #: A sensor whose latest file is so much older than another's isn't waited for.
 _SILENT_NS = 24 * 3600 * 1_000_000_000
-_SAID = b"classifier"
 #: Counters that a reader has, too.
 _COUNTERS = (
     *("packets", "wire_bytes", "dropped", "evicted", "duplicates", "span_ns", "unmetered"),
@@ -78,52 +77,6 @@ def _files(folder: Path) -> Iterator[_File]:
                 yield _File(entry.path, entry.name, status.st_size, status.st_mtime_ns)
 
 
-@dataclass
-class _State:
-    """What another run needs to go on."""
-
-    #: Size, time of change, and time of the first packet of each file that was taken and is still there.
-    taken: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    #: Time of the latest packet of each series of files.
-    ends_ns: dict[str, int] = field(default_factory=dict)
-    #: Facts of the flows that may go on.
-    flows: pa.Table | None = None
-
-    def copy(self) -> _State:
-        """Return one that stays as it is; tables do anyway."""
-        return _State(dict(self.taken), dict(self.ends_ns), self.flows)
-
-    def save(self, path: Path) -> None:
-        """Write it; the file is replaced when it is complete."""
-        said = json.dumps({"taken": self.taken, "ends_ns": self.ends_ns}).encode()
-        table = self.flows if self.flows is not None else pa.table({})
-        part = path.with_name(f"{path.name}.part")
-        try:
-            with pa.OSFile(str(part), "wb") as file:
-                schema = table.schema.with_metadata({_SAID: said})
-                with pa.ipc.new_file(file, schema) as writer:
-                    writer.write_table(table.replace_schema_metadata({_SAID: said}))
-            os.replace(part, path)
-        except OSError as error:
-            raise not_writable(str(path), error) from error
-
-    @staticmethod
-    def load(path: Path) -> _State:
-        """Read it; where there is no file yet, nothing was taken."""
-        try:
-            with pa.OSFile(str(path)) as file:
-                table = pa.ipc.open_file(file).read_all()
-            said = json.loads(table.schema.metadata[_SAID])
-            taken = {name: tuple(was) for name, was in said["taken"].items()}
-            flows = table.replace_schema_metadata() if table.num_rows else None
-            return _State(taken, said["ends_ns"], flows)
-        except FileNotFoundError:
-            return _State()
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
-            message = "is no state of `classifier live --follow`; name another file, or remove it"
-            raise CaptureError(str(path), message, status=ExitStatus.NO_INPUT) from error
-
-
 class Folder(Tap):
     """A folder that is followed."""
 
@@ -133,12 +86,12 @@ class Folder(Tap):
         self._path = path
         self._state_file = Path(wish.state) if wish.state else None
         #: What the thread has come to, under the lock.
-        self._now, self._counted, self._ended = _State(), Counts(), list[pa.Table]()
+        self._now, self._counted, self._ended = State(), Counts(), list[pa.Table]()
         self._touched_ns: int | None = None
         #: What there is in the folder.
         self._series: set[str] = set()
         #: The same as it was when it was handed out.
-        self._then, self._counts_then = _State(), Counts()
+        self._then, self._counts_then = State(), Counts()
         self._saved = True
         self._failure: CaptureError | None = None
         self._said: list[str] = []
@@ -154,7 +107,7 @@ class Folder(Tap):
             message = "is no folder that this user may read; check the path, or try another --user"
             raise CaptureError(self.name, message, status=ExitStatus.NO_INPUT)
         if self._state_file:
-            self._now = _State.load(self._state_file)
+            self._now = State.load(self._state_file)
             self._then = self._now.copy()
             self._then.save(self._state_file)  # finds out now whether it can be written
         self._thread.start()
@@ -274,7 +227,7 @@ class Folder(Tap):
             over = pa.array(settled(joined, BEFORE_ALL, until_ns, max(idle.values())))
             flows, ended = joined.filter(pc.invert(over)), joined.filter(over)
         with self._lock:
-            self._now = _State(taken, ends_ns, flows)
+            self._now = State(taken, ends_ns, flows)
             self._counted = replace(counts.add(self._counted), active=flows.num_rows if flows else 0)
             if ended is not None and ended.num_rows:
                 self._ended.append(ended)

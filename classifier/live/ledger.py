@@ -25,19 +25,18 @@ from classifier.live.window import Window
 from classifier.reports.tabular import rows
 from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.grouping import Grouping
+from classifier.traffic.overview import ROLES
+from classifier.wording import NO_RULE
 
 #: Past so many services the rest are one, `other`; past so many servers the longest silent one goes.
 MOST_SERVICES = 1_000
 MOST_SERVERS = 20_000
 OTHER = "other"
-NO_RULE = "(no rule)"
 #: How far back rates are remembered, in windows.
 RATES = 60
 #: Flows of a window that are shown.
 MOST_FLOWS = 200
 
-#: How a flow's server is known; what came to nothing is counted apart.
-ROLES = ("confirmed", "inferred", "ambiguous", "attempt")
 _Counts = npt.NDArray[np.int64]
 
 

@@ -14,7 +14,7 @@ from classifier.live.ledger import Change, Ledger, Service
 from classifier.live.lines import time_text
 from classifier.live.window import Window
 from classifier.reports.tables import clean, console
-from classifier.reports.terminal import size_text
+from classifier.wording import counted, size_text
 
 #: Services in the table, and in a line.
 _ROWS, _IN_LINE = 20, 5
@@ -47,12 +47,12 @@ def rate_text(bytes_per_s: float) -> str:
 def headline(window: Window, ledger: Ledger) -> str:
     """Sum up a window in a line."""
     metered = window.traffic.metered
-    lost = f"LOST {ledger.dropped:,} packets" if ledger.dropped else "no packet lost"
+    lost = f"LOST {counted(ledger.dropped, 'packet')}" if ledger.dropped else "no packet lost"
     packets_per_s = metered.packets / max(window.seconds, 1e-3)
     rate = rate_text(ledger.rates[-1]) or "0 B/s"
     return (
         f"{time_text(window.time_ns)}   {packets_per_s:,.0f} packets/s   {rate}   {lost}   "
-        f"{window.active_flows:,} flows   {len(ledger.servers):,} servers"
+        f"{counted(window.active_flows, 'flow')}   {counted(len(ledger.servers), 'server')}"
     )
 
 

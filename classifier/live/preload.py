@@ -21,7 +21,8 @@ _ALWAYS = (
         "rich.traceback",
     ),
     *("encodings.idna", "encodings.utf_8", "encodings.ascii", "encodings.latin_1"),
-    *("classifier.reports.summary", "classifier.live.plain", "classifier.live.lines"),
+    *("classifier.reports.summary", "classifier.reports.terminal"),
+    *("classifier.live.plain", "classifier.live.lines"),
     *("traceback", "tempfile", "random", "json", "ipaddress", "concurrent.futures.thread"),
 )
 
@@ -42,11 +43,14 @@ _CAPTURE = (
 
 def load(screen: bool, recording: bool, page: bool) -> None:
     """Import what a live capture may need; let every stage read the rules that it reads when first used."""
+    from rich.cells import cell_len
+
     from classifier.pipeline import read
     from classifier.reports.summary import summary
 
     for name in _ALWAYS:
         importlib.import_module(name)
+    cell_len("…")  # rich imports how wide characters are at the first that isn't ASCII
     traffic = read(io.BytesIO(_CAPTURE))
     summary(traffic)
     if page:

@@ -31,6 +31,7 @@ from classifier.roles.directory import Entries, no_entries
 from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
+from classifier.wording import counted
 
 _JOURNAL = ".journal"
 #: What a journal says of itself: the names of the sources, and when flows end.
@@ -97,7 +98,8 @@ class Recorder:
         else:
             if self._in_trouble and rows:
                 self._in_trouble = False
-                self.news.append(f"{self.target}: recording again; {self.lost:,} flows were not recorded")
+                lost = counted(self.lost, "flow was", "flows were")
+                self.news.append(f"{self.target}: recording again; {lost} not recorded")
 
     def told(self) -> list[str]:
         """Return what happened since the last call."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -14,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from classifier import payload
-from classifier.errors import CaptureError
 from classifier.flows.spool import Spool
 from classifier.live import engines
 from classifier.live.earlier import Earlier
 from classifier.live.history import History, few_together
 from classifier.live.judging import JudgeWindow
+from classifier.live.news import News
 from classifier.live.privileges import drop_to
 from classifier.live.taps import Counts, Source, Tap, Wish
 from classifier.live.window import Window, identities
@@ -30,7 +29,7 @@ from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
 
 if TYPE_CHECKING:
-    from classifier._meter import Batch
+    from classifier._meter import Batch, MeterOptions
 
 #: Headers, and the first payload: a TLS hello with post-quantum keys has 1,800 bytes.
 SNAP_BYTES = 2048
@@ -85,15 +84,14 @@ class Watch:
         self._idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
         self.rules = rules if isinstance(rules, Rules) else Rules.load(rules)
         self.decapsulate = decapsulate
+        self._window_s = window_s
+        self._history = History(most_flows_kept)
+        self._earlier = Earlier()
+        self._before: dict[Tap, Counts] = {}
+        self._stop = threading.Event()
+        self._news = News()
         wish = Wish(
-            meter={
-                "tcp_idle_ns": self._idle["tcp_idle_ns"],
-                "udp_idle_ns": self._idle["udp_idle_ns"],
-                "most_flows": max_flows,
-                "decapsulate": decapsulate,
-                "dedup": False,
-                "verify_checksums": False,
-            },
+            meter=_meter_options(self._idle, max_flows, decapsulate),
             signatures=payload.load().compiled,
             filter=filter,
             promiscuous=promiscuous,
@@ -104,23 +102,8 @@ class Watch:
             state=state,
             settle_s=settle_s,
         )
-        self._window_s = window_s
-        self._history = History(most_flows_kept)
-        self._earlier = Earlier()
-        self._before: dict[Tap, Counts] = {}
-        self._stop = threading.Event()
-        self._said: set[Tap] = set()
-        self._said_full = False
         self._taps = engines.open_taps(source, engine, wish)
-        try:
-            if user is not None:
-                drop_to(user)
-            for tap in self._taps:
-                tap.start()
-        except BaseException:
-            self.close()
-            raise
-        self.begun_s = time.monotonic()
+        self._start(user)
 
     def __enter__(self) -> Watch:
         """Return itself."""
@@ -200,6 +183,17 @@ class Watch:
                 pass
             tap.close()
 
+    def _start(self, user: str | None) -> None:
+        """Drop privileges, and begin to read."""
+        try:
+            if user is not None:
+                drop_to(user)
+            for tap in self._taps:
+                tap.start()
+        except BaseException:
+            self.close()
+            raise
+
     def _wait(self, until_s: float, end_s: float, packets: float) -> bool:
         """Wait for a time, or for the end; returns whether it is the end."""
         while not (
@@ -253,35 +247,26 @@ class Watch:
             facts=facts,
             captures=names,
             active_flows=0 if last else sum(counts.active for counts in self._before.values()),
-            news=self._news(),
+            news=self._news.of(self._taps, self._history),
             last=last,
         )
 
     def _metered(self, spool: Spool) -> Metered:
         return Metered(idle=self._idle, spool=spool, captures=self.names)
 
-    def _news(self) -> list[str]:
-        news = []
-        if self._history.disk_full and not self._said_full:
-            self._said_full = True
-            news.append(
-                f"{tempfile.gettempdir()}: no room for flows that have ended; some will not be in the last "
-                "report; everything else goes on"
-            )
-        for tap in self._taps:
-            news += tap.news
-            tap.news = []
-            trouble = tap.trouble or (tap.keep_problem and CaptureError(tap.name, _kept(tap.keep_problem)))
-            if trouble and tap not in self._said:
-                self._said.add(tap)
-                news.append(str(trouble))
-        return news
+
+def _meter_options(idle: dict[str, int], max_flows: int, decapsulate: bool) -> MeterOptions:
+    """Say how to meter: copies of packets are not left out, and checksums not verified."""
+    return {
+        "tcp_idle_ns": idle["tcp_idle_ns"],
+        "udp_idle_ns": idle["udp_idle_ns"],
+        "most_flows": max_flows,
+        "decapsulate": decapsulate,
+        "dedup": False,
+        "verify_checksums": False,
+    }
 
 
 def _of_tap(batch: Batch, number: int) -> pa.RecordBatch:
     facts = pa.record_batch(batch)
     return facts.append_column("capture", pa.array(np.full(facts.num_rows, number, dtype=np.int32)))
-
-
-def _kept(trouble: str) -> str:
-    return f"packets are no longer kept ({trouble}); everything else goes on"

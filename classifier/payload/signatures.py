@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from classifier import _meter
 from classifier.errors import RulesError
-from classifier.services.files import FOLDER, read_toml
+from classifier.rule_files import FOLDER, read_toml
 
 Value = TypeVar("Value")
 

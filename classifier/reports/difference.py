@@ -11,8 +11,8 @@ from rich.text import Text
 from classifier.reports.summary import time_text
 from classifier.reports.tables import Column, Row, clean, show
 from classifier.reports.tabular import rows
-from classifier.reports.terminal import duration_text, endpoint, size_text
 from classifier.traffic import Traffic
+from classifier.wording import counted, duration_text, endpoint, service_text, size_text
 
 
 def print_difference(out: Console, before: Traffic, after: Traffic, difference: pa.Table) -> None:
@@ -21,9 +21,8 @@ def print_difference(out: Console, before: Traffic, after: Traffic, difference: 
         metered = traffic.metered
         span = f"{time_text(metered.begin_ns)}, {duration_text((metered.end_ns - metered.begin_ns) / 1e9)}, "
         files = ", ".join(metered.captures[:3]) + ("" if len(metered.captures) <= 3 else " …")
-        out.print(
-            Text(clean(f"{title}: {files} ({span if metered.packets else ''}{metered.packets:,} packets)"))
-        )
+        packets = counted(metered.packets, "packet")
+        out.print(Text(clean(f"{title}: {files} ({span if metered.packets else ''}{packets})")))
     found = rows(difference)
     for kind in ("service", "server"):
         counts = Counter(row["status"] for row in found if row["kind"] == kind)
@@ -42,7 +41,7 @@ def _services(row: Row) -> str:
     """Name the services, before and after where they differ."""
     before, after = (
         ", ".join(f"{name}/{row['proto']}" for name in row[f"services_{when}"] or ())
-        or f"(no rule)/{row['proto']}"
+        or service_text(None, row["proto"])
         for when in ("before", "after")
     )
     if row["status"] == "changed" and before != after:

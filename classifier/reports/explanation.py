@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.reports.tables import Column, clean, show
-from classifier.reports.terminal import endpoint
+from classifier.wording import endpoint
 
 Row = dict[str, Any]
 #: The control bits of TCP by their letters' order, lowest first. RFC 9293 §3.1, RFC 3168.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from classifier.errors import MissingExtraError
 from classifier.reports.tables import clean
+from classifier.wording import listed
 
 if TYPE_CHECKING:
     from classifier.reports.report import Report
@@ -68,7 +69,5 @@ def draw(report: Report, format: Format) -> Iterator[tuple[str, bytes]]:
 
 def _title(title: str, told: dict[str, Any]) -> dict[str, Any]:
     """Say above a picture what it shows and of what: it may be pasted anywhere."""
-    files = told["captures"]
-    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
-    of = f"{files[0]}{more}, {told['first_seen']} to {told['last_seen']}"
+    of = f"{listed(told['captures'], 1)}, {told['first_seen']} to {told['last_seen']}"
     return {"text": title, "subtitle": clean(of), "anchor": "start", "offset": _OFFSET}

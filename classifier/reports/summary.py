@@ -15,6 +15,7 @@ from classifier.traffic import Traffic
 from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.breakdown import with_filtered
 from classifier.traffic.totals import fold
+from classifier.wording import counted
 
 #: What the reasons of the accounting mean, in words.
 REASONS = {
@@ -32,6 +33,13 @@ REASONS = {
     "damaged_ip": "with a damaged IP header",
     "damaged_transport": "with a damaged transport header",
     "filtered": "of flows that were filtered out",
+}
+
+_REASONS_OF_ONE = {
+    "aggregate": "802.11 aggregate of several packets",
+    "later_fragment": "IP fragment without its first",
+    "duplicate": "copy of another packet, left out",
+    "filtered": "of a flow that was filtered out",
 }
 
 #: Names of link types that captures often have and that carry no IP.
@@ -143,9 +151,7 @@ def nothing_decoded(traffic: Traffic) -> str | None:
         return None
     counts = traffic.accounting
     reasons = [
-        f"{packets:,} {REASONS[reason]}"
-        for reason, packets in counts.items()
-        if reason in REASONS and packets
+        reason_text(reason, packets) for reason, packets in counts.items() if reason in REASONS and packets
     ]
     hints = [
         f"link type {number} ({LINK_TYPES[number]}) has no IP"
@@ -153,7 +159,13 @@ def nothing_decoded(traffic: Traffic) -> str | None:
         else f"link type {number} isn't read here, but perhaps by scapy: --via scapy"
         for number in sorted(traffic.metered.unread_link_types)
     ]
-    return "; ".join([f"no TCP or UDP in {counts['packets']:,} packets: {', '.join(reasons)}", *hints])
+    packets = counted(counts["packets"], "packet")
+    return "; ".join([f"no TCP or UDP in {packets}: {', '.join(reasons)}", *hints])
+
+
+def reason_text(reason: str, packets: int) -> str:
+    """Say of how many packets a reason tells, in words."""
+    return counted(packets, _REASONS_OF_ONE.get(reason, REASONS[reason]), REASONS[reason])
 
 
 def time_text(time_ns: int) -> str:

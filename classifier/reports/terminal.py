@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.filesize import decimal
 from rich.text import Text
 
 from classifier.reports.sparkline import sparkline
-from classifier.reports.summary import REASONS
+from classifier.reports.summary import REASONS, reason_text
 from classifier.reports.tables import Column, Row, clean, show
 from classifier.traffic.adding import ATTEMPTS
+from classifier.wording import (
+    counted,
+    duration_text,
+    endpoint,
+    listed,
+    role_text,
+    service_name,
+    service_text,
+    size_text,
+)
 
 
 def print_report(out: Console, report: Row) -> None:
@@ -53,8 +62,6 @@ def _print_head(out: Console, report: Row) -> None:
 
 def headline(report: Row) -> list[str]:
     """Say in a few lines what a report is about; the first names the captures."""
-    files = report["captures"]
-    names = ", ".join(files[:3]) + (f" and {len(files) - 3:,} more" if len(files) > 3 else "")
     span = (
         f"{report['first_seen']} to {report['last_seen']} ({duration_text(report['duration_s'])})   "
         if report["first_seen"]
@@ -64,10 +71,11 @@ def headline(report: Row) -> list[str]:
     flows = report["flows"]
     attempts = flows["refused"] + flows["unanswered"] + flows["unsolicited"]
     return [
-        names,
-        f"{span}{report['packets']:,} packets   {size_text(report['wire_bytes'])}{drops}",
-        f"{flows['total']:,} flows, by how the server is known: {flows['confirmed']:,} confirmed, "
-        f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; {attempts:,} mere attempts",
+        listed(report["captures"], 3),
+        f"{span}{counted(report['packets'], 'packet')}   {size_text(report['wire_bytes'])}{drops}",
+        f"{counted(flows['total'], 'flow')}, by how the server is known: {flows['confirmed']:,} confirmed, "
+        f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; "
+        f"{counted(attempts, 'mere attempt')}",
         *_self_check(report["self_check"]),
     ]
 
@@ -76,7 +84,7 @@ def _self_check(check: Row) -> Iterator[str]:
     """Say how far inference can be trusted here; nothing where no handshake was seen."""
     if not check["flows"]:
         return
-    of_flows = f"{check['inferred']:,} of {check['flows']:,} flows"
+    of_flows = f"{check['inferred']:,} of {counted(check['flows'], 'flow')}"
     text = f"Without their handshakes, {of_flows} would have been inferred"
     if check["inferred"]:
         text += (
@@ -94,10 +102,11 @@ def _percent(part: int, whole: int) -> str:
 def _print_accounting(out: Console, report: Row) -> None:
     counts = report["accounting"]
     parts = [f"{counts['in_flows']:,} in flows"]
-    parts += [f"{counts[reason]:,} {words}" for reason, words in REASONS.items() if counts.get(reason)]
+    parts += [reason_text(reason, counts[reason]) for reason in REASONS if counts.get(reason)]
     out.print(Text(f"Packets: {counts['packets']:,} = " + " + ".join(parts)))
     if report["duplicates"] and not counts["duplicate"]:
-        out.print(Text(f"{report['duplicates']:,} of them are copies of another (--dedup leaves them out)"))
+        are, them = ("is a copy", "it") if report["duplicates"] == 1 else ("are copies", "them")
+        out.print(Text(f"{report['duplicates']:,} of them {are} of another (--dedup leaves {them} out)"))
     bad = report["bad_checksums"]
     if bad is not None:
         out.print(
@@ -114,11 +123,6 @@ def _number(name: str, head: str, spare: int = 0) -> Column:
 
 def _size(name: str, head: str, spare: int = 0) -> Column:
     return Column(head, lambda row: size_text(row[name]), number=True, spare=spare)
-
-
-def size_text(size_bytes: int) -> str:
-    """Write a number of bytes in decimal units."""
-    return decimal(size_bytes).replace(" bytes", " B").replace(" byte", " B")
 
 
 def _time(name: str, spare: int) -> Column:
@@ -140,7 +144,7 @@ def _host(row: Row, ip: str) -> str:
 
 def _service(row: Row) -> str:
     """Name a row's service; `--top` leaves rows that sum up many."""
-    return row["service"] or ("(no rule)" if row["proto"] else "")
+    return service_name(row["service"]) if row["proto"] else row["service"] or ""
 
 
 def _service_and_proto(row: Row) -> str:
@@ -157,45 +161,30 @@ def _attempts(row: Row) -> str:
     return ", ".join(f"{row[outcome]:,} {outcome}" for outcome in ATTEMPTS if row[outcome])
 
 
-def _role(row: Row) -> str:
-    """Name the role; only what is confirmed is certain, so nothing else is rounded up to 100 %."""
-    if row["role"] == "confirmed":
-        return "confirmed"
-    return f"{row['role']} {int(row['role_confidence'] * 100)}%"
-
-
 def _group(row: Row) -> str:
     host = row.get("server_host") or row.get("client_host")
     return f"{row['group']} ({host})" if host else str(row["group"])
 
 
-def duration_text(duration_s: float) -> str:
-    """Write how long something took, in a unit that leaves few digits."""
-    unit_s, unit = next((unit for unit in _DURATIONS if duration_s >= 2 * unit[0]), _DURATIONS[-1])
-    return f"{duration_s / unit_s:,.1f} {unit}"
-
-
-_DURATIONS = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-def endpoint(ip: str, port: int | None) -> str:
-    """Write an address and port, IPv6 in brackets."""
-    if port is None:
-        return ip
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-
+_SHARE = Column(
+    "Share", lambda row: "" if row["share"] is None else f"{row['share']:.1%}", number=True, spare=1
+)
+#: How many flows there are, and how their servers are known.
+_KNOWN = [
+    _number("flows", "Flows"),
+    _number("confirmed", "confirmed", 3),
+    _number("inferred", "inferred", 4),
+    _number("ambiguous", "ambiguous", 5),
+]
 
 _SERVICES = [
     Column("Service", _service, folds=True),
     Column("Port", _ports, folds=True, spare=2),
     _size("bytes", "Bytes"),
-    Column("Share", lambda row: "" if row["share"] is None else f"{row['share']:.1%}", number=True, spare=1),
+    _SHARE,
     _size("client_bytes", "from clients", 9),
     _size("server_bytes", "from servers", 8),
-    _number("flows", "Flows"),
-    _number("confirmed", "confirmed", 3),
-    _number("inferred", "inferred", 4),
-    _number("ambiguous", "ambiguous", 5),
+    *_KNOWN,
     _number("by_payload", "by payload", 6),
     _number("servers", "Servers", 6),
     _number("clients", "Clients", 7),
@@ -204,7 +193,7 @@ _SERVICES = [
 
 _TIMELINE = [
     _time("start", 0),
-    Column("Service", lambda row: f"{row['service'] or '(no rule)'}/{row['proto']}", folds=True),
+    Column("Service", lambda row: service_text(row["service"], row["proto"]), folds=True),
     _number("flows", "Flows"),
     _size("client_bytes", "from clients"),
     _size("server_bytes", "from servers"),
@@ -215,13 +204,10 @@ _TIMELINE = [
 _GROUPS = [
     Column("Group", _group, folds=True),
     _size("bytes", "Bytes"),
-    Column("Share", lambda row: "" if row["share"] is None else f"{row['share']:.1%}", number=True, spare=1),
+    _SHARE,
     _size("client_bytes", "from clients", 8),
     _size("server_bytes", "from servers", 7),
-    _number("flows", "Flows"),
-    _number("confirmed", "confirmed", 3),
-    _number("inferred", "inferred", 4),
-    _number("ambiguous", "ambiguous", 5),
+    *_KNOWN,
     Column("Attempts", lambda row: f"{sum(row[name] for name in ATTEMPTS):,}", number=True, spare=2),
     _size("attempt_bytes", "their bytes", 6),
 ]
@@ -273,11 +259,11 @@ FLOWS = [
     Column("Proto", lambda row: row["proto"], spare=3),
     Column(
         "Service",
-        lambda row: row["service"] or "|".join(row["service_candidates"]) or "(no rule)",
+        lambda row: service_name(row["service"], row["service_candidates"]),
         folds=True,
         spare=1,
     ),
-    Column("Role", _role, spare=2),
+    Column("Role", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
     Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),
     Column("Outcome", lambda row: row["outcome"], spare=4),
     Column("State", lambda row: row["conn_state"], spare=8),

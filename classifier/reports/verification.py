@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from classifier.reports.tables import Column, Row
-from classifier.reports.terminal import endpoint
 from classifier.verify import Opinion
+from classifier.wording import endpoint
 
 
 def _end(side: str) -> Column:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from classifier import payload
 from classifier.handshake import Outcome
@@ -18,6 +19,7 @@ from classifier.roles.evidence import (
     last_data,
     window_likeness,
 )
+from classifier.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +76,32 @@ def _handshake(ends: Ends) -> list[Reason]:
     return [Reason(Evidence.HANDSHAKE, "b" if shakes.initiator[0] == 0 else "a", None, seen)]
 
 
+def _of_ends(say: Callable[..., str], *values: Iterable[Any]) -> str:
+    """Say something of each end of which there is something to say: `say` takes its name and its values."""
+    told = zip(("{a}", "{b}"), *values, strict=True)
+    return "; ".join(say(*found) for found in told if found[1])
+
+
 def _payload(ends: Ends, context: Context) -> str:
-    of_ends = payload.told(ends.facts, payload.load())
-    said = [
-        f"{{{end}}} said: {', '.join(messages)}"
-        for end, messages in zip("ab", of_ends, strict=True)
-        if messages
-    ]
-    return "; ".join(said)
+    said = payload.told(ends.facts, payload.load())
+    return _of_ends(lambda end, messages: f"{end} said: {', '.join(messages)}", said)
 
 
 def _announced(ends: Ends, context: Context) -> str:
-    purposes = context.announced.purposes(ends.endpoints, ends.first_seen_ns)[:, 0]
-    told = [
-        f"another flow announced {{{end}}} for {payload.announced.SERVICES[payload.Announced(purpose)]}"
-        for end, purpose in zip("ab", purposes, strict=True)
-        if purpose
-    ]
-    return "; ".join(told)
+    def say(end: str, purpose: int) -> str:
+        return f"another flow announced {end} for {payload.announced.SERVICES[payload.Announced(purpose)]}"
+
+    return _of_ends(say, context.announced.purposes(ends.endpoints, ends.first_seen_ns)[:, 0])
 
 
 def _directory(ends: Ends, context: Context) -> str:
-    flows, calls = accepted_elsewhere(ends, context)[:, 0], context.survey.calls(ends)[:, 0]
-    served, flows_of = ("answered in", "flows") if ends.datagrams[0] else ("accepted", "connections")
-    told = [
-        f"{{{end}}} has {served} {count:,} other {flows_of}"
-        + (f", and called {called} others" if called else "")
-        for end, count, called in zip("ab", flows, calls, strict=True)
-        if count
-    ]
-    return "; ".join(told)
+    served, one = ("answered in", "other flow") if ends.datagrams[0] else ("accepted", "other connection")
+
+    def say(end: str, flows: int, calls: int) -> str:
+        called = f", and called {counted(calls, 'other')}" if calls else ""
+        return f"{end} has {served} {counted(flows, one)}{called}"
+
+    return _of_ends(say, accepted_elsewhere(ends, context)[:, 0], context.survey.calls(ends)[:, 0])
 
 
 def _fan_in(ends: Ends, context: Context) -> str:
@@ -154,13 +152,10 @@ def _first_packet(ends: Ends, context: Context) -> str:
 
 
 def _window(ends: Ends, context: Context) -> str:
-    like = window_likeness(ends)[:, 0]
-    told = [
-        f"{{{end}}} began with a window of {size}, as Linux does that {'accepts' if odds > 0 else 'calls'}"
-        for end, size, odds in zip("ab", ends.windows[:, 0], like, strict=True)
-        if odds
-    ]
-    return "; ".join(told)
+    def say(end: str, odds: float, size: int) -> str:
+        return f"{end} began with a window of {size}, as Linux does that {'accepts' if odds > 0 else 'calls'}"
+
+    return _of_ends(say, window_likeness(ends)[:, 0], ends.windows[:, 0])
 
 
 def _last_data(ends: Ends, context: Context) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from classifier.services.files import FOLDER, read_toml
+from classifier.rule_files import FOLDER, read_toml
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,6 @@ import pyarrow as pa
 
 from classifier.flows.addresses import octets
 from classifier.services.service import PORTS, TRANSPORTS, UDP_LITE, Network, Rank, Service
-
-if TYPE_CHECKING:
-    from classifier.services.rules import Rules
 
 #: The 96 bits before an IPv4 address that is written as one of IPv6. RFC 4291 §2.5.5.2.
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -50,20 +47,22 @@ _STANDING = {
 class Lookup:
     """Arrays for whole columns of ports."""
 
-    def __init__(self, rules: Rules) -> None:
-        """Build the arrays from rules."""
+    def __init__(
+        self, by_port: Mapping[tuple[int, int], tuple[Service, ...]], bound: Sequence[Service]
+    ) -> None:
+        """Take the candidates of each (IP protocol, port), and the services that hold at some addresses."""
         self.candidates: list[tuple[Service, ...]] = [()]
         self.standing = np.zeros(1, dtype=np.uint8)
         self._place: dict[tuple[Service, ...], int] = {(): 0}
         self._table = {proto: np.zeros(PORTS, dtype=np.int32) for proto in TRANSPORTS.values()}
         self._table[UDP_LITE] = self._table[TRANSPORTS["udp"]]
-        found = {(proto, port): self._add(candidates) for (proto, port), candidates in rules.by_port.items()}
+        found = {(proto, port): self._add(candidates) for (proto, port), candidates in by_port.items()}
         for proto, port in found:
             self._table[proto][port] = found[proto, port]
         self._standings()
         #: The widest network first, so that a narrower one is put before it; the file's first one last.
         self._bound = sorted(
-            ((service, network) for service in reversed(rules.bound) for network in service.networks),
+            ((service, network) for service in reversed(bound) for network in service.networks),
             key=lambda bound: _mapped(bound[1])[1],
         )
 

@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from classifier.errors import RulesError
+from classifier.rule_files import FOLDER, read_toml
 from classifier.services import registry
-from classifier.services.files import FOLDER, read_toml
 from classifier.services.registry import Registry
 from classifier.services.service import DYNAMIC, TRANSPORT_NAMES, TRANSPORTS, parse_ports
+from classifier.wording import counted
 
 _NAME, _PORT, _TRANSPORT = "Service Name", "Port Number", "Transport Protocol"
 _DESCRIPTION, _NOTES = "Description", "Assignment Notes"
@@ -108,7 +109,8 @@ def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> None:
         sys.exit(f"refresh: {error}")
     for line in (*changes, *by_hand):
         print(line)
-    print(f"{len(changes)} changes; {len(by_hand)} entries of services.toml to look at", file=sys.stderr)
+    entries = counted(len(by_hand), "entry", "entries")
+    print(f"{counted(len(changes), 'change')}; {entries} of services.toml to look at", file=sys.stderr)
     if given.write and changes:
         with path.open("w", encoding="utf-8", newline="") as file:
             registry.write(new, file)

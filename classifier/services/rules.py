@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classifier.errors import RulesError
+from classifier.rule_files import FOLDER, Problem, parse_toml, read_toml, told, user_file
 from classifier.services import registry
-from classifier.services.files import FOLDER, Problem, parse_toml, read_toml, told, user_file
 from classifier.services.service import (
     PORTS,
     TRANSPORTS,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from classifier.services.lookup import Lookup
 
-__all__ = ["FOLDER", "PORTS", "TRANSPORTS", "Rules", "check_user_file", "read_toml"]
+__all__ = ["PORTS", "Rules", "check_user_file"]
 
 Key = tuple[int, int]
 
@@ -131,7 +131,7 @@ class Rules:
     def _lookup(self) -> Lookup:
         from classifier.services.lookup import Lookup  # needs numpy, which the port list does without
 
-        return Lookup(self)
+        return Lookup(self.by_port, self.bound)
 
     @property
     def candidates(self) -> list[tuple[Service, ...]]:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NamedTuple
 
-from classifier.services.files import Problem
+from classifier.rule_files import Problem
 
 #: IP protocol numbers of the transports that rules may name.
 TRANSPORTS = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132}

@@ -21,6 +21,7 @@ from classifier.traffic.selection import Selection, selection
 from classifier.traffic.sums import Sums
 from classifier.traffic.timeline import MOST_BINS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
+from classifier.wording import counted
 
 if TYPE_CHECKING:
     import os
@@ -297,7 +298,7 @@ def _twice(captures: list[str]) -> list[str]:
     """Warn of captures that saw the same packets."""
     if not captures:
         return []
-    more = f" (and in {len(captures) - 1:,} more cases)" if len(captures) > 1 else ""
+    more = f" (and in {counted(len(captures) - 1, 'more case')})" if len(captures) > 1 else ""
     first = captures[0].split("|")
     return [
         f"{' and '.join(first)} seem to have the same packets{more}: they count as often; to leave them out: "

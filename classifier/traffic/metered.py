@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from classifier import _meter, sources
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.spool import MEMORY_BYTES, Spool
+from classifier.wording import counted, listed
 
 
 class _Sums(Protocol):
@@ -92,10 +93,9 @@ class Metered:
 
     def __str__(self) -> str:
         """Say in a few words what was read."""
-        files = [ascii(name) for name in self.captures[:1]] or ["nothing"]
-        more = f" and {len(self.captures) - 1:,} more" if len(self.captures) > 1 else ""
+        names = listed([ascii(name) for name in self.captures] or ["nothing"], 1)
         span_s = (self.end_ns - self.begin_ns) / 1e9
-        return f"{files[0]}{more}: {self.packets:,} packets in {span_s:,.1f} s"
+        return f"{names}: {counted(self.packets, 'packet')} in {span_s:,.1f} s"
 
     def add(self, batch: _meter.Batch) -> None:
         """Take finished flows of the input that was named last."""

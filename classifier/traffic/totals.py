@@ -21,84 +21,15 @@ from classifier.flows import addresses
 from classifier.flows.spool import MEMORY_BYTES
 from classifier.flows.table import PROTOCOLS
 from classifier.roles.late import LATE, Late
-from classifier.traffic.adding import ATTEMPTS, KEYS, SUMS, VOLUMES, adder, measured, numbers, total
+from classifier.traffic.adding import ATTEMPTS, KEYS, SUMS, adder, measured, numbers, total
 from classifier.traffic.grouping import Grouping, Mask
 from classifier.traffic.mismatches import Mismatches
 from classifier.traffic.sums import Order, Sums, ranked, with_row
+from classifier.traffic.tables import CLIENTS, CONVERSATIONS, SERVERS, SERVICES, TARGETS, TIME
 
 _SERVER = ["service", "proto", "ip_version", "server_addr", "server_port"]
 _CLIENT = ["ip_version", "client_addr"]
 _USER = ["service", "proto", "client_addr"]
-
-_TIME = pa.timestamp("ns", tz="UTC")
-_COUNTERS = [(name, pa.uint64()) for name in SUMS]
-_SPAN = [("first_seen", _TIME), ("last_seen", _TIME)]
-
-SERVICES = pa.schema(
-    [
-        pa.field(
-            "service",
-            pa.string(),
-            True,
-            {"doc": "name; candidates joined by | while undecided; null: no rule"},
-        ),
-        pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("server_ports", pa.list_(pa.uint16()), False, {"doc": "ports of its servers"}),
-        pa.field(
-            "servers", pa.uint64(), False, {"doc": "addresses that served it, ambiguous flows left out"}
-        ),
-        pa.field("clients", pa.uint64(), False, {"doc": "addresses that used it, ambiguous flows left out"}),
-        pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
-        pa.field("share", pa.float64(), False, {"doc": "of the bytes of all flows, attempts included"}),
-        *(pa.field(name, kind, False) for name, kind in (*_COUNTERS, *_SPAN)),
-    ]
-)
-SERVERS = pa.schema(
-    [
-        pa.field("server_ip", pa.string(), False, {"doc": "address"}),
-        pa.field("server_port", pa.uint16(), False, {"doc": "port"}),
-        pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("service", pa.string(), True, {"doc": "name"}),
-        pa.field(
-            "known_by",
-            pa.string(),
-            False,
-            {"doc": "confirmed: by a handshake; inferred: it sends; one_way: it was only ever spoken to"},
-        ),
-        pa.field("clients", pa.uint64(), False, {"doc": "addresses of its clients"}),
-        pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
-        *(pa.field(name, pa.uint64(), False) for name in ("flows", "confirmed", "inferred", *VOLUMES)),
-        *(pa.field(name, kind, False) for name, kind in _SPAN),
-    ]
-)
-CLIENTS = pa.schema(
-    [
-        pa.field("client_ip", pa.string(), False, {"doc": "address"}),
-        pa.field("servers", pa.uint64(), False, {"doc": "addresses of its servers"}),
-        *(pa.field(name, pa.uint64(), False) for name in ("flows", "bytes", *VOLUMES)),
-    ]
-)
-TARGETS = pa.schema(
-    [
-        pa.field("target_ip", pa.string(), False, {"doc": "address that was tried"}),
-        pa.field("target_port", pa.uint16(), False, {"doc": "port"}),
-        pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("service", pa.string(), True, {"doc": "name"}),
-        pa.field("sources", pa.uint64(), False, {"doc": "addresses that tried"}),
-        *(pa.field(name, pa.uint64(), False) for name in (*ATTEMPTS, "attempt_packets", "attempt_bytes")),
-        pa.field("attempts", pa.uint64(), False, {"doc": "all of them"}),
-    ]
-)
-CONVERSATIONS = pa.schema(
-    [
-        pa.field("client_ip", pa.string(), False),
-        pa.field("service", pa.string(), True),
-        pa.field("proto", pa.string(), False),
-        pa.field("server_ip", pa.string(), False),
-        pa.field("server_port", pa.uint16(), False),
-        *(pa.field(name, pa.uint64(), False) for name in ("flows", "bytes", *VOLUMES)),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +178,7 @@ _ADDS_UP = {*SUMS, "bytes", "share", "attempts"}
 def public_sums(sums: pa.Table) -> dict[str, pa.Array]:
     """Return the columns of a table of sums that add up, and its times, as public tables have them."""
     found = {name: sums[name] for name in (*SUMS, "bytes")}
-    found |= {name: sums[f"{name}_ns"].cast(_TIME) for name in _ENDS}
+    found |= {name: sums[f"{name}_ns"].cast(TIME) for name in _ENDS}
     return found | {"attempts": pa.array(_attempts(sums))}
 
 

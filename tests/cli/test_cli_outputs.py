@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from classifier.errors import ExitStatus
 from classifier.flows.table import SCHEMA
-from classifier.traffic.totals import SERVERS, SERVICES
+from classifier.traffic.tables import SERVERS, SERVICES
 
 NO_HANDSHAKE = SAMPLES / "no-handshake.pcap"
 SUMMARY = {

@@ -17,7 +17,18 @@ from pyarrow import parquet
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1Q, Ether
 from support.rows import row_dicts
-from world import CLIENT, PATIENCE_S, SERVER, World, needs_root, servers, succeed, talk, wait_until
+from world import (
+    CLIENT,
+    PATIENCE_S,
+    SERVER,
+    World,
+    needs_filters,
+    needs_root,
+    servers,
+    succeed,
+    talk,
+    wait_until,
+)
 
 import classifier
 from classifier.live.engines import ENGINES
@@ -132,6 +143,7 @@ def test_the_loopback_interface_shows_a_packet_once(here: World, open_folder: Pa
     assert live.packets == 2  # the datagram, and ICMP's answer
 
 
+@needs_filters
 def test_a_filter_is_the_kernels(here: World, open_folder: Path) -> None:
     live = Live(here, open_folder, "--filter", "tcp port 80")
     with servers(here, open_folder):

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from classifier.live import bpf
+
 PATIENCE_S = 60
 SERVER, CLIENT = "10.99.0.1", "10.99.0.2"
 #: Why the tests can't run here, or None.
@@ -25,6 +27,10 @@ MISSING = (
     else next((f"needs {name}" for name in ("ip", "sysctl") if shutil.which(name) is None), None)
 )
 needs_root = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
+needs_filters = pytest.mark.skipif(
+    bpf._libpcap() is None and shutil.which("tcpdump") is None,
+    reason="needs libpcap or tcpdump, which compile filters",
+)
 
 
 def succeed(*command: str) -> str:

@@ -17,12 +17,22 @@ OFFICE = str(SAMPLES / "office.pcapng")
 
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
-    *("_meter", "errors", "sources", "flows", "handshake", "payload", "roles", "services"),
+    *(
+        "_meter",
+        "errors",
+        "wording",
+        "rule_files",
+        "sources",
+        "flows",
+        "handshake",
+        "payload",
+        "roles",
+        "services",
+    ),
     *("traffic", "metering", "distributed", "verify", "reports", "pipeline", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {
-    ("payload", "classifier.services.files"): "signatures are data, in files like the others",
     ("roles", "classifier.services.rules"): "port rules are data, and what a port is known for is evidence",
     ("roles", "classifier.services.lookup"): "the same, for whole columns",
     ("traffic", "classifier.reports.report"): "a door for users: `traffic.report()`",

@@ -15,8 +15,8 @@ import jsonschema
 import pytest
 
 from classifier import Rules, RulesError
+from classifier.rule_files import FOLDER
 from classifier.services import refresh, registry
-from classifier.services.files import FOLDER
 from classifier.services.rules import own_rules
 from classifier.services.service import DYNAMIC, TRANSPORTS, Service, parse_ports
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from classifier import Rules, RulesError
+from classifier import rule_files as files
 from classifier.errors import ExitStatus
-from classifier.services import files, rules
+from classifier.services import rules
 
 TCP, UDP = 6, 17
 ENTRY = {

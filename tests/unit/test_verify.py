@@ -23,9 +23,9 @@ from support.places import SAMPLES
 from support.talk import CLIENT, Talk
 
 import classifier
+from classifier import rule_files as files
 from classifier.cli import app
 from classifier.errors import ClassifierError, MissingExtraError, RulesError
-from classifier.services import files
 from classifier.services.rules import Rules
 from classifier.verify import Opinion, Verification, dissection, verify, words
 

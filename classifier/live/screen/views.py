@@ -12,7 +12,7 @@ from classifier.live.lines import time_text
 from classifier.live.plain import carried, rate_text, sparkline
 from classifier.live.window import Window
 from classifier.reports.tables import clean
-from classifier.reports.terminal import endpoint, size_text
+from classifier.wording import counted, endpoint, role_text, service_text, size_text
 
 #: New servers that are remembered, the latest first, and flows, the busiest of the latest windows.
 MOST_NEW = 200
@@ -98,33 +98,23 @@ def _clock(head: str, value: Callable[[Any], int]) -> Column:
     return Column(head, lambda row: time_text(value(row))[11:19], value, number=True)
 
 
-def _role(row: dict[str, Any]) -> str:
-    if row["role"] == "confirmed":
-        return "confirmed"
-    return f"{row['role']} {int(row['role_confidence'] * 100)}%"
-
-
-def _service_of(row: dict[str, Any]) -> str:
-    return row["service"] or "|".join(row["service_candidates"]) or "(no rule)"
-
-
 def _service_details(service: Service) -> list[tuple[str, str]]:
     told = [("Service", service.name), ("Transport", service.proto)]
     for role, count in service.bytes.items():
         packets, flows = service.packets[role], service.flows[role]
         if packets or flows:
-            told.append(
-                (role.capitalize(), f"{size_text(count)}, {packets:,} packets, {flows:,} flows ended")
-            )
+            ended = f"{counted(flows, 'flow')} ended"
+            told.append((role.capitalize(), f"{size_text(count)}, {counted(packets, 'packet')}, {ended}"))
     return [*told, ("Bytes/s", sparkline(list(service.rates), RATES))]
 
 
 def _server_details(server: Server) -> list[tuple[str, str]]:
+    ended = counted(server.flows, "flow that has ended", "flows that have ended")
     return [
         ("Server", f"{endpoint(server.ip, server.port)}/{server.proto}"),
         ("Service", server.service),
         ("Known by", server.known_by),
-        ("Carried", f"{size_text(server.bytes)} in {server.flows:,} flows that have ended, and active ones"),
+        ("Carried", f"{size_text(server.bytes)} in {ended}, and active ones"),
         ("First seen", time_text(server.first_seen_ns)),
         ("Last seen", time_text(server.last_seen_ns)),
     ]
@@ -143,8 +133,8 @@ def _flow_details(row: dict[str, Any]) -> list[tuple[str, str]]:
 _FLOW_COLUMNS = (
     Column("Client", lambda row: endpoint(row["client_ip"], row["client_port"])),
     Column("Server", lambda row: endpoint(row["server_ip"], row["server_port"])),
-    Column("Service", lambda row: f"{_service_of(row)}/{row['proto']}"),
-    Column("Role", _role),
+    Column("Service", lambda row: service_text(row["service"], row["proto"], row["service_candidates"])),
+    Column("Role", lambda row: role_text(row["role"], row["role_confidence"])),
     Column("Outcome", lambda row: row["outcome"]),
     _rate(lambda row: row["rate"]),
     _size("Bytes", lambda row: row["client_bytes"] + row["server_bytes"]),

@@ -13,10 +13,10 @@ from classifier.reports import charts
 from classifier.reports.report import Report
 from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
-from classifier.reports.terminal import duration_text, endpoint, size_text
 from classifier.traffic import Traffic
 from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.overview import ROLES
+from classifier.wording import counted, duration_text, endpoint, listed, service_text, size_text
 
 Row = dict[str, Any]
 #: Longer tables are cut, with a remark.
@@ -40,10 +40,9 @@ def contents(report: Report) -> dict[str, Any]:
     said = report.to_dict()
     flows, mismatches = _largest_flows(traffic)
     flows, mismatches = report.named(flows), report.named(mismatches)
-    files = said["captures"]
     counted = said["flows"]
     return {
-        "title": files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more" if files else "",
+        "title": listed(said["captures"], 1),
         "facts": _facts(said, traffic),
         "notes": _notes(said),
         "known": _known(traffic),
@@ -94,11 +93,13 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
 def _notes(said: Row) -> list[str]:
     notes = [*said["problems"], *said["remarks"]]
     if said["dropped"]:
-        notes.append(f"{said['dropped']:,} packets were lost while capturing.")
+        notes.append(f"{counted(said['dropped'], 'packet was', 'packets were')} lost while capturing.")
     if said["evicted"]:
-        notes.append(f"{said['evicted']:,} flows were ended early by the cap on flows.")
+        notes.append(f"{counted(said['evicted'], 'flow was', 'flows were')} ended early by the cap on flows.")
     if filtered := said["accounting"].get("filtered"):
-        notes.append(f"{filtered:,} packets of flows that were filtered out are not shown.")
+        packets = counted(filtered, "packet")
+        are = "is" if filtered == 1 else "are"
+        notes.append(f"{packets} of flows that were filtered out {are} not shown.")
     return notes
 
 
@@ -134,8 +135,10 @@ def _self_check(check: Row | None) -> str | None:
     if not check or not check["flows"]:
         return None
     right = f", {check['inferred_right']:,} of them rightly" if check["inferred"] else ""
+    whose = "its" if check["flows"] == 1 else "their"
     return (
-        f"{check['flows']:,} flows have a handshake that proves their server. Had it been missed, "
+        f"{counted(check['flows'], 'flow has', 'flows have')} a handshake that proves {whose} server. "
+        "Had it been missed, "
         f"{check['inferred']:,} would have been inferred{right}."
     )
 
@@ -186,8 +189,7 @@ def _value(row: Row, column: Column) -> Any:
         case "service":
             if row["proto"] is None:  # a sum of others
                 return row["service"]
-            words = row["service"] or "|".join(row.get("service_candidates") or ()) or "(no rule)"
-            return f"{words}/{row['proto']}"
+            return service_text(row["service"], row["proto"], row.get("service_candidates") or ())
         case "role":
             sure = f" {int(row['role_confidence'] * 100)} %" if row["role"] != "confirmed" else ""
             return row["role"] + sure

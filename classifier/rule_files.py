@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from classifier.errors import RulesError
 
 #: The rules that come with the program.
-FOLDER = Path(__file__).parent.parent / "rules"
+FOLDER = Path(__file__).parent / "rules"
 #: The environment variable that names the user's rule file; empty for none.
 VARIABLE = "CLASSIFIER_RULES"
 

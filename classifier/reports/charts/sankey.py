@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from classifier.reports.terminal import endpoint, size_text
+from classifier.wording import endpoint, service_text, size_text
 
 #: So many are shown at each place; the rest is `other`.
 MOST = 12
@@ -32,7 +32,7 @@ class Picture:
 def layout(conversations: pa.Table, most: int = MOST) -> Picture:
     """Lay out `Totals.conversations()`: heights are bytes."""
     rows = conversations.to_pylist()
-    triples = [(_client(row), _service(row), _server(row)) for row in rows]
+    triples = [(_client(row), service_text(row["service"], row["proto"]), _server(row)) for row in rows]
     names = [[triple[place] for triple in triples] for place in range(3)]
     sizes = [int(row["bytes"]) for row in rows]
     kept = [_largest(column, sizes, most) for column in names]
@@ -54,10 +54,6 @@ def layout(conversations: pa.Table, most: int = MOST) -> Picture:
 
 def _client(row: dict[str, Any]) -> str:
     return str(row.get("client_host") or row["client_ip"])
-
-
-def _service(row: dict[str, Any]) -> str:
-    return f"{row['service'] or '(no rule)'}/{row['proto']}"
 
 
 def _server(row: dict[str, Any]) -> str:

@@ -1,0 +1,101 @@
+"""What `classifier live` is put together from: sources, recording, and those that want its windows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from classifier.errors import CaptureError, ClassifierError, ExitStatus
+
+if TYPE_CHECKING:
+    from classifier.live import Watch
+    from classifier.live.loop import Sink
+    from classifier.live.page import Page
+    from classifier.live.recorder import Recorder
+
+
+def missing(what: str, module: str) -> str:
+    """Say that a package is missing, and how to get it."""
+    return f"{what} needs {module}: pip install 'classifier[live]'"
+
+
+def preload(shown: str, write: str | None, metrics: str | None, html: str | None) -> None:
+    """Import all that is needed as long as it may be read: the user that this becomes need not be able to."""
+    from classifier.live.preload import load
+
+    load(screen=shown == "screen", recording=bool(write), page=bool(html))
+    if metrics:
+        try:
+            import prometheus_client  # noqa: F401
+        except ModuleNotFoundError:
+            raise ClassifierError(missing("--metrics", "prometheus-client")) from None
+
+
+def open_page(path: str | None, stack: ExitStack) -> Page | None:
+    """Open the file of `--html` before rights are given up."""
+    if path is None:
+        return None
+    from classifier.live.page import Page
+
+    return stack.enter_context(Page(path))
+
+
+def open_watch(sources: tuple[str, ...], follow: str | None, user: str | None, **capture: Any) -> Watch:
+    """Open the sources and begin to read; `capture` is for `Watch`."""
+    from classifier.live import Watch
+    from classifier.live.privileges import default_user
+
+    if "-" in sources and (sys.stdin is None or sys.stdin.isatty()):
+        raise CaptureError(
+            "-",
+            "standard input is a terminal; pipe a capture into it: "
+            "ssh host tcpdump -U -w - | classifier live -",
+            status=ExitStatus.NO_INPUT,
+        )
+    followed = [Path(follow)] if follow else []
+    taken = [*(sys.stdin.buffer if source == "-" else source for source in sources), *followed]
+    return Watch(taken, user=user or default_user(), **capture)
+
+
+def open_recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: int) -> Recorder | None:
+    """Prepare the recording of `--write`."""
+    if write is None:
+        return None
+    from classifier.live.recorder import Recorder
+
+    return Recorder(
+        Path(write),
+        watch.idle,
+        watch.rules,
+        watch.decapsulate,
+        rotate_s,
+        rotate_bytes,
+        known=lambda: watch.servers,
+    )
+
+
+def serve_metrics(address: str, stack: ExitStack) -> Sink:
+    """Serve metrics until the stack closes."""
+    from classifier.live.metrics import Metrics
+
+    served = Metrics(address)
+    stack.callback(served.close)
+    return served
+
+
+@contextmanager
+def events_to(path: str | None) -> Iterator[IO[bytes]]:
+    """Open `--events-file`; without one, standard output takes the events."""
+    from classifier.live.taps import not_writable
+
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with open(path, "ab", buffering=0) as file:
+            yield file
+    except OSError as error:
+        raise not_writable(path, error) from error

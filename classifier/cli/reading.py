@@ -1,0 +1,153 @@
+"""Reading captures: the options of all commands that do, and a bar that shows how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from classifier.cli import common, progress
+from classifier.cli.quantities import size
+from classifier.cli.sections import described, options
+from classifier.errors import ClassifierError
+
+if TYPE_CHECKING:
+    from classifier.sources import Via
+    from classifier.traffic import Traffic
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+#: Thirty years: so many nanoseconds can still be added to any time.
+MOST_SECONDS = 1_000_000_000
+
+
+def _seconds(text: str) -> float:
+    """Read an option that is a number of seconds; `nan` isn't."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise click.BadParameter(f"{text!r} is not a number of seconds from 0 to {MOST_SECONDS:,}")
+    return seconds
+
+
+#: The options of a command that reads captures, without their names.
+reading_options = options(
+    "Reading",
+    described(
+        "--no-decapsulate",
+        is_flag=True,
+        help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
+    ),
+    described(
+        "--max-flows",
+        default=250_000,
+        show_default=True,
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
+    ),
+    described(
+        "--memory",
+        default="512M",
+        show_default=True,
+        metavar="SIZE",
+        type=size,
+        help="Use about so much memory; what flows and sums need beyond goes to temporary files.",
+    ),
+    described(
+        "--directory",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Use the servers that earlier captures proved, and add this one's; a Parquet file.",
+    ),
+    described(
+        "--tcp-idle",
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        type=_seconds,
+        help="A TCP flow ends when it has been silent for so long.",
+    ),
+    described(
+        "--udp-idle",
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        type=_seconds,
+        help="A UDP flow ends when it has been silent for so long.",
+    ),
+    described(
+        "--dedup", is_flag=True, help="Leave out the copies that a mirror (SPAN) port makes of packets."
+    ),
+    described("--verify-checksums", is_flag=True, help="Count wrong checksums of IPv4, TCP and UDP headers."),
+    described(
+        "--via",
+        type=click.Choice(["tshark", "scapy"]),
+        default=None,
+        help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
+    ),
+    described(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=None,
+        metavar="N",
+        help="Read so many inputs at a time.  [default: one on each core]",
+    ),
+    described(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Read on the Dask cluster of tcp://HOST:8786. Needs classifier[cluster].",
+    ),
+    common.rules_described,
+)
+
+
+def reading(command: Command) -> Command:
+    """Add the arguments and options of a command that reads captures."""
+    return click.argument("paths", nargs=-1, required=True, metavar="PATH…")(reading_options(command))
+
+
+def read(
+    paths: tuple[str, ...],
+    tcp_idle: float,
+    udp_idle: float,
+    max_flows: int,
+    memory: int,
+    no_decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
+    via: Via | None,
+    rules: str | None,
+    directory: str | None,
+    jobs: int | None,
+    scheduler: str | None,
+    dns_names: bool = False,
+) -> Traffic:
+    """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
+    common.keep_pandas_out()
+    from classifier.pipeline import read
+
+    try:
+        with progress.of_reading() as tell:
+            return read(
+                paths,
+                tcp_idle_s=tcp_idle,
+                udp_idle_s=udp_idle,
+                max_flows=max_flows,
+                memory_bytes=memory,
+                decapsulate=not no_decapsulate,
+                dedup=dedup,
+                verify_checksums=verify_checksums,
+                dns_names=dns_names,
+                via=via,
+                rules=rules,
+                directory=directory,
+                jobs=jobs,
+                scheduler=scheduler,
+                progress=tell,
+                keep_interrupted=True,
+            )
+    except OSError as error:  # of a pipe or a device
+        raise ClassifierError(f"reading failed: {error.strerror or error}") from error

@@ -1,0 +1,60 @@
+"""How many flows each kind of evidence decided, as bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from classifier.reports.charts.look import FIT, NUMBERS, Chart, data
+from classifier.traffic import Traffic
+from classifier.traffic.overview import ROLES
+
+
+def evidence(traffic: Traffic) -> Chart | None:
+    """Draw how many flows each kind of evidence decided, by how sure that made their server."""
+    values: list[dict[str, Any]] = [
+        {
+            "evidence": kind.replace("_", " "),
+            "known": role,
+            "flows": counts["strongest"],
+            "also": counts["flows"] - counts["strongest"],
+            "place": ROLES.index(role),
+        }
+        for (role, kind), counts in traffic.overview.evidence.items()
+        if counts["strongest"]
+    ]
+    nothing = {role: counts["flows"] for role, counts in traffic.overview.roles.items()}
+    for row in values:
+        nothing[row["known"]] -= row["flows"]
+    values += [
+        {"evidence": "(nothing)", "known": role, "flows": flows, "also": 0, "place": ROLES.index(role)}
+        for role, flows in nothing.items()
+        if flows > 0
+    ]
+    if not values:
+        return None
+    bars: alt.Chart = (
+        alt.Chart(data(values), height=alt.Step(24), width="container")
+        .mark_bar(height=16)
+        .encode(
+            x=alt.X("flows:Q", title="flows", axis=NUMBERS),
+            y=alt.Y("evidence:N", title=None, sort="-x"),
+            color=alt.Color(
+                "known:O",
+                title="server is",
+                sort=list(ROLES),
+                scale=alt.Scale(domain=list(ROLES), range="ordinal"),
+                legend=alt.Legend(orient="top", symbolType="square", columns=2),
+            ),
+            order=alt.Order("place:Q"),
+            tooltip=[
+                alt.Tooltip("evidence:N", title="strongest evidence"),
+                alt.Tooltip("known:N", title="server is"),
+                alt.Tooltip("flows:Q", format=","),
+                alt.Tooltip("also:Q", title="spoke also for", format=","),
+            ],
+        )
+        .properties(autosize=FIT, description="Flows by the strongest evidence for their server")
+    )
+    return bars

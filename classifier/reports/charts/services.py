@@ -1,0 +1,58 @@
+"""The bytes of the largest services, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import altair as alt
+import pyarrow as pa
+
+from classifier.reports import tabular
+from classifier.reports.charts.look import FIT, NUMBERS, Chart, data
+from classifier.reports.tables import Row
+from classifier.wording import counted, service_text, size_text
+
+#: Bars; the rest is summed up in one more.
+_BARS = 15
+
+
+def services(table: pa.Table) -> Chart | None:
+    """Draw the bytes of the largest services, what clients and servers sent one behind the other."""
+    rows = [row for row in tabular.rows(table) if row["bytes"]]
+    if not rows:
+        return None
+    values = [value for place, row in enumerate(rows[:_BARS]) for value in _bar(_name(row), [row], place)]
+    if rest := rows[_BARS:]:
+        values += _bar(counted(len(rest), "other"), rest, _BARS)
+    order = alt.EncodingSortField("place", op="min")
+    base = alt.Chart(data(values), height=alt.Step(24), width="container").encode(
+        y=alt.Y("service:N", sort=order, title=None)
+    )
+    bars: alt.Chart = base.mark_bar(height=16).encode(
+        x=alt.X("sum(bytes):Q", title="bytes", axis=NUMBERS),
+        color=alt.Color("sent by:N", title="sent by", legend=alt.Legend(orient="top")),
+        order=alt.Order("sent by:N", sort="descending"),
+        tooltip=[
+            alt.Tooltip("service:N"),
+            alt.Tooltip("sent by:N"),
+            alt.Tooltip("text:N", title="bytes"),
+        ],
+    )
+    return bars.properties(autosize=FIT, description="Bytes of each service, by who sent them")
+
+
+def _name(row: Row) -> str:
+    return service_text(row["service"], row["proto"])
+
+
+def _bar(name: str, rows: list[Row], place: int) -> Iterator[Row]:
+    """Yield the two parts of a bar: what servers sent, and what clients."""
+    for side in ("server", "client"):
+        size = sum(int(row[f"{side}_bytes"]) for row in rows)
+        yield {
+            "service": name,
+            "sent by": f"{side}s",
+            "bytes": size,
+            "text": size_text(size),
+            "place": place,
+        }

@@ -1,0 +1,131 @@
+"""The largest services over time, stacked, or as lines on a logarithmic scale."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
+
+from classifier.reports.charts.look import COLOURS, FIT, NUMBERS, Chart, data
+from classifier.wording import service_text, size_text
+
+#: Times in which bytes are counted: seconds, unless that would make a thousandth of a byte the unit.
+_UNITS = ((1, "second"), (3600, "hour"), (86_400, "day"))
+
+
+@dataclass(frozen=True)
+class _Bins:
+    """What is drawn: bytes by the bin's start, in milliseconds, and service."""
+
+    sums: Counter[tuple[int, str]]
+    #: The services, the largest first, `other` last if there are more.
+    services: list[str]
+    interval_s: float
+
+    @property
+    def unit(self) -> tuple[int, str]:
+        """The time in which bytes are counted, in seconds and by name: the highest bin tells."""
+        heights: Counter[int] = Counter()
+        for (start, _), size in self.sums.items():
+            heights[start] += size
+        peak = max(heights.values()) / self.interval_s
+        return next((unit for unit in _UNITS if peak * unit[0] >= 1), _UNITS[-1])
+
+    @property
+    def time_format(self) -> str:
+        """How times stand at the axis: no finer than the whole needs."""
+        starts = [start for start, _ in self.sums]
+        span_s = (max(starts) - min(starts)) / 1000
+        days = "%Y-%m-%d" if span_s > 30 * 86_400 else "%m-%d %H:%M"
+        return days if span_s > 86_400 else "%H:%M:%S" if span_s > 8 else "%H:%M:%S.%L"
+
+
+def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Chart | None:
+    """Draw the largest services, stacked, as bytes per second or longer; with `log` as lines of their own."""
+    bins = _bins(timeline, interval_s)
+    if not bins.sums:
+        return None
+    zoom = alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]", name="zoom")
+    chart = alt.Chart(data(_marks(bins, log)), height=280, width="container")
+    encoded = _encoded(chart.mark_line(point=True) if log else chart.mark_rect(), bins, log)
+    if not log:
+        encoded = encoded.encode(x2="end:T", y2="low:Q")
+    return encoded.add_params(zoom).properties(
+        autosize=FIT, description=f"Bytes per {bins.unit[1]} by service, in bins of {interval_s:g} s"
+    )
+
+
+def _bins(timeline: pa.Table, interval_s: float) -> _Bins:
+    """Sum up all but the largest services."""
+    starts = timeline["start"].cast(pa.int64())  # as times pyarrow hands them over only through pandas
+    rows = timeline.set_column(0, "start", starts).to_pylist()
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        sizes[_service(row)] += row["client_bytes"] + row["server_bytes"]
+    largest = [name for name, _ in sizes.most_common(COLOURS)]
+    sums: Counter[tuple[int, str]] = Counter()
+    for row in rows:
+        name = _service(row) if _service(row) in largest else "other"
+        sums[row["start"] // 1_000_000, name] += row["client_bytes"] + row["server_bytes"]
+    return _Bins(sums, [*largest, *(["other"] if len(sizes) > COLOURS else [])], interval_s)
+
+
+def _service(row: dict[str, Any]) -> str:
+    return service_text(row["service"], row["proto"])
+
+
+def _marks(bins: _Bins, log: bool) -> list[dict[str, Any]]:
+    """Return what each mark shows: from `low` to `rate`, the services on top of each other unless `log`."""
+    per_byte = bins.unit[0] / bins.interval_s
+    marks: list[dict[str, Any]] = []
+    below: Counter[int] = Counter()
+    in_order = sorted(bins.sums.items(), key=lambda item: (item[0][0], bins.services.index(item[0][1])))
+    for (start, name), size in in_order:
+        if size or not log:
+            low = below[start]
+            below[start] += size
+            marks.append(
+                {
+                    "start": start,
+                    "end": start + round(bins.interval_s * 1000),
+                    "service": name,
+                    "low": low * per_byte,
+                    "rate": (size if log else below[start]) * per_byte,
+                    "bytes": size_text(size),
+                }
+            )
+    return marks
+
+
+def _encoded(marked: alt.Chart, bins: _Bins, log: bool) -> alt.Chart:
+    """Say what the marks stand for."""
+    encoded: alt.Chart = marked.encode(
+        x=alt.X(
+            "start:T",
+            title="time, UTC",
+            scale=alt.Scale(type="utc"),
+            axis=alt.Axis(format=bins.time_format, labelOverlap=True, tickCount=8),
+        ),
+        y=alt.Y(
+            "rate:Q",
+            title=f"bytes per {bins.unit[1]}",
+            axis=NUMBERS,
+            scale=alt.Scale(type="log") if log else alt.Undefined,
+            stack=None,
+        ),
+        color=alt.Color(
+            "service:N",
+            title=None,
+            scale=alt.Scale(domain=bins.services),
+            legend=alt.Legend(orient="bottom", columns=2, symbolType="square"),
+        ),
+        tooltip=[
+            alt.Tooltip("service:N"),
+            alt.Tooltip("start:T", title="from", format="%Y-%m-%d %H:%M:%S.%L", formatType="utc"),
+            alt.Tooltip("bytes:N"),
+        ],
+    )
+    return encoded

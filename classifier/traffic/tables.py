@@ -1,0 +1,96 @@
+"""The tables of sums: their columns, and what each means."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from classifier.traffic.adding import ATTEMPTS, SUMS, VOLUMES
+
+TIME = pa.timestamp("ns", tz="UTC")
+_COUNTS = {
+    "flows": "flows, attempts left out",
+    "confirmed": "flows whose server a handshake showed",
+    "inferred": "flows whose server other evidence shows with at least 90 %",
+    "ambiguous": "flows whose server is not known so well",
+    "by_payload": "flows whose payload is recognised",
+    "refused": "attempts that were answered by a reset or an ICMP error",
+    "unanswered": "attempts that nobody answered",
+    "unsolicited": "answers that nobody had asked for",
+    "client_packets": "packets sent by clients",
+    "server_packets": "packets sent by servers",
+    "client_bytes": "IP bytes on the wire sent by clients",
+    "server_bytes": "IP bytes on the wire sent by servers",
+    "attempt_packets": "packets of attempts, both ways",
+    "attempt_bytes": "IP bytes of attempts, both ways",
+    "bytes": "IP bytes both ways",
+}
+
+
+def _text(name: str, doc: str, *, null: bool = False) -> pa.Field:
+    return pa.field(name, pa.string(), null, {"doc": doc})
+
+
+def _count(name: str, doc: str) -> pa.Field:
+    return pa.field(name, pa.uint64(), False, {"doc": doc})
+
+
+def _counts(*names: str) -> list[pa.Field]:
+    return [_count(name, _COUNTS[name]) for name in names]
+
+
+_PROTO = _text("proto", "transport")
+_SERVER_IP, _CLIENT_IP = (
+    _text("server_ip", "address of the server"),
+    _text("client_ip", "address of the client"),
+)
+_SERVER_PORT = pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"})
+_SERVICE = _text("service", "name; candidates joined by | while undecided; null: no rule", null=True)
+_SPAN = [
+    pa.field(name, TIME, False, {"doc": f"time of the {which} packet"})
+    for name, which in (("first_seen", "earliest"), ("last_seen", "latest"))
+]
+
+SERVICES = pa.schema(
+    [
+        _SERVICE,
+        _PROTO,
+        pa.field("server_ports", pa.list_(pa.uint16()), False, {"doc": "ports of its servers"}),
+        _count("servers", "addresses that served it, ambiguous flows left out"),
+        _count("clients", "addresses that used it, ambiguous flows left out"),
+        *_counts("bytes"),
+        pa.field("share", pa.float64(), False, {"doc": "of the bytes of all flows, attempts included"}),
+        *_counts(*SUMS),
+        *_SPAN,
+    ]
+)
+SERVERS = pa.schema(
+    [
+        _SERVER_IP,
+        _SERVER_PORT,
+        _PROTO,
+        _SERVICE,
+        _text(
+            "known_by", "confirmed: by a handshake; inferred: it sends; one_way: it was only ever spoken to"
+        ),
+        _count("clients", "addresses of its clients"),
+        *_counts("bytes", "flows", "confirmed", "inferred", *VOLUMES),
+        *_SPAN,
+    ]
+)
+CLIENTS = pa.schema(
+    [_CLIENT_IP, _count("servers", "addresses of its servers"), *_counts("flows", "bytes", *VOLUMES)]
+)
+TARGETS = pa.schema(
+    [
+        _text("target_ip", "address that was tried"),
+        pa.field("target_port", pa.uint16(), False, {"doc": "port that was tried"}),
+        _PROTO,
+        _SERVICE,
+        _count("sources", "addresses that tried"),
+        *_counts(*ATTEMPTS, "attempt_packets", "attempt_bytes"),
+        _count("attempts", "all of them"),
+    ]
+)
+CONVERSATIONS = pa.schema(
+    [_CLIENT_IP, _SERVICE, _PROTO, _SERVER_IP, _SERVER_PORT, *_counts("flows", "bytes", *VOLUMES)]
+)
