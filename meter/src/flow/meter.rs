@@ -84,7 +84,8 @@ impl Meter {
 
     /// Takes in frames. That is faster than one by one.
     pub fn frames<'f>(&mut self, frames: impl Iterator<Item = Frame<'f>>) {
-        let mut pending = Vec::with_capacity(LOOKED_UP);
+        let mut pending =
+            Vec::with_capacity(frames.size_hint().1.map_or(LOOKED_UP, |most| most.min(LOOKED_UP)));
         for frame in frames {
             self.totals.add(&frame);
             self.decode(&frame, &mut pending);
