@@ -131,7 +131,7 @@
   };
 
   const remarks = {
-    timeline: "Drag to move, Shift and wheel to zoom, double-click to see all. Attempts came to nothing; “other” sums up all the rest.",
+    timeline: "Drag to move, Shift and wheel to zoom, double-click to see all. “(attempts)” came to nothing, “other” is the sum of all the rest.",
     conversations: "IP bytes, attempts left out. Flows whose server is ambiguous count for the likelier one; the table of clients leaves them out.",
   };
 
