@@ -4,8 +4,8 @@
 
 takes the proof out of every capture in a folder (late.py), asks each of them about each flow whose server
 nobody disputes, and prints a table: right in percent of all flows / averaged over server ports. What is
-not installed is left out, and said. Who gives no answer for a flow isn't right. Needs the development
-dependencies.
+not installed, and captures that one of them can't read, are left out, and said. Who gives no answer for a
+flow isn't right. Needs the development dependencies.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from late import MODES, TCP, UDP, Capture, End, Key, read, stripped
@@ -27,14 +28,38 @@ import classifier
 
 #: What each says of a capture: the server of each flow.
 Servers = dict[Key, End]
+#: Asks about many captures; None for those that can't be read.
+Asker = Callable[[list[Path]], list[Servers | None]]
 PROTOCOLS = {"tcp": TCP, "udp": UDP, "6": TCP, "17": UDP}
 REGISTRY = Path(classifier.__file__).parent / "rules/registry.csv"
 NFSTREAM = """
 import sys
 from nfstream import NFStreamer
-for one in NFStreamer(source=sys.argv[1], n_meters=1):
-    print(one.protocol, one.src_ip, one.src_port, one.dst_ip, one.dst_port, sep=",")
+for path in sys.stdin.read().splitlines():
+    try:
+        for one in NFStreamer(source=path, n_meters=1):
+            print(path, one.protocol, one.src_ip, one.src_port, one.dst_ip, one.dst_port, sep=",")
+    except Exception:
+        print(path, "unreadable", sep=",")
 """
+#: argus sleeps a second before it ends, so several run side by side.
+SIDE_BY_SIDE = 16
+
+
+def each(asked: Callable[[Path], Servers]) -> Asker:
+    """Ask about one capture after the other."""
+
+    def ask(paths: list[Path]) -> list[Servers | None]:
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            return list(pool.map(answered, paths))
+
+    def answered(path: Path) -> Servers | None:
+        try:
+            return asked(path)
+        except (subprocess.CalledProcessError, classifier.ClassifierError):
+            return None
+
+    return ask
 
 
 def this_program(path: Path) -> Servers:
@@ -49,12 +74,21 @@ def servers(rows: Iterable[Iterable[object]]) -> Servers:
     found: Servers = {}
     for row in rows:
         proto, *ends = map(str, row)
-        if proto in PROTOCOLS and all(ends):
-            client, server = (
-                (ipaddress.ip_address(ip).packed, int(port)) for ip, port in (ends[:2], ends[2:])
-            )
-            found.setdefault((PROTOCOLS[proto], *sorted((client, server))), server)
+        if proto not in PROTOCOLS:
+            continue
+        try:
+            client, server = ((_packed(ip), int(port)) for ip, port in (ends[:2], ends[2:]))
+        except ValueError:  # no end of a flow
+            continue
+        found.setdefault((PROTOCOLS[proto], *sorted((client, server))), server)
     return found
+
+
+def _packed(ip: str) -> bytes:
+    """Take also what ndpiReader makes of 2600:1901:0:7a0b::, which is 2600:1901::7a0b::."""
+    while ip.count("::") > 1:
+        ip = ip.replace("::", ":0:", 1)
+    return ipaddress.ip_address(ip).packed
 
 
 def first_sender(path: Path) -> Servers:
@@ -83,13 +117,18 @@ def registered_port(path: Path) -> Servers:
     return lower
 
 
-def argus(path: Path) -> Servers:
-    """The client is argus' source."""
+def argus(path: Path, *settings: str) -> Servers:
+    """The client is argus' source, as its client `ra` prints it."""
     records = subprocess.run(["argus", "-r", path, "-w", "-"], capture_output=True, check=True).stdout
     fields = ("proto", "saddr", "sport", "daddr", "dport")
-    ra = ["ra", "-r", "-", "-n", "-c", ",", "-L", "-1", "-s", *fields, "-", "tcp", "or", "udp"]
+    ra = ["ra", *settings, "-r", "-", "-n", "-c", ",", "-L", "-1", "-s", *fields, "-", "tcp", "or", "udp"]
     text = subprocess.run(ra, input=records, capture_output=True, check=True).stdout.decode()
     return servers(csv.reader(text.splitlines()))
+
+
+def argus_alone(path: Path) -> Servers:
+    """The same without ra's settings, which may turn flows by their ports."""
+    return argus(path, "-X")
 
 
 def ndpi_reader(path: Path) -> Servers:
@@ -103,12 +142,18 @@ def ndpi_reader(path: Path) -> Servers:
     return servers(rows)
 
 
-def nfstream(python: str) -> Callable[[Path], Servers]:
-    """The client is nfstream's source; it runs in a Python that has it."""
+def nfstream(python: str) -> Asker:
+    """The client is nfstream's source; it runs in a Python that has it, once for all captures."""
 
-    def ask(path: Path) -> Servers:
-        done = subprocess.run([python, "-c", NFSTREAM, path], capture_output=True, text=True, check=True)
-        return servers(csv.reader(done.stdout.splitlines()))
+    def ask(paths: list[Path]) -> list[Servers | None]:
+        names = "\n".join(map(str, paths))
+        done = subprocess.run(
+            [python, "-c", NFSTREAM], input=names, capture_output=True, text=True, check=True
+        )
+        rows = defaultdict(list)
+        for path, *row in csv.reader(done.stdout.splitlines()):
+            rows[path].append(row)
+        return [None if ["unreadable"] in rows[str(path)] else servers(rows[str(path)]) for path in paths]
 
     return ask
 
@@ -131,25 +176,27 @@ def _registered() -> Iterator[tuple[int, int]]:
 REGISTERED = frozenset(_registered())
 
 
-def ask(captures: list[Capture], of: dict[str, Callable[[Path], Servers]]) -> dict[tuple, list[tuple]]:
+def ask(captures: Iterable[Capture], of: dict[str, Asker]) -> dict[tuple, list[tuple]]:
     """Return by (name, mode, transport) the server port of each flow, and whether the answer was right."""
-    judged, failures = defaultdict(list), defaultdict(list)
+    judged = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "late.pcap"
-        for capture in captures:
+        late = []
+        for number, capture in enumerate(captures):
             for mode in MODES:
-                present = stripped(capture, mode, path)
-                for name, asked in of.items() if present else ():
-                    try:
-                        said = asked(path)
-                    except (subprocess.CalledProcessError, classifier.errors.ClassifierError) as error:
-                        failures[name].append(f"{capture.path.name}, {mode}: {error}")
-                        said = {}
-                    for key in present:
-                        server = capture.servers[key]
-                        judged[name, mode, key[0]].append((server[1], said.get(key) == server))
-    for name, texts in failures.items():
-        print(f"{name}: {len(texts)} captures failed, such as {texts[0]}", file=sys.stderr)
+                path = Path(folder) / f"{number}-{mode}.pcap"
+                if present := stripped(capture, mode, path):
+                    late.append((mode, path, {key: capture.servers[key] for key in present}))
+        answers = {name: asked([path for _, path, _ in late]) for name, asked in of.items()}
+    for (mode, _, truth), *said in zip(late, *answers.values(), strict=True):
+        if None in said:
+            unreadable = [name for name, one in zip(answers, said, strict=True) if one is None]
+            print(
+                f"{len(truth)} flows left out, {mode}: not read by {', '.join(unreadable)}", file=sys.stderr
+            )
+            continue
+        for name, found in zip(answers, said, strict=True):
+            for key, server in truth.items():
+                judged[name, mode, key[0]].append((server[1], found.get(key) == server))
     return judged
 
 
@@ -172,20 +219,24 @@ def main() -> None:
     parser.add_argument("--nfstream-python", metavar="PYTHON", help="a Python that has nfstream")
     options = parser.parse_args()
     of = {
-        "this program": this_program,
-        "first sender is the client": first_sender,
-        "lower port is the server": lower_port,
-        "registered port, else lower": registered_port,
+        "this program": each(this_program),
+        "first sender is the client": each(first_sender),
+        "lower port is the server": each(lower_port),
+        "registered port, else lower": each(registered_port),
     }
-    for name, asked, needs in (("argus", argus, "argus ra"), ("ndpiReader", ndpi_reader, "ndpiReader")):
+    for name, asked, needs in (
+        ("argus", argus_alone, "argus ra"),
+        ("argus, ra's settings", argus, "argus ra"),
+        ("ndpiReader", ndpi_reader, "ndpiReader"),
+    ):
         if all(map(shutil.which, needs.split())):
-            of[name] = asked
+            of[name] = each(asked)
         else:
             print(f"{name} is not installed", file=sys.stderr)
     if options.nfstream_python:
         of["nfstream"] = nfstream(options.nfstream_python)
     found = (read(path) for path in sorted(options.captures.rglob("*")) if path.is_file())
-    judged = ask([capture for capture in found if capture and capture.servers], of)
+    judged = ask((capture for capture in found if capture and capture.servers), of)
     columns = [*((mode, TCP) for mode in MODES), ("intact", UDP), (MODES[-1], UDP)]
     columns = [column for column in columns if ("this program", *column) in judged]
     names = [f"{mode}, {'TCP' if proto == TCP else 'UDP'}" for mode, proto in columns]

@@ -133,6 +133,7 @@
   const remarks = {
     timeline: "Drag to move, Shift and wheel to zoom, double-click to see all. “(attempts)” came to nothing, “other” is the sum of all the rest.",
     conversations: "IP bytes, attempts left out. Flows whose server is ambiguous count for the likelier one; the table of clients leaves them out.",
+    evidence: "This is said of servers, not of their names: those come from the payload where it is recognised, else from the port.",
   };
 
   async function chart(name, spec, place, themes) {
