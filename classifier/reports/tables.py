@@ -81,7 +81,7 @@ def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
         if not any(slack.values()):
             break
         gives = {
-            column: (widths[column] > TEXT_WIDTH and not column.whole, room) for column, room in slack.items()
+            column: (widths[column] > TEXT_WIDTH and not column.whole, more) for column, more in slack.items()
         }
         widths[max(gives, key=lambda column: gives[column])] -= 1
     return widths
