@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import distributed, handshake, payload, roles
+from classifier import handshake, payload, roles
 from classifier.errors import FlowError
 from classifier.flows.find import Wanted
 from classifier.flows.spool import BATCH_ROWS, Spool, give_back
@@ -103,6 +103,8 @@ def read(
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
         if scheduler:
+            from classifier import distributed
+
             distributed.meter(found.inputs, options, scheduler, metered, progress)
         else:
             metering = Metering(options, payload.load().compiled, jobs or cores(), progress)

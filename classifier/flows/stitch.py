@@ -34,8 +34,8 @@ _Places = npt.NDArray[np.intp]
 class Captures:
     """The names of captures, to which those of combinations are added."""
 
-    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[int]) -> None:
-        """Take the names, when each capture begins, and where to note those that saw the same packets."""
+    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[tuple[int, ...]]) -> None:
+        """Take the names, when each capture begins, and where to note those of one time and flow."""
         self._names = names
         self.begins_ns = begins_ns
         self.seen_twice = seen_twice
@@ -58,6 +58,10 @@ class Captures:
             self._parts[len(self._names)] = parts
             self._names.append("|".join(self._names[part] for part in parts))
         return self._place[parts]
+
+    def parts(self, capture: int) -> tuple[int, ...]:
+        """Return the captures of a combination, by their indices."""
+        return self._parts.get(capture, (capture,))
 
 
 class Stitched:
@@ -216,7 +220,7 @@ def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.R
     capture = candidates["capture"].to_numpy()
     came_from = _captures(rows.num_rows, group, capture, captures)
     twice = overlapping(candidates, group, capture)
-    captures.seen_twice.update(came_from.take(pa.array(twice)).to_pylist())
+    captures.seen_twice.update(map(captures.parts, came_from.take(pa.array(twice)).to_pylist()))
     return rows.append_column("capture", came_from)
 
 
