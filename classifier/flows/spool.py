@@ -16,7 +16,7 @@ BATCH_ROWS = 1 << 15
 #: Flow facts take a third of their space so, and sums a fifth, for less time than the disk would need.
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 #: Free memory isn't looked for more often.
-_SELDOM_S = 0.5
+_SELDOM_S = 0.1
 
 
 class Spool:
