@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from support.frames import START_NS, End, Packet, pcap, tcp
 from support.rows import row_dicts
 
 import classifier
+from classifier import _meter
 from classifier.flows import stitch
 
 CALLER, LISTENER = End("10.0.0.1", 40_000), End("10.0.0.2", 80)
@@ -33,12 +35,14 @@ def calls(count: int, callers: int) -> list[Packet]:
 
 
 def read(pieces: list[list[Packet]], **options: Any) -> list[dict[str, Any]]:
-    files = []
-    for number, piece in enumerate(pieces):
-        file = io.BytesIO(pcap(piece))
-        file.name = f"piece-{number}"  # type: ignore[attr-defined]
-        files.append(file)
+    files = [named(piece, f"piece-{number}") for number, piece in enumerate(pieces)]
     return row_dicts(classifier.read(files, **options))
+
+
+def named(packets: list[Packet], name: str) -> io.BytesIO:
+    file = io.BytesIO(pcap(packets))
+    file.name = name  # type: ignore[attr-defined]
+    return file
 
 
 @pytest.fixture
@@ -82,3 +86,39 @@ def test_a_flow_across_many_files_names_each_once(small: Callable[[], None]) -> 
     (row,) = read([[segment] for segment in segments])
     assert row["capture"] == "|".join(f"piece-{number}" for number in range(70))
     assert row["client_packets"] == 70
+
+
+def test_flows_of_many_keys_wait_in_few_files(
+    small: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may open about a thousand."""
+    packets = calls(60, 60)
+    pieces = [packets[at::3] for at in range(3)]
+    expected = read(pieces)
+    opened = []
+
+    def counted(**options: Any) -> Any:
+        opened.append(options)
+        return temporary(**options)
+
+    temporary = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", counted)
+    monkeypatch.setattr(stitch, "PART_ROWS", 4)
+    assert read(pieces, memory_bytes=0) == expected
+    assert 0 < len(opened) < 12, "the sums have some, too"
+
+
+def test_rows_are_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often they are looked through."""
+    packets = calls(5, 5)
+    calls_of: list[int] = []
+
+    def counted(rows: Any, **idle: int) -> Any:
+        calls_of.append(rows.num_rows)
+        return core(rows, **idle)
+
+    core = _meter.stitch
+    monkeypatch.setattr(_meter, "stitch", counted)
+    traffic = classifier.read([named(packets[:7], "one"), named(packets[7:], "two")])
+    assert traffic.to_arrow().num_rows == traffic.to_arrow().num_rows == 5
+    assert calls_of == [2], "the two rows of the flow that was cut"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from classifier.flows.parted import Parted
 from classifier.flows.spool import Spool
 
 ROWS = 100
@@ -84,3 +86,39 @@ def test_some_batches_and_some_columns_are_read_by_themselves(memory_bytes: int)
         spool.add(batch)
     assert list(spool.at([3, 1])) == [given[3], given[1]]
     assert list(spool.columns(["vlan", "row"])) == [batch.select(["vlan", "row"]) for batch in given]
+
+
+def test_small_batches_are_put_together_in_order() -> None:
+    given = batches(5)
+    spool = Spool(1 << 20, batch_rows=2 * ROWS)
+    for batch in given:
+        spool.add(batch)
+    assert [batch.num_rows for batch in spool] == [2 * ROWS, 2 * ROWS, ROWS]
+    assert pa.Table.from_batches(spool) == pa.Table.from_batches(given)
+    assert [batch.num_rows for batch in spool.columns(["row"])] == [2 * ROWS, 2 * ROWS, ROWS]
+
+
+def test_small_batches_wait_no_longer_than_memory_allows() -> None:
+    given = batches(4)
+    spool = Spool(2 * given[0].nbytes, batch_rows=1_000 * ROWS)
+    for batch in given:
+        spool.add(batch)
+    assert spool._file is not None
+    assert [batch.num_rows for batch in spool] == [3 * ROWS, ROWS]
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+def test_parts_are_read_by_themselves(memory_bytes: int) -> None:
+    parted = Parted(3, memory_bytes)
+    for batch in batches(2):
+        parted.write(batch, np.arange(ROWS) % 2 * 2)
+    assert [column_of(parted, part) for part in range(3)] == [
+        list(range(0, 2 * ROWS, 2)),
+        [],
+        list(range(1, 2 * ROWS, 2)),
+    ]
+    assert [size > 0 for size in parted.part_bytes] == [True, False, True]
+
+
+def column_of(parted: Parted, part: int) -> list[int]:
+    return [row for batch in parted.read([part]) for row in batch["row"].to_pylist()]
