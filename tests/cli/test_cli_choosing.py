@@ -54,6 +54,10 @@ def test_servers_of_a_network() -> None:
             "  role == 'é' and servce == 1\n"
             "                  ^^^^^^\n",
         ),
+        (
+            ("--where", "service == https"),
+            "--where: https is no column; if it is a text, quote it: 'https'\n",
+        ),
         (("--net", "10.0/8"), "--net: 10.0/8 is no network; write it like 10.0.0.0/8 or 2001:db8::/32\n"),
         (("--since", "yesterday"), "--since: yesterday is no time;"),
     ],
