@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import tomli
 
 from classifier.errors import RulesError
 
@@ -41,11 +42,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 def parse_toml(path: Path, text: bytes) -> dict[str, Any]:
     """Parse the text of a rule file; RulesError names the place of a syntax error."""
     try:
-        return tomllib.loads(text.decode("utf-8"))
+        return tomli.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise RulesError(f"{path}:{line}: not UTF-8; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except tomli.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+)", str(error))
         line = int(place[1]) if place else text.count(b"\n") + 1
         raise RulesError(f"{path}:{line}: not TOML: {error}") from error
@@ -73,7 +74,7 @@ _TOKEN = re.compile(
 def _line(text: str, problem: Problem) -> int | None:
     """Find the line of a key, or else of the header of its table, in a file that is sound TOML.
 
-    tomllib doesn't tell lines. Where a table has no header, being written inline, there is none.
+    tomli doesn't tell lines. Where a table has no header, being written inline, there is none.
     """
     headers = [token for token in _TOKEN.finditer(text) if token[0].lstrip().startswith("[")]
     of_table = [place for place, header in enumerate(headers) if header["table"] == problem.table]

@@ -9,21 +9,12 @@ import gc
 import io
 import os
 import sys
-from typing import Any
+from importlib import import_module
+from typing import Any, NoReturn
 
 import click
 
 from classifier.cli.common import complain
-from classifier.cli.diff import diff
-from classifier.cli.explain import explain
-from classifier.cli.flows import flows
-from classifier.cli.interfaces import interfaces
-from classifier.cli.live import live
-from classifier.cli.ports import ports
-from classifier.cli.report import report
-from classifier.cli.rules import rules
-from classifier.cli.servers import servers
-from classifier.cli.verify import verify
 from classifier.errors import NO_ROOM, ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
@@ -42,16 +33,31 @@ Examples:
 """
 
 
-class DefaultsToReport(click.Group):
-    """`classifier PATH` means `classifier report PATH`."""
+#: The commands; each is a function of its own name in the module of that name.
+COMMANDS = ("report", "flows", "servers", "diff", "live", "interfaces", "explain", "verify", "ports", "rules")
+
+
+class Commands(click.Group):
+    """A module is imported when its command is called. `classifier PATH` means `classifier report PATH`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name them in the order of the alphabet, as click does."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a command."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"classifier.cli.{name}"), name)
+        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `report` in front of what isn't a command or an option of the group."""
-        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+        if args and args[0] not in COMMANDS and args[0] not in ("--help", "--version"):
             if args[0].isalpha() and not os.path.lexists(args[0]):
                 from difflib import get_close_matches
 
-                if near := get_close_matches(args[0], self.commands, 1):
+                if near := get_close_matches(args[0], COMMANDS, 1):
                     ctx.fail(f"{args[0]}: no such command or file; perhaps {near[0]} is meant")
             args = ["report", *args]
         return super().parse_args(ctx, args)
@@ -64,7 +70,7 @@ class DefaultsToReport(click.Group):
             raise click.Abort from error
 
 
-@click.group(cls=DefaultsToReport, epilog=EXAMPLES, context_settings={"max_content_width": 100})
+@click.group(cls=Commands, epilog=EXAMPLES, context_settings={"max_content_width": 100})
 @click.version_option(package_name="classifier", prog_name="classifier")
 def app() -> None:
     """Say which side of every TCP and UDP conversation in a capture is the server, name the service
@@ -74,14 +80,12 @@ def app() -> None:
     """
 
 
-for command in (report, flows, servers, diff, live, interfaces, explain, verify, ports, rules):
-    app.add_command(command)
-
-
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and exit."""
     # pyarrow's own allocator gives back less: a quarter more memory at the peak.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # Its threads would spin for work that never comes.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(100_000)  # rules are many objects that stay: looking through them costs a tenth
     # Whoever starts us may have closed these.
     sys.stdout = sys.stdout or open(os.devnull, "w")

@@ -111,5 +111,5 @@ def _unusable(name: str, error: Exception) -> CaptureError:
     return CaptureError(names.shown(name), message, status=ExitStatus.NO_INPUT)
 
 
-def _reason(error: Exception | None) -> str:
+def _reason(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from launching import OFFICE, on_terminal, run
 
-from classifier.cli import app
+from classifier.cli import COMMANDS
+from classifier.cli.live import live
 from classifier.errors import ExitStatus
 
-COMMANDS = sorted(app.commands)
 WITH_HELP = [(), *((command,) for command in COMMANDS), ("rules", "check"), ("rules", "schema")]
 
 
@@ -55,7 +55,7 @@ def test_examples_of_the_help_work(command: tuple[str, ...], tmp_path: Path) -> 
         words = re.split(r" {3,}| [|>] ", line)[0] if line.startswith("classifier") else ""
         args = [re.sub(r".*\.pcap(ng|\.gz)?$", str(OFFICE), word) for word in shlex.split(words)[1:]]
         if args[:1] == ["live"]:  # it would listen
-            with app.commands["live"].make_context("live", args[1:]):
+            with live.make_context("live", args[1:]):
                 continue
         if args:
             result = run(*args, cwd=tmp_path)

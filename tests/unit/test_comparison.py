@@ -14,6 +14,7 @@ from support.talk import Talk
 
 import classifier
 from classifier.cli import app
+from classifier.cli.diff import diff
 from classifier.errors import ExitStatus
 from classifier.reports import tabular
 from classifier.traffic.comparison import FACTOR
@@ -158,5 +159,5 @@ class TestTheCommand:
         assert self.run(files[0], cut)[1] == ExitStatus.PARTIAL
 
     def test_its_default_is_that_of_the_api(self) -> None:
-        (factor,) = (option for option in app.commands["diff"].params if option.name == "factor")
+        (factor,) = (option for option in diff.params if option.name == "factor")
         assert float(factor.default) == FACTOR
