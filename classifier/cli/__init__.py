@@ -5,12 +5,14 @@ Results go to standard output, talk to standard error; exit statuses are `ExitSt
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -75,7 +77,7 @@ def app() -> None:
     """
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and exit."""
     # pyarrow's own allocator gives back less: a quarter more memory at the peak.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -107,8 +109,24 @@ def main() -> None:
         status = _trouble(f"{where}: {error.strerror or error}", ExitStatus.FAILURE)
     except (KeyboardInterrupt, click.Abort):
         status = _trouble("interrupted", ExitStatus.INTERRUPTED)
-    gc.freeze()  # the end looks through all objects once more; that takes as long as a small capture
     sys.exit(status or ExitStatus.OK)
+
+
+def run() -> NoReturn:
+    """Run the command line and end the process at once, with everything written and tidied up.
+
+    Before Python 3.14 a thread of pyarrow's that still wants the interpreter while that is taken
+    apart aborts the process (apache/arrow#38352); and it takes as long as a small capture.
+    """
+    try:
+        main()
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else ExitStatus.FAILURE
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # gone, which was said already
+            stream.flush()
+    os._exit(status)
 
 
 def _trouble(message: str, status: ExitStatus) -> ExitStatus:
