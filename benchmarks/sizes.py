@@ -103,10 +103,10 @@ def main() -> None:
         core, count = install(folder / "core", wheel.resolve(), None)
         print("| installed | MB | packages |\n|---|---:|---:|")
         print(f"| the wheel, packed | {wheel.stat().st_size / MB:.1f} | |")
-        print(f"| `classifier` | {core:.0f} | {count} |", flush=True)
+        print(f"| the program | {core:.0f} | {count} |", flush=True)
         for extra in extras:
             whole, packed = install(folder / extra, wheel.resolve(), extra)
-            print(f"| `classifier[{extra}]` | + {whole - core:.0f} | + {packed - count} |", flush=True)
+            print(f"| extra `{extra}` | + {whole - core:.0f} | + {packed - count} |", flush=True)
         print("\n| start | wall clock, s | processor, s |\n|---|---:|---:|")
         for what, call in STARTS.items():
             wall, processor = start(folder / "core", *call)

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from classifier import handshake, payload, roles
 from classifier.errors import FlowError
 from classifier.flows.find import Wanted
-from classifier.flows.spool import Spool
-from classifier.flows.stitch import Repeated, keys_repeated, stitch
+from classifier.flows.spool import BATCH_ROWS, Spool, give_back
+from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
 from classifier.metering import Metering, Tell, cores
 from classifier.reports import tabular
@@ -96,7 +96,7 @@ def read(
     )
     found = finding.find(source, via)
     share = memory_bytes // _SHARES
-    metered = Metered(idle=idle, spool=Spool(share), memory_bytes=share, remarks=found.remarks)
+    metered = Metered(idle=idle, spool=Spool(share, BATCH_ROWS), memory_bytes=share, remarks=found.remarks)
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
@@ -111,6 +111,7 @@ def read(
         if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
             raise
         metered.interrupted = True
+    give_back()
     judge = Judge(metered, rules, known, decapsulate=decapsulate)
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
@@ -162,6 +163,7 @@ class Judge:
             roles.note_announced(announced, ends.facts)
             survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
+        give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
     def looked_at(self) -> Iterator[roles.Ends]:
@@ -195,21 +197,13 @@ class Judge:
 
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
-        metered = self._metered
-        if metered.joined:
-            return iter(metered.spool)
-        return stitch(
-            metered.spool,
-            self._repeated,
-            metered.captures,
-            metered.begins_ns,
-            **metered.idle,
-            seen_twice=metered.seen_twice,
-        )
+        return iter(self._metered.spool if self._metered.joined else self._stitched)
 
     @cached_property
-    def _repeated(self) -> Repeated:
-        return keys_repeated(self._metered.spool)
+    def _stitched(self) -> Stitched:
+        metered = self._metered
+        captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
+        return Stitched(metered.spool, captures, memory_bytes=metered.memory_bytes, **metered.idle)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

@@ -52,4 +52,4 @@ def service_text(service: str | None, proto: str, candidates: Iterable[str] = ()
 
 def role_text(role: str, confidence: float) -> str:
     """Write how a server is known: only what is confirmed is certain, nothing else is rounded up to 100 %."""
-    return role if role == "confirmed" else f"{role} {int(confidence * 100)}%"
+    return role if role == "confirmed" else f"{role} {int(confidence * 1000) / 10} %"

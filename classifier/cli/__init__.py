@@ -5,19 +5,17 @@ Results go to standard output, talk to standard error; exit statuses are `ExitSt
 
 from __future__ import annotations
 
-import atexit
 import gc
 import io
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from classifier.cli.common import complain
-from classifier.errors import ClassifierError, ExitStatus, FilterError
+from classifier.errors import NO_ROOM, ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
 \b
@@ -106,27 +104,11 @@ def main() -> NoReturn:
     except OSError as error:
         _drop_output()
         where = error.filename or "can't go on"
-        status = _trouble(f"{where}: {error.strerror or error}", ExitStatus.FAILURE)
+        status = ExitStatus.NOT_WRITTEN if error.errno in NO_ROOM else ExitStatus.FAILURE
+        status = _trouble(f"{where}: {error.strerror or error}", status)
     except (KeyboardInterrupt, click.Abort):
         status = _trouble("interrupted", ExitStatus.INTERRUPTED)
     sys.exit(status or ExitStatus.OK)
-
-
-def run() -> NoReturn:
-    """Run the command line and end the process at once, with everything written and tidied up.
-
-    Before Python 3.14 a thread of pyarrow's that still wants the interpreter while that is taken
-    apart aborts the process (apache/arrow#38352); and it takes as long as a small capture.
-    """
-    try:
-        main()
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else ExitStatus.FAILURE
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # gone, which was said already
-            stream.flush()
-    os._exit(status)
 
 
 def _trouble(message: str, status: ExitStatus) -> ExitStatus:

@@ -56,7 +56,8 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
         else:
             place.write(batches, SCHEMA)
     else:
-        with out.opened(target.path) as file:  # before reading: an hour later is late for "can't be written"
+        # Before reading: an hour later is late for "can't be written".
+        with out.opened(target.path, given["paths"]) as file:
             traffic = chosen(read(**given))
             batches, schema = traffic.batches(), SCHEMA
             if found := known(names, traffic.metered):

@@ -10,7 +10,7 @@ import click
 from classifier.cli import common
 from classifier.cli import live_setup as setup
 from classifier.cli import live_showing as showing
-from classifier.cli.quantities import duration, size
+from classifier.cli.quantities import MOST_FLOWS, duration, size
 from classifier.cli.sections import Sectioned, option
 from classifier.errors import ExitStatus
 
@@ -106,7 +106,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 @option(
     _CAPTURE,
     "--max-flows",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_FLOWS),
     default=250_000,
     show_default=True,
     metavar="N",
@@ -154,7 +154,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
     _OUTPUT,
     "--html",
     metavar="FILE",
-    help="Write the last report as one page for browsers, too. Needs classifier[web].",
+    help="Write the last report as one page for browsers, too. Needs the extra web.",
 )
 @option(_OUTPUT, "--metrics", metavar="HOST:PORT", help="Serve metrics for Prometheus: 127.0.0.1:9464.")
 @option(

@@ -48,7 +48,7 @@ def servers(
         traffic = chosen(read(**given))
         tables.show(tables.console(), "Servers", terminal.SERVERS, tabular.rows(table(traffic)))
     else:
-        with out.opened(target.path) as file:
+        with out.opened(target.path, given["paths"]) as file:
             traffic = chosen(read(**given))
             found = table(traffic)
             tabular.write(found, found.schema, file, target.format, zeek.KNOWN_SERVICES)

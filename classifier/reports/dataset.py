@@ -41,7 +41,7 @@ class Dataset:
             raise self._cant(error) from error
         if there:
             raise CaptureError(
-                path, "is not empty; choose another folder, or empty it", status=ExitStatus.FAILURE
+                path, "is not empty; choose another folder, or empty it", status=ExitStatus.NOT_WRITTEN
             )
 
     def write(self, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> None:
@@ -70,7 +70,7 @@ class Dataset:
     def _cant(self, error: Exception) -> CaptureError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         message = f"can't be written ({reason}); choose another place with -o"
-        return CaptureError(self._name, message, status=ExitStatus.FAILURE)
+        return CaptureError(self._name, message, status=ExitStatus.NOT_WRITTEN)
 
 
 def _dated(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.RecordBatch]:

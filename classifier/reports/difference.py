@@ -66,7 +66,7 @@ def _number(name: str, head: str, spare: int) -> Column:
 _STATUS = Column("", lambda row: row["status"])
 _REST = [
     Column("Changed", lambda row: ", ".join(row["changes"]).replace("_", " "), folds=True, spare=5),
-    Column("Known by", _known, spare=2),
+    Column("Server is", _known, spare=2),
     _number("clients", "Clients", 3),
     _number("flows", "Flows", 4),
     _number("bytes", "Bytes", 1),
@@ -77,5 +77,5 @@ _SERVERS = [
     Column("Server", _server, folds=True),
     Column("Service", _services, folds=True),
     *_REST,
-    Column("First seen", lambda row: row["first_seen"][:19].replace("T", " "), spare=6),
+    Column("First seen (UTC)", lambda row: row["first_seen"][:19].replace("T", " "), spare=6),
 ]

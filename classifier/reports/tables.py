@@ -16,6 +16,8 @@ Row = dict[str, Any]
 PIPE_WIDTH = 200
 #: Blanks between columns.
 GAP = 2
+#: Columns that are easier to spare are left out before what should stay whole is folded.
+KEPT = 3
 #: Text that is wider may be folded before a column is left out for it.
 TEXT_WIDTH = 21
 
@@ -27,6 +29,10 @@ class Column(NamedTuple):
     text: Callable[[Row], str]
     number: bool = False
     folds: bool = False
+    #: It folds only once there are no less important columns to leave out: addresses, names of files.
+    whole: bool = False
+    #: Its middle is left out instead of folding it.
+    shortens: bool = False
     #: Where the terminal is too narrow, the column with the highest is left out first; 0 stays.
     spare: int = 0
 
@@ -60,7 +66,11 @@ def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
     """Choose columns and their widths: no header is folded, no number cut."""
     widths = {column: max(cell_len(text) for text in [column.head, *texts[column]]) for column in texts}
     while any(column.spare for column in widths):
-        least = (min(width, TEXT_WIDTH) if column.folds else width for column, width in widths.items())
+        whole = any(column.spare > KEPT for column in widths)
+        least = (
+            min(width, TEXT_WIDTH) if column.folds and not (whole and column.whole) else width
+            for column, width in widths.items()
+        )
         if sum(least) + GAP * (len(widths) - 1) <= room:
             break
         del widths[max(widths, key=lambda column: column.spare)]
@@ -68,15 +78,22 @@ def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
         slack = {column: width - len(column.head) for column, width in widths.items() if column.folds}
         if not any(slack.values()):
             break
-        widths[max(slack, key=lambda column: slack[column])] -= 1
+        gives = {
+            column: (widths[column] > TEXT_WIDTH and not column.whole, more) for column, more in slack.items()
+        }
+        widths[max(gives, key=lambda column: gives[column])] -= 1
     return widths
 
 
 def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:
     """Lay out one row, of several lines where text is folded."""
     folded = [
-        [cell] if cell_len(cell) <= width else _folded(cell, width)
-        for cell, width in zip(cells, widths.values(), strict=True)
+        [cell]
+        if cell_len(cell) <= width
+        else [_shortened(cell, width)]
+        if column.shortens
+        else _folded(cell, width)
+        for cell, (column, width) in zip(cells, widths.items(), strict=True)
     ]
     for parts in zip_longest(*folded, fillvalue=""):
         padded = (
@@ -90,6 +107,12 @@ def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:
 def _folded(cell: str, width: int) -> list[str]:
     """Fold at blanks where there are any, and anywhere else where a word is too wide."""
     return [part for line in wrap(cell, width) or [""] for part in chop_cells(line, width)]
+
+
+def _shortened(cell: str, width: int) -> str:
+    """Leave out the middle: both ends of a path tell more."""
+    tail = (width - 1) // 2
+    return f"{chop_cells(cell, width - 1 - tail)[0]}…{chop_cells(cell[::-1], tail)[0][::-1]}"
 
 
 def clean(text: str) -> str:

@@ -34,7 +34,7 @@ def print_report(out: Console, report: Row) -> None:
 def tables(report: Row, encoding: str) -> Iterator[tuple[str, list[Column], list[Row]]]:
     """Yield the tables of a report: title, columns, rows; some may be empty."""
     if by := report.get("by"):
-        yield f"By {by}", _GROUPS, report["groups"]
+        yield f"By {by}", _groups(by), report["groups"]
         return
     if "timeline" in report:
         yield "Services over time", _TIMELINE, report["timeline"]
@@ -46,7 +46,7 @@ def tables(report: Row, encoding: str) -> Iterator[tuple[str, list[Column], list
         if row["flows"]
     ]
     yield "Services", _SERVICES, served
-    yield "Servers", SERVERS, report["servers"]
+    yield "Servers (named by payload, else by port)", SERVERS, report["servers"]
     yield "Clients", _CLIENTS, report["clients"]
     yield "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"]
     yield "Payload that is not what the port promises", _MISMATCHES, report["mismatches"]
@@ -84,19 +84,14 @@ def _self_check(check: Row) -> Iterator[str]:
     """Say how far inference can be trusted here; nothing where no handshake was seen."""
     if not check["flows"]:
         return
-    of_flows = f"{check['inferred']:,} of {counted(check['flows'], 'flow')}"
-    text = f"Without their handshakes, {of_flows} would have been inferred"
-    if check["inferred"]:
+    inferred, right = check["inferred"], check["inferred_right"]
+    text = f"Check with handshakes hidden: {inferred:,} of {counted(check['flows'], 'flow')} inferred"
+    if inferred:
+        # All is all, nothing is rounded up to it.
         text += (
-            f" ({_percent(check['inferred'], check['flows'])}), "
-            f"{_percent(check['inferred_right'], check['inferred'])} of these rightly"
+            ", all rightly" if right == inferred else f", {min(100 * right / inferred, 99.9):.1f} % rightly"
         )
     yield text
-
-
-def _percent(part: int, whole: int) -> str:
-    """Write a share; only all is rounded up to 100 %."""
-    return "100 %" if part == whole else f"{min(100 * part / whole, 99.9):.1f} %"
 
 
 def _print_accounting(out: Console, report: Row) -> None:
@@ -127,14 +122,14 @@ def _size(name: str, head: str, spare: int = 0) -> Column:
 
 def _time(name: str, spare: int) -> Column:
     """Column of a time, to the second."""
-    head = name.replace("_", " ").capitalize()
+    head = f"{name.replace('_', ' ').capitalize()} (UTC)"
     return Column(head, lambda row: row[name][:19].replace("T", " "), spare=spare)
 
 
 def _end(side: str) -> Column:
     """Column of an address and port."""
     ip, port = f"{side}_ip", f"{side}_port"
-    return Column(side.capitalize(), lambda row: endpoint(_host(row, ip), row[port]), folds=True)
+    return Column(side.capitalize(), lambda row: endpoint(_host(row, ip), row[port]), folds=True, whole=True)
 
 
 def _host(row: Row, ip: str) -> str:
@@ -186,7 +181,7 @@ _SERVICES = [
     _size("server_bytes", "from servers", 8),
     *_KNOWN,
     _number("by_payload", "by payload", 6),
-    _number("servers", "Servers", 6),
+    _number("servers", "Hosts", 6),
     _number("clients", "Clients", 7),
     Column("Over time", lambda row: row["curve"], spare=10),
 ]
@@ -201,24 +196,28 @@ _TIMELINE = [
     _number("server_packets", "packets of servers", 1),
 ]
 
+
+def _groups(by: str) -> list[Column]:
+    return [Column(by.capitalize(), _group, folds=True, whole=True, shortens=by == "capture"), *_GROUPS]
+
+
 _GROUPS = [
-    Column("Group", _group, folds=True),
     _size("bytes", "Bytes"),
     _SHARE,
     _size("client_bytes", "from clients", 8),
     _size("server_bytes", "from servers", 7),
     *_KNOWN,
     Column("Attempts", lambda row: f"{sum(row[name] for name in ATTEMPTS):,}", number=True, spare=2),
-    _size("attempt_bytes", "their bytes", 6),
+    _size("attempt_bytes", "attempt bytes", 6),
 ]
 
 SERVERS = [
     _end("server"),
     Column("Service", _service_and_proto, folds=True),
-    Column("Known by", lambda row: (row["known_by"] or "").replace("_", " "), spare=2),
+    Column("Server is", lambda row: (row["known_by"] or "").replace("_", " "), spare=2),
     _size("bytes", "Bytes", 1),
     _size("client_bytes", "from clients", 6),
-    _size("server_bytes", "from server", 5),
+    _size("server_bytes", "from servers", 5),
     _number("flows", "Flows", 3),
     _number("clients", "Clients", 4),
     _time("first_seen", 7),
@@ -226,16 +225,18 @@ SERVERS = [
 ]
 
 _CLIENTS = [
-    Column("Client", lambda row: _host(row, "client_ip"), folds=True),
+    Column("Client", lambda row: _host(row, "client_ip"), folds=True, whole=True),
     _size("bytes", "Bytes"),
-    _size("client_bytes", "sent", 3),
-    _size("server_bytes", "received", 4),
+    _size("client_bytes", "from clients", 3),
+    _size("server_bytes", "from servers", 4),
     _number("flows", "Flows", 1),
-    _number("servers", "Servers", 2),
+    _number("servers", "Hosts", 2),
 ]
 
 _ATTEMPTS = [
-    Column("Target", lambda row: endpoint(_host(row, "target_ip"), row["target_port"]), folds=True),
+    Column(
+        "Target", lambda row: endpoint(_host(row, "target_ip"), row["target_port"]), folds=True, whole=True
+    ),
     Column("Service", _service_and_proto, folds=True, spare=1),
     Column("Attempts", _attempts, folds=True),
     _number("sources", "Sources", 2),
@@ -243,7 +244,7 @@ _ATTEMPTS = [
 ]
 
 _MISMATCHES = [
-    Column("Client", lambda row: row["client_ip"], folds=True),
+    Column("Client", lambda row: row["client_ip"], folds=True, whole=True),
     _end("server"),
     Column("Proto", lambda row: row["proto"] or "", spare=2),
     Column("Promised", lambda row: row["promised"] or ""),
@@ -263,7 +264,7 @@ FLOWS = [
         folds=True,
         spare=1,
     ),
-    Column("Role", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
+    Column("Server is", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
     Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),
     Column("Outcome", lambda row: row["outcome"], spare=4),
     Column("State", lambda row: row["conn_state"], spare=8),

@@ -57,7 +57,7 @@ def test_heads_are_whole(command: str, width: int) -> None:
 def test_the_report_at_80_columns_tells_how_servers_are_known() -> None:
     shown = "\n".join(lines(on_terminal(OFFICE, width=80)))
     assert re.search(r"^Service +Port +Bytes +Share +Flows +confirmed +inferred +ambiguous$", shown, re.M)
-    assert re.search(r"^Server +Service +Known by +Bytes ", shown, re.M)
+    assert re.search(r"^Server +Service +Server is +Bytes ", shown, re.M)
     assert re.search(r"^Target +Service +Attempts +Sources +Packets$", shown, re.M)
     assert re.search(r"^https +443/tcp +", shown, re.M)
 
@@ -77,6 +77,30 @@ def test_names_are_folded_before_anything_is_lost() -> None:
     assert shown[2].endswith("  12,345,678,901,234") and shown[-2] == "short" + " " * 24 + "1"
     assert shown[2].split()[0] + "".join(shown[3:-2]) == name
     assert max(map(len, shown)) == 30
+
+
+def at_width(width: int, columns: list[tables.Column], *rows: dict[str, str]) -> list[str]:
+    out = Console(width=width, file=io.StringIO())
+    tables.show(out, "", columns, rows)
+    return out.file.getvalue().splitlines()
+
+
+def test_less_important_columns_go_before_an_address_is_broken() -> None:
+    address = "[2001:db8:9:d5ae:a4d3:fe47:691e:807d]:443"
+    columns = [
+        tables.Column("Server", lambda row: address, folds=True, whole=True),
+        tables.Column("Service", lambda row: "https", spare=1),
+        tables.Column("First seen", lambda row: "2026-11-23 00:40:36", spare=7),
+    ]
+    assert at_width(60, columns, {})[1].split() == [address, "https"]
+    narrow = [line.split() for line in at_width(34, columns, {})[1:-1]]
+    assert "https" in narrow[0] and "".join(words[0] for words in narrow) == address
+
+
+def test_the_middle_of_a_path_gives_way() -> None:
+    columns = [tables.Column("Capture", lambda row: row["path"], folds=True, whole=True, shortens=True)]
+    shown = at_width(21, columns, {"path": "/captures/november/edge-1.pcap"}, {"path": "a.pcap"})
+    assert shown[1:3] == ["/captures/…dge-1.pcap", "a.pcap"]
 
 
 def test_a_pipe_gets_every_column_and_no_escapes() -> None:
@@ -107,7 +131,7 @@ def test_a_dumb_terminal_gets_plain_text() -> None:
 
 
 def test_only_what_is_confirmed_is_certain() -> None:
-    roles = re.findall(r" (confirmed|inferred \d+%|ambiguous \d+%) ", run("flows", OFFICE).text)
+    roles = re.findall(r" (confirmed|inferred \d+\.\d %|ambiguous \d+\.\d %) ", run("flows", OFFICE).text)
     assert len(roles) > 50
     assert not [role for role in roles if "100%" in role]
 

@@ -123,7 +123,7 @@ def test_a_signal_ends_it_with_the_report(number: signal.Signals, tmp_path: Path
 
 def test_a_page_in_no_folder_is_told_before_the_start(tmp_path: Path) -> None:
     result = run("live", "-", "--html", tmp_path / "nowhere" / "page.html")
-    assert result.status == ExitStatus.FAILURE
+    assert result.status == ExitStatus.NOT_WRITTEN
     assert "can't be written (No such file or directory)" in result.complaint
 
 

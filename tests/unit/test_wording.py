@@ -72,7 +72,7 @@ def test_reports_of_one_packet_and_one_flow(one_packet: bytes, one_flow: bytes, 
     other.write_bytes(one_flow)
     said = {
         "1 packet   ": written("report", one),
-        "of 1 flow would": written("report", other),
+        "of 1 flow inferred": written("report", other),
         "1 flow with 1 packet was filtered out": written("flows", one, "--where", "mismatch"),
         "1 packet)": written("diff", one, one),
     }

@@ -134,7 +134,7 @@ _FLOW_COLUMNS = (
     Column("Client", lambda row: endpoint(row["client_ip"], row["client_port"])),
     Column("Server", lambda row: endpoint(row["server_ip"], row["server_port"])),
     Column("Service", lambda row: service_text(row["service"], row["proto"], row["service_candidates"])),
-    Column("Role", lambda row: role_text(row["role"], row["role_confidence"])),
+    Column("Server is", lambda row: role_text(row["role"], row["role_confidence"])),
     Column("Outcome", lambda row: row["outcome"]),
     _rate(lambda row: row["rate"]),
     _size("Bytes", lambda row: row["client_bytes"] + row["server_bytes"]),
@@ -142,7 +142,7 @@ _FLOW_COLUMNS = (
 _SERVER_COLUMNS = (
     Column("Server", lambda server: endpoint(server.ip, server.port)),
     Column("Service", lambda server: f"{server.service}/{server.proto}"),
-    Column("Known by", lambda server: server.known_by),
+    Column("Server is", lambda server: server.known_by),
 )
 
 

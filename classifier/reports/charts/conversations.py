@@ -67,12 +67,13 @@ def _nodes(picture: Picture) -> alt.Chart:
 
 
 def _names(picture: Picture) -> list[alt.Chart]:
-    """Write each node's name and bytes beside it."""
+    """Write each node's name and bytes beside it, above a halo that keeps ribbons out of the letters."""
     return [
         alt.Chart(data([_beside(node) for node in picture.nodes if node["place"] == place]))
-        .mark_text(align=align, baseline="middle", limit=alt.ExprRef(f"width * {limit}"))
+        .mark_text(align=align, baseline="middle", limit=alt.ExprRef(f"width * {limit}"), style=style)
         .encode(x=_X, y=_Y, text="label:N", tooltip=_tooltip())
         for place, (align, limit) in enumerate(_SIDES)
+        for style in ("halo", "text")
     ]
 
 

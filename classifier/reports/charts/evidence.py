@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from classifier.reports.charts.look import FIT, NUMBERS, Chart, data
+from classifier.reports.charts.look import FIT, NUMBERS, STEP, Chart, data
 from classifier.traffic import Traffic
 from classifier.traffic.overview import ROLES
 
@@ -35,10 +35,10 @@ def evidence(traffic: Traffic) -> Chart | None:
     if not values:
         return None
     bars: alt.Chart = (
-        alt.Chart(data(values), height=alt.Step(24), width="container")
+        alt.Chart(data(values), height=STEP * len({value["evidence"] for value in values}), width="container")
         .mark_bar(height=16)
         .encode(
-            x=alt.X("flows:Q", title="flows", axis=NUMBERS),
+            x=alt.X("flows:Q", title="flows, each at its strongest evidence", axis=NUMBERS),
             y=alt.Y("evidence:N", title=None, sort="-x"),
             color=alt.Color(
                 "known:O",

@@ -12,12 +12,17 @@ Chart = alt.TopLevelMixin
 COLOURS = 8
 #: 0, 50k, 1M; Vega itself would write 0k.
 NUMBERS = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=5)
+#: Height of a bar's row.
+STEP = 24
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 _FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 #: At least 3:1 against their background (WCAG 2.2, 1.4.11), and apart for the colour-blind: Okabe and
 #: Ito's order, darkened on white and lightened on black where needed; the last is for `other`.
 _LIGHT = ["#0060a8", "#b35900", "#007a5a", "#a3417c", "#5a4fcf", "#8a6d00", "#00798c", "#b3261e", "#6b6b6b"]
 _DARK = ["#5cb3ff", "#ffa64d", "#33c49b", "#ee8fc4", "#a89cff", "#e6c84d", "#4dd2e6", "#ff8a80", "#a6a6a6"]
+#: Who sent it: no colour of a service.
+_SIDES = {"light": ["#808a96", "#36404c"], "dark": ["#76828f", "#d3dae2"]}
+_PAPER = {"light": "#fff", "dark": "#14171a"}
 #: How sure: the surer the darker, on white.
 _ROLE_COLOURS = {
     "light": ["#0b4f8a", "#3f88c5", "#c77700", "#8a8a8a"],
@@ -35,7 +40,11 @@ def config(theme: str) -> Spec:
         "view": {"stroke": None},
         "axis": {**axis, "labelFontSize": 12, "titleFontSize": 12, "labelLimit": 220, "titleFontWeight": 500},
         "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "labelLimit": 220},
-        "range": {"category": colours, "ordinal": _ROLE_COLOURS[theme]},
+        "range": {"category": colours, "ordinal": _ROLE_COLOURS[theme], "diverging": _SIDES[theme]},
+        # Behind names that stand on marks.
+        "style": {
+            "halo": {"stroke": _PAPER[theme], "strokeWidth": 4, "strokeJoin": "round", "strokeOpacity": 0.8}
+        },
         "text": {"color": ink, "fontSize": 12},
         "title": {"color": ink},
     }

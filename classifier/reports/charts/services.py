@@ -8,7 +8,7 @@ import altair as alt
 import pyarrow as pa
 
 from classifier.reports import tabular
-from classifier.reports.charts.look import FIT, NUMBERS, Chart, data
+from classifier.reports.charts.look import FIT, NUMBERS, STEP, Chart, data
 from classifier.reports.tables import Row
 from classifier.wording import counted, service_text, size_text
 
@@ -25,12 +25,17 @@ def services(table: pa.Table) -> Chart | None:
     if rest := rows[_BARS:]:
         values += _bar(counted(len(rest), "other"), rest, _BARS)
     order = alt.EncodingSortField("place", op="min")
-    base = alt.Chart(data(values), height=alt.Step(24), width="container").encode(
-        y=alt.Y("service:N", sort=order, title=None)
-    )
+    base = alt.Chart(
+        data(values), height=STEP * len({value["service"] for value in values}), width="container"
+    ).encode(y=alt.Y("service:N", sort=order, title=None))
     bars: alt.Chart = base.mark_bar(height=16).encode(
         x=alt.X("sum(bytes):Q", title="bytes", axis=NUMBERS),
-        color=alt.Color("sent by:N", title="sent by", legend=alt.Legend(orient="top")),
+        color=alt.Color(
+            "sent by:N",
+            title="sent by",
+            scale=alt.Scale(domain=["clients", "servers"], range="diverging"),
+            legend=alt.Legend(orient="top"),
+        ),
         order=alt.Order("sent by:N", sort="descending"),
         tooltip=[
             alt.Tooltip("service:N"),

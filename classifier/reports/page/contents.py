@@ -16,7 +16,7 @@ from classifier.reports.tabular import rows
 from classifier.traffic import Traffic
 from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.overview import ROLES
-from classifier.wording import counted, duration_text, endpoint, listed, service_text, size_text
+from classifier.wording import counted, duration_text, endpoint, listed, role_text, service_text, size_text
 
 Row = dict[str, Any]
 #: Longer tables are cut, with a remark.
@@ -27,7 +27,7 @@ _MOST_IN_CELL = 8
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its head, its kind (`text`, `count`, `bytes`, `share`, `time`), and its value."""
+    """A column: its head, its kind (`text`, `list`, `count`, `bytes`, `share`, `time`), and its value."""
 
     head: str
     kind: str
@@ -41,6 +41,7 @@ def contents(report: Report) -> dict[str, Any]:
     flows, mismatches = _largest_flows(traffic)
     flows, mismatches = report.named(flows), report.named(mismatches)
     counted = said["flows"]
+    served = _served(said)
     return {
         "title": listed(said["captures"], 1),
         "facts": _facts(said, traffic),
@@ -49,7 +50,7 @@ def contents(report: Report) -> dict[str, Any]:
         "charts": charts.all_charts(report),
         "themes": {theme: charts.config(theme) for theme in ("light", "dark")},
         "tables": [
-            _table("services", "Services", said["services"], _SERVICES, len(said["services"])),
+            _table("services", "Services", served, _SERVICES, len(served)),
             _table("servers", "Servers", said["servers"], _SERVERS, len(said["servers"])),
             _table("mismatches", "Payload and port disagree", rows(mismatches), _FLOWS, mismatches.num_rows),
             _table(
@@ -75,15 +76,20 @@ def contents(report: Report) -> dict[str, Any]:
     }
 
 
+def _served(said: Row) -> list[Row]:
+    """Return the services that something used; mere attempts have a table of their own."""
+    return [row for row in said["services"] if row["flows"]]
+
+
 def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
-    span = f"{said['first_seen']} to {said['last_seen']}" if said["first_seen"] else "no packets"
+    span = f"{said['first_seen']} to\n{said['last_seen']}" if said["first_seen"] else "no packets"
     counted = said["flows"]
-    served = sum(1 for row in said["services"] if row["flows"] and row["proto"])
+    served = sum(1 for row in _served(said) if row["proto"])
     return [
         ["Time", span],
         ["Lasting", duration_text(said["duration_s"])],
         ["Packets", f"{said['packets']:,}"],
-        ["Bytes on the wire", size_text(said["wire_bytes"])],
+        ["Bytes with link headers", size_text(said["wire_bytes"])],
         ["Flows", f"{counted['total']:,}"],
         ["Services", f"{served:,}"],
         ["Servers", f"{traffic.totals.server_count:,}"],
@@ -191,8 +197,7 @@ def _value(row: Row, column: Column) -> Any:
                 return row["service"]
             return service_text(row["service"], row["proto"], row.get("service_candidates") or ())
         case "role":
-            sure = f" {int(row['role_confidence'] * 100)} %" if row["role"] != "confirmed" else ""
-            return row["role"] + sure
+            return role_text(row["role"], row["role_confidence"])
         case "attempts":
             return sum(row[name] for name in ATTEMPTS)
         case "tries":
@@ -214,7 +219,7 @@ _VOLUMES = (
     ("from clients", "bytes", "client_bytes"),
     ("from servers", "bytes", "server_bytes"),
 )
-_TIMES = (("First seen", "time", "first_seen"), ("Last seen", "time", "last_seen"))
+_TIMES = (("First seen (UTC)", "time", "first_seen"), ("Last seen (UTC)", "time", "last_seen"))
 _SERVICES = _columns(
     ("Service", "text", "service"),
     ("Ports", "text", "server_ports"),
@@ -223,14 +228,14 @@ _SERVICES = _columns(
     *_VOLUMES,
     ("Flows", "count", "flows"),
     *((name, "count", name) for name in ("confirmed", "inferred", "ambiguous")),
-    ("Servers", "count", "servers"),
+    ("Hosts", "count", "servers"),
     ("Clients", "count", "clients"),
     ("Attempts", "count", "attempts"),
 )
 _SERVERS = _columns(
     ("Server", "text", "server"),
     ("Service", "text", "service"),
-    ("Known by", "text", "known_by"),
+    ("Server is", "text", "known_by"),
     ("Bytes", "bytes", "bytes"),
     *_VOLUMES,
     ("Flows", "count", "flows"),
@@ -240,10 +245,9 @@ _SERVERS = _columns(
 _CLIENTS = _columns(
     ("Client", "text", "client"),
     ("Bytes", "bytes", "bytes"),
-    ("sent", "bytes", "client_bytes"),
-    ("received", "bytes", "server_bytes"),
+    *_VOLUMES,
     ("Flows", "count", "flows"),
-    ("Servers", "count", "servers"),
+    ("Hosts", "count", "servers"),
 )
 _ATTEMPTS = _columns(
     ("Target", "text", "target"),
@@ -253,14 +257,14 @@ _ATTEMPTS = _columns(
     ("Packets", "count", "attempt_packets"),
 )
 _FLOWS = _columns(
-    ("First seen", "time", "first_seen"),
+    ("First seen (UTC)", "time", "first_seen"),
     ("Client", "text", "client"),
     ("Server", "text", "server"),
     ("Service", "text", "service"),
     ("Payload", "text", "payload"),
     ("Name", "text", "server_name"),
-    ("Role", "text", "role"),
-    ("Evidence", "text", "role_evidence"),
+    ("Server is", "text", "role"),
+    ("Evidence", "list", "role_evidence"),
     ("Outcome", "text", "outcome"),
     ("Bytes", "bytes", "bytes"),
     ("Packets", "count", "packets"),

@@ -35,6 +35,7 @@
 
   const written = {
     text: String,
+    list: String,
     time: String,
     count: (value) => whole.format(value),
     bytes,
@@ -45,11 +46,15 @@
     return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
   }
 
+  function words(kind) {
+    return kind === "text" || kind === "list" || kind === "time";
+  }
+
   function cell(kind) {
     return (value, purpose) => {
-      if (value === null) return purpose === "display" || purpose === "filter" ? "" : kind === "text" ? "" : -1;
+      if (value === null) return purpose === "display" || purpose === "filter" ? "" : words(kind) ? "" : -1;
       if (purpose === "display" || purpose === "filter") return escaped(written[kind](value));
-      return kind === "text" ? escaped(value) : value;
+      return words(kind) ? escaped(value) : value;
     };
   }
 
@@ -105,8 +110,8 @@
         title: escaped(head),
         data: place,
         render: cell(kind),
-        className: kind === "text" || kind === "time" ? "words" : "number",
-        type: kind === "text" || kind === "time" ? "string" : "num",
+        className: words(kind) ? `words ${kind}` : "number",
+        type: words(kind) ? "string" : "num",
       })),
       order: [],
       pageLength: 10,
@@ -123,6 +128,12 @@
     services: "Services by bytes",
     conversations: "Who talks to whom",
     evidence: "How the servers are known",
+  };
+
+  const remarks = {
+    timeline: "Drag to move, Shift and wheel to zoom, double-click to see all. “(attempts)” came to nothing, “other” is the sum of all the rest.",
+    conversations: "IP bytes, attempts left out. Flows whose server is ambiguous count for the likelier one; the table of clients leaves them out.",
+    evidence: "This is said of servers, not of their names: those come from the payload where it is recognised, else from the port.",
   };
 
   async function chart(name, spec, place, themes) {
@@ -161,7 +172,7 @@
       }
       const extra = name === "evidence" ? known(data.known) : null;
       const check = name === "evidence" && data.self_check ? element("p", {}, data.self_check) : null;
-      section(name === "services" ? "services-chart" : name, titles[name], check, extra, choice, element("div", { class: "scroll" }, place), name === "timeline" ? element("p", { class: "remark" }, "Drag to move, Shift and wheel to zoom, double-click to see all. Traffic that came to nothing is (attempts).") : null);
+      section(name === "services" ? "services-chart" : name, titles[name], check, extra, choice, element("div", { class: "scroll" }, place), remarks[name] ? element("p", { class: "remark" }, remarks[name]) : null);
       places.push(shown);
     }
     return places;
