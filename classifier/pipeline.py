@@ -9,7 +9,8 @@ flows are judged batch by batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +30,7 @@ from classifier.roles import directory_file
 from classifier.roles.directory import Entries, no_entries
 from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
+from classifier.rule_files import user_file
 from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Options, Source, Via, finding
@@ -84,7 +86,7 @@ def read(
     each what is damaged, is left out, and the trouble is in `Traffic.problems`.
     """
     known = directory_file.load(directory) if directory else no_entries()
-    rules = rules if isinstance(rules, Rules) else Rules.load(rules)
+    ready_rules = _rules(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     options = Options(
         **idle,
@@ -112,10 +114,26 @@ def read(
             raise
         metered.interrupted = True
     give_back()
-    judge = Judge(metered, rules, known, decapsulate=decapsulate)
+    judge = Judge(metered, ready_rules(), known, decapsulate=decapsulate)
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
+
+
+def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
+    """Begin to load port rules, and return what gives them; what is wrong with a user's is told at once.
+
+    The program's own are thousands, and only needed when all is metered: they are read beside it.
+    """
+    if isinstance(chosen, Rules):
+        return lambda: chosen
+    if user_file(chosen):
+        rules = Rules.load(chosen)
+        return lambda: rules
+    loading = ThreadPoolExecutor(1)
+    loaded = loading.submit(Rules.load)
+    loading.shutdown(wait=False)
+    return loaded.result
 
 
 class Judge:

@@ -86,7 +86,7 @@ def main() -> NoReturn:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # Its threads would spin for work that never comes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(100_000)  # rules are many objects that stay: looking through them costs a tenth
+    gc.set_threshold(200_000)  # rules are 120,000 objects that stay: looking through them costs a tenth
     # Whoever starts us may have closed these.
     sys.stdout = sys.stdout or open(os.devnull, "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")
