@@ -97,7 +97,7 @@ def map_input(found: Input, options: Options, like: Metered) -> tuple[Metered, p
 
 #: Called with a function and its arguments, gives what stands for the result, also as an argument.
 Submit = Callable[..., Any]
-#: Rows that are complete, rows that aren't, and captures that saw the same packets.
+#: Rows that are complete, rows that aren't, and captures that may have the same packets.
 _Joined = tuple[pa.Table, pa.Table, set[tuple[int, ...]]]
 
 
@@ -209,7 +209,7 @@ def gather(ready: list[tuple[int, Metered, Any]], submit: Submit, options: Optio
             table, seen = complete.result(), twice.result()
         except Exception as error:  # of a worker, or what became of it
             raise ClassifierError(f"the cluster couldn't join the pieces: {_reason(error)}") from error
-        metered.seen_twice.update(captures.together(list(parts)) for parts in seen)
+        metered.seen_twice |= seen
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
             metered.spool.add(_numbered(batch, captures))
     metered.joined = True

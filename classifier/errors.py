@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ class ExitStatus(IntEnum):
     """What the command line tells the shell. 2 is left to wrong usage."""
 
     OK = 0
-    #: Something unforeseen: a bug.
+    #: Something else failed, and the message says what; with a traceback it is a bug.
     FAILURE = 1
     USAGE = 2
     #: An input can't be opened: missing, a directory, no permission.
@@ -24,12 +25,20 @@ class ExitStatus(IntEnum):
     NOTHING_DECODED = 6
     #: The rule files contradict themselves.
     BAD_RULES = 7
-    #: A service that was asked for isn't known.
+    #: A service or a flow that was asked for isn't known.
     NOT_FOUND = 8
     #: `diff` found something that is new. That an input is damaged (5) or can't be decoded (6) goes first.
     NEWS = 9
+    #: Something that was asked for isn't installed: an extra, or a program such as tshark.
+    NOT_INSTALLED = 10
+    #: A result or a temporary file can't be written: no such folder, no permission, no room.
+    NOT_WRITTEN = 11
     #: Ended by Ctrl-C; what was read so far was reported.
     INTERRUPTED = 130
+
+
+#: What the system says where nothing more can be written.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class ClassifierError(Exception):
@@ -73,10 +82,22 @@ class FlowError(ClassifierError):
     status = ExitStatus.USAGE
 
 
+class NoSuchFlowError(FlowError):
+    """There is no flow like that."""
+
+    status = ExitStatus.NOT_FOUND
+
+
 class DirectoryError(ClassifierError):
     """A file is no server directory. The message names the file and the reason."""
 
     status = ExitStatus.NO_INPUT
+
+
+class NotWrittenError(ClassifierError):
+    """A result or a temporary file can't be written."""
+
+    status = ExitStatus.NOT_WRITTEN
 
 
 class RulesError(ClassifierError):
@@ -108,19 +129,34 @@ class NamesError(ClassifierError):
     status = ExitStatus.NO_INPUT
 
 
-class MissingExtraError(ClassifierError):
-    """Something needs packages that an extra brings: `pip install 'classifier[web]'`."""
+class NotInstalledError(ClassifierError):
+    """Something needs a program or packages that aren't here."""
+
+    status = ExitStatus.NOT_INSTALLED
+
+
+class MissingExtraError(NotInstalledError):
+    """Something needs packages that an extra brings."""
 
     def __init__(self, purpose: str, extra: str) -> None:
         """Name what was wanted, and the extra."""
-        super().__init__(f"{purpose} needs more packages: pip install 'classifier[{extra}]'")
+        super().__init__(missing_extra(purpose, extra))
+
+
+def missing_extra(purpose: str, extra: str) -> str:
+    """Say how to install an extra: from here, as an index may have another project of this name."""
+    return (
+        f'{purpose} needs the extra "{extra}", which is missing; install it with: '
+        f"pip install '.[{extra}]' in the project's folder"
+    )
 
 
 class IntervalError(ClassifierError):
-    """Time bins are too narrow for the span of the capture."""
+    """No time bins can be of that width, or they are too narrow for the span of the capture."""
 
     status = ExitStatus.USAGE
 
     def __init__(self, interval_s: float, least_s: float) -> None:
         """Say which interval was asked for, and the least one that is possible."""
-        super().__init__(f"bins of {interval_s:g} s are too many; choose {least_s:.3g} s or more")
+        trouble = "are too many" if interval_s > 0 else "can't be"
+        super().__init__(f"bins of {interval_s:g} s {trouble}; choose {least_s:.3g} s or more")

@@ -9,7 +9,8 @@ flows are judged batch by batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier import handshake, payload, roles
-from classifier.errors import FlowError
+from classifier.errors import NoSuchFlowError
 from classifier.flows.find import Wanted
-from classifier.flows.spool import Spool
-from classifier.flows.stitch import Repeated, keys_repeated, stitch
+from classifier.flows.spool import BATCH_ROWS, Spool, give_back
+from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
 from classifier.metering import Metering, Tell, cores
 from classifier.reports import tabular
@@ -29,6 +30,7 @@ from classifier.roles import directory_file
 from classifier.roles.directory import Entries, no_entries
 from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
+from classifier.rule_files import user_file
 from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Options, Source, Via, finding
@@ -84,7 +86,7 @@ def read(
     each what is damaged, is left out, and the trouble is in `Traffic.problems`.
     """
     known = directory_file.load(directory) if directory else no_entries()
-    rules = rules if isinstance(rules, Rules) else Rules.load(rules)
+    ready_rules = _rules(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     options = Options(
         **idle,
@@ -96,7 +98,7 @@ def read(
     )
     found = finding.find(source, via)
     share = memory_bytes // _SHARES
-    metered = Metered(idle=idle, spool=Spool(share), memory_bytes=share, remarks=found.remarks)
+    metered = Metered(idle=idle, spool=Spool(share, BATCH_ROWS), memory_bytes=share, remarks=found.remarks)
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
@@ -111,10 +113,27 @@ def read(
         if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
             raise
         metered.interrupted = True
-    judge = Judge(metered, rules, known, decapsulate=decapsulate)
+    give_back()
+    judge = Judge(metered, ready_rules(), known, decapsulate=decapsulate)
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
+
+
+def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
+    """Begin to load port rules, and return what gives them; what is wrong with a user's is told at once.
+
+    The program's own are thousands, and only needed when all is metered: they are read beside it.
+    """
+    if isinstance(chosen, Rules):
+        return lambda: chosen
+    if user_file(chosen):
+        rules = Rules.load(chosen)
+        return lambda: rules
+    loading = ThreadPoolExecutor(1)
+    loaded = loading.submit(Rules.load)
+    loading.shutdown(wait=False)
+    return loaded.result
 
 
 class Judge:
@@ -143,7 +162,7 @@ class Judge:
         parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
         found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
         if not found or not found.num_rows:
-            raise FlowError(f"{flow}: no such flow; `classifier flows` lists them")
+            raise NoSuchFlowError(f"{flow}: no such flow; `classifier flows` lists them")
         (facts,) = found.to_batches()
         judged = self._judged(self.ends(facts))
         row, *others = tabular.rows(present(judged, self._metered.captures))
@@ -162,6 +181,7 @@ class Judge:
             roles.note_announced(announced, ends.facts)
             survey.add(ends, likeness(self._rules, ends))
             directory.add(ends)
+        give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
     def looked_at(self) -> Iterator[roles.Ends]:
@@ -195,21 +215,13 @@ class Judge:
 
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
-        metered = self._metered
-        if metered.joined:
-            return iter(metered.spool)
-        return stitch(
-            metered.spool,
-            self._repeated,
-            metered.captures,
-            metered.begins_ns,
-            **metered.idle,
-            seen_twice=metered.seen_twice,
-        )
+        return iter(self._metered.spool if self._metered.joined else self._stitched)
 
     @cached_property
-    def _repeated(self) -> Repeated:
-        return keys_repeated(self._metered.spool)
+    def _stitched(self) -> Stitched:
+        metered = self._metered
+        captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
+        return Stitched(metered.spool, captures, memory_bytes=metered.memory_bytes, **metered.idle)
 
 
 def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:

@@ -94,7 +94,10 @@ def user_file(chosen: str | os.PathLike[str] | None = None) -> Path | None:
     if (named := os.environ.get(VARIABLE)) is not None:
         return Path(named) if named else None
     usual = usual_file()
-    return usual if usual.is_file() else None
+    try:
+        return usual if usual.is_file() else None
+    except PermissionError:  # whoever reads it will say so
+        return usual
 
 
 def usual_file() -> Path:

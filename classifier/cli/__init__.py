@@ -10,12 +10,12 @@ import io
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from classifier.cli.common import complain
-from classifier.errors import ClassifierError, ExitStatus, FilterError
+from classifier.errors import NO_ROOM, ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
 \b
@@ -54,6 +54,11 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `report` in front of what isn't a command or an option of the group."""
         if args and args[0] not in COMMANDS and args[0] not in ("--help", "--version"):
+            if args[0].isalpha() and not os.path.lexists(args[0]):
+                from difflib import get_close_matches
+
+                if near := get_close_matches(args[0], COMMANDS, 1):
+                    ctx.fail(f"{args[0]}: no such command or file; perhaps {near[0]} is meant")
             args = ["report", *args]
         return super().parse_args(ctx, args)
 
@@ -75,13 +80,13 @@ def app() -> None:
     """
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and exit."""
     # pyarrow's own allocator gives back less: a quarter more memory at the peak.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # Its threads would spin for work that never comes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(100_000)  # rules are many objects that stay: looking through them costs a tenth
+    gc.set_threshold(200_000)  # rules are 120,000 objects that stay: looking through them costs a tenth
     # Whoever starts us may have closed these.
     sys.stdout = sys.stdout or open(os.devnull, "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")
@@ -104,10 +109,10 @@ def main() -> None:
     except OSError as error:
         _drop_output()
         where = error.filename or "can't go on"
-        status = _trouble(f"{where}: {error.strerror or error}", ExitStatus.FAILURE)
+        status = ExitStatus.NOT_WRITTEN if error.errno in NO_ROOM else ExitStatus.FAILURE
+        status = _trouble(f"{where}: {error.strerror or error}", status)
     except (KeyboardInterrupt, click.Abort):
         status = _trouble("interrupted", ExitStatus.INTERRUPTED)
-    gc.freeze()  # the end looks through all objects once more; that takes as long as a small capture
     sys.exit(status or ExitStatus.OK)
 
 

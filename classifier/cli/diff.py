@@ -9,6 +9,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.quantities import factor
 from classifier.cli.reading import read, reading_options
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
@@ -19,10 +20,10 @@ from classifier.errors import ExitStatus
 @out.writing(
     described(
         "--factor",
-        default=10.0,
+        default="10",
         show_default=True,
         metavar="N",
-        type=click.FloatRange(min=1, min_open=True),
+        type=factor,
         help="Clients or bytes that are so many times as many, or as few, are a change.",
     ),
     zeek=None,
@@ -57,7 +58,7 @@ def diff(
     from classifier.reports.names import known
     from classifier.reports.tables import console
 
-    with out.opened(None if target.is_table else target.path) as file:
+    with out.opened(None if target.is_table else target.path, (before, after)) as file:
         old, new = (chosen(read((path,), **given)) for path in (before, after))
         found = old.difference(new, factor)
         names = known(names, old.metered, new.metered)

@@ -8,18 +8,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from classifier.errors import CaptureError, ClassifierError, ExitStatus
+from classifier.errors import CaptureError, ExitStatus, MissingExtraError
 
 if TYPE_CHECKING:
     from classifier.live import Watch
     from classifier.live.loop import Sink
     from classifier.live.page import Page
     from classifier.live.recorder import Recorder
-
-
-def missing(what: str, module: str) -> str:
-    """Say that a package is missing, and how to get it."""
-    return f"{what} needs {module}: pip install 'classifier[live]'"
 
 
 def preload(shown: str, write: str | None, metrics: str | None, html: str | None) -> None:
@@ -31,7 +26,7 @@ def preload(shown: str, write: str | None, metrics: str | None, html: str | None
         try:
             import prometheus_client  # noqa: F401
         except ModuleNotFoundError:
-            raise ClassifierError(missing("--metrics", "prometheus-client")) from None
+            raise MissingExtraError("--metrics", "live") from None
 
 
 def open_page(path: str | None, stack: ExitStack) -> Page | None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from classifier.cli import common
-from classifier.cli.live_setup import missing
-from classifier.errors import ClassifierError, ExitStatus
+from classifier.errors import ExitStatus, MissingExtraError, missing_extra
 from classifier.wording import counted
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ def form(format: str | None) -> str:
             import textual  # noqa: F401
         except ModuleNotFoundError:
             if format:
-                raise ClassifierError(missing("a screen", "textual")) from None
-            common.complain(missing("the full screen", "textual"))
+                raise MissingExtraError("a screen", "live") from None
+            common.complain(missing_extra("the full screen", "live"))
             return "table"
         return "screen"
     return format

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -25,8 +24,7 @@ _TABLE = "table"
 FORMATS = ("json", "jsonl", "csv", "parquet", "arrow", "zeek", "zeek-json")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What the user asked for: a table on the terminal, or a format and where to."""
 
     format: str
@@ -107,11 +105,15 @@ def names(path: str | None) -> Hosts | None:
 
 
 @contextmanager
-def opened(path: str | None) -> Iterator[IO[bytes]]:
-    """Open the output: standard output, or a file that appears when it is complete."""
+def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> Iterator[IO[bytes]]:
+    """Open the output: standard output, or a file that appears when it is complete.
+
+    `inputs` are the names of what will be read: none of that is ever replaced. `option` names the output.
+    """
     if path is None or path == "-":
         yield sys.stdout.buffer
         return
+    _keep_inputs(path, inputs, option)
     if path.endswith("/") or "://" in path:
         raise click.UsageError(
             f"{path}: folders and URLs are for the Parquet files of `classifier flows`: -o DIR/"
@@ -131,7 +133,21 @@ def opened(path: str | None) -> Iterator[IO[bytes]]:
             if os.path.exists(part):
                 os.remove(part)
     except OSError as error:
-        raise _unwritable(path, error, "-o") from error
+        raise _unwritable(path, error, option) from error
+
+
+def _keep_inputs(path: str, inputs: Sequence[str], option: str) -> None:
+    """Refuse to write over a capture that will be read, whatever name or link leads to it."""
+    from classifier.sources import finding, names
+
+    here = [name for name in inputs if not names.is_url(name)]
+    if not os.path.exists(path) or not here:
+        return
+    for found in finding.find(here).inputs:
+        there = found.file if isinstance(found.file, str) else found.file.fileno()  # type: ignore[union-attr]
+        if os.path.samestat(os.stat(path), os.stat(there)) and not _is_special(path):
+            message = f"is a capture that is to be read; choose another place with {option}"
+            raise CaptureError(path, message, status=ExitStatus.USAGE)
 
 
 def folder(path: str, option: str) -> None:
@@ -144,7 +160,7 @@ def folder(path: str, option: str) -> None:
 
 def _unwritable(path: str, error: OSError, option: str) -> CaptureError:
     message = f"can't be written ({error.strerror}); choose another place with {option}"
-    return CaptureError(path, message, status=ExitStatus.FAILURE)
+    return CaptureError(path, message, status=ExitStatus.NOT_WRITTEN)
 
 
 def _is_special(path: str) -> bool:

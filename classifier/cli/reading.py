@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from classifier.cli import common, progress
-from classifier.cli.quantities import size
+from classifier.cli.quantities import MOST_FLOWS, MOST_SECONDS, size
 from classifier.cli.sections import described, options
-from classifier.errors import ClassifierError
+from classifier.errors import NO_ROOM, ClassifierError, NotWrittenError
 
 if TYPE_CHECKING:
     from classifier.sources import Via
     from classifier.traffic import Traffic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-#: Thirty years: so many nanoseconds can still be added to any time.
-MOST_SECONDS = 1_000_000_000
+#: More at a time than any machine has cores.
+_MOST_JOBS = 4096
 
 
 def _seconds(text: str) -> float:
@@ -45,7 +45,7 @@ reading_options = options(
         default=250_000,
         show_default=True,
         metavar="N",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, MOST_FLOWS),
         help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
     ),
     described(
@@ -90,7 +90,7 @@ reading_options = options(
     ),
     described(
         "--jobs",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, _MOST_JOBS),
         default=None,
         metavar="N",
         help="Read so many inputs at a time.  [default: one on each core]",
@@ -98,7 +98,7 @@ reading_options = options(
     described(
         "--scheduler",
         metavar="ADDRESS",
-        help="Read on the Dask cluster of tcp://HOST:8786. Needs classifier[cluster].",
+        help="Read on the Dask cluster of tcp://HOST:8786. Needs the extra cluster.",
     ),
     common.rules_described,
 )
@@ -149,5 +149,7 @@ def read(
                 progress=tell,
                 keep_interrupted=True,
             )
-    except OSError as error:  # of a pipe or a device
-        raise ClassifierError(f"reading failed: {error.strerror or error}") from error
+    except OSError as error:  # of a pipe or a device, or of a temporary file
+        where = f"{error.filename}: " if error.filename else ""
+        kind = NotWrittenError if error.errno in NO_ROOM else ClassifierError
+        raise kind(f"reading failed: {where}{error.strerror or error}") from error

@@ -11,6 +11,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.quantities import duration
 from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
@@ -32,15 +33,15 @@ BY = ("service", "server", "client", "port", "vlan", "capture", "category")
     ),
     described(
         "--interval",
-        metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
-        help="One table of the services over time, in such bins; with --html those of its chart.",
+        metavar="TIME",
+        type=duration,
+        help="One table of the services over time, in bins of 30s, 5m, 2h; with --html those of its chart.",
     ),
     described(
-        "--html", metavar="FILE", help="Write the report as one page for browsers. Needs classifier[web]."
+        "--html", metavar="FILE", help="Write the report as one page for browsers. Needs the extra web."
     ),
     described(
-        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png … Needs classifier[web]."
+        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png … Needs the extra web."
     ),
     described("--svg", metavar="DIR", help="The same as SVG."),
     zeek=None,
@@ -60,9 +61,9 @@ def report(
 ) -> ExitStatus:
     """Report the traffic per service: bytes, flows by how their server is known, servers, clients.
 
-    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input. Several
-    are read as one capture. json has all tables; the other formats for programs have the services,
-    or the table that --by asks for.
+    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4, a folder, an archive (tar, zip), a
+    quoted pattern, a URL, or - for standard input. Several are read as one capture. json has all tables;
+    the other formats for programs have the services, or the table that --by asks for.
 
     \b
     Examples:
@@ -83,7 +84,7 @@ def report(
     if html or png or svg:
         if by or format or output:
             raise click.UsageError("--html, --png and --svg go with none of --by, --format, -o")
-        report = _draw(html, {"png": png, "svg": svg}, lambda: found(top))
+        report = _draw(html, given["paths"], {"png": png, "svg": svg}, lambda: found(top))
     elif interval and (by or top):
         raise click.UsageError("--interval lists every service in every bin; leave --by and --top out")
     elif target.is_table:
@@ -93,7 +94,7 @@ def report(
 
         print_report(console(), report.to_dict())
     else:
-        with out.opened(target.path) as file:
+        with out.opened(target.path, given["paths"]) as file:
             report = found(top)
             _write(report, target.format, file)
     return common.finish(report.traffic)
@@ -110,7 +111,9 @@ def _write(report: Report, format: str, file: IO[bytes]) -> None:
     tabular.write(table, table.schema, file, format)
 
 
-def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[], Report]) -> Report:
+def _draw(
+    html: str | None, inputs: tuple[str, ...], folders: dict[Format, str | None], make: Callable[[], Report]
+) -> Report:
     """Write the page and the pictures; that it can't be done is told before the captures are read."""
     from classifier.reports import page, pictures
 
@@ -118,7 +121,7 @@ def _draw(html: str | None, folders: dict[Format, str | None], make: Callable[[]
     for kind, folder in folders.items():
         if folder:
             out.folder(folder, f"--{kind}")
-    with out.opened(html) if html else nullcontext() as file:
+    with out.opened(html, inputs, "--html") if html else nullcontext() as file:
         report = make()
         if file:
             file.write(report.to_html().encode())

@@ -48,8 +48,10 @@ def servers(
         traffic = chosen(read(**given))
         tables.show(tables.console(), "Servers", terminal.SERVERS, tabular.rows(table(traffic)))
     else:
-        with out.opened(target.path) as file:
+        with out.opened(target.path, given["paths"]) as file:
             traffic = chosen(read(**given))
             found = table(traffic)
             tabular.write(found, found.schema, file, target.format, zeek.KNOWN_SERVICES)
-    return common.finish(traffic)
+    status = common.finish(traffic)
+    common.tell_left_out(traffic)
+    return status

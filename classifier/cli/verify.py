@@ -49,7 +49,7 @@ def verify(
     Doubtful is what is ambiguous, mismatched, or has a payload that was not recognised. The table counts
     where the two agree; below it are the flows on which they differ. Formats for programs have a row for
     each flow that was compared. Where Wireshark finds nothing in the bytes it goes by the port, so it may
-    well be wrong. Needs classifier[verify], tshark, and Python 3.11 to 3.13.
+    well be wrong. Needs the extra verify, tshark, and Python 3.11 to 3.13.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def verify(
         hosts = known(names, traffic.metered)
         return hosts.named(table) if hosts else table
 
-    with out.opened(None if target.is_table else target.path) as file:
+    with out.opened(None if target.is_table else target.path, given["paths"]) as file:
         traffic = chosen(read(**given))
         found = _compare(traffic, given["rules"], everything, sample)
         if target.is_table:

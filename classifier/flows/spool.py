@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from typing import IO
 
@@ -10,16 +11,23 @@ import pyarrow as pa
 
 #: Past so many bytes rows go to a temporary file.
 MEMORY_BYTES = 32 << 20
+#: So many rows of a batch make work on whole columns worth its while; the meter hands over no more.
+BATCH_ROWS = 1 << 15
 #: Flow facts take a third of their space so, and sums a fifth, for less time than the disk would need.
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+#: Free memory isn't looked for more often.
+_SELDOM_S = 0.1
 
 
 class Spool:
     """Holds record batches of one schema, in order; they can be read again and again."""
 
-    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
-        """Start empty."""
+    def __init__(self, memory_bytes: int = MEMORY_BYTES, batch_rows: int = 0) -> None:
+        """Start empty. Batches are put together up to so many rows, as far as memory allows."""
         self._memory_bytes = memory_bytes
+        self._batch_rows = batch_rows
+        self._small: list[pa.RecordBatch] = []
+        self._small_rows = 0
         self._held: list[pa.RecordBatch] = []
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
@@ -31,22 +39,33 @@ class Spool:
         """Take a batch. All batches come before the first is read."""
         if not batch.num_rows:
             return
+        if self._small_rows + batch.num_rows > self._batch_rows:
+            self._put_together()
         self.rows += batch.num_rows
+        self._small.append(batch)
+        self._small_rows += batch.num_rows
+        self._held_bytes += batch.nbytes
+        if self._small_rows >= self._batch_rows or self._held_bytes > self._memory_bytes:
+            self._put_together()
+
+    def _put_together(self) -> None:
+        if not self._small:
+            return
+        batch = as_one(self._small) if len(self._small) > 1 else self._small[0]
+        self._small, self._small_rows = [], 0
         self._batches += 1
-        if self._writer is None and self._held_bytes + batch.nbytes > self._memory_bytes:
+        self._held.append(batch)
+        if self._writer is not None or self._held_bytes > self._memory_bytes:
             self._spill(batch.schema)
-        if self._writer is not None:
-            self._writer.write_batch(batch)
-        else:
-            self._held.append(batch)
-            self._held_bytes += batch.nbytes
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches in the order in which they came."""
+        self._put_together()
         return self._read(range(self._batches), None)
 
     def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield some columns of all batches; the others are not read."""
+        self._put_together()
         return self._read(range(self._batches), names)
 
     def at(self, places: Iterable[int]) -> Iterator[pa.RecordBatch]:
@@ -68,12 +87,14 @@ class Spool:
             self._file.seek(0)
             reader = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=chosen))
         for place in places:
+            give_back()  # what the work on the batch before has taken
             batch = reader.get_batch(place)
             yield batch.select(names) if names else batch
 
     def _spill(self, schema: pa.Schema) -> None:
-        self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
-        self._writer = pa.ipc.new_file(self._file, schema, options=_OPTIONS)
+        if self._writer is None:
+            self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
+            self._writer = pa.ipc.new_file(self._file, schema, options=_OPTIONS)
         self._held.reverse()
         while self._held:  # each is given up as soon as it is written
             self._writer.write_batch(self._held.pop())
@@ -84,3 +105,23 @@ def as_one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     """Return the rows of batches of one schema, of which there are some, as one batch."""
     whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
     return whole
+
+
+class _GivingBack:
+    """Gives the system memory that has become free; allocators else keep much of it for later."""
+
+    def __init__(self) -> None:
+        self._last_s = 0.0
+
+    def __call__(self) -> None:
+        """Do it, unless that was done just now: to look through all memory takes milliseconds.
+
+        With Arrow's allocator `system`, which the command line chooses, that is also what numpy has used.
+        """
+        now_s = time.monotonic()
+        if now_s - self._last_s > _SELDOM_S:
+            self._last_s = now_s
+            pa.default_memory_pool().release_unused()
+
+
+give_back = _GivingBack()

@@ -1,13 +1,14 @@
 """Joins rows of one flow that were metered apart: in other files, or because time ran back.
 
-Which rows belong together is decided in the core, by the rule that also ends flows. Here the few
-rows whose key occurs more than once are found, and the joined ones put back.
+Which rows belong together is decided in the core, by the rule that also ends flows. Here the rows whose
+key occurs more than once are found, and joined part by part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,8 @@ import pyarrow as pa
 from classifier import _meter
 from classifier.flows.hashing import address_words, mixed
 from classifier.flows.overlap import overlapping
-from classifier.flows.spool import MEMORY_BYTES, Spool, as_one
+from classifier.flows.parted import Parted
+from classifier.flows.spool import BATCH_ROWS, MEMORY_BYTES, Spool, as_one
 
 #: So many rows are joined at a time, about a kilobyte each.
 PART_ROWS = 20_000
@@ -26,106 +28,188 @@ OPEN_ROWS = 5_000
 #: Columns that tell keys apart.
 _KEY = ["proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"]
 _Hashes = npt.NDArray[np.uint32]
+_Places = npt.NDArray[np.intp]
 
 
 class Captures:
     """The names of captures, to which those of combinations are added."""
 
-    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[int]) -> None:
-        """Take the names, when each capture begins, and where to note those that saw the same packets."""
+    def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[tuple[int, ...]]) -> None:
+        """Take the names, when each capture begins, and where to note those of one time and flow."""
         self._names = names
-        self._begins_ns = begins_ns
+        self.begins_ns = begins_ns
         self.seen_twice = seen_twice
-        self._place = {name: number for number, name in enumerate(names)}
         #: Of which captures a combination is made.
-        self._parts: dict[int, list[int]] = {}
+        self._parts: dict[int, tuple[int, ...]] = {}
+        self._place: dict[tuple[int, ...], int] = {}
 
     def together(self, captures: list[int]) -> int:
         """Return the index of the name of several captures, or combinations of them."""
-        found = {part for capture in captures for part in self._parts.get(capture, [capture])}
-        parts = sorted(found, key=lambda part: (self._begins_ns[part], part))
-        name = "|".join(self._names[part] for part in parts)
-        if name not in self._place:
-            self._place[name] = len(self._names)
-            self._names.append(name)
-        self._parts[self._place[name]] = parts
-        return self._place[name]
+        found = tuple(captures)
+        if (place := self._place.get(found)) is None:
+            place = self._place[found] = self._combined(found)
+        return place
+
+    def _combined(self, captures: tuple[int, ...]) -> int:
+        found = {part for capture in captures for part in self._parts.get(capture, (capture,))}
+        parts = tuple(sorted(found, key=lambda part: (self.begins_ns[part], part)))
+        if parts not in self._place:
+            self._place[parts] = len(self._names)
+            self._parts[len(self._names)] = parts
+            self._names.append("|".join(self._names[part] for part in parts))
+        return self._place[parts]
+
+    def parts(self, capture: int) -> tuple[int, ...]:
+        """Return the captures of a combination, by their indices."""
+        return self._parts.get(capture, (capture,))
 
 
-def stitch(
-    spool: Spool,
-    repeated: Repeated,
-    captures: list[str],
-    begins_ns: list[int],
-    *,
-    tcp_idle_ns: int,
-    udp_idle_ns: int,
-    seen_twice: set[int],
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of the spool with those of one flow joined.
+class Stitched:
+    """The rows of a spool with those of one flow joined; they can be read again and again.
 
-    The rows have the flow facts and `capture`, an index into `captures`, to which the names of
-    combinations are added; `repeated` is what `keys_repeated` finds in the spool. Inputs are taken in
-    the order of their first packets' times, `begins_ns`, however they were named. To `seen_twice` the
-    indices of combinations are added that saw packets of one direction of a flow at the same time. In
-    memory are some of the rows whose key occurs again: they are joined part by part, those of a key with
-    very many rows piece by piece.
+    The rows have the flow facts and `capture`, an index into the names of `captures`, to which those of
+    combinations are added. Inputs are taken in the order of their first packets' times, however they were
+    named. Of combinations that saw packets of one direction of a flow at the same time `captures` notes that.
     """
-    if not len(repeated.hashes):
-        yield from spool
-        return
-    idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
-    names = Captures(captures, begins_ns, seen_twice)
-    counts = repeated.counts
-    many = repeated.hashes[counts > PART_ROWS]
-    parts = 1 + int(counts[counts <= PART_ROWS].sum()) // PART_ROWS
-    waiting = [Spool(MEMORY_BYTES // (parts + len(many))) for _ in range(parts + len(many))]
-    for batch in spool:
+
+    def __init__(
+        self,
+        spool: Spool,
+        captures: Captures,
+        *,
+        tcp_idle_ns: int,
+        udp_idle_ns: int,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        """Take the rows; past so many bytes joined ones, and those to be joined, go to temporary files."""
+        self._spool = spool
+        self._captures = captures
+        self._idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
+        self._memory_bytes = memory_bytes
+        #: The rows whose key only they have, where they are the fewer.
+        self._alone: Spool | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows batch by batch: first those whose key only they have."""
+        if not len(self._repeated.hashes):
+            yield from self._spool
+            return
+        joined = self._joined
+        if self._alone is None:
+            for batch in self._spool:
+                yield from _some(batch, ~self._again(batch))
+        else:
+            yield from self._alone
+        yield from joined
+
+    @cached_property
+    def _repeated(self) -> Repeated:
+        return _keys_repeated(self._spool)
+
+    def _again(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+        """Say of which of n rows the key occurs again."""
+        return _among(_key_hashes(batch), self._repeated.hashes)
+
+    @cached_property
+    def _joined(self) -> Spool:
+        """The rows of keys that occur again, joined."""
+        parts = _Parts(self._spool, self._repeated)
+        rows = Parted(parts.count, self._memory_bytes)
+        for batch in self._to_join():
+            rows.write(batch, parts.of(batch))
+        joined = Spool(self._memory_bytes, BATCH_ROWS)
+        for part in range(parts.whole):
+            if batches := list(rows.read([part])):
+                joined.add(_joined(self._in_order(batches), self._captures, **self._idle))
+        for pieces in parts.pieces:
+            for batch in self._joined_in_pieces(rows, pieces):
+                joined.add(batch)
+        return joined
+
+    def _to_join(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of keys that occur again, as many at a time as memory may hold.
+
+        If they are most, the others are put aside: so nobody needs to look through all once more.
+        """
+        if self._repeated.counts.sum() > self._spool.rows // 2:
+            self._alone = Spool(self._memory_bytes, BATCH_ROWS)
+        held: list[pa.RecordBatch] = []
+        held_bytes = 0
+        for batch in self._spool:
+            again = self._again(batch)
+            for rows in _some(batch, again):
+                held.append(rows)
+                held_bytes += rows.nbytes
+            if self._alone is not None:
+                for others in _some(batch, ~again):
+                    self._alone.add(others)
+            if held_bytes > self._memory_bytes // 2:
+                yield as_one(held)
+                held, held_bytes = [], 0
+        if held:
+            yield as_one(held)
+
+    def _joined_in_pieces(self, rows: Parted, pieces: range) -> Iterator[pa.RecordBatch]:
+        """Join the rows of one key, of which there are too many to be held; the pieces follow each other.
+
+        A row goes on the newest before it; only where time ran back it may reach further, to one that is no
+        longer held.
+        """
+        held: list[pa.RecordBatch] = []
+        for piece in pieces:
+            if batches := list(rows.read([piece])):
+                held = [_joined(as_one([*held, self._in_order(batches)]), self._captures, **self._idle)]
+                settled = max(0, held[0].num_rows - OPEN_ROWS)
+                yield held[0].slice(0, settled)
+                held = [held[0].slice(settled)]
+        yield from held
+
+    def _in_order(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+        """Return the rows in the order of time; of two that begin at once that of the earlier input first."""
+        rows = as_one(batches)
+        begin_ns = np.array(self._captures.begins_ns)[rows["capture"].to_numpy()]
+        return rows.take(pa.array(np.lexsort((begin_ns, rows["first_seen_ns"].to_numpy()))))
+
+
+class _Parts:
+    """Parts of rows whose keys occur again: each is small enough to be joined at once.
+
+    The first `whole` parts have all rows of their keys. A key with very many rows has parts of its own, in
+    `pieces`, in the order of time.
+    """
+
+    def __init__(self, spool: Spool, repeated: Repeated) -> None:
+        """Say which rows go where."""
+        many = repeated.counts > PART_ROWS
+        self._many = repeated.hashes[many]
+        self.whole = 1 + int(repeated.counts[~many].sum()) // PART_ROWS
+        #: Of each key with many rows, the times at which its pieces after the first begin.
+        self._begins_ns = _begins_ns(spool, self._many) if len(self._many) else []
+        self.pieces: list[range] = []
+        self.count = self.whole
+        for begins_ns in self._begins_ns:
+            self.pieces.append(range(self.count, self.count + len(begins_ns) + 1))
+            self.count = self.pieces[-1].stop
+
+    def of(self, rows: pa.RecordBatch) -> _Places:
+        """Return the part of each of n rows."""
+        hashes = _key_hashes(rows)
+        part = (hashes % np.uint32(self.whole)).astype(np.intp)
+        for key, begins_ns, pieces in zip(self._many, self._begins_ns, self.pieces, strict=True):
+            mine = np.flatnonzero(hashes == key)
+            times_ns = rows["first_seen_ns"].to_numpy()[mine]
+            part[mine] = pieces.start + np.searchsorted(begins_ns, times_ns, side="right")
+        return part
+
+
+def _begins_ns(spool: Spool, keys: _Hashes) -> list[npt.NDArray[np.int64]]:
+    """Return for each key the times that cut its rows into pieces; takes eight bytes a row."""
+    times_ns: list[list[npt.NDArray[np.int64]]] = [[] for _ in keys]
+    for batch in spool.columns([*_KEY, "first_seen_ns"]):
         hashes = _key_hashes(batch)
-        again = _among(hashes, repeated.hashes)
-        if not again.any():
-            yield batch
-            continue
-        part = np.where(again, hashes % np.uint32(parts), len(waiting))
-        for number, key in enumerate(many, start=parts):
-            part[hashes == key] = number
-        for number in np.unique(part[again]):
-            waiting[number].add(batch.filter(pa.array(part == number)))
-        if not again.all():
-            yield batch.filter(pa.array(~again))
-    for pieces in waiting[:parts]:
-        if pieces.rows:
-            yield _joined(_in_order(pieces, begins_ns), names, **idle)
-    for pieces in waiting[parts:]:
-        yield from _joined_in_pieces(pieces, names, begins_ns, **idle)
-
-
-def _joined_in_pieces(
-    pieces: Spool, captures: Captures, begins_ns: list[int], **idle: int
-) -> Iterator[pa.RecordBatch]:
-    """Join the rows of one key, of which there are too many to be held.
-
-    A row goes on the newest before it; only where time ran back it may reach further, to one that is no
-    longer held.
-    """
-    held: list[pa.RecordBatch] = []
-    # The rows of a batch are of one input, or of inputs that are captured at one time.
-    begin_ns = [begins_ns[batch["capture"][0].as_py()] for batch in pieces.columns(["capture"])]
-    for batch in pieces.at(np.argsort(begin_ns, kind="stable").tolist()):
-        held.append(batch)
-        if sum(rows.num_rows for rows in held) > PART_ROWS:
-            rows = _joined(as_one(held), captures, **idle)
-            settled = max(0, rows.num_rows - OPEN_ROWS)
-            yield rows.slice(0, settled)
-            held = [rows.slice(settled)]
-    yield _joined(as_one(held), captures, **idle)
-
-
-def _in_order(pieces: Spool, begins_ns: list[int]) -> pa.RecordBatch:
-    """Return the rows in the order of time; of two that begin at once that of the earlier input first."""
-    rows = as_one(list(pieces))
-    begin_ns = np.array(begins_ns)[rows["capture"].to_numpy()]
-    return rows.take(pa.array(np.lexsort((begin_ns, rows["first_seen_ns"].to_numpy()))))
+        for place, key in enumerate(keys):
+            times_ns[place].append(batch["first_seen_ns"].to_numpy()[hashes == key])
+    return [np.sort(np.concatenate(times))[PART_ROWS::PART_ROWS] for times in times_ns]
 
 
 def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.RecordBatch:
@@ -136,7 +220,7 @@ def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.R
     capture = candidates["capture"].to_numpy()
     came_from = _captures(rows.num_rows, group, capture, captures)
     twice = overlapping(candidates, group, capture)
-    captures.seen_twice.update(came_from.take(pa.array(twice)).to_pylist())
+    captures.seen_twice.update(map(captures.parts, came_from.take(pa.array(twice)).to_pylist()))
     return rows.append_column("capture", came_from)
 
 
@@ -157,7 +241,7 @@ class Repeated:
     counts: npt.NDArray[np.int64]
 
 
-def keys_repeated(spool: Spool) -> Repeated:
+def _keys_repeated(spool: Spool) -> Repeated:
     """Find the keys of which there is more than one row; takes four bytes a row."""
     hashes = np.empty(spool.rows, dtype=np.uint32)
     row = 0
@@ -167,6 +251,13 @@ def keys_repeated(spool: Spool) -> Repeated:
     hashes.sort()
     repeated, more = np.unique(hashes[1:][hashes[1:] == hashes[:-1]], return_counts=True)
     return Repeated(repeated, more + 1)
+
+
+def _some(batch: pa.RecordBatch, wanted: npt.NDArray[np.bool_]) -> list[pa.RecordBatch]:
+    """Return the rows that are wanted as one batch, or none."""
+    if not wanted.any():
+        return []
+    return [batch if wanted.all() else batch.filter(pa.array(wanted))]
 
 
 def _among(hashes: _Hashes, known: _Hashes) -> npt.NDArray[np.bool_]:
@@ -179,10 +270,13 @@ def _captures(
     rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], captures: Captures
 ) -> pa.Array:
     """For each joined row the index of the name of the captures that it came from."""
-    pairs = np.unique(np.stack([group, capture.astype(np.uint32)], axis=1), axis=0)
-    counts = np.bincount(pairs[:, 0], minlength=rows)
-    first = np.cumsum(counts) - counts
-    column = pairs[first, 1].astype(np.int32)
-    for row in np.flatnonzero(counts > 1):  # flows that cross a cut between files
-        column[row] = captures.together(pairs[first[row] : first[row] + counts[row], 1].tolist())
+    pairs = np.unique(group.astype(np.uint64) << np.uint64(32) | capture.astype(np.uint64))
+    counts = np.bincount((pairs >> np.uint64(32)).astype(np.intp), minlength=rows)
+    ends = np.cumsum(counts)
+    numbers = (pairs & np.uint64(0xFFFF_FFFF)).astype(np.int32)
+    column = numbers[ends - counts]
+    crossing = np.flatnonzero(counts > 1)  # flows that cross a cut between files
+    all_numbers = numbers.tolist()
+    for row, end, count in zip(crossing, ends[crossing].tolist(), counts[crossing].tolist(), strict=True):
+        column[row] = captures.together(all_numbers[end - count : end])
     return pa.array(column, pa.int32())

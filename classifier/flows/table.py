@@ -79,7 +79,7 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     derived = {
         "flow_id": pc.binary_join_element_wise(community_id, pc.cast(first_seen_ns, pa.string()), "@"),
         "community_id": community_id,
-        "capture": pa.DictionaryArray.from_arrays(judged["capture"], pa.array(captures, pa.string())),
+        "capture": _names(judged["capture"], captures),
         "first_seen": pc.cast(first_seen_ns, _TIME),
         "last_seen": pc.cast(last_seen_ns, _TIME),
         "duration_s": pc.divide(pc.cast(pc.subtract(last_seen_ns, first_seen_ns), pa.float64()), 1e9),
@@ -97,6 +97,13 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [_typed(column, field) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
     )
+
+
+def _names(number: pa.Array, captures: list[str]) -> pa.DictionaryArray:
+    """Return the names of n captures; only those that occur, for of combinations there may be thousands."""
+    found = number.dictionary_encode()
+    names = [captures[place] for place in found.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(found.indices, pa.array(names, pa.string()))
 
 
 def _typed(column: pa.Array, field: pa.Field) -> pa.Array:

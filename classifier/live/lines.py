@@ -18,7 +18,7 @@ def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any
     metered = window.traffic.metered
     busy = [service for service in ledger.services.values() if service.flows_now]
     return {
-        "time": time_text(window.time_ns),
+        "time": time_text(window.time_ns) if window.time_ns else None,
         "window_s": round(window.seconds, 3),
         "packets": metered.packets,
         "bytes": metered.wire_bytes,

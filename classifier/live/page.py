@@ -15,7 +15,7 @@ class Page:
     """A file for the page, opened while this program still has all its rights; a context manager."""
 
     def __init__(self, path: str) -> None:
-        """Empty the file. MissingExtraError: a page needs `classifier[web]`; CaptureError: no such place."""
+        """Empty the file. MissingExtraError: a page needs the extra `web`; CaptureError: no such place."""
         page.check()
         self._path = path
         try:

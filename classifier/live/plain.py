@@ -50,9 +50,10 @@ def headline(window: Window, ledger: Ledger) -> str:
     lost = f"LOST {counted(ledger.dropped, 'packet')}" if ledger.dropped else "no packet lost"
     packets_per_s = metered.packets / max(window.seconds, 1e-3)
     rate = rate_text(ledger.rates[-1]) or "0 B/s"
+    time = time_text(window.time_ns) if window.time_ns else "no packet yet"
     return (
-        f"{time_text(window.time_ns)}   {packets_per_s:,.0f} packets/s   {rate}   {lost}   "
-        f"{counted(window.active_flows, 'flow')}   {counted(len(ledger.servers), 'server')}"
+        f"{time}   {packets_per_s:,.0f} packets/s   {rate}   {lost}   "
+        f"{counted(window.active_flows, 'active flow')}   {counted(len(ledger.servers), 'server')}"
     )
 
 

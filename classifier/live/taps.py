@@ -30,7 +30,7 @@ def not_writable(path: str, error: OSError) -> CaptureError:
         path,
         f"can't be written ({error.strerror or error}) by the user that this runs as; "
         "choose another place, or another --user",
-        status=ExitStatus.FAILURE,
+        status=ExitStatus.NOT_WRITTEN,
     )
 
 

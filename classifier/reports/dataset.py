@@ -40,9 +40,7 @@ class Dataset:
         except Exception as error:  # each store has its own
             raise self._cant(error) from error
         if there:
-            raise CaptureError(
-                path, "is not empty; choose another folder, or empty it", status=ExitStatus.FAILURE
-            )
+            raise CaptureError(path, "is not empty; choose another folder", status=ExitStatus.NOT_WRITTEN)
 
     def write(self, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> None:
         """Write rows of the flow table, which may have further columns."""
@@ -70,7 +68,7 @@ class Dataset:
     def _cant(self, error: Exception) -> CaptureError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         message = f"can't be written ({reason}); choose another place with -o"
-        return CaptureError(self._name, message, status=ExitStatus.FAILURE)
+        return CaptureError(self._name, message, status=ExitStatus.NOT_WRITTEN)
 
 
 def _dated(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.RecordBatch]:

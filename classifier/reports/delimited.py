@@ -11,15 +11,17 @@ import pyarrow.compute as pc
 
 from classifier.reports import lines
 
-_QUOTED = '[",\r\n]'
+_QUOTED = '[",]'
+_STEERING = f"[{lines.STEERING}]"
 #: A spreadsheet takes such a cell for a formula, and runs it: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
+_FORMULA = "^[=+\\-@＝＋－＠]"
 
 
 def write_csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
     """Write lines that end in CRLF, the first with the names of the columns.
 
-    Text that a spreadsheet would take for a formula has a ' put in front: it may come from packets.
+    Text may come from packets, or from names of files: what a spreadsheet would take for a formula has a '
+    put in front, and what could steer a terminal becomes U+FFFD.
     """
     file.write(",".join(schema.names).encode() + b"\r\n")
     for batch in batches:
@@ -30,6 +32,8 @@ def _csv_cells(column: pa.Array) -> pa.Array:
     kind = column.type
     cells = lines.text(column).fill_null("")
     if pa.types.is_list(kind) or pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+        if pc.any(pc.match_substring_regex(cells, _STEERING)).as_py():
+            cells = pc.replace_substring_regex(cells, _STEERING, "\N{REPLACEMENT CHARACTER}")
         formula = pc.match_substring_regex(cells, _FORMULA)
         if pc.any(formula).as_py():
             cells = pc.if_else(formula, pc.binary_join_element_wise("'", cells, ""), cells)

@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 LIST_SEPARATOR = "|"
 #: RFC 3339, with as many digits behind the second as the column has.
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-#: What JSON has to escape, and DEL, which some terminals act upon.
-_ESCAPED_IN_JSON = r'["\\\x00-\x1f\x7f]'
+#: What could steer a terminal or turn the reading around: control characters, ends of lines, directions.
+STEERING = r"\p{Cc}\x{061C}\x{200E}\x{200F}\x{2028}-\x{202E}\x{2066}-\x{2069}"
+#: What JSON has to escape, and what isn't to be seen raw.
+_ESCAPED_IN_JSON = rf'["\\{STEERING}]'
 
 
 def joined(cells: Sequence[pa.Array], separator: str, end: str) -> bytes:

@@ -41,7 +41,7 @@ def check() -> None:
 def draw(report: Report, format: Format) -> Iterator[tuple[str, bytes]]:
     """Yield the name of each picture and its content; one that would be empty is left out.
 
-    Raises MissingExtraError without the libraries of `classifier[web]`.
+    Raises MissingExtraError without the libraries of the extra `web`.
     """
     check()
     import vl_convert

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 
@@ -64,19 +64,22 @@ class Report:
         return json.dumps(self.to_dict(), indent=2)
 
     def to_html(self) -> str:
-        """Return all of it as one self-contained page; needs `classifier[web]`."""
+        """Return all of it as one self-contained page; needs the extra `web`."""
         from classifier.reports import page
 
         return page.build(self)
 
     def save_pictures(self, folder: str | os.PathLike[str], format: Format = "png") -> list[Path]:
-        """Write the main charts to a folder and return the paths; needs `classifier[web]`.
+        """Write the main charts to a folder and return the paths; needs the extra `web`.
 
         They are `timeline`, `services`, `conversations` and `evidence`, each with the ending `.png` or
         `.svg`; the folder is made where it is missing, and what has such a name in it is replaced.
+        ValueError: another format.
         """
         from classifier.reports import pictures
 
+        if format not in get_args(pictures.Format):
+            raise ValueError(f"{format!r} is none of {', '.join(get_args(pictures.Format))}")
         pictures.check()
         paths = []
         os.makedirs(folder, exist_ok=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,10 @@ _PROTOCOLS = ["tcp", "udp"]
 _NUMBERS = {"time", "interval", "count", "port", "double"}
 _UNSET = "-"
 #: A byte that stands for something in TSV, or can't be seen.
-_ESCAPED_IN_TSV = r"[\\\x00-\x1f\x7f]|^-$|^\(empty\)$"
+_ESCAPED_IN_TSV = rf"[\\{lines.STEERING}]|^-$|^\(empty\)$"
 
 
-@dataclass(frozen=True)
-class Log:
+class Log(NamedTuple):
     """One of Zeek's logs: its fields, and how a field's column is made from a batch of our table."""
 
     path: str
@@ -101,7 +99,8 @@ def _escaped(value: str) -> str:
     if value in (_UNSET, "(empty)"):
         return f"\\x{ord(value[0]):02x}{value[1:]}"
     return "".join(
-        f"\\x{ord(char):02x}" if char == "\\" or char < " " or char == "\x7f" else char for char in value
+        char if char.isprintable() and char != "\\" else "".join(f"\\x{byte:02x}" for byte in char.encode())
+        for char in value
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from classifier.errors import DirectoryError
+from classifier.errors import DirectoryError, NotWrittenError
 from classifier.flows import addresses
 from classifier.flows.table import PROTOCOLS
 from classifier.roles.directory import ENDPOINT, Entries, no_entries, of_endpoints
@@ -33,11 +33,14 @@ SCHEMA = pa.schema(
 def load(path: str | os.PathLike[str]) -> Entries:
     """Read a directory; a file that does not exist yet is an empty one.
 
-    DirectoryError: the file is no server directory.
+    DirectoryError: the file is no server directory; NotWrittenError: its folder isn't there to `save` it.
     """
     import pyarrow.parquet as pq
 
     if not os.path.exists(path):
+        folder = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(folder):
+            raise _unwritable(path, "there is no such folder")
         return no_entries()
     try:
         table = pq.read_table(path, columns=SCHEMA.names).cast(SCHEMA).combine_chunks()
@@ -50,7 +53,10 @@ def load(path: str | os.PathLike[str]) -> Entries:
 
 
 def save(path: str | os.PathLike[str], entries: Entries) -> None:
-    """Write a directory, without entries that have expired by the time of the newest."""
+    """Write a directory, without entries that have expired by the time of the newest.
+
+    NotWrittenError: that can't be done.
+    """
     import pyarrow.parquet as pq
 
     if len(entries):
@@ -74,8 +80,14 @@ def save(path: str | os.PathLike[str], entries: Entries) -> None:
     try:
         pq.write_table(table, part)
         part.replace(path)
+    except OSError as error:
+        raise _unwritable(path, os.strerror(error.errno) if error.errno else str(error)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _unwritable(path: str | os.PathLike[str], reason: str) -> NotWrittenError:
+    return NotWrittenError(f"{os.fspath(path)}: can't be written ({reason}); choose another place")
 
 
 def expiry_ns() -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.sources import Input, Source, Via, names, not_there
+from classifier.wording import listed
 
 #: So many names of what was left out are told.
 _TOLD = 3
@@ -27,18 +28,24 @@ class Found:
 def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
     """Find what `source` names; CaptureError if something of it isn't there.
 
-    Of folders, which are searched with all that is below them, and of patterns each file is taken once.
-    In folders only files count that are named as captures or archives; links to folders aren't followed.
+    Each file is taken once, whatever names and links lead to it. Folders are searched with all that is below
+    them; there only files count that are named as captures or archives; links to folders aren't followed.
     """
     sources: list[Source] = [source] if _is_one(source) else list(source)  # type: ignore[list-item, arg-type]
     if not sources:
         raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
     found = Found()
     seen: set[tuple[int, int]] = set()
+    again = []
     for one in sources:
+        before = len(found.inputs)
         for each in _inputs(one, seen, found.remarks):
             each.via = via
             found.inputs.append(each)
+        if len(found.inputs) == before:
+            again.append(names.shown(os.fspath(one)))  # type: ignore[arg-type]
+    if again:
+        found.remarks.append(f"named more than once, and counted once: {listed(again, _TOLD)}")
     return found
 
 
@@ -51,8 +58,11 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
         yield Input(str(getattr(source, "name", "stream")), source, None, waits=True)
         return
     path = os.fspath(source)
+    if not path:
+        message = "an empty name is no file; check what was to stand there"
+        raise CaptureError("''", message, status=ExitStatus.NO_INPUT)
     if path == "-":
-        yield _standard_input()
+        yield from _once([_standard_input()], seen)
     elif names.is_url(path):
         from classifier.sources import remote
 
@@ -63,7 +73,7 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
             message = "no such file, and as a pattern it matches none; check the path"
             raise CaptureError(names.shown(path), message, status=ExitStatus.NO_INPUT)
         for match in matched:
-            yield from _once(_local(match, seen, remarks), seen)
+            yield from _local(match, seen, remarks)
     else:
         yield from _local(path, seen, remarks)
 
@@ -89,15 +99,15 @@ def _local(path: str, seen: set[tuple[int, int]], remarks: list[str]) -> Iterato
     if stat.S_ISDIR(status.st_mode):
         yield from _once(_in_folder(path, remarks), seen)
     elif stat.S_ISREG(status.st_mode):
-        yield Input(names.shown(path), path, status.st_size)
+        yield from _once([Input(names.shown(path), path, status.st_size)], seen)
     else:
-        yield Input(names.shown(path), path, None, waits=True)
+        yield from _once([Input(names.shown(path), path, None, waits=True)], seen)
 
 
 def _once(inputs: Iterable[Input], seen: set[tuple[int, int]]) -> Iterator[Input]:
     """Yield each file once, whatever links lead to it: nobody asked for its packets twice."""
     for each in inputs:
-        status = os.stat(str(each.file))
+        status = os.stat(each.file if isinstance(each.file, str) else each.file.fileno())  # type: ignore[union-attr]
         if (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
             yield each
@@ -132,16 +142,11 @@ def wanted(name: str) -> bool:
 
 def nothing_in(place: str, skipped: list[str]) -> CaptureError:
     """Say that a folder or an archive has no capture."""
-    others = f" but {_some(skipped)}; name those that are captures" if skipped else "; check the path"
+    others = f" but {listed(skipped, _TOLD)}; name those that are captures" if skipped else "; check the path"
     return CaptureError(place, f"nothing in it is named as a capture{others}", status=ExitStatus.NO_INPUT)
 
 
 def note_skipped(place: str, skipped: list[str], remarks: list[str]) -> None:
     """Tell what was passed over."""
     if skipped:
-        remarks.append(f"{place}: passed over what isn't named as a capture: {_some(skipped)}")
-
-
-def _some(skipped: list[str]) -> str:
-    more = f" and {len(skipped) - _TOLD:,} more" if len(skipped) > _TOLD else ""
-    return ", ".join(skipped[:_TOLD]) + more
+        remarks.append(f"{place}: passed over what isn't named as a capture: {listed(skipped, _TOLD)}")

@@ -17,12 +17,19 @@ _UNLISTED = ("http://", "https://")
 def filesystem(url: str) -> tuple[Any, str]:
     """Return what fsspec reads a URL with, and the path that it has there."""
     scheme = url.partition("://")[0]
+    missing = MissingExtraError(f"{names.shown(url)}: reading {scheme}://", "remote")
     try:
+        from fsspec import available_protocols
         from fsspec.core import url_to_fs
-
+    except ImportError:
+        raise missing from None
+    if scheme.lower() not in available_protocols():
+        message = f"{scheme}:// is no kind of URL that can be read; check it"
+        raise CaptureError(names.shown(url), message, status=ExitStatus.NO_INPUT)
+    try:
         return url_to_fs(url)  # type: ignore[no-any-return]
     except ImportError:
-        raise MissingExtraError(f"{names.shown(url)}: reading {scheme}://", "remote") from None
+        raise missing from None
     except Exception as error:
         raise _unusable(url, error) from error
 
@@ -91,7 +98,11 @@ class RemoteFile:
 
 
 def _unusable(name: str, error: Exception) -> CaptureError:
-    if isinstance(error, FileNotFoundError):
+    # Of http fsspec says that a file isn't there, whatever went wrong; only a server gives a status.
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and cause and not hasattr(cause, "status"):
+        message = f"can't be fetched ({_reason(cause)}); check the URL, and whether its server runs"
+    elif isinstance(error, FileNotFoundError):
         message = "there is no such file; check the URL"
     elif isinstance(error, PermissionError):
         message = "no permission to read it; check the credentials that its store asks for"
@@ -100,5 +111,5 @@ def _unusable(name: str, error: Exception) -> CaptureError:
     return CaptureError(names.shown(name), message, status=ExitStatus.NO_INPUT)
 
 
-def _reason(error: Exception | None) -> str:
+def _reason(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

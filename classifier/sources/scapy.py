@@ -12,12 +12,11 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from classifier.errors import CaptureError, ExitStatus
+from classifier.errors import CaptureError, ExitStatus, missing_extra
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-INSTALL = "--via scapy needs scapy, which isn't installed: pip install scapy"
 #: LINKTYPE_RAW: a frame begins with its IP header.
 _RAW = 101
 _NS = 1_000_000_000
@@ -33,7 +32,8 @@ class ScapyFile(io.RawIOBase):
             from scapy.error import Scapy_Exception
             from scapy.utils import RawPcapReader
         except ImportError:
-            raise CaptureError(name, INSTALL, status=ExitStatus.NO_INPUT) from None
+            message = missing_extra("--via scapy", "scapy")
+            raise CaptureError(name, message, status=ExitStatus.NOT_INSTALLED) from None
         logging.getLogger("scapy").setLevel(logging.CRITICAL)
         try:
             self._reader = RawPcapReader(source)  # type: ignore[arg-type]  # takes files, too
@@ -95,10 +95,16 @@ def _frames(reader: Any) -> Iterator[_Frame]:
         while packet and not isinstance(packet, IP | IPv6):
             packet = packet.payload
         if packet:
-            outer_bytes = len(data) - len(packet.original)
+            # What came before counts as well on the wire, unless the length of the IP packet follows from it.
+            outer_bytes = 0 if _tells_its_length(packet) else len(data) - len(packet.original)
             yield _RAW, time_ns, about.wirelen - outer_bytes, packet.original
         else:
             yield link_type, time_ns, about.wirelen, data
+
+
+def _tells_its_length(packet: Any) -> bool:
+    """Whether the length in an IP header isn't 0, as it is where the network card fills it in."""
+    return bool(packet.len if packet.version == 4 else packet.plen)
 
 
 def _pcapng(frames: Iterator[_Frame]) -> Iterator[bytes]:

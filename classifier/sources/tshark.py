@@ -26,7 +26,7 @@ class TsharkFile:
         """Start tshark; CaptureError if there is none."""
         program = shutil.which("tshark")
         if program is None:
-            raise CaptureError(name, INSTALL, status=ExitStatus.NO_INPUT)
+            raise CaptureError(name, INSTALL, status=ExitStatus.NOT_INSTALLED)
         if not isinstance(source, str):
             try:
                 source.fileno()

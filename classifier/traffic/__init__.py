@@ -19,9 +19,9 @@ from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
 from classifier.traffic.sums import Sums
-from classifier.traffic.timeline import MOST_BINS, Timeline, usual_interval_ns
+from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
-from classifier.wording import counted
+from classifier.wording import listed
 
 if TYPE_CHECKING:
     import os
@@ -93,7 +93,8 @@ class Traffic:
     def remarks(self) -> list[str]:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
         metered, _ = self.metered, self.judge.context
-        return metered.remarks + _twice([metered.captures[number] for number in sorted(metered.seen_twice)])
+        groups = sorted(metered.seen_twice)
+        return metered.remarks + _twice([[metered.captures[part] for part in group] for group in groups])
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -165,13 +166,15 @@ class Traffic:
 
         Without an interval there are at most 120 bins, as wide as a power of two times a 64th of a
         second: then the sums are exact, else a flow's traffic may be spread evenly over its own bins.
+        IntervalError: there would be more than 100,000 bins, or the interval isn't above 0.
         """
         if interval_s is None:
             return self._sums[2].table()
-        interval_ns = round(interval_s * 1e9)
         span_ns = self.metered.end_ns - self.metered.begin_ns
-        if interval_ns < 1 or span_ns // interval_ns >= MOST_BINS:
-            raise IntervalError(interval_s, span_ns / 1e9 / MOST_BINS)
+        least_s = max(span_ns / MOST_BINS, 1) / 1e9
+        if not interval_s > least_s:
+            raise IntervalError(interval_s, least_s)
+        interval_ns = round(min(interval_s, MOST_SECONDS) * 1e9)
         timeline = Timeline(interval_ns)
         for judged in self._selected():
             timeline.add(judged)
@@ -234,13 +237,15 @@ class Traffic:
         `top` cuts each table to so many rows and one of the others' sums; `by` makes it one table by
         `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`; `hosts` is a hosts file
         that names addresses (NamesError: it can't be read), before what DNS answers said if those were
-        read; `interval_s` is the width of time bins.
+        read; `interval_s` is the width of time bins. ValueError: no rows, or no such thing to group by.
         """
         from classifier.reports.names import Hosts, known, load
         from classifier.reports.report import Report
 
         if by is not None and by not in BY:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+        if top is not None and top < 1:
+            raise ValueError(f"{top} rows can't be; choose 1 or more")
         named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
         return Report(self, top, by, known(named, self.metered), interval_s)
 
@@ -294,16 +299,21 @@ class Traffic:
         return ExitStatus.OK
 
 
-def _twice(captures: list[str]) -> list[str]:
-    """Warn of captures that saw the same packets."""
-    if not captures:
+def _twice(groups: list[list[str]]) -> list[str]:
+    """Warn of captures that may have the same packets."""
+    if not groups:
         return []
-    more = f" (and in {counted(len(captures) - 1, 'more case')})" if len(captures) > 1 else ""
-    first = captures[0].split("|")
+    names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
+    more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
     return [
-        f"{' and '.join(first)} seem to have the same packets{more}: they count as often; to leave them out: "
-        f"mergecap -w - {' '.join(first)} | classifier report --dedup -"
+        f"{names} cover the same time and have flows of the same addresses and ports"
+        f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
+        "with mergecap, and read the result with --dedup"
     ]
+
+
+#: So many names of captures are told.
+_NAMED = 3
 
 
 #: Reasons that mean that a packet could not be looked into.

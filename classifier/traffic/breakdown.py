@@ -39,7 +39,7 @@ def breakdown(
 ) -> pa.Table:
     """Sum up judged flows by one of `BY`, most bytes first; every flow is in one row.
 
-    Columns: those of the group, `bytes`, `share` of the bytes of all rows, `flows` and the others of
+    Columns: those of the group, `bytes`, `share` of all such bytes, `flows` and the others of
     the services. Flows whose server is not known count for the likelier one. With `top` rows past so
     many are summed up in one, `other`; past `memory_bytes` sums go to a temporary file.
     """
@@ -57,7 +57,7 @@ def breakdown(
     table, rest = found
     columns = {name: _readable(table, name, captures) for name in names}
     columns = {"group": _label(columns)} | columns | public_sums(table)
-    moved = sum(float(numbers(some, f"{kind}bytes").sum()) for some in found for kind in ("", "attempt_"))
+    moved = sum(float(numbers(some, "bytes").sum()) for some in found)
     columns["share"] = pa.array(numbers(table, "bytes") / max(moved, 1))
     schema = _schema(by)
     public = pa.table([columns[name] for name in schema.names], schema=schema)
@@ -74,7 +74,7 @@ def _schema(by: str) -> pa.Schema:
             pa.field("group", pa.string(), False, {"doc": "the columns that follow, in one text"}),
             *(pa.field(name, kinds.get(name, pa.string())) for name in BY[by][1]),
             pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
-            pa.field("share", pa.float64(), False, {"doc": "of the bytes of all rows, attempts included"}),
+            pa.field("share", pa.float64(), False, {"doc": "of the bytes of all rows"}),
             *(pa.field(name, pa.uint64(), False) for name in SUMS),
             *(pa.field(name, _TIME, False) for name in ("first_seen", "last_seen")),
         ]

@@ -88,8 +88,8 @@ class Metered:
     problems: list[CaptureError] = field(default_factory=list)
     #: What is to be known of the inputs, and is no failure.
     remarks: list[str] = field(default_factory=list)
-    #: Indices into `captures`: combinations that saw packets of one direction of a flow at the same time.
-    seen_twice: set[int] = field(default_factory=set)
+    #: Captures, by their indices, that have packets of one direction of a flow from the same time.
+    seen_twice: set[tuple[int, ...]] = field(default_factory=set)
 
     def __str__(self) -> str:
         """Say in a few words what was read."""

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows.hashing import address_words, mixed
-from classifier.flows.spool import MEMORY_BYTES, Spool
+from classifier.flows.parted import Parted
+from classifier.flows.spool import MEMORY_BYTES, give_back
 
 #: Brings the rows of each key together.
 AddUp = Callable[[pa.Table], pa.Table]
@@ -37,11 +38,7 @@ class Sums:
         self._memory_bytes = memory_bytes
         self._pieces: list[pa.Table] = []
         self._bytes = 0
-        self._spool: Spool | None = None
-        #: Where in the spool the batches of each part are, and how large it is.
-        self._places: list[list[int]] = [[] for _ in range(_PARTS)]
-        self._part_bytes = [0] * _PARTS
-        self._spooled = 0
+        self._parted: Parted | None = None
 
     def add(self, rows: pa.Table) -> None:
         """Add rows."""
@@ -53,29 +50,33 @@ class Sums:
             self._merge()
             if self._part_by and self._bytes > self._memory_bytes // 2:
                 self._spill()
+            give_back()
 
     def parts(self) -> Iterator[pa.Table]:
         """Yield all groups, each once; nothing where nothing was added. No rows can be added afterwards."""
+        give_back()
         self._merge()
-        if self._spool is None:
+        if self._parted is None:
             yield from self._pieces
             return
         if self._pieces:
             self._spill()
-        for places in self._together():
-            yield self._add_up(pa.Table.from_batches(self._spool.at(places)))
+        for parts in self._together(self._parted.part_bytes):
+            if batches := list(self._parted.read(parts)):
+                yield self._add_up(pa.Table.from_batches(batches))
+                give_back()
 
-    def _together(self) -> Iterator[list[int]]:
-        """Yield where batches are that are added up together: those of one part, or of several small ones."""
+    def _together(self, part_bytes: list[int]) -> Iterator[list[int]]:
+        """Yield which parts are added up together: one, or several small ones."""
         together: list[int] = []
         size = 0
-        for places, part_bytes in zip(self._places, self._part_bytes, strict=True):
-            if together and size + part_bytes > self._memory_bytes // _TOGETHER:
+        for part, more in enumerate(part_bytes):
+            if together and size + more > self._memory_bytes // _TOGETHER:
                 yield together
                 together, size = [], 0
-            together, size = together + places, size + part_bytes
-        if together:
-            yield together
+            together.append(part)
+            size += more
+        yield together
 
     def _merge(self) -> None:
         if len(self._pieces) > 1:
@@ -84,21 +85,12 @@ class Sums:
 
     def _spill(self) -> None:
         """Move what is in memory to the file."""
-        if self._spool is None:
-            self._spool = Spool(memory_bytes=0)
+        if self._parted is None:
+            self._parted = Parted(_PARTS, memory_bytes=0)
         (rows,) = self._pieces[0].combine_chunks().to_batches()
         words = [word for name in self._part_by for word in address_words(rows[name])]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
-        rows = rows.take(pa.array(np.argsort(part, kind="stable")))
-        begin = 0
-        for number, count in enumerate(np.bincount(part, minlength=_PARTS).tolist()):
-            if count:
-                batch = rows.slice(begin, count)
-                self._spool.add(batch)
-                self._part_bytes[number] += batch.nbytes
-                self._places[number].append(self._spooled)
-                self._spooled += 1
-                begin += count
+        self._parted.write(rows, part)
         self._pieces, self._bytes = [], 0
 
 

@@ -58,7 +58,7 @@ SERVICES = pa.schema(
         _count("servers", "addresses that served it, ambiguous flows left out"),
         _count("clients", "addresses that used it, ambiguous flows left out"),
         *_counts("bytes"),
-        pa.field("share", pa.float64(), False, {"doc": "of the bytes of all flows, attempts included"}),
+        pa.field("share", pa.float64(), False, {"doc": "of the bytes of all services"}),
         *_counts(*SUMS),
         *_SPAN,
     ]

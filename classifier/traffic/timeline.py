@@ -21,6 +21,8 @@ BASE_NS = 1_000_000_000 // 64
 USUAL_BINS = 120
 #: … and at most.
 MOST_BINS = 100_000
+#: Wider bins, of thirty years, are made as wide as this.
+MOST_SECONDS = 10**9
 #: Stands for the services of flows that came to nothing.
 ATTEMPTED = "(attempts)"
 _SUMS = ["flows", "client_packets", "server_packets", "client_bytes", "server_bytes"]
@@ -67,17 +69,19 @@ class Timeline:
         part, place, shares = _spread(begin, end, self.interval_ns)
         tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
         label = pc.if_else(tried, ATTEMPTED, labels(judged))
-        of_flow = pa.array(flow[part])
         shared = {name: _share(values, part, shares) for name, values in counts.items()}
+        moved = np.logical_or.reduce([values > 0 for values in shared.values()])
+        part, place = part[moved], place[moved]
+        of_flow = pa.array(flow[part])
         table = pa.table(
             {
                 "service": label.dictionary_encode().take(of_flow),
                 "proto": judged["proto"].take(of_flow),
                 "bin": pa.array(place),
-                "flows": pa.array(np.ones(len(part), dtype=np.uint64)),
-                **{name: pa.array(values) for name, values in shared.items()},
+                "flows": pa.array(_first_in_bin(flow[part], place)),
+                **{name: pa.array(values[moved]) for name, values in shared.items()},
             }
-        ).filter(pa.array(np.logical_or.reduce([values > 0 for values in shared.values()])))
+        )
         self._pieces.append(_added(table))
         self._rows += self._pieces[-1].num_rows
         if self._rows > _MERGE_ROWS:
@@ -151,6 +155,15 @@ def _spread(
     before = np.clip(since / length, 0, 1)
     after = np.where(place == last[span], 1.0, np.clip((since + interval_ns) / length, 0, 1))
     return span, place, (before, after)
+
+
+def _first_in_bin(flow: _Numbers, place: _Numbers) -> npt.NDArray[np.uint64]:
+    """Return 1 for the first of the parts that a flow has in a bin, 0 for the others (n)."""
+    first = np.zeros(len(flow), dtype=np.uint64)
+    if len(flow):
+        since = place - place.min()
+        first[np.unique(flow * (since.max() + 1) + since, return_index=True)[1]] = 1
+    return first
 
 
 def _share(

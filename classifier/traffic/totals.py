@@ -122,7 +122,7 @@ class Totals:
             return SERVICES.empty_table()
         by = Grouping(ports, ["service", "proto"])
         sums = adder(["service", "proto"])(ports)
-        everything = int(numbers(sums, "bytes").sum() + numbers(sums, "attempt_bytes").sum())
+        everything = int(numbers(sums, "bytes").sum())
         keys = list(zip(*(sums[name].to_pylist() for name in ("service", "proto")), strict=True))
         servers = _counted(self._views.servers.parts(), "server_addr")
         clients = _counted(self._views.users.parts(), "client_addr")

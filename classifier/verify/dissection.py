@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
+from classifier.errors import CaptureError, ExitStatus, MissingExtraError, NotInstalledError
 from classifier.sources.tshark import HOW_TO_INSTALL
 from classifier.verify.words import Words
 
@@ -56,7 +56,7 @@ def require() -> None:
     """Raise unless pyshark and tshark are here and work together."""
     if sys.version_info >= _TOO_NEW:
         here = ".".join(map(str, sys.version_info[:2]))
-        raise ClassifierError(
+        raise NotInstalledError(
             f"verify needs pyshark, which works on Python 3.11 to 3.13, and this is {here}; "
             "run it with another Python"
         )
@@ -65,7 +65,7 @@ def require() -> None:
     except ImportError:
         raise MissingExtraError("verify", "verify") from None
     if shutil.which("tshark") is None:
-        raise ClassifierError(f"verify needs tshark, which isn't installed: {HOW_TO_INSTALL}")
+        raise NotInstalledError(f"verify needs tshark, which isn't installed: {HOW_TO_INSTALL}")
 
 
 def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected]:

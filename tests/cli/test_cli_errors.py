@@ -172,32 +172,32 @@ def test_a_closed_standard_input_is_no_input() -> None:
 @pytest.mark.parametrize("command", ["report", "servers"])
 def test_a_full_disk_at_standard_output(command: str, format: tuple[str, ...]) -> None:
     with open("/dev/full", "wb") as full:
-        line = said(run(command, OFFICE, *format, stdout=full), ExitStatus.FAILURE)
+        line = said(run(command, OFFICE, *format, stdout=full), ExitStatus.NOT_WRITTEN)
     assert "No space left on device" in line
 
 
 @pytest.mark.parametrize("format", ["table", "csv", "jsonl", "parquet"])
 def test_flows_at_a_full_disk(format: str) -> None:
     with open("/dev/full", "wb") as full:
-        line = said(run("flows", OFFICE, "--format", format, stdout=full), ExitStatus.FAILURE)
+        line = said(run("flows", OFFICE, "--format", format, stdout=full), ExitStatus.NOT_WRITTEN)
     assert "No space left on device" in line
 
 
 def test_an_output_in_no_folder_is_found_before_reading(tmp_path: Path) -> None:
     out = tmp_path / "nowhere/flows.csv"
     # The input is bad as well, but what is asked first is whether there is a point in reading it.
-    line = refused(run("flows", "missing.pcap", "-o", out), ExitStatus.FAILURE)
+    line = refused(run("flows", "missing.pcap", "-o", out), ExitStatus.NOT_WRITTEN)
     assert line == f"{out}: can't be written (No such file or directory); choose another place with -o"
 
 
 def test_an_output_that_is_a_folder(tmp_path: Path) -> None:
-    line = refused(run("flows", OFFICE, "-o", tmp_path, "--format", "csv"), ExitStatus.FAILURE)
+    line = refused(run("flows", OFFICE, "-o", tmp_path, "--format", "csv"), ExitStatus.NOT_WRITTEN)
     assert line.startswith(f"{tmp_path}: can't be written (Is a directory)")
 
 
 def test_an_output_in_a_folder_of_somebody_else(forbidden: Path) -> None:
     result = run("flows", OFFICE, "-o", "flows.csv", cwd=forbidden, preexec_fn=drop_privilege)
-    line = refused(result, ExitStatus.FAILURE)
+    line = refused(result, ExitStatus.NOT_WRITTEN)
     assert line.startswith("flows.csv: can't be written (Permission denied); ")
 
 

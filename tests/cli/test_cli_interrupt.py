@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from launching import HANDSHAKES, Result, finish, interrupt, start, wait_until_idle
 
+import classifier
+from classifier.__main__ import main
 from classifier.errors import ExitStatus
 
 CAPTURE = HANDSHAKES.read_bytes()
@@ -71,3 +74,20 @@ def test_while_a_named_pipe_has_no_writer(tmp_path: Path) -> None:
     result = finish(process)
     assert result.status == ExitStatus.INTERRUPTED
     assert (result.output, result.complaint) == (b"", "classifier: interrupted\n")
+
+
+def test_while_the_program_is_still_being_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Impatient:
+        def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+            if fullname == "classifier.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "classifier.cli", raising=False)
+    monkeypatch.delattr(classifier, "cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == ExitStatus.INTERRUPTED
+    assert capsys.readouterr().err == "classifier: interrupted\n"

@@ -40,6 +40,6 @@ def test_a_full_disk_for_temporary_files(
     monkeypatch.setattr("sys.argv", ["classifier", "flows", str(OFFICE)])
     with pytest.raises(SystemExit) as end:
         main()
-    assert end.value.code == ExitStatus.FAILURE
+    assert end.value.code == ExitStatus.NOT_WRITTEN
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("classifier: ") and line.endswith(": No space left on device")

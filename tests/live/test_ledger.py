@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from feeding import OFFICE, windows_of
 
 import classifier
 from classifier.live import ledger as ledgers
 from classifier.live.ledger import Change, Ledger
-from classifier.live.lines import MISMATCH, NEW_SERVER, event_lines
+from classifier.live.lines import MISMATCH, NEW_SERVER, event_lines, window_line
+from classifier.live.plain import headline
 
 
 def added_up(**options: object) -> tuple[Ledger, list[Change]]:
@@ -75,3 +78,11 @@ def test_a_mismatch_is_told_once() -> None:
     flows = classifier.read(OFFICE).flows
     expected = flows[flows["mismatch"]][["client_ip", "client_port", "server_port"]]
     assert places == sorted(expected.itertuples(index=False, name=None)) != []
+
+
+def test_before_the_first_packet_there_is_no_time() -> None:
+    _, windows = windows_of(OFFICE.read_bytes())
+    nothing = replace(next(iter(windows)), time_ns=0)
+    ledger = Ledger()
+    assert headline(nothing, ledger).startswith("no packet yet   ")
+    assert window_line(nothing, ledger, ledger.take(nothing))["time"] is None

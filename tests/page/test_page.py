@@ -14,9 +14,9 @@ from support.places import SAMPLES
 
 import classifier
 
-pytest.importorskip("altair", reason="pip install 'classifier[web]'")
-pytest.importorskip("vl_convert", reason="pip install 'classifier[web]'")
-pytest.importorskip("itables", reason="pip install 'classifier[web]'")
+pytest.importorskip("altair", reason="pip install '.[web]'")
+pytest.importorskip("vl_convert", reason="pip install '.[web]'")
+pytest.importorskip("itables", reason="pip install '.[web]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 
 from classifier.reports.names import load  # noqa: E402

@@ -53,7 +53,7 @@ def test_all_kinds(name: str, tmp_path: Path) -> None:
     assert traffic.remarks == [f"{path}: passed over what isn't named as a capture: notes.txt"]
     assert sorted(tmp_path.iterdir()) == [path]  # nothing was unpacked
     assert facts(classifier.read([tmp_path, HANDSHAKES], jobs=2)) == facts(
-        classifier.read([OFFICE, HANDSHAKES, HANDSHAKES])
+        classifier.read([OFFICE, HANDSHAKES, io.BytesIO(HANDSHAKES.read_bytes())])
     )
 
 

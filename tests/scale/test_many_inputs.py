@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import socket
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,39 @@ def test_packets_that_two_sensors_saw_count_twice_and_are_told(whole: classifier
     assert twice.accounting["in_flows"] == 2 * whole.accounting["in_flows"]
     assert len(row_dicts(twice)) == len(row_dicts(whole))
     (remark,) = twice.remarks
-    assert remark.startswith("one and two seem to have the same packets: ")
-    assert "mergecap -w - one two | classifier report --dedup -" in remark
+    assert remark.startswith(
+        "one and two cover the same time and have flows of the same addresses and ports; "
+    )
+    assert "mergecap" in remark and "--dedup" in remark
     assert twice.status == ExitStatus.OK
+
+
+def test_many_captures_of_one_time_are_told_shortly() -> None:
+    """Names are only shown, a few of them; what is in a name doesn't part it."""
+    several = classifier.read([stream(PACKETS, f"|{number}; rm *") for number in range(40)])
+    (remark,) = several.remarks
+    assert remark.startswith("|0; rm *, |1; rm *, |2; rm * and 37 more cover the same time ")
+    assert len(remark) < 500
+
+
+def test_a_file_that_is_named_again_is_counted_once(tmp_path: Path, whole: classifier.Traffic) -> None:
+    """Neither its name nor a link makes other packets of it."""
+    (tmp_path / "day.pcapng").write_bytes(OFFICE.read_bytes())
+    (tmp_path / "link.pcapng").symlink_to("day.pcapng")
+    os.link(tmp_path / "day.pcapng", tmp_path / "twin.pcapng")
+    named = [tmp_path / name for name in ("day.pcapng", "day.pcapng", "link.pcapng", "twin.pcapng", ".")]
+    traffic = classifier.read(named)
+    assert facts(traffic) == facts(whole)
+    (remark,) = traffic.remarks
+    again = ", ".join(map(str, named[1:4]))
+    assert remark == f"named more than once, and counted once: {again} and 1 more"
+
+
+def test_a_pattern_may_match_folders(tmp_path: Path) -> None:
+    for day, source in {"monday": OFFICE, "tuesday": HANDSHAKES}.items():
+        (tmp_path / day).mkdir()
+        (tmp_path / day / "a.pcap").write_bytes(source.read_bytes())
+    assert facts(classifier.read(f"{tmp_path}/*day")) == facts(classifier.read([OFFICE, HANDSHAKES]))
 
 
 def test_folders_are_searched(tmp_path: Path) -> None:
@@ -152,7 +183,7 @@ def test_an_exception_of_a_file_of_the_callers_comes_back(rotated: list[Path]) -
 
 
 def test_urls() -> None:
-    pytest.importorskip("fsspec", reason="needs fsspec: pip install 'classifier[remote]'")
+    pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
     import fsspec
 
     files = fsspec.filesystem("memory")
@@ -175,7 +206,7 @@ def test_urls() -> None:
 
 def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """What came before is reported, and the failure told."""
-    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install 'classifier[remote]'")
+    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
     from classifier.sources import remote
 
     class Cut(io.BytesIO):
@@ -192,15 +223,29 @@ def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert traffic.status == ExitStatus.PARTIAL and traffic.accounting["packets"] > 50
 
 
-def test_a_scheme_without_its_package() -> None:
-    pytest.importorskip("fsspec", reason="needs fsspec: pip install 'classifier[remote]'")
-    with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: can't be opened"):
+def test_an_empty_name() -> None:
+    with pytest.raises(CaptureError, match="'': an empty name is no file"):
+        classifier.read("")
+
+
+def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
+    pytest.importorskip("aiohttp", reason="needs fsspec[http]: pip install '.[remote]'")
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/x.pcap"
+        with pytest.raises(CaptureError, match=r"x\.pcap: can't be fetched \(.*whether its server runs"):
+            classifier.read(url)
+
+
+def test_a_scheme_that_nobody_knows() -> None:
+    pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
+    with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: nosuch:// is no kind of URL"):
         classifier.read("nosuch://bucket/a.pcap")
 
 
 def test_without_fsspec_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "fsspec.core", None)
-    with pytest.raises(MissingExtraError, match=r"reading s3:// .*classifier\[remote\]"):
+    with pytest.raises(MissingExtraError, match=r"reading s3:// .*'\.\[remote\]'"):
         classifier.read("s3://bucket/a.pcap")
 
 

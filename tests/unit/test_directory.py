@@ -13,8 +13,9 @@ from support.frames import End
 from support.talk import Talk
 
 import classifier
-from classifier.errors import DirectoryError
+from classifier.errors import DirectoryError, NotWrittenError
 from classifier.roles import directory_file
+from classifier.roles.directory import no_entries
 
 DAY_NS = 86_400_000_000_000
 CLIENT, OTHER = End("10.0.0.1", 29_211), End("10.0.0.3", 29_711)
@@ -110,3 +111,17 @@ def test_another_parquet_file(directory: Path) -> None:
     classifier.read(io.BytesIO(frames.pcap(connection(SERVERS[0]).packets))).services.to_parquet(directory)
     with pytest.raises(DirectoryError, match="not a server directory"):
         read(directory, midstream(SERVERS[0]))
+
+
+def test_a_place_that_cant_be_written_is_told_before_reading(tmp_path: Path) -> None:
+    with pytest.raises(
+        NotWrittenError, match=r"nowhere/servers: can't be written \(there is no such folder\)"
+    ):
+        classifier.read("missing.pcap", directory=tmp_path / "nowhere/servers")
+
+
+def test_a_directory_that_cant_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "servers").mkdir()
+    with pytest.raises(NotWrittenError, match=r"servers: can't be written \(.* directory\)"):
+        directory_file.save(tmp_path / "servers", no_entries())
+    assert [path.name for path in tmp_path.iterdir()] == ["servers"]

@@ -17,7 +17,7 @@ from support.places import SAMPLES
 
 import classifier
 from classifier.cli import app
-from classifier.errors import CaptureError, ClassifierError
+from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
 
 OFFICE = SAMPLES / "office.pcapng"
 EVIL = "<script>alert(1)</script>\x1b[31m"
@@ -114,8 +114,8 @@ def test_a_group_that_there_isnt(office: classifier.Traffic) -> None:
 class TestPictures:
     @pytest.fixture(autouse=True)
     def needed(self) -> None:
-        pytest.importorskip("altair", reason="pip install 'classifier[web]'")
-        pytest.importorskip("vl_convert", reason="pip install 'classifier[web]'")
+        pytest.importorskip("altair", reason="pip install '.[web]'")
+        pytest.importorskip("vl_convert", reason="pip install '.[web]'")
 
     def test_svg(self, office: classifier.Traffic, evil_hosts: Path, tmp_path: Path) -> None:
         paths = office.report(hosts=evil_hosts).save_pictures(tmp_path / "new" / "folder", "svg")
@@ -125,6 +125,13 @@ class TestPictures:
         assert "postgresql/tcp" in texts[0] and "postgresql/tcp" in texts[1]
         assert "&lt;script&gt;" in texts[2] and not any("<script" in text for text in texts)
         assert "handshake" in texts[3]
+
+    def test_a_page_of_nothing_says_so(self, tmp_path: Path) -> None:
+        pytest.importorskip("itables", reason="pip install '.[web]'")
+        (tmp_path / "none.pcap").write_bytes((SAMPLES / "handshakes.pcap").read_bytes()[:24])
+        nothing, arp = tmp_path / "none.pcap", SAMPLES / "trouble/arp.pcap"
+        assert "<li>The capture has no packets.</li>" in classifier.read(nothing).report().to_html()
+        assert "<li>No packet is in a flow that is shown;" in classifier.read(arp).report().to_html()
 
     def test_png_from_the_command_line(self, tmp_path: Path) -> None:
         args = ["report", str(OFFICE), "--png", str(tmp_path), "--where", "service == 'https'"]
@@ -157,5 +164,18 @@ def test_what_is_missing_is_named(option: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     args = ["report", str(OFFICE), option, str(tmp_path / "place")]
     error = CliRunner().invoke(app, args, standalone_mode=False).exception
-    assert isinstance(error, ClassifierError) and "pip install 'classifier[web]'" in str(error)
+    assert isinstance(error, MissingExtraError) and "pip install '.[web]'" in str(error)
+    assert error.status == ExitStatus.NOT_INSTALLED
     assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.parametrize("top", [0, -3])
+def test_no_table_has_less_than_a_row(top: int) -> None:
+    with pytest.raises(ValueError, match=f"{top} rows can't be"):
+        classifier.read(OFFICE).report(top=top)
+
+
+def test_pictures_of_another_format_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'gif' is none of png, svg"):
+        classifier.read(OFFICE).report().save_pictures(tmp_path / "charts", "gif")  # type: ignore[arg-type]
+    assert not (tmp_path / "charts").exists()

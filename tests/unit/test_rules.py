@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,22 @@ class TestWhereUsersRulesAre:
         assert files.user_file() == usual
         usual.unlink()
         assert files.user_file() is None
+
+    def test_a_place_that_may_not_be_looked_into_is_named(
+        self, usual: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A user whose home is somebody else's."""
+
+        def forbidden(path: Path) -> bool:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setenv("CLASSIFIER_RULES", "")
+        own = Rules.load()
+        monkeypatch.delenv("CLASSIFIER_RULES")
+        monkeypatch.setattr(Path, "is_file", forbidden)
+        monkeypatch.setattr(Path, "read_bytes", forbidden)
+        with pytest.raises(RulesError, match=rf"{re.escape(str(usual))}: Permission denied; .*--rules"):
+            own.with_user(files.user_file() or Path())
 
     def test_the_environment_comes_before_it(self, usual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CLASSIFIER_RULES", "elsewhere.toml")

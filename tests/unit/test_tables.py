@@ -20,6 +20,7 @@ import classifier
 from classifier.cli.output import FORMATS as NAMED
 from classifier.flows.table import SCHEMA
 from classifier.reports import tabular, zeek
+from classifier.reports.tables import clean
 
 OFFICE = SAMPLES / "office.pcapng"
 VOLUMES = ["client_packets", "server_packets", "client_bytes", "server_bytes"]
@@ -125,7 +126,20 @@ def test_small_batches_become_one_row_group(office: classifier.Traffic) -> None:
 #: Text that a packet might hold, to whom it matters.
 ODD = [
     *("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "＝1"),
-    *('a,b"c', "line\r\nbreak", "\x00\x1b[31m", "\x7f", "a\\b", "<script>", "żółw 🐢", "", "-", "(empty)"),
+    *(
+        'a,b"c',
+        "line\r\nbreak",
+        "\x00\x1b[31m",
+        "\x7f",
+        "\x9b31m",
+        "\u202egpj",
+        "a\\b",
+        "<script>",
+        "żółw 🐢",
+        "",
+        "-",
+        "(empty)",
+    ),
     None,
 ]
 
@@ -141,9 +155,9 @@ def test_csv_is_quoted_and_no_formula(odd: pa.Table) -> None:
     rows = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
     assert rows[0] == ["text", "n"]
     for (cell, _), text in zip(rows[1:], ODD, strict=True):
-        dangerous = bool(text) and text[0] in "=+-@\t\r＝＋－＠"
-        assert cell == ("'" + text if text and dangerous else text or "")
-    assert data.count(b"\r\n") == len(ODD) + 2  # and one inside of quotes
+        dangerous = bool(text) and text[0] in "=+-@＝＋－＠"
+        assert cell == ("'" if dangerous else "") + clean(text or "")
+    assert data.count(b"\r\n") == len(data.splitlines()) == len(ODD) + 1
 
 
 def test_numbers_are_no_formulas() -> None:

@@ -52,6 +52,18 @@ def test_services_are_those_of_the_services(tmp_path: Path) -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize("interval_s", [60, 7.3, None])
+def test_a_flow_counts_once_in_each_bin(interval_s: float | None) -> None:
+    traffic = classifier.read(OFFICE)
+    timeline = traffic.over_time(interval_s).to_pylist()
+    services = {(row["service"], row["proto"]): row["flows"] for row in traffic.totals.services().to_pylist()}
+    for row in timeline:
+        if row["service"] != "(attempts)":
+            assert 1 <= row["flows"] <= services[row["service"], row["proto"]], row
+    if interval_s == 60:
+        assert sum(row["flows"] for row in timeline if row["service"] == "ssh") == 4
+
+
 def capture_of(times_s: list[float]) -> classifier.Traffic:
     """One connection with a segment from the client at each time."""
     segments = [Packet(START_NS + round(t * SECOND_NS), tcp(CALLER, LISTENER, "A", 1, 1)) for t in times_s]
@@ -107,9 +119,15 @@ def test_the_usual_interval() -> None:
 
 def test_too_narrow_bins_are_refused() -> None:
     traffic = classifier.read(HANDSHAKES)
-    for interval_s in (1e-6, 0):
+    for interval_s in (1e-6, 0, -1, float("nan")):
         with pytest.raises(IntervalError, match=r"choose .* s or more"):
             traffic.over_time(interval_s)
+
+
+def test_no_bins_are_too_wide() -> None:
+    traffic = classifier.read(HANDSHAKES)
+    for interval_s in (1e9, 1e300, float("inf")):
+        assert total(traffic.over_time(interval_s), "flows") == len(traffic.to_arrow())
 
 
 def test_nothing_has_no_timeline() -> None:

@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent
 
 
 def build(report: Report) -> str:
-    """Return the page. Raises MissingExtraError without the libraries of `classifier[web]`."""
+    """Return the page. Raises MissingExtraError without the libraries of the extra `web`."""
     check()
     charts, tables = _libraries()
     from classifier.reports.page.contents import contents  # charts need Altair

@@ -3,7 +3,7 @@
 //! A flow's rows come apart where a capture was cut into pieces, and where time ran back after the
 //! meter had freed the flow. The rule that joins them is the one that would have kept them together.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{Idle, Key, boundary};
 use crate::table::Row;
@@ -14,43 +14,40 @@ use crate::table::Row;
 /// index of the row that it went into.
 #[must_use]
 pub fn stitch(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
-    // Of each key the open rows, as places in `joined`; only the newest takes more.
-    let mut open: HashMap<Key, Vec<usize>> = HashMap::new();
-    let mut joined: Vec<Option<Row>> = Vec::new();
-    let mut went_to: Vec<usize> = Vec::new();
-    // Where a joined row went in its turn.
-    let mut moved: Vec<usize> = Vec::new();
-    for row in rows {
-        let stack = open.entry(row.key).or_default();
-        moved.push(joined.len());
-        went_to.push(joined.len());
-        stack.push(joined.len());
-        joined.push(Some(row));
+    let mut rows: Vec<Row> = rows.into_iter().collect();
+    // Of each key the newest open row; only that takes more.
+    let mut newest: HashMap<Key, usize, ahash::RandomState> = HashMap::default();
+    // For an open row the older one below it.
+    let mut below: Vec<Option<usize>> = Vec::with_capacity(rows.len());
+    // Where each row went: to itself, or to an earlier one.
+    let mut went_to: Vec<usize> = (0..rows.len()).collect();
+    for row in 0..rows.len() {
+        below.push(newest.insert(rows[row].key, row));
+        let mut top = row;
         // A row that reaches back in time may close the gap between older ones.
-        while let [.., earlier, later] = stack[..] {
-            let (Some(first), Some(second)) = (joined[earlier], joined[later]) else { break };
-            if !boundary::joins(&first, &second, idle) {
+        while let Some(earlier) = below[top] {
+            let (before, after) = rows.split_at_mut(top);
+            if !boundary::joins(&before[earlier], &after[0], idle) {
                 break;
             }
-            let mut first = first;
-            first.absorb(&second);
-            joined[earlier] = Some(first);
-            joined[later] = None;
-            moved[later] = earlier;
-            stack.pop();
+            before[earlier].absorb(&after[0]);
+            went_to[top] = earlier;
+            top = earlier;
         }
+        newest.insert(rows[row].key, top);
     }
-    // `moved` always points to an earlier place, so one pass resolves chains.
-    let mut place = vec![0; joined.len()];
+    // A row never goes to a later one, so one pass resolves chains.
+    let mut groups = vec![0; rows.len()];
     let mut kept = 0;
-    for (at, row) in joined.iter().enumerate() {
-        if row.is_some() {
-            place[at] = kept;
+    for row in 0..rows.len() {
+        if went_to[row] == row {
+            rows[kept] = rows[row];
+            groups[row] = kept as u32;
             kept += 1;
         } else {
-            place[at] = place[moved[at]];
+            groups[row] = groups[went_to[row]];
         }
     }
-    let groups = went_to.into_iter().map(|at| place[at]).collect();
-    (joined.into_iter().flatten().collect(), groups)
+    rows.truncate(kept);
+    (rows, groups)
 }
