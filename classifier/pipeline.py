@@ -9,7 +9,8 @@ flows are judged batch by batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier import handshake, payload, roles
-from classifier.errors import FlowError
+from classifier.errors import NoSuchFlowError
 from classifier.flows.find import Wanted
 from classifier.flows.spool import BATCH_ROWS, Spool, give_back
 from classifier.flows.stitch import Captures, Stitched
@@ -29,6 +30,7 @@ from classifier.roles import directory_file
 from classifier.roles.directory import Entries, no_entries
 from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
+from classifier.rule_files import user_file
 from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Options, Source, Via, finding
@@ -84,7 +86,7 @@ def read(
     each what is damaged, is left out, and the trouble is in `Traffic.problems`.
     """
     known = directory_file.load(directory) if directory else no_entries()
-    rules = rules if isinstance(rules, Rules) else Rules.load(rules)
+    ready_rules = _rules(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
     options = Options(
         **idle,
@@ -112,10 +114,26 @@ def read(
             raise
         metered.interrupted = True
     give_back()
-    judge = Judge(metered, rules, known, decapsulate=decapsulate)
+    judge = Judge(metered, ready_rules(), known, decapsulate=decapsulate)
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
+
+
+def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
+    """Begin to load port rules, and return what gives them; what is wrong with a user's is told at once.
+
+    The program's own are thousands, and only needed when all is metered: they are read beside it.
+    """
+    if isinstance(chosen, Rules):
+        return lambda: chosen
+    if user_file(chosen):
+        rules = Rules.load(chosen)
+        return lambda: rules
+    loading = ThreadPoolExecutor(1)
+    loaded = loading.submit(Rules.load)
+    loading.shutdown(wait=False)
+    return loaded.result
 
 
 class Judge:
@@ -144,7 +162,7 @@ class Judge:
         parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
         found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
         if not found or not found.num_rows:
-            raise FlowError(f"{flow}: no such flow; `classifier flows` lists them")
+            raise NoSuchFlowError(f"{flow}: no such flow; `classifier flows` lists them")
         (facts,) = found.to_batches()
         judged = self._judged(self.ends(facts))
         row, *others = tabular.rows(present(judged, self._metered.captures))

@@ -54,6 +54,11 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `report` in front of what isn't a command or an option of the group."""
         if args and args[0] not in COMMANDS and args[0] not in ("--help", "--version"):
+            if args[0].isalpha() and not os.path.lexists(args[0]):
+                from difflib import get_close_matches
+
+                if near := get_close_matches(args[0], COMMANDS, 1):
+                    ctx.fail(f"{args[0]}: no such command or file; perhaps {near[0]} is meant")
             args = ["report", *args]
         return super().parse_args(ctx, args)
 

@@ -16,14 +16,14 @@ BATCH_ROWS = 1 << 15
 #: Flow facts take a third of their space so, and sums a fifth, for less time than the disk would need.
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 #: Free memory isn't looked for more often.
-_SELDOM_S = 0.5
+_SELDOM_S = 0.1
 
 
 class Spool:
     """Holds record batches of one schema, in order; they can be read again and again."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES, batch_rows: int = 0) -> None:
-        """Start empty. Batches of fewer rows than `batch_rows` are put together, as far as memory allows."""
+        """Start empty. Batches are put together up to so many rows, as far as memory allows."""
         self._memory_bytes = memory_bytes
         self._batch_rows = batch_rows
         self._small: list[pa.RecordBatch] = []
@@ -39,6 +39,8 @@ class Spool:
         """Take a batch. All batches come before the first is read."""
         if not batch.num_rows:
             return
+        if self._small_rows + batch.num_rows > self._batch_rows:
+            self._put_together()
         self.rows += batch.num_rows
         self._small.append(batch)
         self._small_rows += batch.num_rows
@@ -85,6 +87,7 @@ class Spool:
             self._file.seek(0)
             reader = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=chosen))
         for place in places:
+            give_back()  # what the work on the batch before has taken
             batch = reader.get_batch(place)
             yield batch.select(names) if names else batch
 

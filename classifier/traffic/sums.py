@@ -54,6 +54,7 @@ class Sums:
 
     def parts(self) -> Iterator[pa.Table]:
         """Yield all groups, each once; nothing where nothing was added. No rows can be added afterwards."""
+        give_back()
         self._merge()
         if self._parted is None:
             yield from self._pieces
