@@ -25,7 +25,7 @@ class ExitStatus(IntEnum):
     NOTHING_DECODED = 6
     #: The rule files contradict themselves.
     BAD_RULES = 7
-    #: A service that was asked for isn't known.
+    #: A service or a flow that was asked for isn't known.
     NOT_FOUND = 8
     #: `diff` found something that is new. That an input is damaged (5) or can't be decoded (6) goes first.
     NEWS = 9
@@ -80,6 +80,12 @@ class FlowError(ClassifierError):
     """No flow is meant by a text, or there is none like that."""
 
     status = ExitStatus.USAGE
+
+
+class NoSuchFlowError(FlowError):
+    """There is no flow like that."""
+
+    status = ExitStatus.NOT_FOUND
 
 
 class DirectoryError(ClassifierError):

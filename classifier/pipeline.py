@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier import handshake, payload, roles
-from classifier.errors import FlowError
+from classifier.errors import NoSuchFlowError
 from classifier.flows.find import Wanted
 from classifier.flows.spool import BATCH_ROWS, Spool, give_back
 from classifier.flows.stitch import Captures, Stitched
@@ -162,7 +162,7 @@ class Judge:
         parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
         found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
         if not found or not found.num_rows:
-            raise FlowError(f"{flow}: no such flow; `classifier flows` lists them")
+            raise NoSuchFlowError(f"{flow}: no such flow; `classifier flows` lists them")
         (facts,) = found.to_batches()
         judged = self._judged(self.ends(facts))
         row, *others = tabular.rows(present(judged, self._metered.captures))

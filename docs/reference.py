@@ -171,7 +171,7 @@ def exit_statuses() -> str:
     notes: list[str] = []
     meanings = {
         "OK": "All was read.",
-        "USAGE": "Wrong usage: an option, a condition, a flow that isn't there.",
+        "USAGE": "Wrong usage: an option, a condition, a flow that can't be read.",
     }
     for line in map(str.strip, source.splitlines()):
         if line.startswith("#:"):

@@ -135,7 +135,15 @@ def ndpi_reader(path: Path) -> Servers:
     """The client is ndpiReader's source."""
     table = path.with_suffix(".csv")
     table.unlink(missing_ok=True)
-    command = ["ndpiReader", "-q", "-i", path, "-C", table]
+    command = [
+        "ndpiReader",
+        "-v",
+        "2",
+        "-i",
+        path,
+        "-C",
+        table,
+    ]  # without -v flows of no known protocol are left out
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
     with table.open(newline="", errors="replace") as lines:
         rows = [(row[1], *row[5:9]) for row in csv.reader(lines) if row and not row[0].startswith("#")]

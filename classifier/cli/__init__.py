@@ -54,6 +54,11 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `report` in front of what isn't a command or an option of the group."""
         if args and args[0] not in COMMANDS and args[0] not in ("--help", "--version"):
+            if args[0].isalpha() and not os.path.lexists(args[0]):
+                from difflib import get_close_matches
+
+                if near := get_close_matches(args[0], COMMANDS, 1):
+                    ctx.fail(f"{args[0]}: no such command or file; perhaps {near[0]} is meant")
             args = ["report", *args]
         return super().parse_args(ctx, args)
 
@@ -81,7 +86,7 @@ def main() -> NoReturn:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # Its threads would spin for work that never comes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(100_000)  # rules are many objects that stay: looking through them costs a tenth
+    gc.set_threshold(200_000)  # rules are 120,000 objects that stay: looking through them costs a tenth
     # Whoever starts us may have closed these.
     sys.stdout = sys.stdout or open(os.devnull, "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")

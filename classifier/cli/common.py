@@ -62,6 +62,21 @@ def finish(traffic: Traffic) -> ExitStatus:
     return traffic.status
 
 
+_FLOWS = ("flows", "refused", "unanswered", "unsolicited")
+_PACKETS = ("client_packets", "server_packets", "attempt_packets")
+
+
+def tell_left_out(traffic: Traffic) -> None:
+    """Say on standard error how many flows a selection left out; of tables that have no row for that."""
+    if not traffic.left_out.num_rows:
+        return
+    (left_out,) = traffic.left_out.to_pylist()
+    flows, packets = (sum(left_out[name] for name in names) for names in (_FLOWS, _PACKETS))
+    was = "was" if flows == 1 else "were"
+    rest = "" if traffic.accounting["in_flows"] else "; none is left"
+    complain(f"{counted(flows, 'flow')} with {counted(packets, 'packet')} {was} filtered out{rest}")
+
+
 class _NoPandas:
     """A finder that hides pandas from the import system. `importlib.abc`, its base, is slow to import."""
 

@@ -21,7 +21,7 @@ def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
     runner-up, and what would settle it.
 
     FLOW is a flow_id as `classifier flows` writes it, or the two ends in any order:
-    10.0.0.1:1494-10.0.0.2:1080, [fd00::1]:1494-[fd00::2]:1080.
+    10.0.0.1:1494-10.0.0.2:1080, [fd00::1]:1494-[fd00::2]:1080, or with a blank between them, as in its table.
 
     \b
     Examples:
@@ -30,6 +30,7 @@ def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
     """
     from classifier.reports import explanation, tables
 
+    given["paths"], flow = _pasted(given["paths"], flow)
     traffic = read(**given)
     told = traffic.explain(flow)
     if format == "json":
@@ -37,3 +38,15 @@ def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
     else:
         explanation.print_explanation(tables.console(), told)
     return common.finish(traffic)
+
+
+def _pasted(paths: tuple[str, ...], flow: str) -> tuple[tuple[str, ...], str]:
+    """Put two ends together that stand apart: A B, A - B; they look like names of files."""
+    from classifier.flows.find import is_end
+
+    *rest, end = paths
+    if rest[1:] and end == "-":
+        *rest, end = rest
+    if rest and is_end(end) and is_end(flow):
+        return tuple(rest), f"{end}-{flow}"
+    return paths, flow

@@ -12,7 +12,6 @@ from classifier.cli.choosing import choosing, chosen_by
 from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
-from classifier.wording import counted
 
 
 @click.command(cls=Sectioned, short_help="The flows, one row each.")
@@ -22,7 +21,8 @@ from classifier.wording import counted
 def flows(format: str | None, output: str | None, hosts: str | None, **given: Any) -> ExitStatus:
     """List the flows: client, server, service, how each is known, outcome, packets and bytes.
 
-    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input.
+    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4, a folder, an archive (tar, zip), a
+    quoted pattern, a URL, or - for standard input.
 
     \b
     Examples:
@@ -65,13 +65,5 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
                 schema = found.schema(SCHEMA)
             tabular.write(batches, schema, file, target.format, zeek.CONN)
     status = common.finish(traffic)
-    if traffic.left_out.num_rows:  # other tables have a row for that
-        (left_out,) = traffic.left_out.to_pylist()
-        flows, packets = (sum(left_out[name] for name in names) for names in (_FLOWS, _PACKETS))
-        was = "was" if flows == 1 else "were"
-        common.complain(f"{counted(flows, 'flow')} with {counted(packets, 'packet')} {was} filtered out")
+    common.tell_left_out(traffic)
     return status
-
-
-_FLOWS = ("flows", "refused", "unanswered", "unsolicited")
-_PACKETS = ("client_packets", "server_packets", "attempt_packets")

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from classifier.cli import common
 from classifier.cli import live_setup as setup
@@ -28,6 +29,10 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
     if unknown := kinds - set(EVENTS):
         raise click.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(EVENTS)}")
     return kinds
+
+
+#: Options that only a recording heeds.
+_OF_RECORDINGS = ("rotate_s", "rotate_bytes")
 
 
 @click.command(cls=Sectioned, short_help="The services on an interface, as they happen.")
@@ -226,6 +231,8 @@ def _check_capture(sources: tuple[str, ...], follow: str | None, state: str | No
     """Raise UsageError where options about capturing don't go together."""
     if not sources and not follow:
         raise click.UsageError("Missing argument 'INTERFACE…'.")
+    if twice := next((source for source in sources if sources.count(source) > 1), None):
+        raise click.UsageError(f"{twice} is named twice; once is enough")
     if state and not follow:
         raise click.UsageError("--state notes how far --follow DIR is; add that")
 
@@ -240,5 +247,8 @@ def _check_output(
         raise click.UsageError(
             "--events takes standard output; add --events-file FILE, or leave --format out"
         )
+    source = click.get_current_context().get_parameter_source
+    if not write and any(source(name) == ParameterSource.COMMANDLINE for name in _OF_RECORDINGS):
+        raise click.UsageError("--rotate and --rotate-size are of recordings; add --write DIR/NAME.parquet")
     if write and not write.endswith(".parquet"):
         raise click.UsageError(f"--write {write}: name a file DIR/NAME.parquet; a time is added to its name")

@@ -7,8 +7,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -25,8 +24,7 @@ _TABLE = "table"
 FORMATS = ("json", "jsonl", "csv", "parquet", "arrow", "zeek", "zeek-json")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What the user asked for: a table on the terminal, or a format and where to."""
 
     format: str

@@ -61,9 +61,9 @@ def report(
 ) -> ExitStatus:
     """Report the traffic per service: bytes, flows by how their server is known, servers, clients.
 
-    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4; - is standard input. Several
-    are read as one capture. json has all tables; the other formats for programs have the services,
-    or the table that --by asks for.
+    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4, a folder, an archive (tar, zip), a
+    quoted pattern, a URL, or - for standard input. Several are read as one capture. json has all tables;
+    the other formats for programs have the services, or the table that --by asks for.
 
     \b
     Examples:

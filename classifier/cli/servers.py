@@ -52,4 +52,6 @@ def servers(
             traffic = chosen(read(**given))
             found = table(traffic)
             tabular.write(found, found.schema, file, target.format, zeek.KNOWN_SERVICES)
-    return common.finish(traffic)
+    status = common.finish(traffic)
+    common.tell_left_out(traffic)
+    return status

@@ -21,7 +21,10 @@ class Wanted:
     """Which flows are meant."""
 
     def __init__(self, text: str) -> None:
-        """Read `1:…@…`, or `10.0.0.1:1494-10.0.0.2:1080`, IPv6 in brackets; FlowError if it is neither."""
+        """Read `1:…@…`, or `10.0.0.1:1494-10.0.0.2:1080`, IPv6 in brackets; FlowError if it is neither.
+
+        Blanks may stand for the hyphen, or around it.
+        """
         flow_id = _FLOW_ID.fullmatch(text)
         self._ends = None if flow_id else _ends(text)
         self._community_id, self._first_seen_ns = (flow_id[1], int(flow_id[2])) if flow_id else ("", 0)
@@ -37,6 +40,15 @@ class Wanted:
         return found
 
 
+def is_end(text: str) -> bool:
+    """Whether it is an address and a port."""
+    try:
+        _end(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _between(facts: pa.RecordBatch, a: tuple[bytes, int], b: tuple[bytes, int]) -> npt.NDArray[np.bool_]:
     mask = np.ones(facts.num_rows, dtype=bool)
     for side, (address, port) in (("a", a), ("b", b)):
@@ -49,7 +61,7 @@ def _between(facts: pa.RecordBatch, a: tuple[bytes, int], b: tuple[bytes, int]) 
 
 def _ends(text: str) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
     try:
-        one, other = text.split("-")
+        one, other = text.replace("-", " ").split()
         return _end(one), _end(other)
     except ValueError:
         raise FlowError(

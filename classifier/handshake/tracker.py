@@ -13,8 +13,8 @@ otherwise it would have begun a flow of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -87,8 +87,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """All that the tracker is told of a flow. Index 0 is end a, 1 is end b."""
 
     #: The transport has a handshake: TCP, SCTP, DCCP.
@@ -107,8 +106,7 @@ class Signature:
         return "".join(letter for sender, letter in self.events if sender == end and letter != "U")
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(NamedTuple):
     """What the tracker makes of a signature."""
 
     #: The end that a SYN or a SYN+ACK shows to be the caller; None where nothing shows it.

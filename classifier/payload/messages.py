@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,7 @@ SLOTS = 4
 _NUMBER, _OPENED, _ANSWERED = 0x0FFF, 0x1000, 0x2000
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What the messages of n flows show."""
 
     #: int16 (n): place in `Table.protocols`, -1 for none.

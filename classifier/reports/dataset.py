@@ -40,9 +40,7 @@ class Dataset:
         except Exception as error:  # each store has its own
             raise self._cant(error) from error
         if there:
-            raise CaptureError(
-                path, "is not empty; choose another folder, or empty it", status=ExitStatus.NOT_WRITTEN
-            )
+            raise CaptureError(path, "is not empty; choose another folder", status=ExitStatus.NOT_WRITTEN)
 
     def write(self, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> None:
         """Write rows of the flow table, which may have further columns."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,7 @@ _UNSET = "-"
 _ESCAPED_IN_TSV = rf"[\\{lines.STEERING}]|^-$|^\(empty\)$"
 
 
-@dataclass(frozen=True)
-class Log:
+class Log(NamedTuple):
     """One of Zeek's logs: its fields, and how a field's column is made from a batch of our table."""
 
     path: str

@@ -6,8 +6,8 @@ evidence that other flows give; then `decide` judges them batch by batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -47,8 +47,7 @@ class Role(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(NamedTuple):
     """Who is the server in each of n flows."""
 
     #: bool (n): b is the server (for ambiguous flows: the likelier one).

@@ -8,9 +8,9 @@ says nothing. Weights are data: rules/roles.toml. To add a kind, write its funct
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +42,7 @@ class Evidence(StrEnum):
     LAST_DATA = "last_data"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What evidence may know beyond the flow itself."""
 
     rules: Rules
@@ -146,8 +145,7 @@ def silent(ends: Ends, context: Context) -> Numbers:
     return np.zeros(len(ends.proto))
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of evidence."""
 
     weigh: Weigh

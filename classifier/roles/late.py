@@ -7,7 +7,7 @@ misses: the handshake, the first packets, and what the flow itself has put into 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,7 @@ import numpy.typing as npt
 from classifier.roles.ends import Ends, Mask, Numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(NamedTuple):
     """What evidence would say of n flows; it matters where a handshake proves the server."""
 
     #: bool (n): the server is proven, and accepted the connection.
@@ -49,7 +48,7 @@ def _bits(mask: Mask) -> npt.NDArray[np.uint16]:
 
 
 #: The names of what `Late` holds.
-LATE = tuple(field.name for field in fields(Late))
+LATE = Late._fields
 
 
 class SelfCheck:

@@ -56,9 +56,8 @@ class Lookup:
         self._place: dict[tuple[Service, ...], int] = {(): 0}
         self._table = {proto: np.zeros(PORTS, dtype=np.int32) for proto in TRANSPORTS.values()}
         self._table[UDP_LITE] = self._table[TRANSPORTS["udp"]]
-        found = {(proto, port): self._add(candidates) for (proto, port), candidates in by_port.items()}
-        for proto, port in found:
-            self._table[proto][port] = found[proto, port]
+        for (proto, port), candidates in by_port.items():
+            self._table[proto][port] = self._add(candidates)
         self._standings()
         #: The widest network first, so that a narrower one is put before it; the file's first one last.
         self._bound = sorted(
@@ -99,7 +98,7 @@ class Lookup:
 
 
 def _standing(candidates: tuple[Service, ...]) -> Standing:
-    return max(_STANDING[service.rank] if service.met else Standing.REGISTERED for service in candidates)
+    return max([_STANDING[service.rank] if service.met else Standing.REGISTERED for service in candidates])
 
 
 def _served(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,7 @@ from classifier.services.rules import Rules
 from classifier.services.spoken import SILENT, Spoken, verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """What the n flows of a batch may carry."""
 
     #: dictionary of strings (n), null where nothing is known or the server isn't.
@@ -35,16 +34,14 @@ class Names:
     promised: pa.Array
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(NamedTuple):
     """One end of each of n flows: addresses of 16 bytes (IPv4 mapped), and uint16 ports."""
 
     address: pa.Array
     port: pa.Array
 
 
-@dataclass(frozen=True, slots=True)
-class Payloads:
+class Payloads(NamedTuple):
     """What n flows speak."""
 
     said: Said

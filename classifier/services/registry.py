@@ -6,6 +6,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -34,7 +35,7 @@ class Row(NamedTuple):
     @property
     def spans(self) -> tuple[Span, ...]:
         """The ports by transport."""
-        return tuple(Span(proto, self.first, self.last) for proto in self.protos)
+        return tuple([Span(proto, self.first, self.last) for proto in self.protos])
 
 
 @dataclass
@@ -56,8 +57,7 @@ def read(path: Path) -> Iterator[Row]:
                 try:
                     ports, transports, name = line
                     first, _, last = ports.partition("-")
-                    protos = tuple(TRANSPORTS[word] for word in transports.split())
-                    row = Row(int(first), int(last or first), protos, name)
+                    row = Row(int(first), int(last or first), _protos(transports), name)
                 except (ValueError, KeyError) as error:
                     raise RulesError(f"{path}:{lines.line_num}: {error}: {','.join(line)}") from error
                 if not 0 <= row.first <= row.last < DYNAMIC:
@@ -67,6 +67,11 @@ def read(path: Path) -> Iterator[Row]:
         raise RulesError(
             f"{path}: {error.strerror}; the rules belong to the package: install it again"
         ) from error
+
+
+@cache
+def _protos(transports: str) -> tuple[int, ...]:
+    return tuple(TRANSPORTS[word] for word in transports.split())
 
 
 def expand(rows: Iterable[Row]) -> Registry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache, cached_property
@@ -180,13 +181,14 @@ def _only_registered(services: list[Service], rows: list[registry.Row]) -> Itera
 
     A service that a hand-made entry knows at another transport of the same port keeps what is told there.
     """
-    by_hand: dict[int, list[Service]] = {}
+    by_hand: defaultdict[str, list[tuple[set[int], Service]]] = defaultdict(list)
     for service in services:
-        for port in {port for _, port in _keys(service.spans) if service.status == "official"}:
-            by_hand.setdefault(port, []).append(service)
+        ports = {port for _, port in _keys(service.spans)}
+        for name in service.names if service.status == "official" else ():
+            by_hand[name].append((ports, service))
     known = {(key, service.name) for service in services for key in _keys(service.spans)}
     for row in rows:
-        same = [other for port in row.ports for other in by_hand.get(port, ()) if row.name in other.names]
+        same = [other for ports, other in by_hand.get(row.name, ()) if not ports.isdisjoint(row.ports)]
         if row.name and not same:
             yield Service(row.name, row.spans, "official", met=False, source="IANA")
         for service in same:

@@ -122,9 +122,13 @@ class Service:
         return frozenset((self.name, *self.aliases))
 
 
+#: As `parse_ports` reads it.
+_SPAN = re.compile(r"(\d+)(?:-(\d+))?(?:/(\w+))?", re.ASCII)
+
+
 def parse_ports(text: object) -> Span:
     """Read `22/tcp` or `6000-6063/tcp`; ValueError says what is wrong."""
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?(?:/(\w+))?", text, re.ASCII) if isinstance(text, str) else None
+    found = _SPAN.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise ValueError(f'{text!r} is not like "8080/tcp" or "6000-6063/udp"')
     if found[3] not in TRANSPORTS:

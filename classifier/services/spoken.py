@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from classifier.payload import Certainty, Protocol
@@ -25,8 +24,7 @@ class Spoken(NamedTuple):
 SILENT = Spoken(None, Certainty.NONE, None, False)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one flow carries."""
 
     service: str | None

@@ -172,7 +172,7 @@ class _Reader:
     def _field(self, node: ast.Name) -> pa.Field:
         if node.id not in self._schema.names:
             near = get_close_matches(node.id, self._schema.names, 1)
-            hint = f"did you mean {near[0]}?" if near else "`classifier flows --format csv` shows them all"
+            hint = f"did you mean {near[0]}?" if near else f"if it is a text, quote it: '{node.id}'"
             self._fail(node, f"is no column; {hint}")
         self.columns.add(node.id)
         return self._schema.field(node.id)

@@ -40,6 +40,13 @@ def test_flows_say_what_was_filtered_out() -> None:
     assert result.complaint == "classifier: 73 flows with 624 packets were filtered out\n"
 
 
+@pytest.mark.parametrize("command", ["flows", "servers"])
+def test_nothing_left_is_told(command: str) -> None:
+    result = run(command, OFFICE, "--net", "192.0.2.0/24")
+    assert result.complaint == "classifier: 78 flows with 736 packets were filtered out; none is left\n"
+    assert not result.text
+
+
 def test_servers_of_a_network() -> None:
     found = json.loads(run("servers", OFFICE, "--net", "fd77::/16", "--format", "json").text)
     assert found and all(row["server_ip"].startswith("fd77:") for row in found)
@@ -53,6 +60,10 @@ def test_servers_of_a_network() -> None:
             "--where: servce is no column; did you mean service?\n"
             "  role == 'é' and servce == 1\n"
             "                  ^^^^^^\n",
+        ),
+        (
+            ("--where", "service == https"),
+            "--where: https is no column; if it is a text, quote it: 'https'\n",
         ),
         (("--net", "10.0/8"), "--net: 10.0/8 is no network; write it like 10.0.0.0/8 or 2001:db8::/32\n"),
         (("--since", "yesterday"), "--since: yesterday is no time;"),

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from launching import OFFICE, SAMPLES, run
 
-from classifier.errors import ExitStatus
+from classifier.cli import app
+from classifier.errors import ExitStatus, FlowError
 
 ENDS = "10.0.0.1:1494-10.0.0.2:1080"
 SAMPLE = {name: str(SAMPLES / f"{name}.pcap") for name in ("socks-1080", "ica-1494", "no-handshake")}
@@ -79,17 +81,32 @@ def test_of_a_pipe_there_is_no_ladder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flow", "complaint"),
     [
+        ("", "neither a flow_id nor two ends"),
         ("10.0.0.1:1494", "neither a flow_id nor two ends"),
         ("10.0.0.1:1494-10.0.0.2:99999", "neither a flow_id nor two ends"),
         ("10.0.0.1-10.0.0.2", "neither a flow_id nor two ends"),
-        ("10.0.0.1:1494-10.0.0.2:1081", "no such flow"),
-        ("1:AAAA=@17", "no such flow"),
     ],
 )
 def test_what_is_no_flow(flow: str, complaint: str) -> None:
-    result = run("explain", SAMPLE["ica-1494"], flow)
-    assert result.status == ExitStatus.USAGE
-    assert flow in result.complaint and complaint in result.complaint
+    error = CliRunner().invoke(app, ["explain", SAMPLE["ica-1494"], flow], standalone_mode=False).exception
+    assert isinstance(error, FlowError) and error.status == ExitStatus.USAGE
+    assert flow in str(error) and complaint in str(error)
+
+
+@pytest.mark.parametrize("flow", ["10.0.0.1:1494-10.0.0.2:1081", "1:AAAA=@17"])
+def test_a_flow_that_is_not_there(flow: str) -> None:
+    error = CliRunner().invoke(app, ["explain", SAMPLE["ica-1494"], flow], standalone_mode=False).exception
+    assert isinstance(error, FlowError) and error.status == ExitStatus.NOT_FOUND
+    assert flow in str(error) and "no such flow" in str(error)
+
+
+@pytest.mark.parametrize("ends", ["{} {}", "{} - {}", "{}-{}"])
+@pytest.mark.parametrize("together", [False, True])
+def test_ends_may_stand_apart_as_in_the_table(ends: str, together: bool) -> None:
+    pasted = ends.format(*ENDS.split("-"))
+    args = ["explain", SAMPLE["ica-1494"], *([pasted] if together else pasted.split())]
+    result = CliRunner().invoke(app, args, standalone_mode=False)
+    assert result.exception is None and "is the server (ica): confirmed." in result.output
 
 
 def test_the_service_is_that_of_the_flow_table() -> None:

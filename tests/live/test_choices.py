@@ -16,7 +16,7 @@ from feeding import OFFICE, windows_of
 
 from classifier import payload
 from classifier.cli import live_setup, live_showing
-from classifier.errors import CaptureError, ClassifierError, ExitStatus
+from classifier.errors import CaptureError, ClassifierError, ExitStatus, missing_extra
 from classifier.live import child, engines, interfaces, privileges
 from classifier.live.loop import Loop
 from classifier.live.screen.views import VIEWS, Moment
@@ -133,7 +133,7 @@ class TestForm:
         monkeypatch.setitem(sys.modules, "textual", None)
         assert live_showing.form(None) == "table"
         told = capsys.readouterr().err
-        assert told == "classifier: the full screen needs textual: pip install 'classifier[live]'\n"
+        assert told == f"classifier: {missing_extra('the full screen', 'live')}\n"
         with pytest.raises(ClassifierError, match="a screen needs textual"):
             live_showing.form("screen")
 

@@ -77,6 +77,8 @@ def test_a_bad_filter_is_told_before_the_start() -> None:
         (["lo", "--for", "0"], "'0' is not a duration"),
         (["lo", "--buffer", "much"], "'much' is not a size such as"),
         (["lo", "--write", "folder/"], "name a file DIR/NAME.parquet"),
+        (["lo", "--rotate", "5m"], "add --write DIR/NAME.parquet"),
+        (["lo", "eth0", "lo"], "lo is named twice"),
         (["lo", "--events", "surprise"], "there are new-server, mismatch"),
         (["lo", "--events-file", "x"], "needs --events"),
         (["lo", "--format", "screen"], "a screen needs a terminal"),

@@ -11,6 +11,7 @@ import pytest
 from support.places import SAMPLES
 
 import classifier
+from classifier.cli import COMMANDS
 
 PACKAGE = Path(classifier.__file__).parent
 OFFICE = str(SAMPLES / "office.pcapng")
@@ -137,6 +138,15 @@ def test_the_command_line_does_without_pandas_and_scapy(arguments: list[str], tm
     if "parquet" in arguments:
         arguments = [*arguments, "-o", str(tmp_path / "flows.parquet")]
     assert loaded(command(*arguments, OFFICE), "pandas", "scapy") == set()
+
+
+def test_a_report_imports_nothing_of_other_commands() -> None:
+    others = [f"classifier.cli.{name}" for name in COMMANDS if name != "report"]
+    stages = [f"classifier.{name}" for name in ("distributed", "live", "verify", "reports.page")]
+    libraries = ("asyncio", "altair", "dask", "fsspec", "textual")
+    assert loaded(command("report", OFFICE), "classifier.cli.report", *others, *stages, *libraries) == {
+        "classifier.cli.report"
+    }
 
 
 def test_two_captures_are_stitched_without_pandas() -> None:

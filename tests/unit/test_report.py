@@ -126,6 +126,13 @@ class TestPictures:
         assert "&lt;script&gt;" in texts[2] and not any("<script" in text for text in texts)
         assert "handshake" in texts[3]
 
+    def test_a_page_of_nothing_says_so(self, tmp_path: Path) -> None:
+        pytest.importorskip("itables", reason="pip install '.[web]'")
+        (tmp_path / "none.pcap").write_bytes((SAMPLES / "handshakes.pcap").read_bytes()[:24])
+        nothing, arp = tmp_path / "none.pcap", SAMPLES / "trouble/arp.pcap"
+        assert "<li>The capture has no packets.</li>" in classifier.read(nothing).report().to_html()
+        assert "<li>No packet is in a flow that is shown;" in classifier.read(arp).report().to_html()
+
     def test_png_from_the_command_line(self, tmp_path: Path) -> None:
         args = ["report", str(OFFICE), "--png", str(tmp_path), "--where", "service == 'https'"]
         result = CliRunner().invoke(app, args, standalone_mode=False)

@@ -98,6 +98,10 @@ def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
 
 def _notes(said: Row) -> list[str]:
     notes = [*said["problems"], *said["remarks"]]
+    if not said["packets"]:
+        notes.insert(0, "The capture has no packets.")
+    elif not said["accounting"]["in_flows"]:
+        notes.insert(0, "No packet is in a flow that is shown; see where the packets went.")
     if said["dropped"]:
         notes.append(f"{counted(said['dropped'], 'packet was', 'packets were')} lost while capturing.")
     if said["evicted"]:

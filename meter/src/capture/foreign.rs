@@ -74,7 +74,11 @@ pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
     } else if let Some(name) = named(OTHERS) {
         (format!("looks like {name}"), "give a pcap or pcapng file")
     } else if let Some(name) = text(start) {
-        (format!("looks like {name}"), "a hex dump can be converted: text2pcap IN OUT")
+        let attempt = match name {
+            "text" => "a hex dump can be converted: text2pcap IN OUT",
+            _ => "give a pcap or pcapng file",
+        };
+        (format!("looks like {name}"), attempt)
     } else {
         ("of no format known here".to_owned(), "if Wireshark opens it: --via tshark")
     };

@@ -13,6 +13,12 @@ const LINKTYPE_USBPCAP: u16 = 249;
 const LINKTYPE_USB_DARWIN: u16 = 266;
 const LINKTYPE_EBHSCR: u16 = 279;
 
+/// How long a packet was on the wire: what its record says, unless no packet of this link type can be so
+/// long; then that field is damaged, and what was captured is all that is known.
+pub(super) fn on_wire(original: u32, captured: u32, maximum: u32) -> u32 {
+    if original > maximum { captured } else { original }
+}
+
 /// The most bytes that one packet of this link type can have.
 pub(super) fn maximum_captured(link_type: u16) -> u32 {
     match link_type {

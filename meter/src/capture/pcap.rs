@@ -5,7 +5,7 @@ use super::Frame;
 use super::bytes::ByteOrder;
 use super::error::{CaptureError, CaptureErrorKind};
 use super::input::Input;
-use super::limits::maximum_captured;
+use super::limits::{maximum_captured, on_wire};
 
 const MAGIC_MICROSECONDS: u32 = 0xa1b2_c3d4;
 const MAGIC_NANOSECONDS: u32 = 0xa1b2_3c4d;
@@ -126,7 +126,7 @@ impl Pcap {
             link_type: self.link_type,
             // Both are below 2^32, so neither product nor sum can overflow.
             time_ns: seconds * 1_000_000_000 + fraction * self.nanoseconds_per_fraction,
-            wire_bytes: original,
+            wire_bytes: on_wire(original, captured, self.maximum_captured),
             data,
         };
         Some((frame, self.record_bytes + data.len()))

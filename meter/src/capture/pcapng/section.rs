@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::interface::Interface;
 use super::layout::{block, description, enhanced, simple, statistics};
 use crate::capture::bytes::{ByteOrder, high_low};
-use crate::capture::limits::MAXIMUM_MESSAGE;
+use crate::capture::limits::{MAXIMUM_MESSAGE, on_wire};
 
 /// Where in its block a packet is, and what is known of it.
 pub(super) struct Packet {
@@ -73,10 +73,11 @@ impl Section {
         let high = self.order.u32(block, enhanced::TIMESTAMP_HIGH);
         let low = self.order.u32(block, enhanced::TIMESTAMP_LOW);
         let captured = self.order.u32(block, enhanced::CAPTURED_LENGTH);
+        let original = self.order.u32(block, enhanced::ORIGINAL_LENGTH);
         Ok(Packet {
             link_type: interface.link_type,
             time_ns: interface.clock.time_ns(high_low(high, low)),
-            wire_bytes: self.order.u32(block, enhanced::ORIGINAL_LENGTH),
+            wire_bytes: on_wire(original, captured, interface.maximum_captured),
             data: data_range(block, enhanced::DATA, captured, interface)?,
         })
     }
@@ -92,7 +93,7 @@ impl Section {
         Ok(Packet {
             link_type: interface.link_type,
             time_ns,
-            wire_bytes: original,
+            wire_bytes: on_wire(original, captured, interface.maximum_captured),
             data: data_range(block, simple::DATA, captured, interface)?,
         })
     }

@@ -36,7 +36,7 @@ fn files_of_other_kinds_are_named() {
         (b"%PDF-1.7", NotACapture, "a PDF document"),
         (b"\x89PNG\r\n", NotACapture, "a PNG picture"),
         (b"{\"a\": 1}", NotACapture, "looks like JSON"),
-        (b"<html>", NotACapture, "looks like HTML or XML"),
+        (b"<html>", NotACapture, "looks like HTML or XML); give a pcap or pcapng file"),
         ("Häuser und Bä".as_bytes(), NotACapture, "looks like text"),
         (&"Häuser".as_bytes()[..2], NotACapture, "(starts 48 c3, looks like text)"),
         (b"\xff\xfea\0", NotACapture, "looks like text"),

@@ -34,6 +34,18 @@ fn nanoseconds_in_both_byte_orders() {
 }
 
 #[test]
+fn a_length_on_the_wire_that_no_link_has_is_not_believed() {
+    let file = Pcap::micro(Little).packet(0, 0, 262_144, b"abc").packet(0, 0, 262_145, b"abc").packet(
+        0,
+        0,
+        u32::MAX,
+        b"",
+    );
+    let packets = read(&file.bytes).clean();
+    assert_eq!(packets, [ethernet(0, 262_144, b"abc"), ethernet(0, 3, b"abc"), ethernet(0, 0, b"")]);
+}
+
+#[test]
 fn kuznetzov_has_longer_record_headers() {
     for order in [Little, Big] {
         let file = Pcap::new(order, 0xa1b2_cd34, (2, 4), 1)

@@ -1,12 +1,15 @@
-"""Numbers that can't be meant are refused as wrong usage, before anything is read."""
+"""Numbers and commands that can't be meant are refused as wrong usage, before anything is read."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from classifier.cli import app
+from classifier.errors import CaptureError
 
 HUGE = "9" * 20
 
@@ -26,6 +29,16 @@ def test_factors(value: str) -> None:
 @pytest.mark.parametrize("value", [HUGE, "0"])
 def test_counts(call: str, value: str) -> None:
     refused(call, value)
+
+
+def test_a_command_that_is_mistyped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = CliRunner().invoke(app, ["reprot", "x.pcap"], standalone_mode=False).exception
+    assert isinstance(error, click.UsageError)
+    assert str(error) == "reprot: no such command or file; perhaps report is meant"
+    (tmp_path / "reprot").touch()
+    error = CliRunner().invoke(app, ["reprot"], standalone_mode=False).exception
+    assert isinstance(error, CaptureError) and "the file is empty" in str(error)
 
 
 def refused(call: str, value: str) -> None:
