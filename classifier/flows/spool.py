@@ -92,12 +92,15 @@ class Spool:
             yield batch.select(names) if names else batch
 
     def _spill(self, schema: pa.Schema) -> None:
-        if self._writer is None:
-            self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
-            self._writer = pa.ipc.new_file(self._file, schema, options=_OPTIONS)
-        self._held.reverse()
-        while self._held:  # each is given up as soon as it is written
-            self._writer.write_batch(self._held.pop())
+        try:
+            if self._writer is None:
+                self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
+                self._writer = pa.ipc.new_file(self._file, schema, options=_OPTIONS)
+            self._held.reverse()
+            while self._held:  # each is given up as soon as it is written
+                self._writer.write_batch(self._held.pop())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), tempfile.gettempdir()) from error
         self._held_bytes = 0
 
 

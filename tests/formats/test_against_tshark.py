@@ -11,6 +11,7 @@ import classifier
 
 from . import craft
 from .against import TSHARK, Conversation, by_tshark, by_us
+from .conversations import ENDS
 
 pytestmark = pytest.mark.skipif(not TSHARK, reason="tshark is not installed")
 
@@ -42,7 +43,7 @@ def crafted(name: str, folder: Path) -> Path:
 
 
 def pair(transport: str, version: int, *ports: int) -> Conversation:
-    first, second = craft.ENDS[version]
+    first, second = ENDS[version]
     ends = sorted([(first, ports[0]), (second, ports[1])])
     return (transport, ends[0], ends[1])
 
