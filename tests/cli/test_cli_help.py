@@ -61,7 +61,7 @@ def test_examples_of_the_help_work(command: tuple[str, ...], tmp_path: Path) -> 
             result = run(*args, cwd=tmp_path)
             assert result.status == ExitStatus.OK, line
             # Where two captures are named they are the same one here, which is remarked.
-            remarks = [remark for remark in result.complaint.splitlines() if " --dedup -" not in remark]
+            remarks = [remark for remark in result.complaint.splitlines() if " counted once: " not in remark]
             assert all(remark.endswith(" were filtered out") for remark in remarks), line
 
 
