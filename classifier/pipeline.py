@@ -68,7 +68,8 @@ def read(
     them, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
-    of flows (four bytes each come on top): the rest of flows and sums is in temporary files.
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files. Less than 120 MB
+    for the program and a kilobyte for each active flow are never enough.
     Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of

@@ -54,7 +54,8 @@ reading_options = options(
         show_default=True,
         metavar="SIZE",
         type=size,
-        help="Use about so much memory; what flows and sums need beyond goes to temporary files.",
+        help="Use about so much memory; what flows and sums need beyond goes to temporary files."
+        " Less than 300M takes fewer --max-flows, too.",
     ),
     described(
         "--directory",
