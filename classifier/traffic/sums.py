@@ -17,6 +17,8 @@ AddUp = Callable[[pa.Table], pa.Table]
 #: Rows on disk are in so many parts.
 _PART_BITS = 8
 _PARTS = 1 << _PART_BITS
+#: However narrow rows are, to bring those of each key together takes so much for each.
+_ROW_BYTES = 200
 #: Small parts are read together, up to this share of the memory: adding up takes several times their size.
 _TOGETHER = 4
 Order = list[tuple[str, str]]
@@ -45,7 +47,7 @@ class Sums:
         if not rows.num_rows:
             return
         self._pieces.append(self._add_up(rows))
-        self._bytes += self._pieces[-1].nbytes
+        self._bytes += _size(self._pieces[-1])
         if self._bytes > self._memory_bytes:
             self._merge()
             if self._part_by and self._bytes > self._memory_bytes // 2:
@@ -81,7 +83,7 @@ class Sums:
     def _merge(self) -> None:
         if len(self._pieces) > 1:
             self._pieces = [self._add_up(pa.concat_tables(self._pieces))]
-        self._bytes = sum(piece.nbytes for piece in self._pieces)
+        self._bytes = sum(map(_size, self._pieces))
 
     def _spill(self) -> None:
         """Move what is in memory to the file."""
@@ -92,6 +94,11 @@ class Sums:
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
         self._parted.write(rows, part)
         self._pieces, self._bytes = [], 0
+
+
+def _size(rows: pa.Table) -> int:
+    size: int = max(rows.nbytes, rows.num_rows * _ROW_BYTES)
+    return size
 
 
 def ranked(parts: Iterable[pa.Table], order: Order, top: int | None, total: AddUp) -> list[pa.Table]:
