@@ -23,6 +23,7 @@ ELSEWHERE = {
     "reference/rules.md": "rules/README.md",
     "reference/samples.md": "samples/README.md",
     "benchmarks.md": "benchmarks/README.md",
+    "results.md": "benchmarks/RESULTS.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
     "security.md": "SECURITY.md",
@@ -37,7 +38,11 @@ MADE_FROM = {
     "reference/signatures.md": "rules/payload",
 }
 #: Files that pages offer.
-OFFERED = {f"files/{name}": f"docs/{name}" for name in ("classifier-live@.service", "grafana-live.json")}
+OFFERED = {
+    "files/classifier-live@.service": "docs/classifier-live@.service",
+    "files/grafana-live.json": "docs/grafana-live.json",
+    "files/growth.svg": "benchmarks/growth.svg",
+}
 PAGES = "docs/pages"
 #: Where what lies elsewhere in the repository is on the site.
 PLACES = {path: place for place, path in (ELSEWHERE | MADE_FROM | OFFERED).items()}
