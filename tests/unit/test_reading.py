@@ -6,6 +6,7 @@ import errno
 import gzip
 import io
 import os
+import struct
 import threading
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,18 @@ class TestFailingSources:
         assert problem.offset and 0 < problem.offset < cut.stat().st_size
         assert traffic.status == ExitStatus.PARTIAL
         assert len(traffic.flows) == 1
+
+    @pytest.mark.parametrize("opened", [False, True], ids=["path", "file"])
+    def test_what_a_cut_capture_says_it_lost_counts(self, opened: bool, tmp_path: Path) -> None:
+        talk = Talk().handshake()
+        lost = struct.pack("<IIIHHQHH", 0, 0, 0, 5, 8, 7, 0, 0)  # isb_ifdrop: 7
+        whole = frames.pcapng(talk.packets) + frames.block(5, lost) + frames.block(6, bytes(32))
+        path = tmp_path / "cut.pcapng"
+        path.write_bytes(whole[:-5])
+        with path.open("rb") as file:
+            traffic = classifier.read(file if opened else path)
+        assert [problem.status for problem in traffic.problems] == [ExitStatus.PARTIAL]
+        assert traffic.report().to_dict()["dropped"] == 7
 
     def test_a_cut_capture_among_others(self) -> None:
         cut = SAMPLES / "trouble/cut-inside-packet.pcap"

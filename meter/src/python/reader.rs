@@ -100,7 +100,7 @@ impl State {
     fn take(&mut self) -> Result<(), CaptureError> {
         match &mut self.supply {
             Supply::Direct(capture) => {
-                match capture.next_frames()? {
+                let taken = capture.next_frames().map(|frames| match frames {
                     Some(frames) => {
                         let (names, decapsulate) = (&mut self.names, self.decapsulate);
                         self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
@@ -110,9 +110,10 @@ impl State {
                         }));
                     }
                     None => self.at_end = true,
-                }
+                });
+                // What was read before an error counts.
                 self.progress = Progress { bytes_read: capture.bytes_read(), dropped: capture.dropped() };
-                Ok(())
+                taken
             }
             Supply::Ahead(ahead) => {
                 let Step { batch, bytes_read, dropped, end } = ahead.next();
