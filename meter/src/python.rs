@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Meter, bins};
+use crate::flow::{self, Idle, Meter, Options, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
 use crate::table::{self, Rows};
@@ -80,6 +80,30 @@ fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
         return Err(PyValueError::new_err("a record batch is needed"));
     }
     Ok(RecordBatch::from(StructArray::from(data)))
+}
+
+/// How to meter: what `_meter.pyi` calls `MeterOptions`.
+#[derive(Clone, Copy, FromPyObject)]
+#[pyo3(from_item_all)]
+struct MeterOptions {
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+    most_flows: usize,
+    decapsulate: bool,
+    dedup: bool,
+    verify_checksums: bool,
+}
+
+impl From<MeterOptions> for Options {
+    fn from(options: MeterOptions) -> Self {
+        Self {
+            idle: Idle { tcp_ns: options.tcp_idle_ns, udp_ns: options.udp_idle_ns },
+            most_flows: options.most_flows,
+            decapsulate: options.decapsulate,
+            dedup: options.dedup,
+            verify_checksums: options.verify_checksums,
+        }
+    }
 }
 
 fn unmetered<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyDict>> {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{BATCH_ROWS, Batch, Signatures, described};
+use super::{BATCH_ROWS, Batch, MeterOptions, Signatures, described};
 use crate::capture::{Capture, CaptureError};
-use crate::flow::{Idle, Meter, Options};
+use crate::flow::Meter;
 #[cfg(target_os = "linux")]
 use crate::live::socket::PacketSocket;
 use crate::live::{Session, Source};
@@ -69,32 +69,13 @@ impl Live {
     }
 }
 
-/// What `_meter.pyi` calls `MeterOptions`.
-#[derive(Clone, Copy, FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct MeterOptions {
-    tcp_idle_ns: u64,
-    udp_idle_ns: u64,
-    most_flows: usize,
-    decapsulate: bool,
-    dedup: bool,
-    verify_checksums: bool,
-}
-
 fn start<S: Source>(
     signatures: &Signatures,
     options: MeterOptions,
     keep: Option<File>,
     open: impl FnOnce() -> Result<S, CaptureError> + Send + 'static,
 ) -> PyResult<Live> {
-    let options = Options {
-        idle: Idle { tcp_ns: options.tcp_idle_ns, udp_ns: options.udp_idle_ns },
-        most_flows: options.most_flows,
-        decapsulate: options.decapsulate,
-        dedup: options.dedup,
-        verify_checksums: options.verify_checksums,
-    };
-    Ok(Live(Session::start(Meter::new(options, Arc::clone(&signatures.0)), keep, open)?))
+    Ok(Live(Session::start(Meter::new(options.into(), Arc::clone(&signatures.0)), keep, open)?))
 }
 
 /// Takes over a file descriptor that Python has let go of.

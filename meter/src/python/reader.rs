@@ -9,9 +9,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use super::{BATCH_ROWS, Batch, MeterError, Signatures, arrow_error, described, unmetered};
+use super::{BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, described, unmetered};
 use crate::capture::{Capture, CaptureError};
-use crate::flow::{Ahead, BadChecksums, Idle, Meter, Options, Step};
+use crate::flow::{Ahead, BadChecksums, Meter, Step};
 use crate::payload::DnsNames;
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time; or with [`BATCH_ROWS`].
@@ -277,14 +277,8 @@ pub fn read(
     let capture = py
         .detach(open)
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let options = Options {
-        idle: Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns },
-        most_flows,
-        decapsulate,
-        dedup,
-        verify_checksums,
-    };
-    let meter = Meter::new(options, Arc::clone(&signatures.get().0));
+    let options = MeterOptions { tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums };
+    let meter = Meter::new(options.into(), Arc::clone(&signatures.get().0));
     let names = dns_names.then(DnsNames::default);
     let (format, compression) = (capture.format(), capture.compression());
     let progress = Progress { bytes_read: capture.bytes_read(), dropped: capture.dropped() };
