@@ -184,5 +184,5 @@ fn a_frame_without_a_packet_touches_no_flow() {
     frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").ip());
     udp(1, "a>b").pass_to(&mut meter);
     assert_eq!(finished(&mut meter).len(), 1);
-    assert_eq!((unmetered(&meter), meter.unread_link_types()[&9999]), (1, 1));
+    assert_eq!((unmetered(&meter), meter.counts().unmetered.link_types()[&9999]), (1, 1));
 }
