@@ -134,7 +134,9 @@ fn ports_addresses_and_transports_tell_flows_apart() {
         udp(0, "a2>a1"),
         udp(0, "a7>a7"),
     ];
-    assert_eq!(histories(&packets), ["Dd", "D", "D", "D", "Dd", "D"]);
+    let mut histories = histories(&packets);
+    histories.sort();
+    assert_eq!(histories, ["D", "D", "D", "D", "Dd", "Dd"]);
 }
 
 #[test]
