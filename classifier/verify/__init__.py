@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.errors import CaptureError
+from classifier.flows.table import PORT
 from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.verify.dissection import Datagram, dissect
@@ -46,9 +47,9 @@ SCHEMA = pa.schema(
         pa.field("flow_id", pa.string(), False, {"doc": "as in the flow table"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
         pa.field("client_ip", pa.string(), False, {"doc": "address of the client, as this program says"}),
-        pa.field("client_port", pa.uint16(), False, {"doc": "port of the client"}),
+        pa.field("client_port", PORT, False, {"doc": "port of the client"}),
         pa.field("server_ip", pa.string(), False, {"doc": "address of the server, as this program says"}),
-        pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"}),
+        pa.field("server_port", PORT, False, {"doc": "port of the server"}),
         pa.field("role", pa.string(), False, {"doc": "how the server is known"}),
         pa.field("service", pa.string(), True, {"doc": "service, as this program says"}),
         pa.field("payload", pa.string(), True, {"doc": "protocol that this program recognised"}),
