@@ -165,12 +165,14 @@ class TestTheFlowTable:
         assert office.to_arrow().equals(office.to_arrow())
 
     def test_confidence(self, office: classifier.Traffic) -> None:
-        """1.0 only when confirmed; `inferred` from 0.9, `ambiguous` below."""
+        """1.0 where a handshake, or the SYN of an attempt, shows who opened; `inferred` from 0.9."""
         flows = office.flows
         told = {role: group["role_confidence"] for role, group in flows.groupby("role", observed=True)}
-        assert set(told) == {"confirmed", "inferred"}
+        assert set(told) == {"confirmed", "inferred", "attempted"}
         assert (told["confirmed"] == 1).all()
         assert told["inferred"].between(0.9, 1, inclusive="left").all()
+        attempts = flows[flows["role"] == "attempted"]
+        assert ((attempts["role_confidence"] == 1) == attempts["history"].str.startswith("S")).all()
 
 
 def tables(traffic: classifier.Traffic) -> dict[str, pa.Table]:
