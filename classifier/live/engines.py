@@ -10,7 +10,8 @@ from pathlib import Path, PurePath
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live import child, interfaces
 from classifier.live.follow import Folder
-from classifier.live.packet_socket import PacketSocket, not_permitted
+from classifier.live.packet_socket import AF_PACKET, PacketSocket, not_permitted
+from classifier.live.privileges import is_root
 from classifier.live.taps import Source, Stream, Tap, Wish
 
 SOCKET = "socket"
@@ -39,7 +40,7 @@ def rights() -> dict[str, bool]:
     may: dict[str, bool] = {}
     if interfaces.LINUX:
         may[SOCKET] = _may_open_sockets()
-    inherited = may.get(SOCKET, False) and os.geteuid() == 0
+    inherited = may.get(SOCKET, False) and is_root()
     for program in child.installed():
         may[program] = inherited or child.has_rights(program) or _may_read_bpf_devices()
     return may
@@ -88,7 +89,7 @@ def _may_open_sockets() -> bool:
     import socket
 
     try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+        socket.socket(AF_PACKET, socket.SOCK_RAW, 0).close()
     except OSError:
         return False
     return True
