@@ -3,8 +3,8 @@
     .venv/bin/python docs/follow.py     after the README's first command, before anything else is installed
 
 `examples.py` compares what blocks print, in the environment of the tests. This runs them in the user's: a
-plain `python` and `classifier` in the root of the clone, with the extras that the README names. Files that blocks
-write there are removed.
+plain `python` and `classifier` in the root of the clone, with the extras that the README names. Files that
+blocks write there are removed.
 """
 
 from __future__ import annotations
