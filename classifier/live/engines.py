@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -20,6 +21,10 @@ ENGINES = (SOCKET, *child.COMMANDS)
 
 def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
     """Open what `source` names; CaptureError says what can't be captured, and what to try."""
+    if sys.platform == "win32":
+        raise CaptureError(
+            "live", "not available on Windows; capture to a file and report that", status=ExitStatus.NO_INPUT
+        )
     one = isinstance(source, str | Path) or hasattr(source, "read")
     sources: list[Source] = [source] if one else list(source)  # type: ignore[list-item, arg-type]
     if not sources:
