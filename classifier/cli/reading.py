@@ -46,7 +46,8 @@ reading_options = options(
         show_default=True,
         metavar="N",
         type=click.IntRange(1, MOST_FLOWS),
-        help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
+        help="Maximum flows held in memory, a sixteenth of them in each part of the keys; beyond this the"
+        " longest-idle flows are evicted and merged later.",
     ),
     described(
         "--memory",
@@ -94,7 +95,7 @@ reading_options = options(
         type=click.IntRange(1, _MOST_JOBS),
         default=None,
         metavar="N",
-        help="Read so many inputs at a time.  [default: one on each core]",
+        help="Threads, over inputs and within one; results don't depend on it.  [default: one for each core]",
     ),
     described(
         "--scheduler",
