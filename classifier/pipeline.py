@@ -9,10 +9,12 @@ flows are judged batch by batch.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +29,7 @@ from classifier.flows.table import present
 from classifier.metering import Metering, Tell, cores
 from classifier.reports import tabular
 from classifier.roles import directory_file
-from classifier.roles.directory import Entries, no_entries
+from classifier.roles.directory import Entries, no_entries, proven_servers
 from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
 from classifier.rule_files import user_file
@@ -115,7 +117,7 @@ def read(
             raise
         metered.interrupted = True
     give_back()
-    judge = Judge(metered, ready_rules(), known, decapsulate=decapsulate)
+    judge = Judge(metered, ready_rules(), known, decapsulate=decapsulate, jobs=jobs or cores())
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
@@ -137,25 +139,55 @@ def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]
     return loaded.result
 
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+def in_order(function: Callable[[Item], Found], items: Iterator[Item], threads: int) -> Iterator[Found]:
+    """Yield what a function makes of items, in their order; it runs in threads, a few items ahead."""
+    first, second = next(items, None), next(items, None)
+    items = (item for item in chain((first, second), items) if item is not None)
+    if threads == 1 or second is None:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[Found]] = deque()
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                del item
+                if len(ahead) > threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 class Judge:
     """Judges metered flows, batch by batch, once all evidence is in."""
 
-    def __init__(self, metered: Metered, rules: Rules, known: Entries, *, decapsulate: bool) -> None:
+    def __init__(
+        self, metered: Metered, rules: Rules, known: Entries, *, decapsulate: bool, jobs: int = 1
+    ) -> None:
         """Take the facts of all inputs, the port rules, and the servers known from earlier inputs.
 
-        `decapsulate` is how the inputs were read.
+        `decapsulate` is how the inputs were read; `jobs` batches of flows are judged at a time.
         """
+        self._jobs = jobs
         self._metered = metered
         self._decapsulate = decapsulate
         self._rules = rules
         self._known = known
         self._table = payload.load()
 
-    def __call__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the flows batch by batch: their facts, and the verdicts of all stages beside them."""
+    def each(self, function: Callable[[pa.RecordBatch], Found]) -> Iterator[Found]:
+        """Yield what a function, in several threads, makes of each batch of the flows, in order.
+
+        Batches have the facts of flows, and the verdicts of all stages beside them.
+        """
         _ = self.context  # its passes end before the one that follows, which names captures as they do
-        for ends in self.looked_at():
-            yield self._judged(ends)
+        return in_order(lambda facts: function(self._judged(self.ends(facts))), self.stitched(), self._jobs)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -178,16 +210,27 @@ class Judge:
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
         survey, directory = roles.Survey(), roles.Directory(known)
         announced = payload.Endpoints()
-        for ends in self.looked_at():
+        for ends, similar, servers in self.looked_at(self._first_look):
             roles.note_announced(announced, ends.facts)
-            survey.add(ends, likeness(self._rules, ends))
-            directory.add(ends)
+            survey.add(ends, similar)
+            directory.enter(servers)
         give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
-    def looked_at(self) -> Iterator[roles.Ends]:
-        """Yield the flows batch by batch, with what each shows by itself."""
-        return map(self.ends, self.stitched())
+    def looked_at(self, function: Callable[[roles.Ends], Found]) -> Iterator[Found]:
+        """Yield what a function makes of each batch of flows, with what each shows by itself."""
+        return in_order(lambda facts: function(self.ends(facts)), self.stitched(), self._jobs)
+
+    def _first_look(self, ends: roles.Ends) -> tuple[roles.Ends, roles.Numbers, list[Entries]]:
+        """Return what a batch adds to the context, as far as that depends on nothing else."""
+        _ = (
+            ends.endpoints,
+            ends.hosts,
+            ends.called,
+            ends.attempts,
+            ends.sent,
+        )  # in this thread
+        return ends, likeness(self._rules, ends), proven_servers(ends)
 
     def ends(self, facts: pa.RecordBatch) -> roles.Ends:
         """Return the ends of n flows, with what each flow shows by itself."""
@@ -246,6 +289,7 @@ def _judged(
         "service": names.service,
         "service_source": names.source,
         "category": names.category,
+        "label": names.label,
         "service_candidates": names.candidates,
         "payload": names.payload,
         "mismatch": pa.array(names.mismatch),

@@ -25,6 +25,7 @@ __all__ = [
     "Directory",
     "Ends",
     "Evidence",
+    "Numbers",
     "Role",
     "Survey",
     "Verdicts",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.traffic.adding import ATTEMPTS
+from classifier.traffic.tables import ATTEMPTS
 
 #: How a flow's server is known; a mere attempt shows no server that serves.
 ROLES = ("confirmed", "inferred", "ambiguous", "attempt")
@@ -26,8 +26,14 @@ class Overview:
         #: or above all other kinds.
         self.evidence: dict[tuple[str, str], Counter[str]] = {}
 
-    def add(self, judged: pa.RecordBatch) -> None:
-        """Add a batch of judged flows."""
+    @staticmethod
+    def of(judged: pa.RecordBatch) -> Overview:
+        """Return that of a batch of judged flows."""
+        found = Overview()
+        found._add(judged)
+        return found
+
+    def _add(self, judged: pa.RecordBatch) -> None:
         tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
         role = pc.if_else(tried, "attempt", judged["role"].cast(pa.string()))
         roles = pc.index_in(role, pa.array(ROLES)).to_numpy()
@@ -40,6 +46,13 @@ class Overview:
             sums = {unit: int(values[here].sum()) for unit, values in volumes.items()}
             self.roles[name].update({"flows": int(here.sum()), **sums})
         self._add_evidence(roles, judged["role_evidence"])
+
+    def merge(self, other: Overview) -> None:
+        """Add what another has of other flows."""
+        for role, counts in other.roles.items():
+            self.roles[role].update(counts)
+        for case, counts in other.evidence.items():
+            self.evidence.setdefault(case, Counter()).update(counts)
 
     def _add_evidence(self, roles: npt.NDArray[np.int32], lists: pa.ListArray) -> None:
         """Count the kinds that spoke for n flows of roles, which are places in `ROLES`."""

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from classifier.errors import FilterError
 from classifier.flows.addresses import octets
 from classifier.flows.table import SCHEMA, present
-from classifier.traffic.grouping import Mask
+from classifier.traffic.aggregate import Mask
 from classifier.traffic.where import BAR, Condition, moment, parse
 
 _SECOND_NS = 1_000_000_000

@@ -14,7 +14,7 @@ from support.places import SAMPLES
 from support.talk import Talk
 
 import classifier
-from classifier.traffic.totals import fold
+from classifier.traffic.views import fold
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"
 

@@ -14,8 +14,8 @@ from classifier.reports.report import Report
 from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
 from classifier.traffic import Traffic
-from classifier.traffic.adding import ATTEMPTS
 from classifier.traffic.overview import ROLES
+from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import counted, duration_text, endpoint, listed, role_text, service_text, size_text
 
 Row = dict[str, Any]
