@@ -12,11 +12,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,6 +36,7 @@ from classifier.services import naming
 from classifier.services.rules import Rules
 from classifier.sources import Options, Source, Via, finding
 from classifier.traffic import Traffic, explaining
+from classifier.traffic.judged import Judged
 from classifier.traffic.metered import Metered
 
 SECOND_NS = 1_000_000_000
@@ -181,7 +181,7 @@ class Judge:
         self._known = known
         self._table = payload.load()
 
-    def each(self, function: Callable[[pa.RecordBatch], Found]) -> Iterator[Found]:
+    def each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
         """Yield what a function, in several threads, makes of each batch of the flows, in order.
 
         Batches have the facts of flows, and the verdicts of all stages beside them.
@@ -197,7 +197,7 @@ class Judge:
         if not found or not found.num_rows:
             raise NoSuchFlowError(f"{flow}: no such flow; `classifier flows` lists them")
         (facts,) = found.to_batches()
-        judged = self._judged(self.ends(facts))
+        judged = self._judged(self.ends(facts)).batch()
         row, *others = tabular.rows(present(judged, self._metered.captures))
         told = explaining.told(self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate)
         return {"flow": row, "others": [other["flow_id"] for other in others], **told}
@@ -237,16 +237,15 @@ class Judge:
         said = payload.read(facts, self._table)
         return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
 
-    def _judged(self, ends: roles.Ends) -> pa.RecordBatch:
+    def _judged(self, ends: roles.Ends) -> Judged:
         facts, context = ends.facts, self.context
         verdicts = roles.decide(ends, context)
-        client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
-        client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)
+        server_is_b = verdicts.server_is_b
         names = naming.name(
             context.rules,
             facts["proto"].to_numpy(),
-            naming.Ends(server_addr, server_port),
-            naming.Ends(client_addr, client_port),
+            naming.Ends(*(_side(facts, f"{name}_b", f"{name}_a", server_is_b) for name in ("addr", "port"))),
+            naming.Ends(*(_side(facts, f"{name}_a", f"{name}_b", server_is_b) for name in ("addr", "port"))),
             verdicts.ambiguous,
             naming.Payloads(
                 ends.said,
@@ -268,38 +267,44 @@ class Judge:
         return Stitched(metered.spool, captures, memory_bytes=metered.memory_bytes, **metered.idle)
 
 
-def _sides(facts: pa.RecordBatch, a: str, b: str, server_is_b: np.ndarray) -> tuple[pa.Array, pa.Array]:
-    """Return two columns of the ends as one of the clients and one of the servers."""
-    server_b = pa.array(server_is_b)
-    return pc.if_else(server_b, facts[a], facts[b]), pc.if_else(server_b, facts[b], facts[a])
+def _side(facts: pa.RecordBatch, name: str, other: str, server_is_b: roles.Mask) -> pa.Array:
+    """Return one column of two: the first where b is the server, else the second."""
+    return pc.if_else(pa.array(server_is_b), facts[name], facts[other])
 
 
 def _judged(
     facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
-) -> pa.RecordBatch:
+) -> Judged:
     server_is_b = verdicts.server_is_b
-    columns = {name: facts[name] for name in _KEPT} | {"duplicate_packets": facts["duplicates"]}
+    columns: dict[str, Callable[[], Any]] = {name: partial(facts.column, name) for name in _KEPT}
     for name, a, b in _SIDES:
-        columns[f"client_{name}"], columns[f"server_{name}"] = _sides(facts, a, b, server_is_b)
+        columns[f"client_{name}"] = partial(_side, facts, a, b, server_is_b)
+        columns[f"server_{name}"] = partial(_side, facts, b, a, server_is_b)
     columns |= {
-        "server_is_b": pa.array(server_is_b),
-        "role": verdicts.role,
-        "role_confidence": pa.array(verdicts.confidence),
-        "role_evidence": verdicts.evidence,
-        "service": names.service,
-        "service_source": names.source,
-        "category": names.category,
-        "label": names.label,
-        "service_candidates": names.candidates,
-        "payload": names.payload,
-        "mismatch": pa.array(names.mismatch),
-        "promised": names.promised,
-        "outcome": handshakes.outcome,
-        "conn_state": handshakes.conn_state(~server_is_b),
-        "history": handshakes.history(~server_is_b),
-        **{f"late_{name}": pa.array(getattr(verdicts.late, name)) for name in LATE},
+        "duplicate_packets": lambda: facts["duplicates"],
+        "server_is_b": lambda: pa.array(server_is_b),
+        "role": lambda: verdicts.role,
+        "role_confidence": lambda: pa.array(verdicts.confidence),
+        "role_evidence": verdicts.reasons.lists,
+        "_reasons": lambda: verdicts.reasons,
+        "service": lambda: names.service,
+        "service_source": lambda: names.source,
+        "category": lambda: names.category,
+        "label": lambda: names.label,
+        "service_candidates": lambda: names.candidates,
+        "payload": lambda: names.payload,
+        "mismatch": lambda: pa.array(names.mismatch),
+        "promised": lambda: names.promised,
+        "outcome": lambda: handshakes.outcome,
+        "conn_state": lambda: handshakes.conn_state(~server_is_b),
+        "history": lambda: handshakes.history(~server_is_b),
+        **{f"late_{name}": partial(_late, verdicts, name) for name in LATE},
     }
-    return pa.RecordBatch.from_pydict(columns)
+    return Judged(facts.num_rows, columns)
+
+
+def _late(verdicts: roles.Verdicts, name: str) -> pa.Array:
+    return pa.array(getattr(verdicts.late, name))
 
 
 #: Facts that go on as they are.

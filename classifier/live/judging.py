@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
-import pyarrow as pa
-
 from classifier import roles
 from classifier.live.earlier import Earlier
 from classifier.pipeline import Found, Judge
 from classifier.roles.directory import no_entries
 from classifier.services.rules import Rules
+from classifier.traffic.judged import Judged
 from classifier.traffic.metered import Metered
 
 
@@ -23,12 +22,12 @@ class JudgeWindow(Judge):
         super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
         self._earlier = earlier
 
-    def each(self, function: Callable[[pa.RecordBatch], Found]) -> Iterator[Found]:
+    def each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
         """Yield what a function makes of each batch of the flows."""
         return map(function, self.judged)
 
     @cached_property
-    def judged(self) -> list[pa.RecordBatch]:
+    def judged(self) -> list[Judged]:
         """The flows, judged."""
         return list(map(self._judged, self._ends))
 

@@ -241,7 +241,7 @@ class Watch:
             time_ns=metered.end_ns,
             seconds=seconds,
             traffic=Traffic(metered, judging),
-            judged=judging.judged,
+            judged=[judged.batch() for judged in judging.judged],
             ended=np.concatenate(over),
             ids=np.concatenate(ids),
             facts=facts,

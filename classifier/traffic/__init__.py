@@ -14,6 +14,7 @@ from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
 from classifier.traffic.aggregate import Aggregate, Rows, Texts, summed
 from classifier.traffic.comparison import FACTOR, compare
+from classifier.traffic.judged import Judged
 from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
@@ -41,7 +42,7 @@ class Judging(Protocol):
     def context(self) -> object:
         """What all flows together say about each; once it is there, all inputs have been compared."""
 
-    def each(self, function: Callable[[pa.RecordBatch], Found]) -> Iterator[Found]:
+    def each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
         """Yield what a function, in several threads, makes of each batch of flows with all verdicts, in order."""
 
     def explain(self, flow: str) -> dict[str, Any]:
@@ -120,10 +121,10 @@ class Traffic:
                 pass
         return self._left_out
 
-    def _each(self, function: Callable[[pa.RecordBatch], Found]) -> Iterator[Found]:
+    def _each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
         """Yield what a function makes of each batch of the judged flows that are wanted; add up the others."""
 
-        def chosen(judged: pa.RecordBatch) -> tuple[Found, Rows | None]:
+        def chosen(judged: Judged) -> tuple[Found, Rows | None]:
             wanted = np.ones(judged.num_rows, dtype=bool)
             for one in self._selections:
                 wanted &= one.mask(judged, self.metered.captures)
@@ -147,7 +148,11 @@ class Traffic:
 
         The flows are judged on the way.
         """
-        return self._each(lambda judged: present(judged.sort_by("first_seen_ns"), self.metered.captures))
+
+        def public(judged: Judged) -> pa.RecordBatch:
+            return present(judged.batch().sort_by("first_seen_ns"), self.metered.captures)
+
+        return self._each(public)
 
     def to_arrow(self) -> pa.Table:
         """Return the flow table, in the order of `first_seen`."""
@@ -194,7 +199,7 @@ class Traffic:
         totals, overview = Totals(self.metered.memory_bytes), Overview()
         timeline = Timeline(usual_interval_ns(self.metered.begin_ns, self.metered.end_ns))
 
-        def all_of(judged: pa.RecordBatch) -> tuple[Any, Overview, Rows]:
+        def all_of(judged: Judged) -> tuple[Any, Overview, Rows]:
             return totals.rows(judged), Overview.of(judged), timeline.rows(judged)
 
         for flows, known, bins in self._each(all_of):

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from classifier.flows.table import PROTOCOLS
 from classifier.traffic.aggregate import Aggregate, Rows, Texts, plain, summed
+from classifier.traffic.judged import Judged
 from classifier.traffic.tables import ATTEMPTS
 
 #: The meter's narrowest bins: a 64th of a second.
@@ -61,7 +62,7 @@ class Timeline:
         self._texts = Texts()
         self._sums = Aggregate(_KEYS, _MEASURES)
 
-    def rows(self, judged: pa.RecordBatch) -> Rows:
+    def rows(self, judged: Judged) -> Rows:
         """Return what a batch of judged flows brings; may be called by several threads."""
         flow, begin, end, counts = _binned(judged)
         part, place, shares = _spread(begin, end, self.interval_ns)
@@ -82,7 +83,7 @@ class Timeline:
         """Add what `rows` returned."""
         self._sums.add(rows)
 
-    def _labels(self, judged: pa.RecordBatch) -> npt.NDArray[np.int32]:
+    def _labels(self, judged: Judged) -> npt.NDArray[np.int32]:
         """Return codes of the services of n flows, with one for all failed attempts."""
         outcome = judged["outcome"]
         failed = np.isin(outcome.dictionary.to_pylist(), ATTEMPTS)[outcome.indices.to_numpy()]
@@ -111,7 +112,7 @@ class Timeline:
         return table.append_column("size", size).sort_by(order).select(SCHEMA.names)
 
 
-def _binned(judged: pa.RecordBatch) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Numbers]]:
+def _binned(judged: Judged) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Numbers]]:
     """Return all bins of n flows: the flow's row, begin and end in nanoseconds, counts by side."""
     lists, first = judged["bins"], judged["first_seen_ns"].to_numpy()
     last = judged["last_seen_ns"].to_numpy()

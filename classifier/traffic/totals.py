@@ -27,6 +27,7 @@ from classifier.traffic.aggregate import (
     sums,
     words_of,
 )
+from classifier.traffic.judged import Judged
 from classifier.traffic.views import (
     FLOW_KEYS,
     FLOW_MEASURES,
@@ -64,7 +65,7 @@ class Totals:
         #: What evidence would have said of the flows whose server is proven.
         self.self_check = roles.self_check()
 
-    def rows(self, judged: pa.RecordBatch) -> tuple[Rows, Rows | None, SelfCheck]:
+    def rows(self, judged: Judged) -> tuple[Rows, Rows | None, SelfCheck]:
         """Return what a batch of judged flows brings; may be called by several threads."""
         check = roles.self_check()
         check.add(Late(*(judged[f"late_{name}"].to_numpy(zero_copy_only=False) for name in LATE)))

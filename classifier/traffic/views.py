@@ -30,6 +30,7 @@ from classifier.traffic.aggregate import (
     summed,
     words_of,
 )
+from classifier.traffic.judged import Judged
 from classifier.traffic.tables import (
     ATTEMPTS,
     CLIENTS,
@@ -155,7 +156,7 @@ BY = {
 }
 
 
-def flow_rows(judged: pa.RecordBatch, texts: Texts, keys: Iterable[str] = FLOW_KEYS) -> Rows:
+def flow_rows(judged: Judged, texts: Texts, keys: Iterable[str] = FLOW_KEYS) -> Rows:
     """Return a row for each judged flow: some of its keys, and what it adds to sums."""
     rows: Rows = {}
     for name in keys:
@@ -170,7 +171,7 @@ def flow_rows(judged: pa.RecordBatch, texts: Texts, keys: Iterable[str] = FLOW_K
     return rows
 
 
-def _key(judged: pa.RecordBatch, name: str, texts: Texts) -> npt.NDArray[np.generic]:
+def _key(judged: Judged, name: str, texts: Texts) -> npt.NDArray[np.generic]:
     column = judged["label" if name == "service" else name]
     if pa.types.is_dictionary(column.type):
         return texts.codes(column)
@@ -179,7 +180,7 @@ def _key(judged: pa.RecordBatch, name: str, texts: Texts) -> npt.NDArray[np.gene
     return np.asarray(column.to_numpy())
 
 
-def _kind(judged: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+def _kind(judged: Judged) -> npt.NDArray[np.uint8]:
     """Return a number for the kind of each of n flows."""
     role, outcome = (_places(judged[name], _KINDS) for name in ("role", "outcome"))
     by_payload = _places(judged["service_source"], ("payload",)) == 0
@@ -195,7 +196,7 @@ def _places(column: pa.DictionaryArray, words: tuple[str, ...]) -> npt.NDArray[n
     return found
 
 
-def mismatch_rows(judged: pa.RecordBatch, texts: Texts) -> Rows | None:
+def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
     """Return a row for each flow whose payload isn't what its port promises."""
     found = judged.filter(judged["mismatch"])
     if not found.num_rows:
