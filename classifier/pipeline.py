@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
 from typing import Any, TypeVar
@@ -41,8 +42,12 @@ from classifier.traffic.metered import Metered
 
 SECOND_NS = 1_000_000_000
 MEMORY_BYTES = 512_000_000
-#: Flows may take this part of it in memory, and so may sums of each kind, while others are worked on.
-_SHARES = 16
+#: Less than this isn't kept: the program itself takes half of it.
+LEAST_MEMORY_BYTES = 256_000_000
+_PROGRAM_BYTES = 130_000_000
+#: Bytes of an active flow in the meter, and of a batch that is being judged.
+_FLOW_BYTES = 1_000
+_BATCH_BYTES = 60_000_000
 
 
 def read(
@@ -70,8 +75,8 @@ def read(
     them, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
-    of flows (four bytes each come on top): the rest of flows and sums is in temporary files. Less than 120 MB
-    for the program and a kilobyte for each active flow are never enough.
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files. It is at least
+    256 MB, of which the program takes half; flows past what fits are evicted, as past `max_flows`.
     Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
@@ -91,17 +96,22 @@ def read(
     known = directory_file.load(directory) if directory else no_entries()
     ready_rules = _rules(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
+    budget = Budget(memory_bytes)
     options = Options(
         **idle,
-        most_flows=max_flows,
+        most_flows=min(max_flows, budget.most_flows),
         decapsulate=decapsulate,
         dedup=dedup,
         verify_checksums=verify_checksums,
         dns_names=dns_names,
     )
     found = finding.find(source, via)
-    share = memory_bytes // _SHARES
-    metered = Metered(idle=idle, spool=Spool(share, BATCH_ROWS), memory_bytes=share, remarks=found.remarks)
+    metered = Metered(
+        idle=idle,
+        spool=Spool(budget.spool_bytes, BATCH_ROWS),
+        memory_bytes=budget.sums_bytes,
+        remarks=found.remarks,
+    )
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
@@ -117,10 +127,43 @@ def read(
             raise
         metered.interrupted = True
     give_back()
-    judge = Judge(metered, ready_rules(), known, decapsulate=decapsulate, jobs=jobs or cores())
+    judge = Judge(
+        metered, ready_rules(), known, decapsulate=decapsulate, jobs=min(jobs or cores(), budget.threads)
+    )
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What each phase may take of the memory budget: metering, then judging and summing."""
+
+    memory_bytes: int
+
+    @property
+    def most_flows(self) -> int:
+        """Active flows that fit into memory while packets are metered."""
+        return max(self._rest - self.spool_bytes, 10_000 * _FLOW_BYTES) // _FLOW_BYTES
+
+    @property
+    def spool_bytes(self) -> int:
+        """Bytes of rows that wait in memory to be judged, through all phases."""
+        return self.memory_bytes // 16
+
+    @property
+    def sums_bytes(self) -> int:
+        """Bytes of rows that are being joined, or summed, while others are judged."""
+        return max(self._rest - self.spool_bytes - _BATCH_BYTES, self.memory_bytes // 8) // 2
+
+    @property
+    def threads(self) -> int:
+        """Batches of flows that may be judged at a time."""
+        return max(1, self._rest // 2 // _BATCH_BYTES)
+
+    @property
+    def _rest(self) -> int:
+        return self.memory_bytes - _PROGRAM_BYTES
 
 
 def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
@@ -181,13 +224,14 @@ class Judge:
         self._known = known
         self._table = payload.load()
 
-    def each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
+    def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
         """Yield what a function, in several threads, makes of each batch of the flows, in order.
 
-        Batches have the facts of flows, and the verdicts of all stages beside them.
+        Batches have the facts of flows, and the verdicts of all stages beside them; `bins` only if asked for.
         """
         _ = self.context  # its passes end before the one that follows, which names captures as they do
-        return in_order(lambda facts: function(self._judged(self.ends(facts))), self.stitched(), self._jobs)
+        facts = self.stitched(_NEVER if bins else (*_NEVER, *_BINS))
+        return in_order(lambda facts: function(self._judged(self.ends(facts))), facts, self._jobs)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -219,7 +263,8 @@ class Judge:
 
     def looked_at(self, function: Callable[[roles.Ends], Found]) -> Iterator[Found]:
         """Yield what a function makes of each batch of flows, with what each shows by itself."""
-        return in_order(lambda facts: function(self.ends(facts)), self.stitched(), self._jobs)
+        facts = self.stitched((*_NEVER, *_BINS, *_TEXTS))
+        return in_order(lambda facts: function(self.ends(facts)), facts, self._jobs)
 
     def _first_look(self, ends: roles.Ends) -> tuple[roles.Ends, roles.Numbers, list[Entries]]:
         """Return what a batch adds to the context, as far as that depends on nothing else."""
@@ -256,9 +301,9 @@ class Judge:
         )
         return _judged(facts, ends.handshakes, verdicts, names)
 
-    def stitched(self) -> Iterator[pa.RecordBatch]:
-        """Yield the facts of the flows batch by batch."""
-        return iter(self._metered.spool if self._metered.joined else self._stitched)
+    def stitched(self, without: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
+        """Yield the facts of the flows batch by batch, without some of the columns."""
+        return (self._metered.spool if self._metered.joined else self._stitched).without(without)
 
     @cached_property
     def _stitched(self) -> Stitched:
@@ -276,7 +321,9 @@ def _judged(
     facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
 ) -> Judged:
     server_is_b = verdicts.server_is_b
-    columns: dict[str, Callable[[], Any]] = {name: partial(facts.column, name) for name in _KEPT}
+    columns: dict[str, Callable[[], Any]] = {
+        name: partial(facts.column, name) for name in _KEPT if name in facts.schema.names
+    }
     for name, a, b in _SIDES:
         columns[f"client_{name}"] = partial(_side, facts, a, b, server_is_b)
         columns[f"server_{name}"] = partial(_side, facts, b, a, server_is_b)
@@ -307,6 +354,8 @@ def _late(verdicts: roles.Verdicts, name: str) -> pa.Array:
     return pa.array(getattr(verdicts.late, name))
 
 
+#: Facts that only stitching looks at; that only the timeline does; that only verdicts do.
+_NEVER, _BINS, _TEXTS = ("event_ns",), ("bin_ns", "bins"), ("alpn", "server_name", "tunnel")
 #: Facts that go on as they are.
 _KEPT = [
     *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),

@@ -22,7 +22,7 @@ class JudgeWindow(Judge):
         super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
         self._earlier = earlier
 
-    def each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
+    def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
         """Yield what a function makes of each batch of the flows."""
         return map(function, self.judged)
 

@@ -24,7 +24,7 @@ class Names(NamedTuple):
     source: pa.DictionaryArray
     #: dictionary of strings (n): what kind of thing `service` is; null where no rule tells.
     category: pa.DictionaryArray
-    #: dictionary of strings (n): `service`, or all that it could be, joined by |; null where nothing is known.
+    #: dictionary of strings (n): `service`, or the candidates joined by |; null where nothing is known.
     label: pa.DictionaryArray
     #: list of strings (n), likeliest first; empty where nothing is known.
     candidates: pa.Array

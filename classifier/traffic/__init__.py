@@ -42,8 +42,8 @@ class Judging(Protocol):
     def context(self) -> object:
         """What all flows together say about each; once it is there, all inputs have been compared."""
 
-    def each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
-        """Yield what a function, in several threads, makes of each batch of flows with all verdicts, in order."""
+    def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
+        """Yield what a function makes of each batch of judged flows, in order; it runs in several threads."""
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server."""
@@ -121,8 +121,8 @@ class Traffic:
                 pass
         return self._left_out
 
-    def _each(self, function: Callable[[Judged], Found]) -> Iterator[Found]:
-        """Yield what a function makes of each batch of the judged flows that are wanted; add up the others."""
+    def _each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
+        """Yield what a function makes of each batch of the selected flows; sum the others."""
 
         def chosen(judged: Judged) -> tuple[Found, Rows | None]:
             wanted = np.ones(judged.num_rows, dtype=bool)
@@ -134,7 +134,7 @@ class Traffic:
             return function(judged.filter(pa.array(wanted))), summed(others, ("kind",), FLOW_MEASURES)
 
         left_out = Aggregate(("kind",), FLOW_MEASURES)
-        for found, others in self.judge.each(chosen):
+        for found, others in self.judge.each(chosen, bins=bins):
             if others:
                 left_out.add(others)
             yield found
@@ -189,7 +189,7 @@ class Traffic:
             raise IntervalError(interval_s, least_s)
         interval_ns = round(min(interval_s, MOST_SECONDS) * 1e9)
         timeline = Timeline(interval_ns)
-        for rows in self._each(timeline.rows):
+        for rows in self._each(timeline.rows, bins=True):
             timeline.add(rows)
         return timeline.table()
 
@@ -202,7 +202,7 @@ class Traffic:
         def all_of(judged: Judged) -> tuple[Any, Overview, Rows]:
             return totals.rows(judged), Overview.of(judged), timeline.rows(judged)
 
-        for flows, known, bins in self._each(all_of):
+        for flows, known, bins in self._each(all_of, bins=True):
             totals.add(flows)
             overview.merge(known)
             timeline.add(bins)

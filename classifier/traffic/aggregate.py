@@ -1,7 +1,7 @@
 """One way of summing: rows of whole numbers by any of their columns, exactly and in bounded memory.
 
-Rows are columns of numbers: keys, which identify (texts by their codes, addresses as two words), and measures,
-which merge. What is summed by which keys is said in `views`.
+Rows are columns of numbers: keys, which identify (texts by their codes, addresses as two words), and
+measures, which merge. What is summed by which keys is data, in `views`.
 """
 
 from __future__ import annotations
@@ -194,8 +194,8 @@ def distinct_pairs(ids: Numbers, values: npt.NDArray[Any]) -> tuple[Numbers, Num
 class Aggregate:
     """Rows to be summed by some of their columns, or by all of them.
 
-    Past a limit rows of equal keys are brought together; where that doesn't help, rows go to a temporary file,
-    in parts by an address. The order in which rows are added matters to nothing but the order of groups.
+    Past a limit rows of equal keys are summed; where that doesn't help, they go to a temporary file, in parts
+    by an address. The order in which rows are added only affects the order of groups.
     """
 
     def __init__(
@@ -245,8 +245,9 @@ class Aggregate:
             if together and bytes_ + more > self._memory_bytes // _SUMMING:
                 yield self._read(together)
                 together, bytes_ = [], 0
-            together.append(part)
-            bytes_ += more
+            if more:
+                together.append(part)
+                bytes_ += more
         yield self._read(together)
 
     @property
@@ -286,8 +287,8 @@ class Aggregate:
         assert self._parted
         batches = list(self._parted.read(parts))
         return {
-            name: np.concatenate([batch[name].to_numpy() for batch in batches] or [np.empty(0, np.int64)])
-            for name in [*self._keys, *self._measures]
+            name: np.concatenate([batch[name].to_numpy() for batch in batches])
+            for name in batches[0].schema.names
         }
 
 

@@ -207,7 +207,7 @@ def _by_service(pieces: list[Rows], name: str) -> dict[tuple[int, ...], list[int
 
 
 def marked(flows: Rows) -> tuple[Rows, dict[str, Mask]]:
-    """Number servers, clients and their pairs; return rows with these numbers, and which rows views are made of."""
+    """Number servers, clients and their pairs; return rows with the numbers, and which rows views use."""
     rows = dict(flows)
     rows["server"], _ = numbered(rows, words_of("server"))
     rows["client"], _ = numbered(rows, words_of("client"))

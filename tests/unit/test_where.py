@@ -14,8 +14,8 @@ from support.places import SAMPLES
 import classifier
 from classifier.errors import FilterError
 from classifier.flows.table import SCHEMA
-from classifier.traffic.views import BY
 from classifier.traffic.tables import ATTEMPTS
+from classifier.traffic.views import BY
 from classifier.traffic.where import parse
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"
