@@ -3,8 +3,8 @@
 python benchmarks/same_output.py BEFORE/bin/python AFTER/bin/python samples ../captures
 
 BEFORE and AFTER are interpreters with one build each. Text, CSV, JSON, HTML and Zeek logs must agree byte
-for byte, Parquet and Arrow files by schema, values and order. `--fault` changes what AFTER writes: the comparison
-must then fail. `--memory` and `--jobs` may be repeated: AFTER runs with each value, BEFORE with its defaults.
+for byte, Parquet and Arrow files by schema, values and order. `--fault` changes what AFTER writes: the
+comparison must then fail. AFTER runs with each --memory and --jobs, BEFORE with its defaults.
 """
 
 import argparse

@@ -241,13 +241,13 @@ class Aggregate:
             self._spill(self._summed())
         together: list[int] = []
         bytes_ = 0
-        for part, more in enumerate(self._parted.part_bytes):
+        for part in np.flatnonzero(self._parted.part_bytes).tolist():
+            more = self._parted.part_bytes[part]
             if together and bytes_ + more > self._memory_bytes // _SUMMING:
                 yield self._read(together)
                 together, bytes_ = [], 0
-            if more:
-                together.append(part)
-                bytes_ += more
+            together.append(part)
+            bytes_ += more
         yield self._read(together)
 
     @property
