@@ -291,7 +291,7 @@ class Judge:
             facts["proto"].to_numpy(),
             naming.Ends(*(_side(facts, f"{name}_b", f"{name}_a", server_is_b) for name in ("addr", "port"))),
             naming.Ends(*(_side(facts, f"{name}_a", f"{name}_b", server_is_b) for name in ("addr", "port"))),
-            verdicts.ambiguous,
+            verdicts.undecided,
             naming.Payloads(
                 ends.said,
                 self._table,

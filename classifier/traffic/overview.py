@@ -9,12 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.roles import Reasons
+from classifier.roles import Reasons, Role
 from classifier.traffic.judged import Judged
-from classifier.traffic.tables import ATTEMPTS
 
-#: How a flow's server is known; a mere attempt shows no server that serves.
-ROLES = ("confirmed", "inferred", "ambiguous", "attempt")
+#: How a flow's server is known, in the order of reports.
+ROLES = tuple(map(str, Role))
 
 
 class Overview:
@@ -36,9 +35,7 @@ class Overview:
         return found
 
     def _add(self, judged: Judged) -> None:
-        tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
-        role = pc.if_else(tried, "attempt", judged["role"].cast(pa.string()))
-        roles = pc.index_in(role, pa.array(ROLES)).to_numpy()
+        roles = pc.index_in(judged["role"].cast(pa.string()), pa.array(ROLES)).to_numpy()
         volumes = {
             unit: pc.add(judged[f"client_{unit}"], judged[f"server_{unit}"]).to_numpy()
             for unit in ("packets", "bytes")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from classifier.flows.table import COUNT, PORT, VLAN
+from classifier.handshake import ATTEMPTED
+
 #: Outcomes of flows that came to nothing: counted apart, never as traffic of a service.
-ATTEMPTS = ("refused", "unanswered", "unsolicited")
+ATTEMPTS = tuple(map(str, ATTEMPTED))
 ROLES = ("confirmed", "inferred", "ambiguous")
 VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 SUMS = ("flows", *ROLES, "by_payload", *ATTEMPTS, *VOLUMES, "attempt_packets", "attempt_bytes")
@@ -34,7 +37,7 @@ def _text(name: str, doc: str, *, null: bool = False) -> pa.Field:
 
 
 def _count(name: str, doc: str) -> pa.Field:
-    return pa.field(name, pa.uint64(), False, {"doc": doc})
+    return pa.field(name, COUNT, False, {"doc": doc})
 
 
 def _counts(*names: str) -> list[pa.Field]:
@@ -46,7 +49,7 @@ _SERVER_IP, _CLIENT_IP = (
     _text("server_ip", "address of the server"),
     _text("client_ip", "address of the client"),
 )
-_SERVER_PORT = pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"})
+_SERVER_PORT = pa.field("server_port", PORT, False, {"doc": "port of the server"})
 _SERVICE = _text("service", "name; candidates joined by | while undecided; null: no rule", null=True)
 _SPAN = [
     pa.field(name, TIME, False, {"doc": f"time of the {which} packet"})
@@ -57,7 +60,7 @@ SERVICES = pa.schema(
     [
         _SERVICE,
         _PROTO,
-        pa.field("server_ports", pa.list_(pa.uint16()), False, {"doc": "ports of its servers"}),
+        pa.field("server_ports", pa.list_(PORT), False, {"doc": "ports of its servers"}),
         _count("servers", "addresses that served it, ambiguous flows left out"),
         _count("clients", "addresses that used it, ambiguous flows left out"),
         *_counts("bytes"),
@@ -86,7 +89,7 @@ CLIENTS = pa.schema(
 TARGETS = pa.schema(
     [
         _text("target_ip", "address that was tried"),
-        pa.field("target_port", pa.uint16(), False, {"doc": "port that was tried"}),
+        pa.field("target_port", PORT, False, {"doc": "port that was tried"}),
         _PROTO,
         _SERVICE,
         _count("sources", "addresses that tried"),
@@ -105,7 +108,7 @@ MISMATCHES = pa.schema(
         _PROTO,
         _text("promised", "service that people expect at the port"),
         _text("spoken", "protocol recognised in the payload"),
-        pa.field("flows", pa.uint64(), False),
+        pa.field("flows", COUNT, False),
         *_counts("bytes"),
     ]
 )
@@ -113,14 +116,14 @@ MISMATCHES = pa.schema(
 
 def groups_schema(names: list[str]) -> pa.Schema:
     """Return the columns of a table of groups, whose own columns are named."""
-    kinds = {"server_port": pa.uint16(), "vlan": pa.uint16()}
+    kinds = {"server_port": PORT, "vlan": VLAN}
     return pa.schema(
         [
             pa.field("group", pa.string(), False, {"doc": "the columns that follow, in one text"}),
             *(pa.field(name, kinds.get(name, pa.string())) for name in names),
             *_counts("bytes"),
             pa.field("share", pa.float64(), False, {"doc": "of the bytes of all rows"}),
-            *(pa.field(name, pa.uint64(), False) for name in SUMS),
+            *(pa.field(name, COUNT, False) for name in SUMS),
             *(pa.field(name, TIME, False) for name in ("first_seen", "last_seen")),
         ]
     )

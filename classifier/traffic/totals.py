@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from classifier import roles
 from classifier.flows.spool import MEMORY_BYTES, Spool
+from classifier.flows.table import PORT
 from classifier.roles.late import LATE, Late, SelfCheck
 from classifier.traffic.aggregate import (
     Aggregate,
@@ -131,9 +132,7 @@ class Totals:
         def more(rows: Rows) -> dict[str, pa.Array]:
             keys = list(zip(*(rows[name].tolist() for name in SERVICE), strict=True))
             return {
-                "server_ports": pa.array(
-                    [sorted({*ports.get(key, ())}) for key in keys], pa.list_(pa.uint16())
-                ),
+                "server_ports": pa.array([sorted({*ports.get(key, ())}) for key in keys], pa.list_(PORT)),
                 "clients": pa.array([sum(clients.get(key, ())) for key in keys]),
             }
 
