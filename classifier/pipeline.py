@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -154,7 +153,7 @@ class Budget:
     @property
     def sums_bytes(self) -> int:
         """Bytes of rows that are being joined, or summed, while others are judged."""
-        return max(self._rest - self.spool_bytes - _BATCH_BYTES, self.memory_bytes // 8) // 2
+        return max(self._rest - self.spool_bytes - _BATCH_BYTES, 0) // 4
 
     @property
     def threads(self) -> int:
@@ -188,9 +187,7 @@ Found = TypeVar("Found")
 
 def in_order(function: Callable[[Item], Found], items: Iterator[Item], threads: int) -> Iterator[Found]:
     """Yield what a function makes of items, in their order; it runs in threads, a few items ahead."""
-    first, second = next(items, None), next(items, None)
-    items = (item for item in chain((first, second), items) if item is not None)
-    if threads == 1 or second is None:
+    if threads == 1:
         yield from map(function, items)
         return
     with ThreadPoolExecutor(threads) as pool:

@@ -157,14 +157,21 @@ def summed(rows: Rows, keys: Sequence[str], measures: Mapping[str, Measure]) -> 
     return {name: rows[name][row] for name in keys} | sums(rows, ids, len(row), measures)
 
 
-def sums(rows: Rows, ids: Numbers, groups: int, measures: Mapping[str, Measure]) -> Rows:
-    """Sum rows by the numbers of their groups; times of a group without such rows are 0."""
-    chosen: dict[tuple[bool, ...] | None, tuple[Numbers, Mask | None]] = {None: (ids, None)}
+def sums(
+    rows: Rows, ids: Numbers, groups: int, measures: Mapping[str, Measure], among: Mask | None = None
+) -> Rows:
+    """Sum rows, or those of a mask, by the numbers of their groups; times of a group without rows are 0."""
+    chosen: dict[tuple[bool, ...] | None, tuple[Numbers, Mask | None]] = {None: (ids, among)}
     found: Rows = {}
     for name, measure in measures.items():
         if measure.kinds not in chosen:
             mask: Mask = np.array(measure.kinds)[rows["kind"]]
-            chosen[measure.kinds] = (ids, None) if mask.all() else (ids[mask], mask)
+            within = mask if among is None else mask[among]
+            whole = bool(within.all())
+            chosen[measure.kinds] = (
+                ids if whole else ids[within],
+                among if whole else mask if among is None else mask & among,
+            )
         places, where = chosen[measure.kinds]
         for column in measure.columns:
             values = rows[column] if where is None else rows[column][where]
@@ -221,9 +228,9 @@ class Aggregate:
         """Add rows."""
         if not size(rows):
             return
-        self._pieces.append(rows)
-        self._bytes += _bytes(rows)
-        if self._bytes > self._memory_bytes:
+        self._pieces.append({name: _narrow(column) for name, column in rows.items()})
+        self._bytes += _bytes(self._pieces[-1])
+        if self._bytes > self._memory_bytes // (_SUMMING if self.is_on_disk else 1):
             self._shrink()
 
     def total(self) -> Rows | None:
@@ -280,7 +287,10 @@ class Aggregate:
             self._parted = Parted(_PARTS, memory_bytes=0)
         words = [rows[name].astype(np.uint64) for name in words_of(self._part_by or "")]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
-        self._parted.write(pa.RecordBatch.from_pydict({name: pa.array(rows[name]) for name in rows}), part)
+        columns = {name: rows[name].astype(_wide(rows[name].dtype), copy=False) for name in rows}
+        self._parted.write(
+            pa.RecordBatch.from_pydict({name: pa.array(columns[name]) for name in columns}), part
+        )
         self._pieces, self._bytes = [], 0
 
     def _read(self, parts: list[int]) -> Rows:
@@ -290,6 +300,16 @@ class Aggregate:
             name: np.concatenate([batch[name].to_numpy() for batch in batches])
             for name in batches[0].schema.names
         }
+
+
+def _narrow(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return numbers in as few bytes as they fit, if none is below 0."""
+    return column if column.min() < 0 else column.astype(np.min_scalar_type(column.max()), copy=False)
+
+
+def _wide(kind: np.dtype[Any]) -> type[np.generic]:
+    """Return the type that numbers have on disk, whatever batch they are from."""
+    return np.int64 if kind.kind == "i" else np.uint64
 
 
 def _bytes(rows: Rows) -> int:

@@ -156,8 +156,8 @@ class Totals:
             else:
                 found.add_clients(rows, masks)
         for rows in by_client.parts():
-            rows["server"], _ = numbered(rows, words_of("server"))
-            rows["client"], _ = numbered(rows, words_of("client"))
+            for name in ("server", "client"):
+                rows[name] = numbered(rows, words_of(name))[0].astype(np.int32)
             serving = rows["serving"] > 0
             found.add_clients(rows, {"known": np.ones_like(serving), "serving": serving})
         return found
@@ -208,10 +208,12 @@ def _by_service(pieces: list[Rows], name: str) -> dict[tuple[int, ...], list[int
 def marked(flows: Rows) -> tuple[Rows, dict[str, Mask]]:
     """Number servers, clients and their pairs; return rows with the numbers, and which rows views use."""
     rows = dict(flows)
-    rows["server"], _ = numbered(rows, words_of("server"))
-    rows["client"], _ = numbered(rows, words_of("client"))
-    rows["endpoint"], _ = numbered(rows, (*SERVICE, "server", "server_port"))
-    rows["pair"], row = numbered(rows, ("endpoint", "client"))
+    for name in ("server", "client"):
+        rows[name] = numbered(rows, words_of(name))[0].astype(np.int32)
+    rows["endpoint"] = numbered(rows, (*SERVICE, "server", "server_port"))[0].astype(np.int32)
+    pair, row = numbered(rows, ("endpoint", "client"))
+    rows["pair"] = pair.astype(np.int32)
+    del pair
     masks: dict[str, Mask] = {}
     for name, kinds in (("known", _KNOWN), ("tried", _TRIED), ("flowed", _FLOWED)):
         found = np.zeros(len(row), dtype=bool)
@@ -223,11 +225,12 @@ def marked(flows: Rows) -> tuple[Rows, dict[str, Mask]]:
 
 def grouped(view: View, rows: Rows, masks: Mapping[str, Mask]) -> Rows:
     """Sum the rows that a view is made of."""
-    measured = {column for measure in view.sums.values() for column in measure.columns}
-    needed = {view.id, "kind", *measured, *view.counts.values()}
     mask = masks[view.where]
-    chosen = some({name: rows[name] for name in needed}, mask)
+    among = None if mask.all() else mask
+    chosen = some({name: rows[name] for name in (view.id, *view.counts.values())}, mask)
     ids, row = numbered(chosen, (view.id,))
-    places = row if mask.all() else np.flatnonzero(mask)[row]
+    places = row if among is None else np.flatnonzero(among)[row]
     counts = {name: counted(ids, len(row), chosen[column]) for name, column in view.counts.items()}
-    return {key: rows[key][places] for key in view.keys} | sums(chosen, ids, len(row), view.sums) | counts
+    return (
+        {key: rows[key][places] for key in view.keys} | sums(rows, ids, len(row), view.sums, among) | counts
+    )
