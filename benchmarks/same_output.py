@@ -150,7 +150,6 @@ def work(task: Path) -> None:
 def run(arguments: list[str]) -> dict[str, object]:
     """Run one command; return its exit status and a digest of its output."""
     from classifier.cli import app
-    from classifier.errors import ClassifierError
 
     if "FLOW" in arguments:
         arguments = [first_flow(arguments) if one == "FLOW" else one for one in arguments]
@@ -167,7 +166,7 @@ def run(arguments: list[str]) -> dict[str, object]:
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(said):
         try:
             status = str(app.main(arguments, standalone_mode=False))
-        except (ClassifierError, SystemExit, OSError, ValueError) as error:
+        except (Exception, SystemExit) as error:
             status = f"{type(error).__name__}: {error}"
     content = CLOCK.sub(b"", text.buffer.getvalue())  # type: ignore[attr-defined]
     output = [hashlib.sha256(content).hexdigest()[:16], len(content)]

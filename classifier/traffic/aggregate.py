@@ -193,7 +193,7 @@ def counted(ids: Numbers, groups: int, values: Numbers) -> Numbers:
 def distinct_pairs(ids: Numbers, values: npt.NDArray[Any]) -> tuple[Numbers, Numbers]:
     """Return the distinct pairs of n numbers of groups and n values, in order."""
     count = int(values.max()) + 1 if len(values) else 1
-    pairs = np.sort(ids * count + values)
+    pairs = np.sort(ids * count + values.astype(np.int64, copy=False))
     pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])] if len(pairs) else pairs
     return pairs // count, pairs % count
 
@@ -287,17 +287,15 @@ class Aggregate:
             self._parted = Parted(_PARTS, memory_bytes=0)
         words = [rows[name].astype(np.uint64) for name in words_of(self._part_by or "")]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
-        columns = {name: rows[name].astype(_wide(rows[name].dtype), copy=False) for name in rows}
-        self._parted.write(
-            pa.RecordBatch.from_pydict({name: pa.array(columns[name]) for name in columns}), part
-        )
+        columns = {name: pa.array(_widened(column)) for name, column in rows.items()}
+        self._parted.write(pa.RecordBatch.from_pydict(columns), part)
         self._pieces, self._bytes = [], 0
 
     def _read(self, parts: list[int]) -> Rows:
         assert self._parted
         batches = list(self._parted.read(parts))
         return {
-            name: np.concatenate([batch[name].to_numpy() for batch in batches])
+            name: _narrow(np.concatenate([batch[name].to_numpy() for batch in batches]))
             for name in batches[0].schema.names
         }
 
@@ -307,9 +305,9 @@ def _narrow(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return column if column.min() < 0 else column.astype(np.min_scalar_type(column.max()), copy=False)
 
 
-def _wide(kind: np.dtype[Any]) -> type[np.generic]:
-    """Return the type that numbers have on disk, whatever batch they are from."""
-    return np.int64 if kind.kind == "i" else np.uint64
+def _widened(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return numbers as they are on disk, where all batches have the same types."""
+    return column.astype(np.int64 if column.dtype.kind == "i" else np.uint64, copy=False)
 
 
 def _bytes(rows: Rows) -> int:

@@ -96,7 +96,9 @@ class Timeline:
         if merged is None:
             return SCHEMA.empty_table()
         columns = {
-            "start": pa.array(merged["bin"] * self.interval_ns).cast(SCHEMA.field("start").type),
+            "start": pa.array(merged["bin"].astype(np.int64) * self.interval_ns).cast(
+                SCHEMA.field("start").type
+            ),
             "service": self._texts.take(merged["service"]),
             "proto": pa.array([PROTOCOLS[number] for number in merged["proto"].tolist()], pa.string()),
             **{name: pa.array(merged[name]).cast(SCHEMA.field(name).type) for name in _MEASURES},
