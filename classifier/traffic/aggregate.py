@@ -66,6 +66,12 @@ def joined(pieces: Sequence[Rows]) -> Rows:
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
+def as_batch(rows: Rows) -> pa.RecordBatch:
+    """Return rows as they are spooled: numbers of 64 bits, however narrow those of a piece are."""
+    kinds = {name: np.int64 if column.dtype.kind == "i" else np.uint64 for name, column in rows.items()}
+    return pa.RecordBatch.from_pydict({name: pa.array(rows[name].astype(kinds[name])) for name in rows})
+
+
 def address_words(address: pa.Array, name: str) -> Rows:
     """Return n addresses of 16 bytes as two columns, ordered as their bytes are."""
     words = octets(address).view(">u8").astype(np.uint64)
@@ -287,8 +293,7 @@ class Aggregate:
             self._parted = Parted(_PARTS, memory_bytes=0)
         words = [rows[name].astype(np.uint64) for name in words_of(self._part_by or "")]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
-        columns = {name: pa.array(_widened(column)) for name, column in rows.items()}
-        self._parted.write(pa.RecordBatch.from_pydict(columns), part)
+        self._parted.write(as_batch(rows), part)
         self._pieces, self._bytes = [], 0
 
     def _read(self, parts: list[int]) -> Rows:
@@ -301,13 +306,10 @@ class Aggregate:
 
 
 def _narrow(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return numbers in as few bytes as they fit, if none is below 0."""
-    return column if column.min() < 0 else column.astype(np.min_scalar_type(column.max()), copy=False)
-
-
-def _widened(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return numbers as they are on disk, where all batches have the same types."""
-    return column.astype(np.int64 if column.dtype.kind == "i" else np.uint64, copy=False)
+    """Return numbers from 0 to 2**32 in as few bytes as they fit; joined with wider ones they stay exact."""
+    if column.min() < 0 or column.max() >> 32:
+        return column
+    return column.astype(np.min_scalar_type(column.max()), copy=False)
 
 
 def _bytes(rows: Rows) -> int:

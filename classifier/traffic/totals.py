@@ -18,6 +18,7 @@ from classifier.traffic.aggregate import (
     Mask,
     Rows,
     Texts,
+    as_batch,
     counted,
     distinct_pairs,
     joined,
@@ -175,7 +176,7 @@ class _Found:
 
     def add(self, name: str, rows: Rows) -> None:
         """Add rows of a table."""
-        self.groups[name].add(pa.RecordBatch.from_pydict({name: pa.array(rows[name]) for name in rows}))
+        self.groups[name].add(as_batch(rows))
 
     def add_services(self, rows: Rows, serving: Mask) -> None:
         """Add what flows say of services, those of an address of a server together."""
