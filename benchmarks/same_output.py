@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--memory", action="append", help="also with this --memory")
     parser.add_argument("--jobs", action="append", help="also with these --jobs")
     parser.add_argument(
-        "--formats", type=int, default=1, metavar="N", help="all formats of every Nth capture"
+        "--formats", type=int, default=1, metavar="N", help="all formats of every Nth capture; 0: none"
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth capture")
     parser.add_argument("--save", type=Path, metavar="FILE.json", help="keep what BEFORE writes, as digests")
@@ -106,10 +106,11 @@ def captures(paths: list[Path]) -> Iterator[Path]:
 def commands(paths: list[Path], every: int) -> Iterator[Job]:
     """Yield a name and the arguments of each run."""
     for number, path in enumerate(paths):
-        chosen = (*NUMBERS, *FORMATS) if number % every == 0 else NUMBERS
+        all_of_it = bool(every) and number % every == 0
+        chosen = (*NUMBERS, *FORMATS) if all_of_it else NUMBERS
         for arguments in chosen:
             yield f"{' '.join(arguments)} {path}", [*arguments, str(path)]
-        if number % every == 0:
+        if all_of_it:
             other = str(paths[(number + 1) % len(paths)])
             yield f"diff {path} {other}", ["diff", str(path), other, "--format", "json"]
             yield f"report {path} {other}", ["report", str(path), other, "--format", "json"]
