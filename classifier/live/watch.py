@@ -233,7 +233,7 @@ class Watch:
         judging = JudgeWindow(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
         going_on = np.concatenate([identities(batch) for batch in active] or [_NONE])
         ids, over = [_NONE], [np.empty(0, bool)]
-        for ends in judging.looked_at():
+        for ends in judging.looked_at(lambda ends: ends):
             ids.append(identities(ends.facts))
             over.append(~np.isin(ids[-1], going_on))
             self._earlier.take(ends, ids[-1], over[-1])
@@ -241,7 +241,7 @@ class Watch:
             time_ns=metered.end_ns,
             seconds=seconds,
             traffic=Traffic(metered, judging),
-            judged=judging.judged,
+            judged=[judged.batch() for judged in judging.judged],
             ended=np.concatenate(over),
             ids=np.concatenate(ids),
             facts=facts,

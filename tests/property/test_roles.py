@@ -26,7 +26,7 @@ from classifier.live.window import Window, identities
 from classifier.reports import tabular, zeek
 from classifier.reports.page.contents import contents
 from classifier.roles import Role
-from classifier.traffic.breakdown import BY
+from classifier.traffic.views import BY
 
 ROLES = [str(role) for role in Role]
 ATTEMPTED = {"refused", "unanswered", "unsolicited"}
@@ -54,7 +54,7 @@ def some(counts: Mapping[str, int]) -> dict[str, int]:
 
 def in_ledger(traffic: classifier.Traffic) -> Ledger:
     """The running totals of live traffic after one window with all flows, which have ended."""
-    judged = list(traffic.judge())
+    judged = list(traffic.judge.each(lambda flows: flows.batch(), bins=True))
     ids = [identities(batch) for batch in judged]
     window = Window(
         time_ns=0,
