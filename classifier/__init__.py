@@ -94,7 +94,7 @@ if not TYPE_CHECKING:  # to a type checker, a name that isn't here is an error
         if name == "__version__":
             from importlib.metadata import version
 
-            found = version("classifier")
+            found = version("pcap-classifier")
         elif name in _HOMES:
             found = getattr(import_module(_HOMES[name]), name)
         else:

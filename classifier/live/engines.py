@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -11,7 +12,8 @@ from typing import Any
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live import child, interfaces
 from classifier.live.follow import Folder
-from classifier.live.packet_socket import PacketSocket, not_permitted
+from classifier.live.packet_socket import AF_PACKET, PacketSocket, not_permitted
+from classifier.live.privileges import is_root
 from classifier.live.taps import Source, Stream, Tap, Wish
 
 SOCKET = "socket"
@@ -20,6 +22,10 @@ ENGINES = (SOCKET, *child.COMMANDS)
 
 def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
     """Open what `source` names; CaptureError says what can't be captured, and what to try."""
+    if sys.platform == "win32":
+        raise CaptureError(
+            "live", "not available on Windows; capture to a file and report that", status=ExitStatus.NO_INPUT
+        )
     one = isinstance(source, str | bytes) or hasattr(source, "read") or not isinstance(source, Iterable)
     sources: list[Any] = [source] if one else list(source)  # type: ignore[arg-type]
     for each in sources:
@@ -46,7 +52,7 @@ def rights() -> dict[str, bool]:
     may: dict[str, bool] = {}
     if interfaces.LINUX:
         may[SOCKET] = _may_open_sockets()
-    inherited = may.get(SOCKET, False) and os.geteuid() == 0
+    inherited = may.get(SOCKET, False) and is_root()
     for program in child.installed():
         may[program] = inherited or child.has_rights(program) or _may_read_bpf_devices()
     return may
@@ -95,7 +101,7 @@ def _may_open_sockets() -> bool:
     import socket
 
     try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+        socket.socket(AF_PACKET, socket.SOCK_RAW, 0).close()
     except OSError:
         return False
     return True
