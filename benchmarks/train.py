@@ -2,8 +2,9 @@
 
     maturin build --release --pgo
 
-runs it with an instrumented build (`pgo-command` in pyproject.toml) before it builds anew. The captures are those of
-the benchmarks at other sizes and seeds: long flows, short ones, more flows than the cap, several threads and one.
+runs it with an instrumented build (`pgo-command` in pyproject.toml) before it builds anew. The captures are
+those of the benchmarks at other sizes and seeds: long flows, short ones, more flows than the cap, on several
+threads and on one.
 """
 
 import sys
