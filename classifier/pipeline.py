@@ -99,7 +99,9 @@ def read(
     )
     found = finding.find(source, via)
     share = memory_bytes // _SHARES
-    metered = Metered(idle=idle, spool=Spool(share, BATCH_ROWS), memory_bytes=share, remarks=found.remarks)
+    metered = Metered(
+        idle=idle, spool=Spool(share, BATCH_ROWS), memory_bytes=share, remarks=found.remarks, via=via
+    )
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:

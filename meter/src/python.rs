@@ -6,6 +6,7 @@ mod live;
 mod reader;
 mod signatures;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::flow::{self, Idle, Meter, Options, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
 use crate::table::{self, Rows};
+use crate::wire::Irregularity;
 
 use signatures::Signatures;
 
@@ -112,6 +114,28 @@ fn unmetered<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyDict>
         reasons.set_item(reason.name(), packets)?;
     }
     Ok(reasons)
+}
+
+/// Packets by kind and number of what isn't known.
+fn unknown_types(meter: &Meter) -> BTreeMap<(&'static str, u16), u64> {
+    meter.tallies().unknown_types().map(|(number, packets)| (number.parts(), packets)).collect()
+}
+
+/// Packets by how they depart from their headers, by the declared link type, and by that as which they were read.
+fn irregular(meter: &Meter) -> BTreeMap<(&'static str, u16, u16), u64> {
+    let mut counts = BTreeMap::new();
+    for (irregularity, declared, packets) in meter.tallies().irregularities() {
+        let key = match irregularity {
+            Irregularity::ReadAs(link_type) => ("link_type", declared, link_type),
+            Irregularity::IpVersion => ("ip_version", 0, 0),
+            Irregularity::CutTransport => ("cut_transport", 0, 0),
+        };
+        *counts.entry(key).or_default() += packets;
+    }
+    if meter.tallies().aggregates() > 0 {
+        counts.insert(("aggregate", 0, 0), meter.tallies().aggregates());
+    }
+    counts
 }
 
 fn described(error: &CaptureError) -> (&'static str, u64, String) {

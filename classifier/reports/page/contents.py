@@ -104,6 +104,8 @@ def _notes(said: Row) -> list[str]:
         notes.insert(0, "No packet is in a flow that is shown; see where the packets went.")
     if said["dropped"]:
         notes.append(f"{counted(said['dropped'], 'packet was', 'packets were')} lost while capturing.")
+    if types := said["unknown_types"]:
+        notes.append(f"Unknown types: {types_text(types)}.")
     if said["evicted"]:
         notes.append(f"{counted(said['evicted'], 'flow was', 'flows were')} ended early by the cap on flows.")
     if filtered := said["accounting"].get("filtered"):

@@ -1,6 +1,5 @@
 //! Meters packets into flows.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -12,6 +11,7 @@ use super::duplicates::Duplicates;
 use super::finished::Finished;
 use super::fragments::{Attributed, Fragments};
 use super::pending::{Decoder, Pending, Totals};
+use super::tallies::Tallies;
 use super::{Key, Options, boundary};
 use crate::capture::Frame;
 use crate::payload::{Observer, Seen, Signatures};
@@ -49,7 +49,7 @@ pub struct Meter {
     evicted: u64,
     duplicates: u64,
     bad_checksums: BadChecksums,
-    unread_link_types: BTreeMap<u16, u64>,
+    tallies: Tallies,
     unmetered: [u64; Unmetered::ALL.len()],
 }
 
@@ -72,7 +72,7 @@ impl Meter {
             evicted: 0,
             duplicates: 0,
             bad_checksums: BadChecksums::default(),
-            unread_link_types: BTreeMap::new(),
+            tallies: Tallies::default(),
             unmetered: [0; Unmetered::ALL.len()],
         }
     }
@@ -116,7 +116,7 @@ impl Meter {
     fn decode<'f>(&mut self, frame: &Frame<'f>, pending: &mut Vec<Pending<&'f [u8]>>) {
         match self.decoder.decode(frame) {
             Ok(packet) => self.packet(packet, pending),
-            Err(aside) => self.aside(&aside, frame, pending),
+            Err(aside) => self.aside(aside, frame, pending),
         }
     }
 
@@ -138,22 +138,36 @@ impl Meter {
     }
 
     #[cold]
-    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>, pending: &mut Vec<Pending<&[u8]>>) {
+    fn aside<'f>(&mut self, aside: Aside<'f>, frame: &Frame<'f>, pending: &mut Vec<Pending<&'f [u8]>>) {
         match aside {
-            Aside::Unmetered(reason) => {
-                self.unmetered[*reason as usize] += 1;
-                if *reason == Unmetered::LinkType {
-                    *self.unread_link_types.entry(frame.link_type).or_default() += 1;
+            Aside::Unmetered(reason) => self.unmetered[reason as usize] += 1,
+            Aside::UnknownType(number) => {
+                self.unmetered[number.reason() as usize] += 1;
+                self.tallies.unknown(number);
+            }
+            Aside::Irregular(packet, irregularity) => {
+                self.tallies.irregular(irregularity, frame.link_type);
+                self.packet(self.decoder.pending(&packet, frame.time_ns), pending);
+            }
+            Aside::Aggregate(packets) => {
+                self.tallies.aggregate();
+                for (number, packet) in packets.enumerate() {
+                    // The frame is counted as one already.
+                    self.totals.packets += u64::from(number > 0);
+                    match packet {
+                        Ok(packet) => self.packet(self.decoder.pending(&packet, frame.time_ns), pending),
+                        Err(aside) => self.aside(aside, frame, pending),
+                    }
                 }
             }
             Aside::Fragment(fragment) => {
-                let attributed = self.fragments.take(fragment, frame.time_ns);
+                let attributed = self.fragments.take(&fragment, frame.time_ns);
                 self.attribute(attributed, pending);
             }
             Aside::IcmpError(quoted) => {
                 self.unmetered[Unmetered::Icmp as usize] += 1;
                 self.meter_pending(pending);
-                self.unreachable(quoted, frame.time_ns);
+                self.unreachable(&quoted, frame.time_ns);
             }
         }
     }
@@ -394,10 +408,10 @@ impl Meter {
         self.totals.wire_bytes
     }
 
-    /// Packets by each link type that isn't read.
+    /// Packets by numbers that aren't known, and by departures from their headers.
     #[must_use]
-    pub fn unread_link_types(&self) -> &BTreeMap<u16, u64> {
-        &self.unread_link_types
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     /// Packets in no flow, by reason.

@@ -15,6 +15,7 @@ mod options;
 mod pending;
 mod record;
 mod stitch;
+mod tallies;
 
 pub use ahead::{Ahead, Step};
 pub use community::community_id;
@@ -23,6 +24,7 @@ pub use key::Key;
 pub use meter::{BadChecksums, Meter};
 pub use options::{Idle, Options};
 pub use stitch::stitch;
+pub use tallies::Tallies;
 
 #[cfg(test)]
 pub(crate) mod tests;

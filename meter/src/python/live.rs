@@ -63,7 +63,8 @@ impl Live {
             counts.set_item("evicted", meter.evicted())?;
             counts.set_item("span_ns", meter.span_ns())?;
             counts.set_item("unmetered", super::unmetered(py, meter)?)?;
-            counts.set_item("unread_link_types", meter.unread_link_types().clone())?;
+            counts.set_item("unknown_types", super::unknown_types(meter))?;
+            counts.set_item("irregular", super::irregular(meter))?;
             Ok(counts)
         })
     }

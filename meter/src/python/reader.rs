@@ -9,7 +9,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use super::{BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, described, unmetered};
+use super::{
+    BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, described, irregular,
+    unknown_types, unmetered,
+};
 use crate::capture::{Capture, CaptureError};
 use crate::flow::{Ahead, BadChecksums, Meter, Step};
 use crate::payload::DnsNames;
@@ -230,8 +233,13 @@ impl Reader {
     }
 
     #[getter]
-    fn unread_link_types(&self) -> BTreeMap<u16, u64> {
-        self.state().meter.unread_link_types().clone()
+    fn unknown_types(&self) -> BTreeMap<(&'static str, u16), u64> {
+        unknown_types(&self.state().meter)
+    }
+
+    #[getter]
+    fn irregular(&self) -> BTreeMap<(&'static str, u16, u16), u64> {
+        irregular(&self.state().meter)
     }
 
     #[getter]

@@ -1,13 +1,15 @@
 //! The walk from the link header inwards: what leads to what.
 
+mod aggregate;
 mod ip;
 
+pub use aggregate::Aggregate;
 pub use ip::{Internet, decode_first};
 
-use super::tunnel::{Path, Shim, macsec, mpls, pbb};
+use super::tunnel::{Path, Shim, batman, fabricpath, macsec, mpls, nsh, pbb, trill};
 use super::{
-    Aside, Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, Packet, Unmetered, ethernet, ieee80211, ipv4,
-    link, ppp,
+    Aside, Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Irregularity, Next, Packet, TypeNumber, Unmetered,
+    ethernet, ethertype, ieee80211, ipv4, link, misdeclared, ppp, tag,
 };
 
 /// More headers than any network stacks inside one another.
@@ -93,14 +95,51 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn packet(mut self, link_type: u16) -> Result<Packet<'a>, Aside<'a>> {
-        let mut behind = self.link(link_type)?;
+        let (data, wire_bytes) = (self.rest, self.wire_bytes);
+        let (decapsulate, verify) = (self.decapsulate, self.verify);
+        let packet = match self.link(link_type) {
+            Ok(behind) => self.run(behind),
+            Err(aside) => Err(aside),
+        };
+        match packet {
+            Err(
+                Aside::Unmetered(
+                    Unmetered::NotIp | Unmetered::DamagedLink | Unmetered::DamagedIp | Unmetered::CutShort,
+                )
+                | Aside::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)),
+            ) => {
+                // Too late for another look: `self` is no longer where it began.
+                let whole = Walk { verify, ..Walk::new(data, wire_bytes, decapsulate) };
+                whole.misdeclared(link_type).unwrap_or(packet)
+            }
+            packet => packet,
+        }
+    }
+
+    /// Goes on from a header to the packet.
+    #[inline]
+    fn run(&mut self, mut behind: Behind) -> Result<Packet<'a>, Aside<'a>> {
         loop {
             behind = match self.step(behind) {
                 Ok(Step::Into(behind)) => behind,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(Aside::Unmetered(reason)) => return self.datagram.ok_or(reason.into()),
-                Err(told) => return Err(told),
+                Err(aside @ (Aside::Unmetered(_) | Aside::UnknownType(_))) => {
+                    return self.datagram.ok_or(aside);
+                }
+                Err(aside) => return Err(aside),
             }
+        }
+    }
+
+    /// The packet in a frame that isn't of the link type that the capture declares, if its bytes show one that fits.
+    #[cold]
+    fn misdeclared(mut self, link_type: u16) -> Option<Result<Packet<'a>, Aside<'a>>> {
+        let shown = misdeclared::shown(link_type, self.rest, self.wire_bytes)?;
+        let behind = self.link(shown).ok()?;
+        match self.run(behind) {
+            Ok(packet) => Some(Err(Aside::Irregular(packet, Irregularity::ReadAs(shown)))),
+            Err(Aside::UnknownType(_)) => None,
+            other => Some(other),
         }
     }
 
@@ -135,11 +174,11 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn link(&mut self, link_type: u16) -> Result<Behind, Unmetered> {
+    fn link(&mut self, link_type: u16) -> Result<Behind, Aside<'a>> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
-                self.on(next)
+                Ok(self.on(next)?)
             }
             None => self.wifi(link_type),
         }
@@ -147,7 +186,7 @@ impl<'a> Walk<'a> {
 
     /// Link types of Wi-Fi, which stack.
     #[cold]
-    fn wifi(&mut self, link_type: u16) -> Result<Behind, Unmetered> {
+    fn wifi(&mut self, link_type: u16) -> Result<Behind, Aside<'a>> {
         let (link_type, frame, padded) = self.checked(match link_type {
             link::IEEE802_11 => Ok((link_type, self.rest, false)),
             link::IEEE802_11_RADIOTAP => {
@@ -160,16 +199,18 @@ impl<'a> Walk<'a> {
                 ieee80211::behind_avs(self.rest).map(|frame| (link::IEEE802_11, frame, false))
             }
             link::PPI => ieee80211::behind_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
-            _ => return Err(Unmetered::LinkType),
+            _ => return Err(Aside::UnknownType(TypeNumber::Link(link_type))),
         })?;
         self.on((Behind::Link(link_type), frame))?;
         if link_type != link::IEEE802_11 {
             return self.link(link_type);
         }
-        match ieee80211::next(frame, padded) {
-            Ok(next) => self.on(next),
-            Err(None) => Err(Unmetered::Aggregate),
-            Err(Some(flaw)) => Err(self.blame(flaw, Unmetered::DamagedLink)),
+        match self.checked(ieee80211::next(frame, padded))? {
+            ieee80211::Body::One(next) => Ok(self.on(next)?),
+            ieee80211::Body::Aggregate(subframes) => {
+                self.on((Behind::Other, subframes))?;
+                Err(Aside::Aggregate(Aggregate::new(self)))
+            }
         }
     }
 
@@ -177,15 +218,37 @@ impl<'a> Walk<'a> {
     #[inline]
     fn step(&mut self, behind: Behind) -> Result<Step<'a>, Aside<'a>> {
         match behind {
-            Behind::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest)),
+            Behind::Ether(ETHERTYPE_IPV4) => match ipv4::internet(self.rest) {
+                Err(Flaw::Damaged) if self.version() == Some(6) => self.of_other_version(ETHERTYPE_IPV6),
+                internet => self.behind_ip(internet),
+            },
             Behind::Ether(ETHERTYPE_IPV6) => self.ipv6(),
             Behind::Ip => self.ip_of_either_version(),
             shim => Ok(Step::Into(self.shim(shim)?)),
         }
     }
 
+    /// The version in an IP header.
+    fn version(&self) -> Option<u8> {
+        self.rest.first().map(|first| first >> 4)
+    }
+
+    /// IP of another version than the header before it announces.
+    #[cold]
+    fn of_other_version(&mut self, ethertype: u16) -> Result<Step<'a>, Aside<'a>> {
+        // Only this function may call itself through `run`, and not for the same packet twice.
+        let packet =
+            self.on((Behind::Ip, self.rest)).map_err(Aside::from).and_then(|_| self.rerun(ethertype))?;
+        Err(Aside::Irregular(packet, Irregularity::IpVersion))
+    }
+
+    #[inline(never)]
+    fn rerun(&mut self, ethertype: u16) -> Result<Packet<'a>, Aside<'a>> {
+        self.run(Behind::Ether(ethertype))
+    }
+
     fn ip_of_either_version(&self) -> Result<Step<'a>, Aside<'a>> {
-        let ethertype = match self.rest.first().map(|first| first >> 4) {
+        let ethertype = match self.version() {
             Some(4) => ETHERTYPE_IPV4,
             Some(6) => ETHERTYPE_IPV6,
             Some(_) => return Err(Unmetered::DamagedIp.into()),
@@ -195,17 +258,27 @@ impl<'a> Walk<'a> {
     }
 
     /// What may stand between the link header and IP.
-    fn shim(&mut self, behind: Behind) -> Result<Behind, Unmetered> {
+    fn shim(&mut self, behind: Behind) -> Result<Behind, Aside<'a>> {
         match behind {
             Behind::Ether(ethertype) => self.ether(ethertype),
             Behind::Link(link_type) => {
-                self.in_shim(Shim::Eth)?;
+                self.in_shim(match link_type {
+                    link::ETHERNET => Shim::Eth,
+                    link::FRAME_RELAY => Shim::FrameRelay,
+                    _ => Shim::Wifi,
+                })?;
                 self.link(link_type)
             }
-            Behind::Llc => self.pass(ethernet::behind_llc(self.rest)),
-            Behind::Ppp => self.pass(ppp::next(self.rest)),
-            Behind::Encrypted => Err(Unmetered::Encrypted),
-            Behind::Ip | Behind::Other => Err(Unmetered::NotIp),
+            Behind::Frame(link_type) => self.link(link_type),
+            Behind::Llc => Ok(self.pass(ethernet::behind_llc(self.rest))?),
+            Behind::Nlpid => {
+                let next = self.rest.split_first().ok_or(Flaw::Short);
+                Ok(self.pass(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
+            }
+            Behind::Ppp => Ok(self.pass(ppp::next(self.rest))?),
+            Behind::Unknown(number) => Err(Aside::UnknownType(number)),
+            Behind::Encrypted => Err(Unmetered::Encrypted.into()),
+            Behind::Ip | Behind::Other => Err(Unmetered::NotIp.into()),
         }
     }
 
@@ -214,27 +287,37 @@ impl<'a> Walk<'a> {
         self.on(next)
     }
 
-    fn ether(&mut self, ethertype: u16) -> Result<Behind, Unmetered> {
-        let (shim, next) = match ethertype {
-            0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
-                let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
-                self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
-                return self.on(next);
+    fn ether(&mut self, number: u16) -> Result<Behind, Aside<'a>> {
+        if ethertype::VLAN.contains(&number) {
+            let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
+            self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
+            return Ok(self.on(next)?);
+        }
+        if number < ethernet::LEAST_ETHERTYPE {
+            // A length. What is behind is padding, or a trailer, also where the snap length cut it.
+            self.rest = &self.rest[..self.rest.len().min(number.into())];
+            self.wire_bytes = self.wire_bytes.min(number.into());
+            return Ok(self.on((Behind::Llc, self.rest))?);
+        }
+        let (shim, next) = match number {
+            ethertype::MPLS | ethertype::MPLS_MULTICAST => (Shim::Mpls, mpls::next(self.rest)),
+            ethertype::PPPOE_SESSION => (Shim::Pppoe, ppp::behind_pppoe(self.rest)),
+            ethertype::PPP => (Shim::Pppoe, Ok((Behind::Ppp, self.rest))),
+            ethertype::MACSEC => (Shim::Macsec, macsec::next(self.rest)),
+            ethertype::PBB => (Shim::Pbb, pbb::next(self.rest)),
+            ethertype::FABRIC_PATH => (Shim::FabricPath, fabricpath::next(self.rest)),
+            ethertype::TRILL => (Shim::Trill, trill::next(self.rest)),
+            ethertype::BATMAN => (Shim::Batman, batman::next(self.rest)),
+            ethertype::NSH => (Shim::Nsh, nsh::next(self.rest)),
+            ethertype::TRANSPARENT_ETHERNET => return Ok(Behind::Link(link::ETHERNET)),
+            ethertype::JUMBO_LLC => return Ok(Behind::Llc),
+            number if ethertype::is_without_ip(number) => return Err(Unmetered::NotIp.into()),
+            number => {
+                let unknown = Aside::UnknownType(TypeNumber::Ether(number));
+                return Ok(self.pass(tag::next(number, self.rest).ok_or(unknown)?)?);
             }
-            length if length < ethernet::LEAST_ETHERTYPE => {
-                // What is behind is padding, or a trailer, also where the snap length cut it.
-                self.rest = &self.rest[..self.rest.len().min(length.into())];
-                self.wire_bytes = self.wire_bytes.min(length.into());
-                return self.on((Behind::Llc, self.rest));
-            }
-            0x8847 | 0x8848 => (Shim::Mpls, mpls::next(self.rest)),
-            0x8864 => (Shim::Pppoe, ppp::behind_pppoe(self.rest)),
-            0x880b => (Shim::Pppoe, Ok((Behind::Ppp, self.rest))),
-            0x88e5 => (Shim::Macsec, macsec::next(self.rest)),
-            0x88e7 => (Shim::Pbb, pbb::next(self.rest)),
-            _ => return Err(Unmetered::NotIp),
         };
         self.in_shim(shim)?;
-        self.pass(next)
+        Ok(self.pass(next)?)
     }
 }

@@ -1,10 +1,11 @@
 //! The walk from the IP header on: to the transport, or into a tunnel.
 
 use super::{Shim, Step, Walk};
-use crate::wire::tunnel::{self, Inside, gre, mpls};
+use crate::wire::tunnel::{self, Inside, etherip, gre, mpls, pim};
 use crate::wire::{
     Address, Aside, BadChecksums, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw,
-    Fragment, Identity, Packet, Segment, Transport, Unmetered, checksum, dccp, icmp, ipv6, sctp, tcp, udp,
+    Fragment, Identity, Irregularity, Packet, Segment, Transport, Unmetered, checksum, dccp, icmp, ipv6,
+    link, sctp, tcp, udp,
 };
 
 /// What an IP header leads to.
@@ -30,7 +31,10 @@ pub struct Internet<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn ipv6(&mut self) -> Result<Step<'a>, Aside<'a>> {
-        self.behind_ip(ipv6::internet(self.rest))
+        match ipv6::internet(self.rest) {
+            Err(_) if self.version() == Some(4) => self.of_other_version(ETHERTYPE_IPV4),
+            internet => self.behind_ip(internet),
+        }
     }
 
     #[inline]
@@ -80,6 +84,41 @@ impl<'a> Walk<'a> {
     /// From the transport header on. The walk has the body of the IP packet.
     #[inline]
     fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
+        match self.behind_transport(internet, ip_bytes) {
+            Err(Aside::Unmetered(Unmetered::CutShort)) => Err(self.ports_alone(internet, ip_bytes)),
+            step => step,
+        }
+    }
+
+    /// The packet of a transport header that the snap length cut behind its ports.
+    #[cold]
+    fn ports_alone(&self, internet: &Internet<'a>, ip_bytes: u32) -> Aside<'a> {
+        let (Ok(ports), true) = (udp::Udp::new(self.rest), Transport::is_known(internet.protocol)) else {
+            return Unmetered::CutShort.into();
+        };
+        let (source_port, destination_port) = ports.ports();
+        let ends = Ends {
+            ip_version: internet.ip_version,
+            proto: internet.protocol,
+            source: internet.source,
+            destination: internet.destination,
+            source_port,
+            destination_port,
+            network_id: self.network_id,
+        };
+        // Where its header ends isn't known, so neither is how much of it is payload.
+        let content =
+            Content { ip_bytes, payload_bytes: 0, vlan: self.vlan, tunnel: self.tunnel, segment: None };
+        let identity = Identity::new(internet, ip_bytes, self.rest, false);
+        let bad_checksums = BadChecksums { ipv4_header: internet.bad_header, transport: false };
+        Aside::Irregular(
+            Packet { ends, content, payload: &[], identity, bad_checksums },
+            Irregularity::CutTransport,
+        )
+    }
+
+    #[inline]
+    fn behind_transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
         let packet =
             |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
                 let ends = Ends {
@@ -156,7 +195,11 @@ impl<'a> Walk<'a> {
         const GRE: u8 = 47;
         const ENCRYPTED: u8 = 50;
         const AUTHENTICATION: u8 = 51;
+        const ETHER_IP: u8 = 97;
+        const PIM: u8 = 103;
         const MPLS_IN_IP: u8 = 137;
+        /// Of segment routing. RFC 8986 §4.9.
+        const ETHERNET: u8 = 143;
         Ok(Step::Into(match protocol {
             icmp::ICMP | icmp::ICMP_V6 => {
                 return Err(match icmp::unreachable(internet, self.rest, self.network_id) {
@@ -182,6 +225,18 @@ impl<'a> Walk<'a> {
                 self.in_shim(Shim::Mpls)?;
                 self.pass(mpls::next(self.rest))?
             }
+            ETHERNET => Behind::Link(link::ETHERNET),
+            ETHER_IP => {
+                self.in_shim(Shim::EtherIp)?;
+                self.pass(etherip::next(self.rest))?
+            }
+            PIM => match self.checked(pim::next(self.rest))? {
+                (Behind::Other, _) => return Err(Unmetered::NoPorts.into()),
+                register => {
+                    self.in_shim(Shim::Pim)?;
+                    self.on(register)?
+                }
+            },
             _ => return Err(Unmetered::NoPorts.into()),
         }))
     }
@@ -250,7 +305,14 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'sta
         Ok(Step::At(packet)) => Ok(Packet { payload: &[], ..packet }),
         Err(Aside::Unmetered(reason)) => Err(reason),
         Err(Aside::IcmpError(_)) => Err(Unmetered::Icmp),
-        // Neither can be: tunnels stay closed, and fragments don't nest.
-        Ok(Step::Into(_)) | Err(Aside::Fragment(_)) => Err(Unmetered::NoPorts),
+        // More may be in the next fragment, unless the snap length cut this one.
+        Err(Aside::Irregular(packet, _)) if fragment.is_cut_behind(start) => {
+            Ok(Packet { payload: &[], ..packet })
+        }
+        Err(Aside::Irregular(..)) => Err(Unmetered::CutShort),
+        // None can be: tunnels stay closed, and fragments don't nest.
+        Ok(Step::Into(_)) | Err(Aside::Fragment(_) | Aside::UnknownType(_) | Aside::Aggregate(_)) => {
+            Err(Unmetered::NoPorts)
+        }
     }
 }
