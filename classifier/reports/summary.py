@@ -154,7 +154,9 @@ def nothing_decoded(traffic: Traffic) -> str | None:
     reasons = [
         reason_text(reason, packets) for reason, packets in counts.items() if reason in REASONS and packets
     ]
-    types = {name: packets for name, packets in traffic.unknown_types.items() if not name.startswith("link type")}
+    types = {
+        name: packets for name, packets in traffic.unknown_types.items() if not name.startswith("link type")
+    }
     hints = [types_text(types)] if types else []
     numbers = sorted(number for kind, number in traffic.metered.unknown_types if kind == "link_type")
     elsewhere = "" if traffic.metered.via == "scapy" else " here, but perhaps by scapy: --via scapy"

@@ -95,7 +95,11 @@ class Traffic:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
         metered, _ = self.metered, self.judge.context
         groups = sorted(metered.seen_twice)
-        return metered.remarks + packet_types.remarks(metered.irregular) + _twice([[metered.captures[part] for part in group] for group in groups])
+        return (
+            metered.remarks
+            + packet_types.remarks(metered.irregular)
+            + _twice([[metered.captures[part] for part in group] for group in groups])
+        )
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -326,7 +330,15 @@ _NAMED = 3
 
 
 #: Reasons that mean that a packet could not be looked into.
-_UNDECODED = {"link_type", "unknown_type", "too_deep", "cut_short", "damaged_link", "damaged_ip", "damaged_transport"}
+_UNDECODED = {
+    "link_type",
+    "unknown_type",
+    "too_deep",
+    "cut_short",
+    "damaged_link",
+    "damaged_ip",
+    "damaged_transport",
+}
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

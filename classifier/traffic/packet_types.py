@@ -45,8 +45,9 @@ def _remark(how: str, declared: int, read_as: int, packets: int) -> str:
         known = f" ({_READ_AS[declared][0]})" if declared in _READ_AS else ""
         do, were = ("does", "was") if packets == 1 else ("do", "were")
         return (
-            f"{counted(packets, 'frame')} {do} not fit the link type that the capture declares, {declared}{known}, and"
-            f" {were} read as {read_as} ({name}); to correct the file: editcap -T {editcap}"
+            f"{counted(packets, 'frame')} {do} not fit the link type that the capture declares,"
+            f" {declared}{known}, and {were} read as {read_as} ({name});"
+            f" to correct the file: editcap -T {editcap}"
         )
     one = packets == 1
     if how == "ip_version":
@@ -58,8 +59,8 @@ def _remark(how: str, declared: int, read_as: int, packets: int) -> str:
     if how == "cut_transport":
         show = "shows" if one else "show"
         return (
-            f"{counted(packets, 'packet')} {show} only ports: the snap length cut the rest of the transport header,"
-            " so flags and payload bytes are unknown"
+            f"{counted(packets, 'packet')} {show} only ports: the snap length cut the rest of the transport"
+            " header, so flags and payload bytes are unknown"
         )
     hold = "holds" if one else "hold"
     return f"{counted(packets, 'frame')} {hold} several packets (A-MSDU); each is counted"

@@ -69,7 +69,7 @@ pub fn note_names(names: &mut DnsNames, frame: &Frame<'_>, decapsulate: bool) {
 fn each<'a>(decoded: Result<Packet<'a>, Aside<'a>>) -> impl Iterator<Item = Result<Packet<'a>, Aside<'a>>> {
     let (one, aggregate) = match decoded {
         Err(Aside::Aggregate(aggregate)) => (None, Some(aggregate)),
-        Err(Aside::Irregular(packet, _)) => (Some(Ok(packet)), None),
+        Err(Aside::Irregular(packet, _)) => (Some(Ok(*packet)), None),
         one => (Some(one), None),
     };
     one.into_iter().chain(aggregate.into_iter().flatten())

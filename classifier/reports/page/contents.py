@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from classifier.reports import charts
 from classifier.reports.report import Report
-from classifier.reports.summary import REASONS
+from classifier.reports.summary import REASONS, types_text
 from classifier.reports.tabular import rows
 from classifier.traffic import Traffic
 from classifier.traffic.adding import ATTEMPTS

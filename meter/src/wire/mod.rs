@@ -50,15 +50,6 @@ pub enum Transport {
     UdpLite = 136,
 }
 
-impl Transport {
-    /// Whether an IP protocol is one of these.
-    fn is_known(protocol: u8) -> bool {
-        [Self::Tcp, Self::Udp, Self::Dccp, Self::Sctp, Self::UdpLite]
-            .iter()
-            .any(|known| *known as u8 == protocol)
-    }
-}
-
 /// What the header of a transport with connections says beyond its ports.
 ///
 /// SCTP and DCCP say the same things in other words; they are translated, so that the meter knows one kind.
@@ -127,14 +118,14 @@ pub struct Content {
 }
 
 /// What a frame holds where it holds no packet with ports of its own, or not as its headers announce it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Aside<'a> {
     /// It is counted under this reason.
     Unmetered(Unmetered),
     /// It is counted under the reason that goes with this number, and under the number.
     UnknownType(TypeNumber),
-    /// A packet all the same; how it departs from its headers is counted.
-    Irregular(Packet<'a>, Irregularity),
+    /// A packet all the same; how it departs from its headers is counted. In a box: it is as large as seldom.
+    Irregular(Box<Packet<'a>>, Irregularity),
     /// Several packets.
     Aggregate(Aggregate<'a>),
     /// A fragment whose ports, if it has any, are in another one.

@@ -35,6 +35,8 @@ struct Walk<'a> {
     /// The innermost datagram whose port is a tunnel's. A port alone makes no tunnel: where it leads to
     /// nothing, the packet is this one.
     datagram: Option<Packet<'a>>,
+    /// Where the walk stops at [`Stop::Unknown`]: at this number.
+    unknown: TypeNumber,
 }
 
 /// Where one step of the walk leads.
@@ -43,6 +45,23 @@ enum Step<'a> {
     Into(Behind),
     /// To the packet.
     At(Packet<'a>),
+}
+
+/// Why the walk can't go on.
+#[derive(Clone, Copy)]
+enum Stop {
+    /// For this reason.
+    Unmetered(Unmetered),
+    /// The number that says what follows isn't known.
+    Unknown,
+    /// It stands before several packets.
+    Aggregate,
+}
+
+impl From<Unmetered> for Stop {
+    fn from(reason: Unmetered) -> Self {
+        Self::Unmetered(reason)
+    }
 }
 
 /// The packet with ports in a frame, or what is there instead.
@@ -90,56 +109,85 @@ impl<'a> Walk<'a> {
             decapsulate,
             verify: false,
             datagram: None,
+            unknown: TypeNumber::Link(0),
         }
     }
 
     #[inline]
     fn packet(mut self, link_type: u16) -> Result<Packet<'a>, Aside<'a>> {
-        let (data, wire_bytes) = (self.rest, self.wire_bytes);
-        let (decapsulate, verify) = (self.decapsulate, self.verify);
-        let packet = match self.link(link_type) {
-            Ok(behind) => self.run(behind),
-            Err(aside) => Err(aside),
+        let whole = (self.rest, self.wire_bytes);
+        let mut behind = match self.link(link_type) {
+            Ok(behind) => behind,
+            Err(stop) => return self.or_misdeclared(Err(self.stopped(stop)), link_type, whole),
         };
-        match packet {
-            Err(
-                Aside::Unmetered(
-                    Unmetered::NotIp | Unmetered::DamagedLink | Unmetered::DamagedIp | Unmetered::CutShort,
-                )
-                | Aside::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)),
-            ) => {
-                // Too late for another look: `self` is no longer where it began.
-                let whole = Walk { verify, ..Walk::new(data, wire_bytes, decapsulate) };
-                whole.misdeclared(link_type).unwrap_or(packet)
+        loop {
+            behind = match self.step(behind) {
+                Ok(Step::Into(behind)) => behind,
+                Ok(Step::At(packet)) => return Ok(packet),
+                Err(aside) => return self.or_misdeclared(self.instead(aside), link_type, whole),
             }
-            packet => packet,
         }
     }
 
-    /// Goes on from a header to the packet.
-    #[inline]
+    /// Goes on from a header to the packet, as [`packet`](Self::packet) does.
+    #[cold]
     fn run(&mut self, mut behind: Behind) -> Result<Packet<'a>, Aside<'a>> {
         loop {
             behind = match self.step(behind) {
                 Ok(Step::Into(behind)) => behind,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(aside @ (Aside::Unmetered(_) | Aside::UnknownType(_))) => {
-                    return self.datagram.ok_or(aside);
-                }
-                Err(aside) => return Err(aside),
+                Err(aside) => return self.instead(aside),
             }
+        }
+    }
+
+    /// Where a tunnel over UDP leads to nothing, the packet is its datagram.
+    #[cold]
+    fn instead(&self, aside: Aside<'a>) -> Result<Packet<'a>, Aside<'a>> {
+        match aside {
+            Aside::Unmetered(_) | Aside::UnknownType(_) => self.datagram.ok_or(aside),
+            other => Err(other),
+        }
+    }
+
+    #[cold]
+    fn stop_at(&mut self, number: TypeNumber) -> Stop {
+        self.unknown = number;
+        Stop::Unknown
+    }
+
+    /// What a frame holds at which the walk stops.
+    #[cold]
+    fn stopped(&self, stop: Stop) -> Aside<'a> {
+        match stop {
+            Stop::Unmetered(reason) => Aside::Unmetered(reason),
+            Stop::Unknown => Aside::UnknownType(self.unknown),
+            Stop::Aggregate => Aside::Aggregate(Aggregate::new(self)),
         }
     }
 
     /// The packet in a frame that isn't of the link type that the capture declares, if its bytes show one that fits.
     #[cold]
-    fn misdeclared(mut self, link_type: u16) -> Option<Result<Packet<'a>, Aside<'a>>> {
-        let shown = misdeclared::shown(link_type, self.rest, self.wire_bytes)?;
-        let behind = self.link(shown).ok()?;
-        match self.run(behind) {
-            Ok(packet) => Some(Err(Aside::Irregular(packet, Irregularity::ReadAs(shown)))),
-            Err(Aside::UnknownType(_)) => None,
-            other => Some(other),
+    fn or_misdeclared(
+        &self,
+        found: Result<Packet<'a>, Aside<'a>>,
+        declared: u16,
+        (data, wire_bytes): (&'a [u8], u32),
+    ) -> Result<Packet<'a>, Aside<'a>> {
+        use Unmetered::{CutShort, DamagedIp, DamagedLink, NotIp};
+        let may_be = matches!(
+            found,
+            Err(Aside::Unmetered(NotIp | DamagedLink | DamagedIp | CutShort)
+                | Aside::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)))
+        );
+        let shown = if may_be { misdeclared::shown(declared, data, wire_bytes) } else { None };
+        let Some(shown) = shown else { return found };
+        let mut walk = Walk { verify: self.verify, ..Walk::new(data, wire_bytes, self.decapsulate) };
+        let Ok(behind) = walk.link(shown) else { return found };
+        match walk.run(behind) {
+            Ok(packet) => Err(Aside::Irregular(Box::new(packet), Irregularity::ReadAs(shown))),
+            Err(Aside::UnknownType(_)) => found,
+            other => other,
         }
     }
 
@@ -174,7 +222,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn link(&mut self, link_type: u16) -> Result<Behind, Aside<'a>> {
+    fn link(&mut self, link_type: u16) -> Result<Behind, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
@@ -186,7 +234,7 @@ impl<'a> Walk<'a> {
 
     /// Link types of Wi-Fi, which stack.
     #[cold]
-    fn wifi(&mut self, link_type: u16) -> Result<Behind, Aside<'a>> {
+    fn wifi(&mut self, link_type: u16) -> Result<Behind, Stop> {
         let (link_type, frame, padded) = self.checked(match link_type {
             link::IEEE802_11 => Ok((link_type, self.rest, false)),
             link::IEEE802_11_RADIOTAP => {
@@ -199,7 +247,7 @@ impl<'a> Walk<'a> {
                 ieee80211::behind_avs(self.rest).map(|frame| (link::IEEE802_11, frame, false))
             }
             link::PPI => ieee80211::behind_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
-            _ => return Err(Aside::UnknownType(TypeNumber::Link(link_type))),
+            _ => return Err(self.stop_at(TypeNumber::Link(link_type))),
         })?;
         self.on((Behind::Link(link_type), frame))?;
         if link_type != link::IEEE802_11 {
@@ -209,22 +257,23 @@ impl<'a> Walk<'a> {
             ieee80211::Body::One(next) => Ok(self.on(next)?),
             ieee80211::Body::Aggregate(subframes) => {
                 self.on((Behind::Other, subframes))?;
-                Err(Aside::Aggregate(Aggregate::new(self)))
+                Err(Stop::Aggregate)
             }
         }
     }
 
     /// One header, or what can be told at once: the IP header and the transport's behind it.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // `run`, which needs it seldom, would keep it out of `packet`
     fn step(&mut self, behind: Behind) -> Result<Step<'a>, Aside<'a>> {
         match behind {
-            Behind::Ether(ETHERTYPE_IPV4) => match ipv4::internet(self.rest) {
-                Err(Flaw::Damaged) if self.version() == Some(6) => self.of_other_version(ETHERTYPE_IPV6),
-                internet => self.behind_ip(internet),
-            },
+            Behind::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest), 4),
             Behind::Ether(ETHERTYPE_IPV6) => self.ipv6(),
             Behind::Ip => self.ip_of_either_version(),
-            shim => Ok(Step::Into(self.shim(shim)?)),
+            shim => match self.shim(shim) {
+                Ok(behind) => Ok(Step::Into(behind)),
+                Err(stop) => Err(self.stopped(stop)),
+            },
         }
     }
 
@@ -233,18 +282,23 @@ impl<'a> Walk<'a> {
         self.rest.first().map(|first| first >> 4)
     }
 
-    /// IP of another version than the header before it announces.
+    /// What is there instead of an IP header of the announced version: one of the other, if its version says so.
     #[cold]
-    fn of_other_version(&mut self, ethertype: u16) -> Result<Step<'a>, Aside<'a>> {
-        // Only this function may call itself through `run`, and not for the same packet twice.
-        let packet =
-            self.on((Behind::Ip, self.rest)).map_err(Aside::from).and_then(|_| self.rerun(ethertype))?;
-        Err(Aside::Irregular(packet, Irregularity::IpVersion))
-    }
-
-    #[inline(never)]
-    fn rerun(&mut self, ethertype: u16) -> Result<Packet<'a>, Aside<'a>> {
-        self.run(Behind::Ether(ethertype))
+    fn of_other_version(&mut self, flaw: Flaw, announced: u8) -> Aside<'a> {
+        let ethertype = match (announced, self.version()) {
+            (6, Some(4)) => ETHERTYPE_IPV4,
+            (4, Some(6)) => ETHERTYPE_IPV6,
+            _ => return self.blame(flaw, Unmetered::DamagedIp).into(),
+        };
+        // This counts as a header, so that the calls of `run` end.
+        match self
+            .on((Behind::Ip, self.rest))
+            .map_err(Aside::from)
+            .and_then(|_| self.run(Behind::Ether(ethertype)))
+        {
+            Ok(packet) => Aside::Irregular(Box::new(packet), Irregularity::IpVersion),
+            Err(aside) => aside,
+        }
     }
 
     fn ip_of_either_version(&self) -> Result<Step<'a>, Aside<'a>> {
@@ -258,7 +312,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What may stand between the link header and IP.
-    fn shim(&mut self, behind: Behind) -> Result<Behind, Aside<'a>> {
+    fn shim(&mut self, behind: Behind) -> Result<Behind, Stop> {
         match behind {
             Behind::Ether(ethertype) => self.ether(ethertype),
             Behind::Link(link_type) => {
@@ -276,7 +330,7 @@ impl<'a> Walk<'a> {
                 Ok(self.pass(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
             }
             Behind::Ppp => Ok(self.pass(ppp::next(self.rest))?),
-            Behind::Unknown(number) => Err(Aside::UnknownType(number)),
+            Behind::Unknown(number) => Err(self.stop_at(number)),
             Behind::Encrypted => Err(Unmetered::Encrypted.into()),
             Behind::Ip | Behind::Other => Err(Unmetered::NotIp.into()),
         }
@@ -287,7 +341,7 @@ impl<'a> Walk<'a> {
         self.on(next)
     }
 
-    fn ether(&mut self, number: u16) -> Result<Behind, Aside<'a>> {
+    fn ether(&mut self, number: u16) -> Result<Behind, Stop> {
         if ethertype::VLAN.contains(&number) {
             let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
             self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
@@ -312,10 +366,10 @@ impl<'a> Walk<'a> {
             ethertype::TRANSPARENT_ETHERNET => return Ok(Behind::Link(link::ETHERNET)),
             ethertype::JUMBO_LLC => return Ok(Behind::Llc),
             number if ethertype::is_without_ip(number) => return Err(Unmetered::NotIp.into()),
-            number => {
-                let unknown = Aside::UnknownType(TypeNumber::Ether(number));
-                return Ok(self.pass(tag::next(number, self.rest).ok_or(unknown)?)?);
-            }
+            number => match tag::next(number, self.rest) {
+                Some(next) => return Ok(self.pass(next)?),
+                None => return Err(self.stop_at(TypeNumber::Ether(number))),
+            },
         };
         self.in_shim(shim)?;
         Ok(self.pass(next)?)

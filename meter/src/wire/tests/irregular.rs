@@ -11,7 +11,7 @@ fn aside(link_type: u16, frame: &[u8]) -> Aside<'_> {
 /// The ends of the packet, and how it departs.
 fn irregular(link_type: u16, frame: &[u8], wire_bytes: usize) -> Option<(Packet<'_>, Irregularity)> {
     match super::super::decode(link_type, frame, wire_bytes as u32, true) {
-        Err(Aside::Irregular(packet, how)) => Some((packet, how)),
+        Err(Aside::Irregular(packet, how)) => Some((*packet, how)),
         _ => None,
     }
 }

@@ -129,7 +129,7 @@ pub enum Shim {
     L2tp,
     /// An 802.11 frame inside another packet.
     Wifi,
-    /// Cisco FabricPath.
+    /// Cisco `FabricPath`.
     FabricPath,
     /// RFC 6325.
     Trill,
@@ -143,7 +143,7 @@ pub enum Shim {
     Lisp,
     /// draft-ietf-intarea-gue.
     Gue,
-    /// TaZmen Sniffer Protocol.
+    /// `TaZmen` Sniffer Protocol.
     Tzsp,
     /// Remote mirroring of HP and Aruba switches.
     Erm,

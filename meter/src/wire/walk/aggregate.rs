@@ -4,7 +4,8 @@ use super::Walk;
 use crate::wire::{Aside, Behind, Packet, Path, Unmetered, ieee80211};
 
 /// Subframes that are still to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // those of the walk
 pub struct Aggregate<'a> {
     rest: &'a [u8],
     wire_bytes: u32,

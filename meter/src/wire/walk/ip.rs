@@ -31,15 +31,19 @@ pub struct Internet<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn ipv6(&mut self) -> Result<Step<'a>, Aside<'a>> {
-        match ipv6::internet(self.rest) {
-            Err(_) if self.version() == Some(4) => self.of_other_version(ETHERTYPE_IPV4),
-            internet => self.behind_ip(internet),
-        }
+        self.behind_ip(ipv6::internet(self.rest), 6)
     }
 
     #[inline]
-    pub(super) fn behind_ip(&mut self, internet: Result<Internet<'a>, Flaw>) -> Result<Step<'a>, Aside<'a>> {
-        let mut internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+    pub(super) fn behind_ip(
+        &mut self,
+        internet: Result<Internet<'a>, Flaw>,
+        announced: u8,
+    ) -> Result<Step<'a>, Aside<'a>> {
+        let mut internet = match internet {
+            Ok(internet) => internet,
+            Err(flaw) => return Err(self.of_other_version(flaw, announced)),
+        };
         if self.verify && internet.ip_version == 4 {
             let header = &self.rest[..internet.header_bytes as usize];
             internet.bad_header = checksum::is_bad_header(header);
@@ -81,21 +85,14 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// From the transport header on. The walk has the body of the IP packet.
-    #[inline]
-    fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
-        match self.behind_transport(internet, ip_bytes) {
-            Err(Aside::Unmetered(Unmetered::CutShort)) => Err(self.ports_alone(internet, ip_bytes)),
-            step => step,
-        }
-    }
-
-    /// The packet of a transport header that the snap length cut behind its ports.
+    /// What is there instead of a transport header: its ports, if the snap length left them.
     #[cold]
-    fn ports_alone(&self, internet: &Internet<'a>, ip_bytes: u32) -> Aside<'a> {
-        let (Ok(ports), true) = (udp::Udp::new(self.rest), Transport::is_known(internet.protocol)) else {
-            return Unmetered::CutShort.into();
-        };
+    fn ports_alone(&self, flaw: Flaw, internet: &Internet<'a>, ip_bytes: u32) -> Aside<'a> {
+        let reason = self.blame(flaw, Unmetered::DamagedTransport);
+        let Ok(ports) = udp::Udp::new(self.rest) else { return reason.into() };
+        if reason != Unmetered::CutShort {
+            return reason.into();
+        }
         let (source_port, destination_port) = ports.ports();
         let ends = Ends {
             ip_version: internet.ip_version,
@@ -112,13 +109,14 @@ impl<'a> Walk<'a> {
         let identity = Identity::new(internet, ip_bytes, self.rest, false);
         let bad_checksums = BadChecksums { ipv4_header: internet.bad_header, transport: false };
         Aside::Irregular(
-            Packet { ends, content, payload: &[], identity, bad_checksums },
+            Box::new(Packet { ends, content, payload: &[], identity, bad_checksums }),
             Irregularity::CutTransport,
         )
     }
 
+    /// From the transport header on. The walk has the body of the IP packet.
     #[inline]
-    fn behind_transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
+    fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
         let packet =
             |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
                 let ends = Ends {
@@ -150,36 +148,38 @@ impl<'a> Walk<'a> {
             };
         match internet.protocol {
             6 => {
-                let tcp = self.header(tcp::Tcp::new(self.rest))?;
+                let tcp =
+                    tcp::Tcp::new(self.rest).map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?;
                 packet(Transport::Tcp, tcp.ports(), tcp.header_bytes(), Some(tcp.segment())).map(Step::At)
             }
             17 => {
-                let ports = self.header(udp::Udp::new(self.rest))?.ports();
+                let ports = udp::Udp::new(self.rest)
+                    .map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?
+                    .ports();
                 let packet = packet(Transport::Udp, ports, udp::HEADER_BYTES, None)?;
                 let may_be_tunnel = tunnel::is_udp_port(ports.0) || tunnel::is_udp_port(ports.1);
                 if may_be_tunnel && self.decapsulate { self.over_udp(packet) } else { Ok(Step::At(packet)) }
             }
             132 => {
-                let sctp = self.header(sctp::Sctp::new(self.rest))?;
+                let sctp =
+                    sctp::Sctp::new(self.rest).map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?;
                 let (data, segment) = sctp.segment();
                 let all = if data { sctp::HEADER_BYTES as u32 } else { self.wire_bytes };
                 packet(Transport::Sctp, sctp.ports(), all, Some(segment)).map(Step::At)
             }
             136 => {
-                let ports = self.header(udp::Udp::new(self.rest))?.ports();
+                let ports = udp::Udp::new(self.rest)
+                    .map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?
+                    .ports();
                 packet(Transport::UdpLite, ports, udp::HEADER_BYTES, None).map(Step::At)
             }
             33 => {
-                let dccp = self.header(dccp::Dccp::new(self.rest))?;
+                let dccp =
+                    dccp::Dccp::new(self.rest).map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?;
                 packet(Transport::Dccp, dccp.ports(), dccp.header_bytes(), Some(dccp.segment())).map(Step::At)
             }
             protocol => self.over_ip(protocol, internet, ip_bytes),
         }
-    }
-
-    #[inline]
-    fn header<T>(&self, header: Result<T, Flaw>) -> Result<T, Unmetered> {
-        header.map_err(|flaw| self.blame(flaw, Unmetered::DamagedTransport))
     }
 
     /// What else an IP packet may hold: ICMP, and tunnels that have an IP protocol of their own.
@@ -307,7 +307,7 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'sta
         Err(Aside::IcmpError(_)) => Err(Unmetered::Icmp),
         // More may be in the next fragment, unless the snap length cut this one.
         Err(Aside::Irregular(packet, _)) if fragment.is_cut_behind(start) => {
-            Ok(Packet { payload: &[], ..packet })
+            Ok(Packet { payload: &[], ..*packet })
         }
         Err(Aside::Irregular(..)) => Err(Unmetered::CutShort),
         // None can be: tunnels stay closed, and fragments don't nest.
