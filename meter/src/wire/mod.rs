@@ -204,8 +204,10 @@ enum Behind {
     Frame(u16),
     /// What this EtherType says.
     Ether(u16),
-    /// Something that isn't known by this number.
-    Unknown(TypeNumber),
+    /// Something that isn't known by this protocol type of GRE.
+    UnknownGre(u16),
+    /// Something that isn't known by this protocol of PPP.
+    UnknownPpp(u16),
     /// An LLC header. IEEE 802.2.
     Llc,
     /// A network layer protocol id.

@@ -1,6 +1,6 @@
 //! PPP and what carries it. RFC 1661, RFC 1662 (HDLC framing), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
 
-use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, TypeNumber, be16, behind, link};
+use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, link};
 
 const MULTILINK: u16 = 0x003d;
 const BRIDGING: u16 = 0x0031;
@@ -39,7 +39,7 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, Flaw> {
         BRIDGING => return behind_bridging(rest),
         // A network layer: those without IP are known, and their control protocols are above.
         number if number < 0x4000 && !WITHOUT_IP.contains(&number) => {
-            return Ok((Behind::Unknown(TypeNumber::Ppp(number)), rest));
+            return Ok((Behind::UnknownPpp(number), rest));
         }
         _ => return Ok((Behind::Other, rest)),
     };

@@ -330,7 +330,8 @@ impl<'a> Walk<'a> {
                 Ok(self.pass(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
             }
             Behind::Ppp => Ok(self.pass(ppp::next(self.rest))?),
-            Behind::Unknown(number) => Err(self.stop_at(number)),
+            Behind::UnknownGre(number) => Err(self.stop_at(TypeNumber::Gre(number))),
+            Behind::UnknownPpp(number) => Err(self.stop_at(TypeNumber::Ppp(number))),
             Behind::Encrypted => Err(Unmetered::Encrypted.into()),
             Behind::Ip | Behind::Other => Err(Unmetered::NotIp.into()),
         }

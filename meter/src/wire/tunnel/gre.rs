@@ -1,6 +1,6 @@
 //! GRE. RFC 2784, RFC 2890 (key, sequence), RFC 1701 (routing), RFC 2637 (PPTP), RFC 7637 (NVGRE), RFC 8086 (UDP).
 
-use crate::wire::{Behind, Flaw, TypeNumber, be16, be32, behind, ethertype, link};
+use crate::wire::{Behind, Flaw, be16, be32, behind, ethertype, link};
 
 use super::{Inside, Shim};
 use ethertype::{PPP, TRANSPARENT_ETHERNET};
@@ -71,7 +71,7 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
         number if ARUBA.contains(&number) => (Shim::Gre, Behind::Link(link::IEEE802_11)),
         number if WITHOUT_IP.contains(&number) => (Shim::Gre, Behind::Other),
         number if ethertype::is_known(number) => (Shim::Gre, Behind::Ether(number)),
-        number => (Shim::Gre, Behind::Unknown(TypeNumber::Gre(number))),
+        number => (Shim::Gre, Behind::UnknownGre(number)),
     };
     match protocol {
         WCCP if rest.first().is_some_and(|first| first >> 4 != 4) => rest = behind(rest, 4)?,
