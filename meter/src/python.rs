@@ -19,15 +19,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Meter, Options, bins};
+use crate::flow::{self, Idle, Options, UnmeteredCounts, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
 use crate::table::{self, Rows};
-use crate::wire::Irregularity;
+use crate::wire::{Irregularity, Unmetered};
 
 use signatures::Signatures;
 
-/// A batch has so many rows, or a few more.
+/// Rows of a batch, or a few more.
 const BATCH_ROWS: usize = 1 << 15;
 
 create_exception!(_meter, MeterError, PyException);
@@ -108,34 +108,34 @@ impl From<MeterOptions> for Options {
     }
 }
 
-fn unmetered<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyDict>> {
+fn unmetered<'py>(py: Python<'py>, counts: &UnmeteredCounts) -> PyResult<Bound<'py, PyDict>> {
     let reasons = PyDict::new(py);
-    for (reason, packets) in meter.unmetered() {
-        reasons.set_item(reason.name(), packets)?;
+    for reason in Unmetered::ALL {
+        reasons.set_item(reason.name(), counts.of(reason))?;
     }
     Ok(reasons)
 }
 
 /// Packets by kind and number of what isn't known.
-fn unknown_types(meter: &Meter) -> BTreeMap<(&'static str, u16), u64> {
-    meter.tallies().unknown_types().map(|(number, packets)| (number.parts(), packets)).collect()
+fn unknown_types(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16), u64> {
+    counts.tallies().unknown_types().map(|(number, packets)| (number.parts(), packets)).collect()
 }
 
 /// Packets by how they depart from their headers, by the declared link type, and by that as which they were read.
-fn irregular(meter: &Meter) -> BTreeMap<(&'static str, u16, u16), u64> {
-    let mut counts = BTreeMap::new();
-    for (irregularity, declared, packets) in meter.tallies().irregularities() {
+fn irregular(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16, u16), u64> {
+    let mut found = BTreeMap::new();
+    for (irregularity, declared, packets) in counts.tallies().irregularities() {
         let key = match irregularity {
             Irregularity::ReadAs(link_type) => ("link_type", declared, link_type),
             Irregularity::IpVersion => ("ip_version", 0, 0),
             Irregularity::CutTransport => ("cut_transport", 0, 0),
         };
-        *counts.entry(key).or_default() += packets;
+        *found.entry(key).or_default() += packets;
     }
-    if meter.tallies().aggregates() > 0 {
-        counts.insert(("aggregate", 0, 0), meter.tallies().aggregates());
+    if counts.tallies().aggregates() > 0 {
+        found.insert(("aggregate", 0, 0), counts.tallies().aggregates());
     }
-    counts
+    found
 }
 
 fn described(error: &CaptureError) -> (&'static str, u64, String) {

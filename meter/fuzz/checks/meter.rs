@@ -76,14 +76,16 @@ fn metered(sent: &[Sent], options: Options) -> Metered {
     }
     let unmetered: u64 = meter.unmetered().map(|(_, packets)| packets).sum();
     assert!(meter.packets() >= sent.len() as u64, "a frame may hold several");
-    assert!(meter.tallies().aggregates() > 0 || meter.packets() == sent.len() as u64);
+    assert!(meter.counts().unmetered.tallies().aggregates() > 0 || meter.packets() == sent.len() as u64);
     assert_eq!(packets(&rows) + unmetered, meter.packets(), "every packet has its place");
     assert_eq!(meter.wire_bytes(), sent.iter().map(|sent| u64::from(sent.wire_bytes)).sum::<u64>());
     assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
+    let counts = meter.counts();
     for reason in [Unmetered::LinkType, Unmetered::UnknownType] {
-        let numbers = meter.tallies().unknown_types().filter(|(number, _)| number.reason() == reason);
-        let packets: u64 = numbers.map(|(_, packets)| packets).sum();
-        assert!(meter.unmetered().any(|counted| counted == (reason, packets)));
+        let numbers = counts.unmetered.tallies().unknown_types();
+        let packets: u64 =
+            numbers.filter(|(number, _)| number.reason() == reason).map(|(_, packets)| packets).sum();
+        assert_eq!(counts.unmetered.of(reason), packets);
     }
     for row in &rows {
         sound(row, meter.span_ns());

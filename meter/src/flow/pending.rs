@@ -2,10 +2,11 @@
 
 use ahash::RandomState;
 
+use super::counts::UnmeteredCounts;
 use super::{Key, Options};
 use crate::capture::Frame;
 use crate::payload::MOST_SEEN_BYTES;
-use crate::wire::{self, Aside, BadChecksums, Content, Identity, Packet};
+use crate::wire::{self, Aside, BadChecksums, Content, Fragment, Identity, Packet, Quoted, Unmetered};
 
 /// A packet on its way into its flow.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +14,8 @@ pub struct Pending<P> {
     pub key: Key,
     pub content: Content,
     pub from_a: bool,
-    /// Set by the meter, which sees the packets before it.
-    pub is_copy: bool,
+    /// Part of the key space.
+    part: u8,
     /// Of the key.
     pub hash: u64,
     pub time_ns: i64,
@@ -25,12 +26,26 @@ pub struct Pending<P> {
 }
 
 impl<P> Pending<P> {
+    /// The part of the key space that it is in.
+    #[inline]
+    pub fn part(&self) -> usize {
+        usize::from(self.part)
+    }
+
     /// The same packet with its payload put in another way.
     #[inline]
     pub fn with<Q>(&self, payload: Q) -> Pending<Q> {
-        let Self { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, .. } = *self;
-        Pending { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, payload }
+        let Self { key, content, from_a, part, hash, time_ns, identity, bad_checksums, .. } = *self;
+        Pending { key, content, from_a, part, hash, time_ns, identity, bad_checksums, payload }
     }
+}
+
+/// What needs other frames to be understood.
+pub enum Left<'a> {
+    /// Its ports may be in another one.
+    Fragment(Fragment<'a>),
+    /// It is about a packet of another one.
+    IcmpError(Quoted),
 }
 
 /// From frames to pending packets. It keeps nothing of a frame, so that it can run in a thread of its own.
@@ -61,6 +76,59 @@ impl Decoder {
             .map(|packet| self.pending(&packet, frame.time_ns))
     }
 
+    /// Counts what isn't a plain packet, hands on the packets in it, and returns what needs other frames.
+    ///
+    /// Of several packets in one frame, fragments and ICMP errors are only counted.
+    #[cold]
+    pub fn settle<'f>(
+        &self,
+        aside: Aside<'f>,
+        frame: &Frame<'f>,
+        counts: &mut UnmeteredCounts,
+        mut packet: impl FnMut(Pending<&'f [u8]>),
+    ) -> Option<Left<'f>> {
+        match aside {
+            Aside::Unmetered(reason) => counts.add(reason, 1),
+            Aside::UnknownType(number) => {
+                counts.add(number.reason(), 1);
+                counts.tallies_mut().unknown(number);
+            }
+            Aside::Irregular(irregular, how) => {
+                counts.tallies_mut().irregular(how, frame.link_type);
+                packet(self.pending(&irregular, frame.time_ns));
+            }
+            Aside::Aggregate(packets) => {
+                let mut number = 0;
+                for one in packets {
+                    number += 1;
+                    match one {
+                        Ok(one) => packet(self.pending(&one, frame.time_ns)),
+                        Err(Aside::Irregular(irregular, how)) => {
+                            counts.tallies_mut().irregular(how, frame.link_type);
+                            packet(self.pending(&irregular, frame.time_ns));
+                        }
+                        Err(Aside::UnknownType(unknown)) => {
+                            counts.add(unknown.reason(), 1);
+                            counts.tallies_mut().unknown(unknown);
+                        }
+                        Err(Aside::Unmetered(reason)) => counts.add(reason, 1),
+                        Err(Aside::Fragment(_)) => counts.add(Unmetered::LaterFragment, 1),
+                        Err(Aside::IcmpError(_)) => counts.add(Unmetered::Icmp, 1),
+                        // There is no 802.11 in LLC.
+                        Err(Aside::Aggregate(_)) => counts.add(Unmetered::TooDeep, 1),
+                    }
+                }
+                counts.tallies_mut().aggregate(number);
+            }
+            Aside::Fragment(fragment) => return Some(Left::Fragment(fragment)),
+            Aside::IcmpError(quoted) => {
+                counts.add(Unmetered::Icmp, 1);
+                return Some(Left::IcmpError(quoted));
+            }
+        }
+        None
+    }
+
     #[inline]
     pub fn pending<'f>(&self, packet: &Packet<'f>, time_ns: i64) -> Pending<&'f [u8]> {
         let (key, from_a) = Key::of(&packet.ends);
@@ -71,7 +139,7 @@ impl Decoder {
             key,
             content: packet.content,
             from_a,
-            is_copy: false,
+            part: key.part() as u8,
             hash: self.hash(&key),
             time_ns,
             identity: packet.identity,
@@ -84,6 +152,7 @@ impl Decoder {
 /// What frames come to, whatever is in them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
+    /// Packets.
     pub packets: u64,
     /// Bytes on the wire, link headers included.
     pub wire_bytes: u64,
@@ -93,13 +162,13 @@ pub struct Totals {
 
 impl Totals {
     #[inline]
-    pub fn add(&mut self, frame: &Frame<'_>) {
+    pub(super) fn add(&mut self, frame: &Frame<'_>) {
         let span_ns = Some((frame.time_ns, frame.time_ns));
         self.absorb(&Self { packets: 1, wire_bytes: u64::from(frame.wire_bytes), span_ns });
     }
 
     #[inline]
-    pub fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.packets += other.packets;
         self.wire_bytes += other.wire_bytes;
         if let Some((first, last)) = other.span_ns {

@@ -13,6 +13,8 @@ pub struct Tallies {
     irregular: BTreeMap<(Irregularity, u16), u64>,
     /// Frames that held several packets.
     aggregates: u64,
+    /// Packets that they held beyond one each.
+    more_packets: u64,
 }
 
 impl Tallies {
@@ -26,9 +28,10 @@ impl Tallies {
         *self.irregular.entry((irregularity, link_type)).or_default() += 1;
     }
 
-    /// Counts a frame that holds several packets.
-    pub fn aggregate(&mut self) {
+    /// Counts a frame that holds so many packets.
+    pub fn aggregate(&mut self, packets: u64) {
         self.aggregates += 1;
+        self.more_packets += packets.saturating_sub(1);
     }
 
     /// Adds what was counted elsewhere.
@@ -40,6 +43,7 @@ impl Tallies {
             *self.irregular.entry(how).or_default() += packets;
         }
         self.aggregates += other.aggregates;
+        self.more_packets += other.more_packets;
     }
 
     /// Packets by kind and number.
@@ -56,5 +60,11 @@ impl Tallies {
     #[must_use]
     pub fn aggregates(&self) -> u64 {
         self.aggregates
+    }
+
+    /// Packets beyond one in each frame.
+    #[must_use]
+    pub fn more_packets(&self) -> u64 {
+        self.more_packets
     }
 }

@@ -135,7 +135,9 @@ fn ports_addresses_and_transports_tell_flows_apart() {
         udp(0, "a2>a1"),
         udp(0, "a7>a7"),
     ];
-    assert_eq!(histories(&packets), ["Dd", "D", "D", "D", "Dd", "D"]);
+    let mut histories = histories(&packets);
+    histories.sort();
+    assert_eq!(histories, ["D", "D", "D", "D", "Dd", "Dd"]);
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn a_frame_without_a_packet_touches_no_flow() {
     udp(1, "a>b").pass_to(&mut meter);
     assert_eq!(finished(&mut meter).len(), 1);
     assert_eq!(
-        (unmetered(&meter), meter.tallies().unknown_types().next()),
+        (unmetered(&meter), meter.counts().unmetered.tallies().unknown_types().next()),
         (1, Some((TypeNumber::Link(9999), 1)))
     );
 }
