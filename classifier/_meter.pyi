@@ -102,9 +102,9 @@ class Reader(Iterator[Batch]):
     def irregular(self) -> dict[tuple[str, int, int], int]:
         """Packets of flows that depart from what their headers announce.
 
-        `link_type`: frames of the first LINKTYPE_ number that were read as ones of the second. `ip_version`:
-        IPv4 announced as IPv6, or the reverse. `cut_transport`: ports are all that the snap length left of
-        the transport header. `aggregate`: frames of several packets each.
+        `link_type`: frames of the first LINKTYPE_ number that were read as ones of the second.
+        `ip_version`: IPv4 announced as IPv6, or the reverse. `cut_transport`: ports are all that the snap
+        length left of the transport header. `aggregate`: frames of several packets each.
         """
     @property
     def problem(self) -> tuple[str, int, str] | None:
