@@ -153,9 +153,14 @@ def self_check() -> SelfCheck:
 
 def summed(odds: Numbers, disputed: Mask) -> Numbers:
     """Add up the log-odds of the kinds (n, kinds), as far as evidence may go (n)."""
-    most = np.where(disputed, _MOST_IF_DISPUTED, weight("verdict", "most"))
+    most = limits(disputed)
     total: Numbers = np.clip(weight("verdict", "scale") * odds.sum(axis=1), -most, most)
     return total
+
+
+def limits(disputed: Mask) -> Numbers:
+    """Return the largest sum of log-odds that each flow may have (n)."""
+    return np.where(disputed, _MOST_IF_DISPUTED, weight("verdict", "most"))
 
 
 def probability(odds: Numbers) -> Numbers:
