@@ -286,7 +286,9 @@ class Aggregate:
     def _shrink(self) -> None:
         """Bring rows of equal keys together, and move them to the file if they are still too many."""
         rows = self._summed()
-        if self._part_by and self._bytes > self._memory_bytes // 2:
+        if self._part_by is None:
+            self._memory_bytes = max(self._memory_bytes, 2 * self._bytes)
+        elif self._bytes > self._memory_bytes // 2:
             self._spill(rows)
         give_back()
 
