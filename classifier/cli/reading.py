@@ -103,7 +103,7 @@ reading_options = options(
         type=click.IntRange(1, _MOST_JOBS),
         default=None,
         metavar="N",
-        help="Read so many inputs at a time.  [default: one on each core]",
+        help="Inputs to read, or batches of flows to judge, in parallel.  [default: one on each core]",
     ),
     described(
         "--scheduler",
