@@ -196,6 +196,7 @@ class Judge:
 
     def _judged(self, ends: roles.Ends) -> pa.RecordBatch:
         facts, context = ends.facts, self.context
+        ends = roles.with_attempts(ends, context)
         verdicts = roles.decide(ends, context)
         client_port, server_port = _sides(facts, "port_a", "port_b", verdicts.server_is_b)
         client_addr, server_addr = _sides(facts, "addr_a", "addr_b", verdicts.server_is_b)

@@ -6,6 +6,7 @@ evidence that other flows give; then `decide` judges them batch by batch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ __all__ = [
     "decide",
     "note_announced",
     "self_check",
+    "with_attempts",
 ]
 
 #: A verdict at least this likely is called `inferred`.
@@ -60,6 +62,12 @@ class Verdicts(NamedTuple):
     #: list of strings (n), strongest first: the kinds of `Evidence` that spoke for it.
     evidence: pa.ListArray
     late: Late
+
+
+def with_attempts(ends: Ends, context: Context) -> Ends:
+    """Return the ends of n flows with the outcomes that only all flows together show: questions of a sweep."""
+    vain = context.survey.sweeps.in_vain(ends) & ~ends.attempts
+    return replace(ends, handshakes=ends.handshakes.unanswered(vain)) if vain.any() else ends
 
 
 def decide(ends: Ends, context: Context) -> Verdicts:

@@ -79,6 +79,11 @@ class Ends:
         """Whether the end sent anything (2, n)."""
         return self.packets > 0
 
+    @property
+    def took_part(self) -> Mask:
+        """Whether the end sent something other than a RST, or its peer shows that it did (2, n)."""
+        return self.handshakes.took_part
+
     @cached_property
     def packets(self) -> npt.NDArray[np.uint64]:
         """Packets that each end sent (2, n)."""

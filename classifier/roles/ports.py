@@ -23,7 +23,9 @@ def likeness(rules: Rules, ends: Ends) -> Numbers:
 
 def callers(ends: Ends) -> Mask:
     """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
-    found: Mask = (ends.proto == TCP) & np.isin(ends.ports, weights()["ports"]["callers"])
+    ports = weights()["ports"]["callers"]
+    tcp, udp = (np.isin(ends.ports, ports[transport]) for transport in ("tcp", "udp"))
+    found: Mask = np.where(ends.proto == TCP, tcp, udp & ends.datagrams)
     return found
 
 
