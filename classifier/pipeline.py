@@ -176,7 +176,7 @@ class Judge:
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
-        survey, directory = roles.Survey(), roles.Directory(known)
+        survey, directory = roles.Survey(metered.begin_ns), roles.Directory(known)
         announced = payload.Endpoints()
         for ends in self.looked_at():
             roles.note_announced(announced, ends.facts)

@@ -95,7 +95,7 @@ def main() -> None:
         spent[stage] = spent.get(stage, 0) + now - begin
         return now
 
-    survey, directory = roles.Survey(), roles.Directory(no_entries())
+    survey, directory = roles.Survey(0), roles.Directory(no_entries())
     for batch in batches:
         now = time.process_time()
         said = payload.read(batch, table)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from classifier import payload
 from classifier.handshake import Outcome
 from classifier.roles import ports as port_tables
@@ -133,7 +135,7 @@ def _port_sequence(ends: Ends, context: Context) -> str:
 
 
 def _asked(ends: Ends, context: Context) -> str:
-    calls, sweeps = calls_elsewhere(ends, context)[:, 0], context.survey.sweeps.sweeps(ends)[:, 0]
+    calls, sweeps = calls_elsewhere(ends, context)[:, 0], np.logical_or(*context.survey.sweeps.sweeps(ends))[:, 0]
 
     def say(end: str, asked: bool, calls: int, sweeps: bool) -> str:
         how = [f"asked {counted(calls, 'other endpoint')}"] if calls else []

@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
 from classifier.roles.bitmaps import Bitmaps, Counts, of_ports, sixth
-from classifier.roles.ends import Ends, Mask, Numbers
+from classifier.roles.ends import TCP, Ends, Mask, Numbers
 from classifier.roles.ports import callers
 from classifier.roles.sweeps import Sweeps
 from classifier.roles.weights import weight, weights
+
+#: A flow that begins after so many of its own mean pauses did not go on from before the capture.
+_PAUSES = 10
 
 
 class Survey:
@@ -24,8 +27,9 @@ class Survey:
     took no part, nor peers at a known service's port: a client that keeps its port talks to many of them.
     """
 
-    def __init__(self) -> None:
-        """Start with nothing."""
+    def __init__(self, begin_ns: int) -> None:
+        """Start with nothing; `begin_ns`: time of the capture's earliest packet."""
+        self._begin_ns = begin_ns
         self.sweeps = Sweeps()
         self._peers = Bitmaps()
         self._blocks = Bitmaps()
@@ -34,6 +38,8 @@ class Survey:
         self._served = Bitmaps()
         self._calls = Bitmaps()
         self._asked_from = Bitmaps()
+        self._first_to = Bitmaps()
+        self._first_from = Bitmaps()
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
@@ -42,7 +48,7 @@ class Survey:
         active = ends.took_part & ~ends.attempts
         blocks, low = _blocks(ends)
         keys, low = _block_keys(ends, blocks), low.astype(np.uint64)
-        scattered = _scattered(likeness)
+        scattered, began = _scattered(ends, likeness), self._began(ends)
         for end in (0, 1):
             peers = of_ports(ends.ports[1 - end])
             peer_called = active[1 - end] & may_call[1 - end] & (ends.called != 1 - end)
@@ -53,6 +59,9 @@ class Survey:
             _put(self._targets, keys[end], peers, used)
             _put(self._served, keys[end], low[end], ends.serving == end)
             _put(self._calls, ends.endpoints[end], sixth(ends.endpoints[1 - end]), _asks(ends, likeness, end))
+            first = began & (ends.first_from_b == bool(end))
+            _put(self._first_to, ends.endpoints[end], peers, first)
+            _put(self._first_from, ends.endpoints[1 - end], of_ports(ends.ports[end]), first)
             asks = _asks_group(ends, likeness, end)
             _put(self._asked_from, _port_keys(ends)[end], np.zeros_like(peers), asks)
 
@@ -98,7 +107,21 @@ class Survey:
     def scattered_callers(self, ends: Ends, likeness: Numbers) -> Counts:
         """How many ports of clients' ranges talk to those close to its own, which is below them (2, n)."""
         counts = np.bitwise_count(self._around(self._callers, ends))
-        return np.where(_scattered(likeness), counts, 0).astype(np.uint8)
+        return np.where(_scattered(ends, likeness), counts, 0).astype(np.uint8)
+
+    def one_sided(self, ends: Ends) -> Numbers:
+        """Return how far each end's peers agree on who speaks first, over UDP: 1 all, 0 half of them (2, n)."""
+        to, of = (sets.counts(ends.endpoints).astype(float) for sets in (self._first_to, self._first_from))
+        shares: Numbers = np.abs(to - of) / np.maximum(to + of, 1)
+        return np.where(np.minimum(to, of) > 0, shares, 1.0)
+
+    def _began(self, ends: Ends) -> Mask:
+        """Return whether a flow of datagrams began inside the capture, or it would have been seen before (n)."""
+        packets = ends.packets.sum(axis=0).astype(np.int64)
+        lasted_ns = ends.facts["last_seen_ns"].to_numpy() - ends.first_seen_ns
+        pauses_ns = lasted_ns // np.maximum(packets - 1, 1) * _PAUSES
+        began: Mask = ends.datagrams & (packets > 2) & (ends.first_seen_ns - self._begin_ns > pauses_ns)
+        return began
 
     def _near(self, of: Bitmaps, ends: Ends) -> Counts:
         blocks, low = _blocks(ends)
@@ -126,19 +149,19 @@ def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
 
 
 def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
-    """Return whether an end asks a group address from a port that looks less like a server's (n)."""
-    asks: Mask = ends.groups[1 - end] & (likeness[end] < likeness[1 - end]) & (ends.said.server[end] == 0)
-    return asks
+    """Return whether an end asks a group address (n): from another port, that looks no more like a server's."""
+    asks: Mask = ends.groups[1 - end] & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[1 - end]
+    return asks & (likeness[end] < likeness[1 - end] + 1) & (ends.said.server[end] == 0)
 
 
 def _port_keys(ends: Ends) -> Hashes:
     return mixed([ends.proto.astype(np.uint64) << np.uint64(16) | ends.ports])
 
 
-def _scattered(likeness: Numbers) -> Mask:
-    """Return whether each end's port is below the clients' ranges of today, and its peer's inside (2, n)."""
+def _scattered(ends: Ends, likeness: Numbers) -> Mask:
+    """Return whether each end's TCP port is below the clients' ranges of today, and its peer's inside (2, n)."""
     below, inside = weight("fan_in", "served_above"), weight("fan_in", "scattered_below")
-    scattered: Mask = (likeness > below) & (likeness[::-1] < inside)
+    scattered: Mask = (likeness > below) & (likeness[::-1] < inside) & (ends.proto == TCP)
     return scattered
 
 

@@ -1,9 +1,9 @@
 """Sweeps: a host that asks many targets in vain, as scanners and traceroute do.
 
 A lone question is a flow in which one end sends a few datagrams, or segments without data and handshake, and the
-other takes no part. A host sweeps where such questions, alike in size, go to one port of many hosts, or to many
-ports of one host. A mirror of one direction shows lone answers, too: those to many ports of one host count only
-where the capture shows that something reaches the host that sends them.
+other takes no part. A host sweeps where such questions, alike in size, go to one port of many hosts; or where they
+go to many ports of one host, which refuses some. Without any refusal these may be the lone answers that a mirror of
+one direction shows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Sweeps:
         """Start with nothing."""
         self._asked = Bitmaps()
         self._sizes = Bitmaps()
-        self._heard = Bitmaps()
+        self._refused = Bitmaps()
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
@@ -39,33 +39,33 @@ class Sweeps:
             where = lone[end]
             wide = where & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[other]
             deep = where & (likeness[end] < weight("fan_in", "client_below"))
-            for keys, numbers, counted in (
-                (hosts, sixth(ends.hosts[other]), wide),
-                (ports, of_ports(ends.ports[other]), deep),
-            ):
-                self._asked.add(keys[counted], numbers[counted])
-                self._sizes.add(keys[counted], sizes[end][counted])
-            heard = ends.sent[other] | (ends.handshakes.closed == other)
-            self._heard.add(ends.hosts[end][heard], np.zeros(int(heard.sum()), np.uint64))
+            refused = ends.sent[other] | (ends.handshakes.closed == other)
+            self._add(hosts, sixth(ends.hosts[other]), sizes[end], wide)
+            self._add(ports, of_ports(ends.ports[other]), sizes[end], deep)
+            self._refused.add(ports[deep & refused], np.zeros(int((deep & refused).sum()), np.uint64))
 
-    def sweeps(self, ends: Ends) -> Mask:
-        """Return whether each end's host sweeps the other's port on many hosts, or its host's ports (2, n)."""
-        return np.stack([self._of(ends, end) for end in (0, 1)])
+    def sweeps(self, ends: Ends) -> tuple[Mask, Mask]:
+        """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
+        surely, perhaps = np.zeros_like(ends.sent), np.zeros_like(ends.sent)
+        for end in (0, 1):
+            hosts, ports = _keys(ends, end)
+            alike = self._sizes.counts(hosts) <= weight("sweep", "most_sizes")
+            deep, refused = self._many(ports), self._refused.sets(ports) != 0
+            surely[end] = (self._many(hosts) & alike) | (deep & refused)
+            perhaps[end] = deep
+        return surely, perhaps
 
     def in_vain(self, ends: Ends) -> Mask:
         """Return whether each flow is a lone question of a sweep, in datagrams (n)."""
-        vain: Mask = (self.sweeps(ends) & _lone(ends)).any(axis=0) & ends.datagrams
+        vain: Mask = (self.sweeps(ends)[0] & _lone(ends)).any(axis=0) & ends.datagrams
         return vain
 
-    def _of(self, ends: Ends, end: int) -> Mask:
-        hosts, ports = _keys(ends, end)
-        heard = self._heard.sets(ends.hosts[end]) != 0
-        found: Mask = self._many(hosts) | (self._many(ports) & heard)
-        return found
+    def _add(self, keys: Hashes, numbers: Hashes, sizes: Hashes, where: Mask) -> None:
+        self._asked.add(keys[where], numbers[where])
+        self._sizes.add(keys[where], sizes[where])
 
     def _many(self, keys: Hashes) -> Mask:
-        alike = self._sizes.counts(keys) <= weight("sweep", "most_sizes")
-        many: Mask = alike & (self._asked.counts(keys) >= weight("sweep", "targets"))
+        many: Mask = self._asked.counts(keys) >= weight("sweep", "targets")
         return many
 
 
