@@ -87,7 +87,7 @@ def directory(ends: Ends, context: Context) -> Numbers:
 def fan_in(ends: Ends, context: Context) -> Numbers:
     """Weigh how many ports have talked to each end, or to those close to it: a server's many clients.
 
-    It says nothing of a group address, and less of an end that asks, or speaks first to some of its peers.
+    It says nothing of a group address, and less of an end that asks, or speaks first to its peers.
     """
     survey = context.survey
     peers = np.log2(survey.peer_ports(ends))
@@ -95,7 +95,7 @@ def fan_in(ends: Ends, context: Context) -> Numbers:
     per_doubling, most = weight("fan_in", "per_doubling"), weight("fan_in", "most")
     of_ends = np.maximum(per_doubling * peers, weight("fan_in", "scattered") * around)
     calls, flows = calls_elsewhere(ends, context).astype(float), accepted_elsewhere(ends, context)
-    of_ends *= ~ends.groups * (1 - calls / np.maximum(calls + flows, 1)) * survey.one_sided(ends)
+    of_ends *= ~ends.groups * (1 - calls / np.maximum(calls + flows, 1)) * survey.addressed(ends)
     odds = np.clip(_b_over_a(of_ends), -most, most)
     return np.where(port_tables.callers(ends).any(axis=0), 0.0, odds)
 
@@ -128,7 +128,7 @@ def asked(ends: Ends, context: Context) -> Numbers:
     once, per_doubling = weight("asked", "once"), weight("asked", "per_doubling")
     called = np.where(calls > 0, once + per_doubling * np.log2(np.maximum(calls, 1)), 0.0)
     called = np.minimum(called, weight("asked", "most")) * calls / np.maximum(flows + calls, 1)
-    surely, perhaps = context.survey.sweeps.sweeps(ends)
+    surely, perhaps = context.survey.sweeps.sweeps(ends, likeness(ends, context))
     sweeps = np.where(surely, weight("asked", "sweep"), np.where(perhaps, weight("asked", "mirrored"), 0.0))
     return -_b_over_a(np.maximum(called, sweeps))
 

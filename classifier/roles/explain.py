@@ -135,7 +135,8 @@ def _port_sequence(ends: Ends, context: Context) -> str:
 
 
 def _asked(ends: Ends, context: Context) -> str:
-    calls, sweeps = calls_elsewhere(ends, context)[:, 0], np.logical_or(*context.survey.sweeps.sweeps(ends))[:, 0]
+    calls = calls_elsewhere(ends, context)[:, 0]
+    sweeps = np.logical_or(*context.survey.sweeps.sweeps(ends, likeness(ends, context)))[:, 0]
 
     def say(end: str, asked: bool, calls: int, sweeps: bool) -> str:
         how = [f"asked {counted(calls, 'other endpoint')}"] if calls else []

@@ -12,8 +12,8 @@ from classifier.roles.weights import weights
 from classifier.services.lookup import Standing
 from classifier.services.rules import PORTS, Rules
 
-#: Ports below this one take privilege to listen at.
-_PRIVILEGED = 1024
+#: Ports below this one take privilege to listen at, and clients that show privilege take theirs above.
+_PRIVILEGED = 600
 _ALL = np.arange(PORTS, dtype=np.uint16)
 
 
@@ -33,7 +33,7 @@ def callers(ends: Ends) -> Mask:
 
 
 def known(rules: Rules, ends: Ends) -> Mask:
-    """Return whether something is known of an end's port, or it takes privilege (n)."""
+    """Return whether something is known of an end's port, or it takes privilege to listen there (n)."""
     offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
     found: Mask = _known(rules)[ends.ports + offset].any(axis=0)
     return found

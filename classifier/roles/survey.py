@@ -38,8 +38,8 @@ class Survey:
         self._served = Bitmaps()
         self._calls = Bitmaps()
         self._asked_from = Bitmaps()
-        self._first_to = Bitmaps()
-        self._first_from = Bitmaps()
+        self._speaks_first = Bitmaps()
+        self._spoken_to_first = Bitmaps()
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
@@ -60,8 +60,8 @@ class Survey:
             _put(self._served, keys[end], low[end], ends.serving == end)
             _put(self._calls, ends.endpoints[end], sixth(ends.endpoints[1 - end]), _asks(ends, likeness, end))
             first = began & (ends.first_from_b == bool(end))
-            _put(self._first_to, ends.endpoints[end], peers, first)
-            _put(self._first_from, ends.endpoints[1 - end], of_ports(ends.ports[end]), first)
+            _put(self._speaks_first, ends.endpoints[end], peers, first)
+            _put(self._spoken_to_first, ends.endpoints[1 - end], of_ports(ends.ports[end]), first)
             asks = _asks_group(ends, likeness, end)
             _put(self._asked_from, _port_keys(ends)[end], np.zeros_like(peers), asks)
 
@@ -109,11 +109,14 @@ class Survey:
         counts = np.bitwise_count(self._around(self._callers, ends))
         return np.where(_scattered(ends, likeness), counts, 0).astype(np.uint8)
 
-    def one_sided(self, ends: Ends) -> Numbers:
-        """Return how far each end's peers agree on who speaks first, over UDP: 1 all, 0 half of them (2, n)."""
-        to, of = (sets.counts(ends.endpoints).astype(float) for sets in (self._first_to, self._first_from))
-        shares: Numbers = np.abs(to - of) / np.maximum(to + of, 1)
-        return np.where(np.minimum(to, of) > 0, shares, 1.0)
+    def addressed(self, ends: Ends) -> Numbers:
+        """Return how far each end's peers speak first, over UDP, rather than it: from 0 to 1, all of them (2, n).
+
+        Where no flow shows it, half; connections are asked for otherwise.
+        """
+        to, of = (sets.counts(ends.endpoints).astype(float) for sets in (self._spoken_to_first, self._speaks_first))
+        shares = np.where(to + of > 0, np.maximum(to - of, 0) / np.maximum(to + of, 1), 0.5)
+        return np.where(ends.datagrams, shares, 1.0)
 
     def _began(self, ends: Ends) -> Mask:
         """Return whether a flow of datagrams began inside the capture, or it would have been seen before (n)."""
@@ -151,7 +154,7 @@ def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
 def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
     """Return whether an end asks a group address (n): from another port, that looks no more like a server's."""
     asks: Mask = ends.groups[1 - end] & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[1 - end]
-    return asks & (likeness[end] < likeness[1 - end] + 1) & (ends.said.server[end] == 0)
+    return asks & (likeness[end] < likeness[1 - end] + weight("group_address", "answer")) & (ends.said.server[end] == 0)
 
 
 def _port_keys(ends: Ends) -> Hashes:

@@ -2,8 +2,8 @@
 
 A lone question is a flow in which one end sends a few datagrams, or segments without data and handshake, and the
 other takes no part. A host sweeps where such questions, alike in size, go to one port of many hosts; or where they
-go to many ports of one host, which refuses some. Without any refusal these may be the lone answers that a mirror of
-one direction shows.
+go to many ports of one host, which refuses some, or at which services are known. All others may be the lone answers
+that a mirror of one direction shows.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Sweeps:
         self._asked = Bitmaps()
         self._sizes = Bitmaps()
         self._refused = Bitmaps()
+        self._known = Bitmaps()
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
@@ -38,35 +39,37 @@ class Sweeps:
             hosts, ports = _keys(ends, end)
             where = lone[end]
             wide = where & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[other]
-            deep = where & (likeness[end] < weight("fan_in", "client_below"))
-            refused = ends.sent[other] | (ends.handshakes.closed == other)
+            refused = where & (ends.sent[other] | (ends.handshakes.closed == other))
+            known = where & (likeness[other] >= weight("fan_in", "client_below"))
             self._add(hosts, sixth(ends.hosts[other]), sizes[end], wide)
-            self._add(ports, of_ports(ends.ports[other]), sizes[end], deep)
-            self._refused.add(ports[deep & refused], np.zeros(int((deep & refused).sum()), np.uint64))
+            self._add(ports, of_ports(ends.ports[other]), sizes[end], where)
+            self._known.add(ports[known], of_ports(ends.ports[other])[known])
+            self._refused.add(ports[refused], np.zeros(int(refused.sum()), np.uint64))
 
-    def sweeps(self, ends: Ends) -> tuple[Mask, Mask]:
+    def sweeps(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
         """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
         surely, perhaps = np.zeros_like(ends.sent), np.zeros_like(ends.sent)
         for end in (0, 1):
             hosts, ports = _keys(ends, end)
             alike = self._sizes.counts(hosts) <= weight("sweep", "most_sizes")
-            deep, refused = self._many(ports), self._refused.sets(ports) != 0
-            surely[end] = (self._many(hosts) & alike) | (deep & refused)
-            perhaps[end] = deep
+            asked, known = self._asked.counts(ports), self._known.counts(ports)
+            deep = asked >= weight("sweep", "targets")
+            no_server = likeness[end] < weight("fan_in", "client_below")
+            services = (known >= weight("sweep", "known")) & (known >= weight("sweep", "known_share") * asked)
+            refused = no_server & (self._refused.sets(ports) != 0)
+            surely[end] = (self._asked.counts(hosts) >= weight("sweep", "targets")) & alike
+            surely[end] |= deep & (services | refused)
+            perhaps[end] = deep & no_server
         return surely, perhaps
 
-    def in_vain(self, ends: Ends) -> Mask:
+    def in_vain(self, ends: Ends, likeness: Numbers) -> Mask:
         """Return whether each flow is a lone question of a sweep, in datagrams (n)."""
-        vain: Mask = (self.sweeps(ends)[0] & _lone(ends)).any(axis=0) & ends.datagrams
+        vain: Mask = (self.sweeps(ends, likeness)[0] & _lone(ends)).any(axis=0) & ends.datagrams
         return vain
 
     def _add(self, keys: Hashes, numbers: Hashes, sizes: Hashes, where: Mask) -> None:
         self._asked.add(keys[where], numbers[where])
         self._sizes.add(keys[where], sizes[where])
-
-    def _many(self, keys: Hashes) -> Mask:
-        many: Mask = self._asked.counts(keys) >= weight("sweep", "targets")
-        return many
 
 
 def _keys(ends: Ends, end: int) -> tuple[Hashes, Hashes]:
