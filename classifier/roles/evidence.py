@@ -63,12 +63,12 @@ Weigh = Callable[[Ends, Context], Numbers]
 
 def payload(ends: Ends, context: Context) -> Numbers:
     """Weigh the messages that only one side sends."""
-    return spoken.payload(ends)
+    return spoken.payload(ends, ports(ends, context))
 
 
 def later_payload(ends: Ends, context: Context) -> Numbers:
     """Do the same, leaving out each end's first message."""
-    return spoken.later_payload(ends)
+    return spoken.later_payload(ends, ports(ends, context))
 
 
 def announced(ends: Ends, context: Context) -> Numbers:
