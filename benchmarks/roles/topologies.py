@@ -3,7 +3,7 @@
     python benchmarks/roles/topologies.py [--seeds 0-199] [--wrong]
 
 makes a capture for each seed and each scenario of `scenarios.py`, lets the program judge it, and prints for each
-scenario the flows whose server no handshake shows: how many are sure (inferred or attempted), how many of these are
+scenario the flows whose server no handshake shows: how many are sure (a confidence of at least 0.9), how many of these are
 wrong, how many are ambiguous, and the share of the sure ones among flows to server ports with three clients or more.
 `--wrong` lists the scenario, seed and flows of each wrong verdict. Needs the development dependencies.
 
@@ -24,6 +24,7 @@ from random import Random
 from scenarios import SCENARIOS, Topology
 
 import classifier
+from classifier.roles import INFERRED
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent / "tests"))
@@ -32,7 +33,7 @@ from support.frames import Packet, pcap  # noqa: E402
 
 #: Clients of a server port from which its share of sure verdicts counts.
 FEW = 3
-COLUMNS = ("proto", "client_ip", "client_port", "server_ip", "server_port", "role", "outcome", "role_evidence")
+COLUMNS = ("proto", "client_ip", "client_port", "server_ip", "server_port", "role", "role_confidence", "outcome", "role_evidence")
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Count:
 
     @property
     def sure(self) -> int:
-        """Flows inferred or attempted."""
+        """Flows whose server is sure."""
         return self.flows - self.ambiguous
 
     def row(self) -> str:
@@ -82,13 +83,13 @@ def count(topology: Topology, rows: Iterator[dict], into: Count) -> Iterator[dic
     for row in rows:
         key = (row["proto"], frozenset((row["client"], row["server"])))
         truth = topology.servers.get(key)
-        if truth is None or row["role"] == "confirmed":
+        if truth is None or row["role_confidence"] == 1:
             continue
         into.flows += 1
         if key in topology.vain:
             into.vain += 1
             into.attempted += row["outcome"] in ("unanswered", "refused")
-        ambiguous = row["role"] == "ambiguous"
+        ambiguous = row["role_confidence"] < INFERRED
         into.ambiguous += ambiguous
         if topology.clients.get((row["proto"], truth), 0) >= FEW:
             into.shared += 1
