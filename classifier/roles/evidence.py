@@ -103,7 +103,8 @@ def fan_in(ends: Ends, context: Context) -> Numbers:
 def ports(ends: Ends, context: Context) -> Numbers:
     """Weigh the two ports: what is known to be served there, and where clients take theirs."""
     most, caller = weight("ports", "most"), weight("ports", "caller")
-    most = np.where(port_tables.known(context.rules, ends), most, weight("ports", "most_by_range"))
+    by_range = np.where(ends.datagrams, *(weights()["ports"]["most_by_range"][name] for name in ("udp", "tcp")))
+    most = np.where(port_tables.known(context.rules, ends), most, by_range)
     odds = np.clip(_b_over_a(likeness(ends, context)), -most, most)
     callers = port_tables.callers(ends)
     return np.where(callers.any(axis=0), caller * -_b_over_a(callers.astype(float)), odds)

@@ -112,10 +112,10 @@ class Survey:
     def addressed(self, ends: Ends) -> Numbers:
         """Return how far each end's peers speak first, over UDP, rather than it: from 0 to 1, all of them (2, n).
 
-        Where no flow shows it, half; connections are asked for otherwise.
+        Connections are opened, whoever speaks first: always 1.
         """
         to, of = (sets.counts(ends.endpoints).astype(float) for sets in (self._spoken_to_first, self._speaks_first))
-        shares = np.where(to + of > 0, np.maximum(to - of, 0) / np.maximum(to + of, 1), 0.5)
+        shares = np.where(to + of > 0, np.maximum(to - of, 0) / np.maximum(to + of, 1), weight("fan_in", "undirected"))
         return np.where(ends.datagrams, shares, 1.0)
 
     def _began(self, ends: Ends) -> Mask:
@@ -154,7 +154,7 @@ def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
 def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
     """Return whether an end asks a group address (n): from another port, that looks no more like a server's."""
     asks: Mask = ends.groups[1 - end] & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[1 - end]
-    return asks & (likeness[end] < likeness[1 - end] + weight("group_address", "answer")) & (ends.said.server[end] == 0)
+    return asks & (likeness[end] <= likeness[1 - end] + weight("group_address", "answer")) & (ends.said.server[end] == 0)
 
 
 def _port_keys(ends: Ends) -> Hashes:
