@@ -283,7 +283,9 @@ def migrations(rng: Random) -> Topology:
         net.counts_up(host, _linux)
     for host in hosts:
         for n in range(rng.randint(1, 8)):
-            net.connection(net.port_of(rng.choice([one for one in hosts if one != host])), End(host, 49152 + n))
+            net.connection(
+                net.port_of(rng.choice([one for one in hosts if one != host])), End(host, 49152 + n)
+            )
     return net
 
 
@@ -410,10 +412,33 @@ def datagram_scan(rng: Random) -> Topology:
     net = Topology(rng)
     net.length = max(net.length, 60)
     asker = End(net.host(), rng.choice([53, rng.randrange(1024, 65000), rng.randrange(32768, 61000)]))
-    known = [53, 67, 69, 123, 137, 161, 500, 520, 1900, 4500, 5353, 5060, 1434, 3702, 11211, 17185, 49152, 49154]
+    known = [
+        53,
+        67,
+        69,
+        123,
+        137,
+        161,
+        500,
+        520,
+        1900,
+        4500,
+        5353,
+        5060,
+        1434,
+        3702,
+        11211,
+        17185,
+        49152,
+        49154,
+    ]
     wide = rng.random() < 0.5
     targets = net.hosts(10, 120) if wide else net.hosts(1, 2)
-    ports = rng.sample(known, rng.randint(1, 3)) if wide else rng.sample(range(1, 65000), rng.randint(10, 80)) + known
+    ports = (
+        rng.sample(known, rng.randint(1, 3))
+        if wide
+        else rng.sample(range(1, 65000), rng.randint(10, 80)) + known
+    )
     answered, refused = rng.choice([0, 0.02, 0.1]), rng.choice([0, 0.2, 0.9])
     for target in targets:
         for port in ports:
@@ -478,7 +503,9 @@ def dhcp(rng: Random) -> Topology:
         asks, told = End(ANYBODY, 68), End(BROADCAST if broadcast else client, 68)
         number = rng.randbytes(4)
         for turn, (op, option) in enumerate(((1, 1), (2, 2), (1, 3), (2, 5))):
-            body = bytes((op, 1, 6, 0)) + number + bytes(228) + b"\x63\x82\x53\x63" + bytes((53, 1, option, 255))
+            body = (
+                bytes((op, 1, 6, 0)) + number + bytes(228) + b"\x63\x82\x53\x63" + bytes((53, 1, option, 255))
+            )
             ends = (asks, End(BROADCAST, 67)) if op == 1 else (End(server, 67), told)
             packet = udp(*ends, body)
             net.emit(time + turn * 0.01, packet[:42] if net.headers else packet)
@@ -492,7 +519,11 @@ def discovery(rng: Random) -> Topology:
     net = Topology(rng)
     group, port = rng.choice(
         [("239.255.255.250", 3702), ("239.255.255.250", 1900), (BROADCAST, 3956), (BROADCAST, 10001)]
-        + [("224.0.1.187", 5683), (BROADCAST, rng.randrange(5001, 32000)), ("239.1.2.3", rng.randrange(5001, 60000))]
+        + [
+            ("224.0.1.187", 5683),
+            (BROADCAST, rng.randrange(5001, 32000)),
+            ("239.1.2.3", rng.randrange(5001, 60000)),
+        ]
     )
     other_port = rng.random() < 0.4
     by_broadcast = group == BROADCAST and rng.random() < 0.4

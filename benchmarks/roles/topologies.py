@@ -33,7 +33,17 @@ from support.frames import Packet, pcap  # noqa: E402
 
 #: Clients of a server port from which its share of sure verdicts counts.
 FEW = 3
-COLUMNS = ("proto", "client_ip", "client_port", "server_ip", "server_port", "role", "role_confidence", "outcome", "role_evidence")
+COLUMNS = (
+    "proto",
+    "client_ip",
+    "client_port",
+    "server_ip",
+    "server_port",
+    "role",
+    "role_confidence",
+    "outcome",
+    "role_evidence",
+)
 
 
 @dataclass

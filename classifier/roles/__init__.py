@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
-from classifier.roles.evidence import KINDS, Context, Evidence, likeness
+from classifier.roles.evidence import KINDS, Context, Evidence, sweeps_of
 from classifier.roles.late import Late, SelfCheck, look_back
 from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
@@ -68,7 +68,7 @@ class Verdicts(NamedTuple):
 
 def with_attempts(ends: Ends, context: Context) -> Ends:
     """Return the ends of n flows with the outcomes that only all flows together show: questions of a sweep."""
-    vain = context.survey.sweeps.in_vain(ends, likeness(ends, context)) & ~ends.attempts
+    vain = context.survey.sweeps.in_vain(ends, sweeps_of(ends, context)[0]) & ~ends.attempts
     return replace(ends, handshakes=ends.handshakes.unanswered(vain)) if vain.any() else ends
 
 

@@ -20,9 +20,10 @@ class Bitmaps:
     A key's 64 bits are kept at two places of a table; other keys may share one of them, but hardly both.
     """
 
-    def __init__(self) -> None:
-        """Start with empty sets."""
-        self._table = np.zeros(PLACES, dtype=np.uint64)
+    def __init__(self, beside: Bitmaps | None = None, kind: int = 0) -> None:
+        """Start with empty sets: in a table of their own, or `beside` others in theirs, each `kind` apart."""
+        self._table = beside._table if beside else np.zeros(PLACES, dtype=np.uint64)
+        self._kind = mixed([np.array([kind], dtype=np.uint64)]) if kind else np.zeros(1, dtype=np.uint64)
 
     def add(self, keys: Hashes, numbers: npt.NDArray[np.uint64]) -> None:
         """Put n numbers into the sets of n keys."""
@@ -35,13 +36,19 @@ class Bitmaps:
         one, other = (self._table[places] for places in self._places(keys))
         return one & other
 
+    def sets_where(self, keys: Hashes, where: npt.NDArray[np.bool_]) -> Hashes:
+        """Return the sets of some of the keys, and empty ones for all others."""
+        sets = np.zeros(keys.shape, dtype=np.uint64)
+        sets[where] = self.sets(keys[where])
+        return sets
+
     def counts(self, keys: Hashes) -> Counts:
         """Return how many numbers the sets of keys have."""
         counts: Counts = np.bitwise_count(self.sets(keys))
         return counts
 
     def _places(self, keys: Hashes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        last = np.uint64(PLACES - 1)
+        last, keys = np.uint64(PLACES - 1), keys ^ self._kind
         return (keys & last).astype(np.intp), (keys >> np.uint64(32) & last).astype(np.intp)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
-from typing import NamedTuple
+from functools import cache, wraps
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,21 @@ class Context(NamedTuple):
 
 
 Weigh = Callable[[Ends, Context], Numbers]
+Found = TypeVar("Found")
+
+
+def once(find: Callable[[Ends, Context], Found]) -> Callable[[Ends, Context], Found]:
+    """Keep what a function finds out with the flows: it is asked for by several kinds of evidence."""
+
+    @wraps(find)
+    def kept(ends: Ends, context: Context) -> Found:
+        key = find, id(context)
+        if key not in ends.kept:
+            ends.kept[key] = find(ends, context)
+        found: Found = ends.kept[key]
+        return found
+
+    return kept
 
 
 def payload(ends: Ends, context: Context) -> Numbers:
@@ -100,10 +115,13 @@ def fan_in(ends: Ends, context: Context) -> Numbers:
     return np.where(port_tables.callers(ends).any(axis=0), 0.0, odds)
 
 
+@once
 def ports(ends: Ends, context: Context) -> Numbers:
     """Weigh the two ports: what is known to be served there, and where clients take theirs."""
     most, caller = weight("ports", "most"), weight("ports", "caller")
-    by_range = np.where(ends.datagrams, *(weights()["ports"]["most_by_range"][name] for name in ("udp", "tcp")))
+    by_range = np.where(
+        ends.datagrams, *(weights()["ports"]["most_by_range"][name] for name in ("udp", "tcp"))
+    )
     most = np.where(port_tables.known(context.rules, ends), most, by_range)
     odds = np.clip(_b_over_a(likeness(ends, context)), -most, most)
     callers = port_tables.callers(ends)
@@ -129,7 +147,7 @@ def asked(ends: Ends, context: Context) -> Numbers:
     once, per_doubling = weight("asked", "once"), weight("asked", "per_doubling")
     called = np.where(calls > 0, once + per_doubling * np.log2(np.maximum(calls, 1)), 0.0)
     called = np.minimum(called, weight("asked", "most")) * calls / np.maximum(flows + calls, 1)
-    surely, perhaps = context.survey.sweeps.sweeps(ends, likeness(ends, context))
+    surely, perhaps = sweeps_of(ends, context)
     sweeps = np.where(surely, weight("asked", "sweep"), np.where(perhaps, weight("asked", "mirrored"), 0.0))
     return -_b_over_a(np.maximum(called, sweeps))
 
@@ -224,16 +242,25 @@ def began_inside(ends: Ends, context: Context) -> Mask:
     return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
 
 
+@once
 def likeness(ends: Ends, context: Context) -> Numbers:
     """How much the port of each end looks like a server's (2, n)."""
     return port_tables.likeness(context.rules, ends)
 
 
+@once
+def sweeps_of(ends: Ends, context: Context) -> tuple[Mask, Mask]:
+    """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
+    return context.survey.sweeps.sweeps(ends, likeness(ends, context))
+
+
+@once
 def calls_elsewhere(ends: Ends, context: Context) -> Counts:
     """How many endpoints each end has asked in other flows, up to 64 (2, n)."""
     return context.survey.calls(ends, likeness(ends, context))
 
 
+@once
 def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
     """In how many flows each end has proven to serve, not counting this one (2, n)."""
     own = ends.serving == np.array([[0], [1]])

@@ -21,6 +21,7 @@ from classifier.roles.evidence import (
     calls_elsewhere,
     last_data,
     likeness,
+    sweeps_of,
     window_likeness,
 )
 from classifier.wording import counted
@@ -112,7 +113,9 @@ def _fan_in(ends: Ends, context: Context) -> str:
     a, b = context.survey.peer_ports(ends)[:, 0]
     around = context.survey.scattered_callers(ends, likeness(ends, context))[:, 0]
     seen = [f"different client ports that have talked to {{a}}: {a}, to {{b}}: {b}"] if max(a, b) > 1 else []
-    seen += [f"to {{{end}}} and the ports close to it: {n}" for end, n in zip("ab", around, strict=True) if n > 1]
+    seen += [
+        f"to {{{end}}} and the ports close to it: {n}" for end, n in zip("ab", around, strict=True) if n > 1
+    ]
     return "; ".join(seen)
 
 
@@ -136,7 +139,7 @@ def _port_sequence(ends: Ends, context: Context) -> str:
 
 def _asked(ends: Ends, context: Context) -> str:
     calls = calls_elsewhere(ends, context)[:, 0]
-    sweeps = np.logical_or(*context.survey.sweeps.sweeps(ends, likeness(ends, context)))[:, 0]
+    sweeps = np.logical_or(*sweeps_of(ends, context))[:, 0]
 
     def say(end: str, asked: bool, calls: int, sweeps: bool) -> str:
         how = [f"asked {counted(calls, 'other endpoint')}"] if calls else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,16 @@ def likeness(rules: Rules, ends: Ends) -> Numbers:
 
 def callers(ends: Ends) -> Mask:
     """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
-    ports = weights()["ports"]["callers"]
-    tcp, udp = (np.isin(ends.ports, ports[transport]) for transport in ("tcp", "udp"))
-    found: Mask = np.where(ends.proto == TCP, tcp, udp & ends.datagrams)
+    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
+    found: Mask = _callers()[ends.ports + offset]
     return found
+
+
+@cache
+def _callers() -> Mask:
+    """Return TCP's ports, and behind them those of all others."""
+    ports = weights()["ports"]["callers"]
+    return np.concatenate([np.isin(_ALL, ports[transport]) for transport in ("tcp", "udp")])
 
 
 def known(rules: Rules, ends: Ends) -> Mask:

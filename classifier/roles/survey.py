@@ -30,16 +30,15 @@ class Survey:
     def __init__(self, begin_ns: int) -> None:
         """Start with nothing; `begin_ns`: time of the capture's earliest packet."""
         self._begin_ns = begin_ns
-        self.sweeps = Sweeps()
         self._peers = Bitmaps()
         self._blocks = Bitmaps()
         self._targets = Bitmaps()
-        self._callers = Bitmaps()
-        self._served = Bitmaps()
         self._calls = Bitmaps()
-        self._asked_from = Bitmaps()
-        self._speaks_first = Bitmaps()
-        self._spoken_to_first = Bitmaps()
+        # What few flows have shares a table.
+        self._callers, self._served, self._asked_from, self._speaks_first, self._spoken_to_first = (
+            Bitmaps(self._calls, kind) for kind in range(1, 6)
+        )
+        self.sweeps = Sweeps(self._calls)
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
@@ -48,16 +47,17 @@ class Survey:
         active = ends.took_part & ~ends.attempts
         blocks, low = _blocks(ends)
         keys, low = _block_keys(ends, blocks), low.astype(np.uint64)
+        unprivileged = _unprivileged(ends)
         scattered, began = _scattered(ends, likeness), self._began(ends)
         for end in (0, 1):
             peers = of_ports(ends.ports[1 - end])
             peer_called = active[1 - end] & may_call[1 - end] & (ends.called != 1 - end)
             _put(self._peers, ends.endpoints[end], peers, peer_called)
             _put(self._callers, keys[end], peers, peer_called & scattered[end])
-            used = active[end] & (ends.called != end)
+            used = active[end] & (ends.called != end) & unprivileged[end]
             _put(self._blocks, keys[end], low[end], used)
             _put(self._targets, keys[end], peers, used)
-            _put(self._served, keys[end], low[end], ends.serving == end)
+            _put(self._served, keys[end], low[end], (ends.serving == end) & unprivileged[end])
             _put(self._calls, ends.endpoints[end], sixth(ends.endpoints[1 - end]), _asks(ends, likeness, end))
             first = began & (ends.first_from_b == bool(end))
             _put(self._speaks_first, ends.endpoints[end], peers, first)
@@ -83,14 +83,17 @@ class Survey:
         """
         said = ends.said.server > ends.said.client
         announces = ends.datagrams & (ends.ports[0] == ends.ports[1]) & (ends.said.client == 0)
+        to_group = ends.groups[::-1]
+        if not to_group.any():
+            return to_group, to_group
         announces &= np.isin(ends.ports, weights()["group_address"]["announcers"])
         asked_from = self._asked_from.sets(_port_keys(ends))[::-1] != 0
-        sure = ends.groups[::-1] & (said | announces | asked_from | callers(ends)[::-1])
+        sure = to_group & (said | announces | asked_from | callers(ends)[::-1])
         answers = likeness - likeness[::-1] > weight("group_address", "answer")
-        return sure | (ends.groups[::-1] & answers & (ends.said.client == 0)), sure
+        return sure | (to_group & answers & (ends.said.client == 0)), sure
 
     def neighbours(self, ends: Ends) -> Counts:
-        """How many other ports close to its own each end's host has used, up to 95 (2, n).
+        """How many other ports close to its own each end's host has used, up to 95 (2, n); none below 1024.
 
         Close are those of the same block of 64 ports, and of the half block beside it.
         """
@@ -102,20 +105,24 @@ class Survey:
 
     def targets(self, ends: Ends) -> Numbers:
         """How many different ports its own and its neighbours talk to, about, and 1 at least (2, n)."""
-        return _about(self._around(self._targets, ends))
+        return _about(self._around(self._targets, ends, _unprivileged(ends)))
 
     def scattered_callers(self, ends: Ends, likeness: Numbers) -> Counts:
         """How many ports of clients' ranges talk to those close to its own, which is below them (2, n)."""
-        counts = np.bitwise_count(self._around(self._callers, ends))
-        return np.where(_scattered(ends, likeness), counts, 0).astype(np.uint8)
+        counts: Counts = np.bitwise_count(self._around(self._callers, ends, _scattered(ends, likeness)))
+        return counts
 
     def addressed(self, ends: Ends) -> Numbers:
         """Return how far each end's peers speak first, over UDP, rather than it: from 0 to 1, all of them (2, n).
 
         Connections are opened, whoever speaks first: always 1.
         """
-        to, of = (sets.counts(ends.endpoints).astype(float) for sets in (self._spoken_to_first, self._speaks_first))
-        shares = np.where(to + of > 0, np.maximum(to - of, 0) / np.maximum(to + of, 1), weight("fan_in", "undirected"))
+        to, of = (
+            sets.counts(ends.endpoints).astype(float) for sets in (self._spoken_to_first, self._speaks_first)
+        )
+        shares = np.where(
+            to + of > 0, np.maximum(to - of, 0) / np.maximum(to + of, 1), weight("fan_in", "undirected")
+        )
         return np.where(ends.datagrams, shares, 1.0)
 
     def _began(self, ends: Ends) -> Mask:
@@ -127,18 +134,20 @@ class Survey:
         return began
 
     def _near(self, of: Bitmaps, ends: Ends) -> Counts:
+        where = _unprivileged(ends)
         blocks, low = _blocks(ends)
-        own = of.sets(_block_keys(ends, blocks))
-        beside = of.sets(_block_keys(ends, _beside(blocks, low)))
+        own = of.sets_where(_block_keys(ends, blocks), where)
+        beside = of.sets_where(_block_keys(ends, _beside(blocks, low)), where)
         half = np.where(low < 32, np.uint64(0xFFFF_FFFF_0000_0000), np.uint64(0xFFFF_FFFF))
         others = own & ~(np.uint64(1) << low.astype(np.uint64))
         counts: Counts = np.bitwise_count(others) + np.bitwise_count(beside & half)
         return counts
 
-    def _around(self, of: Bitmaps, ends: Ends) -> Hashes:
-        """Join the sets of each end's own block and the one beside it."""
+    def _around(self, of: Bitmaps, ends: Ends, where: Mask) -> Hashes:
+        """Join the sets of some ends' own blocks and those beside them."""
         blocks, low = _blocks(ends)
-        return of.sets(_block_keys(ends, blocks)) | of.sets(_block_keys(ends, _beside(blocks, low)))
+        own, beside = _block_keys(ends, blocks), _block_keys(ends, _beside(blocks, low))
+        return of.sets_where(own, where) | of.sets_where(beside, where)
 
 
 def _put(into: Bitmaps, keys: Hashes, numbers: Hashes, where: Mask) -> None:
@@ -154,7 +163,11 @@ def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
 def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
     """Return whether an end asks a group address (n): from another port, that looks no more like a server's."""
     asks: Mask = ends.groups[1 - end] & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[1 - end]
-    return asks & (likeness[end] <= likeness[1 - end] + weight("group_address", "answer")) & (ends.said.server[end] == 0)
+    return (
+        asks
+        & (likeness[end] <= likeness[1 - end] + weight("group_address", "answer"))
+        & (ends.said.server[end] == 0)
+    )
 
 
 def _port_keys(ends: Ends) -> Hashes:
@@ -173,6 +186,12 @@ def _about(sets: Hashes) -> Numbers:
     empty = np.maximum(64 - np.bitwise_count(sets).astype(float), 0.5)
     estimate: Numbers = np.maximum(-64 * np.log(empty / 64), 1.0)
     return estimate
+
+
+def _unprivileged(ends: Ends) -> Mask:
+    """Return whether each end's port takes no privilege: clients' ports do so, too (2, n)."""
+    unprivileged: Mask = ends.ports >= 1024
+    return unprivileged
 
 
 def _blocks(ends: Ends) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

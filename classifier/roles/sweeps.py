@@ -24,12 +24,11 @@ _TO_HOSTS, _TO_PORTS = np.uint64(1), np.uint64(2)
 class Sweeps:
     """Counters of lone questions, by the host that asks."""
 
-    def __init__(self) -> None:
-        """Start with nothing."""
-        self._asked = Bitmaps()
-        self._sizes = Bitmaps()
-        self._refused = Bitmaps()
-        self._known = Bitmaps()
+    def __init__(self, beside: Bitmaps) -> None:
+        """Start with nothing, in the table of others."""
+        self._asked, self._sizes, self._refused, self._known = (
+            Bitmaps(beside, kind) for kind in range(16, 20)
+        )
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
@@ -51,20 +50,29 @@ class Sweeps:
         surely, perhaps = np.zeros_like(ends.sent), np.zeros_like(ends.sent)
         for end in (0, 1):
             hosts, ports = _keys(ends, end)
-            alike = self._sizes.counts(hosts) <= weight("sweep", "most_sizes")
-            asked, known = self._asked.counts(ports), self._known.counts(ports)
-            deep = asked >= weight("sweep", "targets")
-            no_server = likeness[end] < weight("fan_in", "client_below")
-            services = (known >= weight("sweep", "known")) & (known >= weight("sweep", "known_share") * asked)
-            refused = no_server & (self._refused.sets(ports) != 0)
-            surely[end] = (self._asked.counts(hosts) >= weight("sweep", "targets")) & alike
-            surely[end] |= deep & (services | refused)
-            perhaps[end] = deep & no_server
+            wide, deep = (np.flatnonzero(self._many(keys)) for keys in (hosts, ports))
+            alike = self._sizes.counts(hosts[wide]) <= weight("sweep", "most_sizes")
+            surely[end, wide[alike]] = True
+            no_server = likeness[end, deep] < weight("fan_in", "client_below")
+            surely[end, deep] |= self._proven(ports[deep], no_server)
+            perhaps[end, deep] = no_server
         return surely, perhaps
 
-    def in_vain(self, ends: Ends, likeness: Numbers) -> Mask:
-        """Return whether each flow is a lone question of a sweep, in datagrams (n)."""
-        vain: Mask = (self.sweeps(ends, likeness)[0] & _lone(ends)).any(axis=0) & ends.datagrams
+    def _many(self, keys: Hashes) -> Mask:
+        many: Mask = self._asked.counts(keys) >= weight("sweep", "targets")
+        return many
+
+    def _proven(self, ports: Hashes, no_server: Mask) -> Mask:
+        """Return whether those who asked many ports of a host were refused some, or asked known services (m)."""
+        known = self._known.counts(ports)
+        share = weight("sweep", "known_share") * self._asked.counts(ports)
+        services = (known >= weight("sweep", "known")) & (known >= share)
+        proven: Mask = services | (no_server & (self._refused.sets(ports) != 0))
+        return proven
+
+    def in_vain(self, ends: Ends, sweeps: Mask) -> Mask:
+        """Return whether each flow is a lone question, in datagrams, of an end that `sweeps` (n)."""
+        vain: Mask = (sweeps & _lone(ends)).any(axis=0) & ends.datagrams
         return vain
 
     def _add(self, keys: Hashes, numbers: Hashes, sizes: Hashes, where: Mask) -> None:
