@@ -1,8 +1,8 @@
 """Networks in which the server is hard to find: each scenario draws its parameters from a random generator.
 
-A scenario returns packets (raw IPv4) and the truth. Ranges of ports are those that systems and programs publish
-(rules/client_ports.toml, and the documentation of each program); hosts, ports, numbers of peers and flows, times,
-losses and how late the capture begins are drawn.
+A scenario returns packets (raw IPv4) and the truth. Ranges of ports are those that systems and programs
+publish (rules/client_ports.toml, and the documentation of each program); hosts, ports, numbers of peers and
+flows, times, losses and how late the capture begins are drawn.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 
-from support.frames import START_NS, End, ip, tcp, udp  # noqa: E402
+from support.frames import START_NS, End, ip, tcp, udp
 
 SECOND_NS = 1_000_000_000
 Key = tuple[str, frozenset]
-ANYBODY, BROADCAST = "0.0.0.0", "255.255.255.255"  # noqa: S104
+ANYBODY, BROADCAST = "0.0.0.0", "255.255.255.255"
 
 
 @dataclass
@@ -518,8 +518,11 @@ def discovery(rng: Random) -> Topology:
     """A question to a group or by broadcast; the hosts answer the asker, from the same port or their own."""
     net = Topology(rng)
     group, port = rng.choice(
-        [("239.255.255.250", 3702), ("239.255.255.250", 1900), (BROADCAST, 3956), (BROADCAST, 10001)]
-        + [
+        [
+            ("239.255.255.250", 3702),
+            ("239.255.255.250", 1900),
+            (BROADCAST, 3956),
+            (BROADCAST, 10001),
             ("224.0.1.187", 5683),
             (BROADCAST, rng.randrange(5001, 32000)),
             ("239.1.2.3", rng.randrange(5001, 60000)),
@@ -558,8 +561,16 @@ def clocks(rng: Random) -> Topology:
 SCENARIOS: dict[str, tuple[str, Callable[[Random], Topology]]] = {
     scenario.__name__: (group, scenario)
     for group, scenarios in {
-        "servers": (published_ports, windows_services, instances, storage, passive_ftp, migrations, games)
-        + (dynamic_service,),
+        "servers": (
+            published_ports,
+            windows_services,
+            instances,
+            storage,
+            passive_ftp,
+            migrations,
+            games,
+            dynamic_service,
+        ),
         "counting": (counting_clients, counting_askers, behind_translation),
         "peers": (torrents, relays),
         "probers": (trace, datagram_scan, segment_scan, wide_scan),

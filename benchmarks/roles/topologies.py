@@ -2,9 +2,10 @@
 
     python benchmarks/roles/topologies.py [--seeds 0-199] [--wrong]
 
-makes a capture for each seed and each scenario of `scenarios.py`, lets the program judge it, and prints for each
-scenario the flows whose server no handshake shows: how many are sure (a confidence of at least 0.9), how many of these are
-wrong, how many are ambiguous, and the share of the sure ones among flows to server ports with three clients or more.
+makes a capture for each seed and each scenario of `scenarios.py`, lets the program judge it, and prints
+for each scenario the flows whose server no handshake shows: the share that is sure (a confidence of at least
+0.9), the share of these that is wrong, the share of sure ones among flows to server ports with three clients
+or more, and of UDP questions in vain the share that are failed attempts.
 `--wrong` lists the scenario, seed and flows of each wrong verdict. Needs the development dependencies.
 
 Odd seeds are for a last look: tune on even ones (`--seeds 0-199 --even`).

@@ -67,7 +67,7 @@ class Verdicts(NamedTuple):
 
 
 def with_attempts(ends: Ends, context: Context) -> Ends:
-    """Return the ends of n flows with the outcomes that only all flows together show: questions of a sweep."""
+    """Return n flows with the outcome `unanswered` for a sweep's questions: only all flows show those."""
     vain = context.survey.sweeps.in_vain(ends, sweeps_of(ends, context)[0]) & ~ends.attempts
     return replace(ends, handshakes=ends.handshakes.unanswered(vain)) if vain.any() else ends
 

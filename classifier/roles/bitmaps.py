@@ -22,7 +22,7 @@ class Bitmaps:
 
     def __init__(self, beside: Bitmaps | None = None, kind: int = 0) -> None:
         """Start with empty sets: in a table of their own, or `beside` others in theirs, each `kind` apart."""
-        self._table = beside._table if beside else np.zeros(PLACES, dtype=np.uint64)
+        self._table: Hashes = beside._table if beside else np.zeros(PLACES, dtype=np.uint64)
         self._kind = mixed([np.array([kind], dtype=np.uint64)]) if kind else np.zeros(1, dtype=np.uint64)
 
     def add(self, keys: Hashes, numbers: npt.NDArray[np.uint64]) -> None:

@@ -122,8 +122,8 @@ def ports(ends: Ends, context: Context) -> Numbers:
     by_range = np.where(
         ends.datagrams, *(weights()["ports"]["most_by_range"][name] for name in ("udp", "tcp"))
     )
-    most = np.where(port_tables.known(context.rules, ends), most, by_range)
-    odds = np.clip(_b_over_a(likeness(ends, context)), -most, most)
+    limit = np.where(port_tables.known(context.rules, ends), most, by_range)
+    odds = np.clip(_b_over_a(likeness(ends, context)), -limit, limit)
     callers = port_tables.callers(ends)
     return np.where(callers.any(axis=0), caller * -_b_over_a(callers.astype(float)), odds)
 

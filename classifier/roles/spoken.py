@@ -49,7 +49,7 @@ def later_payload(ends: Ends, of_ports: Numbers) -> Numbers:
 
 
 def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
-    """Weaken the messages of protocols whose client may accept the connection, where the ports say otherwise."""
+    """Weaken messages of protocols whose client may accept the connection, where the ports say otherwise."""
     against = (odds * of_ports < 0) & (np.abs(of_ports) > weight("payload", "reversible_against"))
     against &= ~ends.datagrams & _reversible_protocols()[ends.said.protocol]
     likely = weight("payload", "likely")

@@ -76,7 +76,7 @@ class Survey:
         return counts
 
     def tells_group(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
-        """Return whether each end tells a group address something, and whether that surely is no question (2, n).
+        """Return whether each end tells a group address something, and whether surely no question (2, n).
 
         Its message says so, or its port is for announcements, or others have asked from the group's port; or
         its own port looks much more like a server's.
@@ -113,7 +113,7 @@ class Survey:
         return counts
 
     def addressed(self, ends: Ends) -> Numbers:
-        """Return how far each end's peers speak first, over UDP, rather than it: from 0 to 1, all of them (2, n).
+        """Return how far each end's peers speak first over UDP, rather than it, from 0 to 1 (2, n).
 
         Connections are opened, whoever speaks first: always 1.
         """
@@ -126,7 +126,7 @@ class Survey:
         return np.where(ends.datagrams, shares, 1.0)
 
     def _began(self, ends: Ends) -> Mask:
-        """Return whether a flow of datagrams began inside the capture, or it would have been seen before (n)."""
+        """Return whether datagrams began inside the capture: they would have been seen before (n)."""
         packets = ends.packets.sum(axis=0).astype(np.int64)
         lasted_ns = ends.facts["last_seen_ns"].to_numpy() - ends.first_seen_ns
         pauses_ns = lasted_ns // np.maximum(packets - 1, 1) * _PAUSES
@@ -155,19 +155,17 @@ def _put(into: Bitmaps, keys: Hashes, numbers: Hashes, where: Mask) -> None:
 
 
 def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
-    """Return whether an end asks the other, as a handshake, an answer, an ICMP error or its address shows (n)."""
+    """Return whether an end asks the other: a handshake, an answer, an ICMP error or a group shows it (n)."""
     asks: Mask = (ends.called == 1 - end) | (ends.handshakes.closed == 1 - end)
     return asks | _asks_group(ends, likeness, end)
 
 
 def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
-    """Return whether an end asks a group address (n): from another port, that looks no more like a server's."""
-    asks: Mask = ends.groups[1 - end] & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[1 - end]
-    return (
-        asks
-        & (likeness[end] <= likeness[1 - end] + weight("group_address", "answer"))
-        & (ends.said.server[end] == 0)
-    )
+    """Return whether an end asks a group, from another port that looks no more like a server's (n)."""
+    group = ends.groups[1 - end] & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[1 - end]
+    no_more = likeness[end] <= likeness[1 - end] + weight("group_address", "answer")
+    asks: Mask = group & no_more & (ends.said.server[end] == 0)
+    return asks
 
 
 def _port_keys(ends: Ends) -> Hashes:
@@ -175,7 +173,7 @@ def _port_keys(ends: Ends) -> Hashes:
 
 
 def _scattered(ends: Ends, likeness: Numbers) -> Mask:
-    """Return whether each end's TCP port is below the clients' ranges of today, and its peer's inside (2, n)."""
+    """Return whether each TCP port is below the clients' ranges of today, and its peer's inside (2, n)."""
     below, inside = weight("fan_in", "served_above"), weight("fan_in", "scattered_below")
     scattered: Mask = (likeness > below) & (likeness[::-1] < inside) & (ends.proto == TCP)
     return scattered

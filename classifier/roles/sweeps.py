@@ -1,9 +1,9 @@
 """Sweeps: a host that asks many targets in vain, as scanners and traceroute do.
 
-A lone question is a flow in which one end sends a few datagrams, or segments without data and handshake, and the
-other takes no part. A host sweeps where such questions, alike in size, go to one port of many hosts; or where they
-go to many ports of one host, which refuses some, or at which services are known. All others may be the lone answers
-that a mirror of one direction shows.
+A lone question is a flow in which one end sends a few datagrams, or segments without data and handshake, and
+the other takes no part. A host sweeps where such questions, alike in size, go to one port of many hosts; or
+where they go to many ports of one host, which refuses some, or at which services are known. All others may be
+the lone answers that a mirror of one direction shows.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Sweeps:
         return many
 
     def _proven(self, ports: Hashes, no_server: Mask) -> Mask:
-        """Return whether those who asked many ports of a host were refused some, or asked known services (m)."""
+        """Return whether a host, asked at many ports, refused some or has known services there (m)."""
         known = self._known.counts(ports)
         share = weight("sweep", "known_share") * self._asked.counts(ports)
         services = (known >= weight("sweep", "known")) & (known >= share)
@@ -81,7 +81,7 @@ class Sweeps:
 
 
 def _keys(ends: Ends, end: int) -> tuple[Hashes, Hashes]:
-    """Return keys for what an end's host asks at the other's port, and for what it asks the other's host (n)."""
+    """Return the keys of an end's host with the other's port, and with the other's host (n)."""
     other = 1 - end
     proto = ends.proto.astype(np.uint64)
     port = proto << np.uint64(16) | ends.ports[other]
