@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO
 
 import pyarrow as pa
@@ -33,6 +33,7 @@ class Spool:
         self._file: IO[bytes] | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
         self._batches = 0
+        self._names: list[str] = []
         self.rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -42,6 +43,7 @@ class Spool:
         if self._small_rows + batch.num_rows > self._batch_rows:
             self._put_together()
         self.rows += batch.num_rows
+        self._names = batch.schema.names
         self._small.append(batch)
         self._small_rows += batch.num_rows
         self._held_bytes += batch.nbytes
@@ -67,6 +69,10 @@ class Spool:
         """Yield some columns of all batches; the others are not read."""
         self._put_together()
         return self._read(range(self._batches), names)
+
+    def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield all columns but some of all batches; these are not read."""
+        return self.columns([name for name in self._names if name not in names])
 
     def at(self, places: Iterable[int]) -> Iterator[pa.RecordBatch]:
         """Yield some of the batches: the first that was added is at 0."""

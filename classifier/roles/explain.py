@@ -10,6 +10,7 @@ import numpy as np
 
 from classifier import payload
 from classifier.handshake import Outcome
+from classifier.roles import limits, summed, weigh
 from classifier.roles import ports as port_tables
 from classifier.roles.ends import Ends
 from classifier.roles.evidence import (
@@ -24,6 +25,7 @@ from classifier.roles.evidence import (
     sweeps_of,
     window_likeness,
 )
+from classifier.roles.weights import weight
 from classifier.wording import counted
 
 
@@ -40,6 +42,35 @@ class Reason:
     seen: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """How the evidence about one flow adds up, for the end that the verdict calls the server."""
+
+    #: Sum of the log-odds of all evidence.
+    log_odds: float
+    #: The sum is multiplied by `scale`, and then limited to `most`, for the reason `why`.
+    scale: float
+    most: float
+    why: str
+    #: Log-odds of the verdict: its confidence is 1 / (1 + e^-total).
+    total: float
+
+
+def add_up(ends: Ends, context: Context) -> Sum | None:
+    """Return how the evidence about a single flow adds up; None where a handshake decides."""
+    if ends.handshakes.confirmed[0]:
+        return None
+    odds, disputed = weigh(ends, context), ends.handshakes.disputed
+    total = float(summed(odds, disputed)[0])
+    return Sum(
+        log_odds=float(odds.sum()) * (-1 if total < 0 else 1),
+        scale=weight("verdict", "scale"),
+        most=float(limits(disputed)[0]),
+        why="the handshake is not conclusive" if disputed[0] else "only a handshake is certain",
+        total=abs(total),
+    )
+
+
 def explain(ends: Ends, context: Context) -> list[Reason]:
     """Return what speaks for either end of a single flow, strongest first."""
     reasons = []
@@ -53,14 +84,14 @@ def explain(ends: Ends, context: Context) -> list[Reason]:
 
 
 def settles(ends: Ends, context: Context) -> str:
-    """Say what would decide about a single flow that no handshake decides."""
+    """Return what would decide a single flow that no handshake decides."""
     inside = began_inside(ends, context)[0]
     if ends.datagrams[0]:
-        return ("" if inside else "A capture that begins before the flow does shows who called. ") + _MORE
-    return f"Capture from the start of the connection: its SYN and SYN+ACK prove who called. {_MORE}"
+        return ("" if inside else "A capture that begins before the flow shows who sent first. ") + _MORE
+    return f"Capture from the start of the connection: its SYN and SYN+ACK prove who opened it. {_MORE}"
 
 
-_MORE = "More flows of either end help, in this capture or in an earlier one (--directory)."
+_MORE = "More flows of either endpoint help, in this capture or in an earlier one (--directory)."
 
 
 def _handshake(ends: Ends) -> list[Reason]:
@@ -70,14 +101,13 @@ def _handshake(ends: Ends) -> list[Reason]:
     caller, called = ("{a}", "{b}") if shakes.initiator[0] == 0 else ("{b}", "{a}")
     outcome = shakes.outcome[0].as_py()
     if shakes.disputed[0]:
-        seen = "parts of a handshake that prove nothing: simultaneous open, or an answer to nobody"
+        seen = "incomplete handshake, not conclusive: simultaneous open, or an answer to nobody"
         return [Reason(Evidence.HANDSHAKE, None, 0.0, seen)]
     if outcome in (Outcome.REFUSED, Outcome.UNANSWERED):
-        seen = f"{caller} called {called}, which " + (
-            "refused" if outcome == Outcome.REFUSED else "did not answer"
-        )
+        answer = "refused" if outcome == Outcome.REFUSED else "did not answer"
+        seen = f"{caller} tried to open a connection, {called} {answer}"
     else:
-        seen = f"{caller} called, {called} accepted"
+        seen = f"{caller} opened the connection, {called} accepted"
     return [Reason(Evidence.HANDSHAKE, "b" if shakes.initiator[0] == 0 else "a", None, seen)]
 
 
@@ -89,7 +119,7 @@ def _of_ends(say: Callable[..., str], *values: Iterable[Any]) -> str:
 
 def _payload(ends: Ends, context: Context) -> str:
     said = payload.told(ends.facts, payload.load())
-    return _of_ends(lambda end, messages: f"{end} said: {', '.join(messages)}", said)
+    return _of_ends(lambda end, messages: f"{end} sent: {', '.join(messages)}", said)
 
 
 def _announced(ends: Ends, context: Context) -> str:
@@ -123,7 +153,9 @@ def _ports(ends: Ends, context: Context) -> str:
     a, b = likeness(ends, context)[:, 0]
     if port_tables.callers(ends)[:, 0].any():
         return f"from such a port connections are opened: {ends.ports[port_tables.callers(ends)][0]}"
-    return f"like a server's: port {ends.ports[0, 0]} {a:+.1f}, port {ends.ports[1, 0]} {b:+.1f}"
+    most = weight("ports", "most")
+    limited = f"; limited to {most:.1f}" if abs(b - a) > most else ""
+    return f"like a server's: port {ends.ports[0, 0]} {a:+.3f}, port {ends.ports[1, 0]} {b:+.3f}{limited}"
 
 
 def _port_sequence(ends: Ends, context: Context) -> str:
