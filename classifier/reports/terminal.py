@@ -10,7 +10,7 @@ from rich.text import Text
 from classifier.reports.sparkline import sparkline
 from classifier.reports.summary import REASONS, reason_text, types_text
 from classifier.reports.tables import Column, Row, clean, show
-from classifier.traffic.adding import ATTEMPTS
+from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
     counted,
     duration_text,

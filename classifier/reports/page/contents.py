@@ -15,7 +15,7 @@ from classifier.reports.summary import REASONS, types_text
 from classifier.reports.tabular import rows
 from classifier.roles import Role
 from classifier.traffic import Traffic
-from classifier.traffic.adding import ATTEMPTS
+from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import counted, duration_text, endpoint, listed, role_text, service_text, size_text
 
 Row = dict[str, Any]
