@@ -3,8 +3,8 @@
     python benchmarks/make_real.py ../captures --bytes 1000000000 --output benchmarks/data/real.pcap
 
 Needs Wireshark's `editcap`, which reads whatever is in the folder. Captures of Ethernet only, one after the
-other; in each repetition unicast addresses differ by one octet, and time goes on. Header checksums stay as they
-were.
+other; in each repetition unicast addresses differ by one octet, and time goes on. Header checksums stay as
+they were.
 """
 
 import argparse

@@ -93,8 +93,19 @@ class Reader(Iterator[Batch]):
     def unmetered(self) -> dict[str, int]:
         """Packets in no flow, by reason; all reasons, in a fixed order."""
     @property
-    def unread_link_types(self) -> dict[int, int]:
-        """Packets by LINKTYPE_ number that isn't read."""
+    def unknown_types(self) -> dict[tuple[str, int], int]:
+        """Packets by a number that isn't known: its kind (link_type, ethertype, gre, ppp), the number.
+
+        Those of `link_type` sum to the reason `link_type`, the others to `unknown_type`.
+        """
+    @property
+    def irregular(self) -> dict[tuple[str, int, int], int]:
+        """Packets of flows that depart from what their headers announce.
+
+        `link_type`: frames of the first LINKTYPE_ number that were read as ones of the second.
+        `ip_version`: IPv4 announced as IPv6, or the reverse. `cut_transport`: ports are all that the snap
+        length left of the transport header. `aggregate`: frames of several packets each.
+        """
     @property
     def problem(self) -> tuple[str, int, str] | None:
         """Why the input could not be read to its end, as in `MeterError.args`."""
@@ -184,7 +195,7 @@ class Live:
         """Counters as of a Reader, and how many flows are active.
 
         `packets`, `wire_bytes`, `active`, `duplicates`, `evicted`, `dropped`, `span_ns`, `unmetered`,
-        `unread_link_types`.
+        `unknown_types`, `irregular`.
         """
 
 @type_check_only

@@ -111,6 +111,7 @@ def read(
         spool=Spool(budget.spool_bytes, BATCH_ROWS),
         memory_bytes=budget.sums_bytes,
         remarks=found.remarks,
+        via=via,
     )
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
@@ -250,7 +251,7 @@ class Judge:
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
-        survey, directory = roles.Survey(), roles.Directory(known)
+        survey, directory = roles.Survey(metered.begin_ns), roles.Directory(known)
         announced = payload.Endpoints()
         for ends, similar, servers in self.looked_at(self._first_look):
             roles.note_announced(announced, ends.facts)
@@ -282,6 +283,7 @@ class Judge:
 
     def _judged(self, ends: roles.Ends) -> Judged:
         facts, context = ends.facts, self.context
+        ends = roles.with_attempts(ends, context)
         verdicts = roles.decide(ends, context)
         server_is_b = verdicts.server_is_b
         names = naming.name(

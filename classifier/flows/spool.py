@@ -23,7 +23,7 @@ class Spool:
     """Holds record batches of one schema, in order; they can be read again and again."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES, batch_rows: int = 0) -> None:
-        """Start empty. Batches are put together up to so many rows, as far as memory allows."""
+        """Start empty. Batches are put together up to so many rows."""
         self._memory_bytes = memory_bytes
         self._batch_rows = batch_rows
         self._small: list[pa.RecordBatch] = []
@@ -47,7 +47,7 @@ class Spool:
         self._small.append(batch)
         self._small_rows += batch.num_rows
         self._held_bytes += batch.nbytes
-        if self._small_rows >= self._batch_rows or self._held_bytes > self._memory_bytes:
+        if self._small_rows >= self._batch_rows:  # never by memory: on it the order of rows would depend
             self._put_together()
 
     def _put_together(self) -> None:

@@ -69,7 +69,9 @@ def joined(pieces: Sequence[Rows]) -> Rows:
 def as_batch(rows: Rows) -> pa.RecordBatch:
     """Return rows as they are spooled: numbers of 64 bits, however narrow those of a piece are."""
     kinds = {name: np.int64 if column.dtype.kind == "i" else np.uint64 for name, column in rows.items()}
-    return pa.RecordBatch.from_pydict({name: pa.array(rows[name].astype(kinds[name])) for name in rows})
+    return pa.RecordBatch.from_pydict(
+        {name: pa.array(rows[name].astype(kinds[name], copy=False)) for name in rows}
+    )
 
 
 def address_words(address: pa.Array, name: str) -> Rows:
@@ -284,7 +286,9 @@ class Aggregate:
     def _shrink(self) -> None:
         """Bring rows of equal keys together, and move them to the file if they are still too many."""
         rows = self._summed()
-        if self._part_by and self._bytes > self._memory_bytes // 2:
+        if self._part_by is None:
+            self._memory_bytes = max(self._memory_bytes, 2 * self._bytes)
+        elif self._bytes > self._memory_bytes // 2:
             self._spill(rows)
         give_back()
 

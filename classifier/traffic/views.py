@@ -1,7 +1,6 @@
 """The tables of sums, as data: which rows each has, what it sums by which keys, and how it is sorted.
 
-`COLUMNS` has what a judged flow brings; `VIEWS` are the tables of a report; `BY` are the groups of `--by`.
-To add a group, add an entry to `BY`.
+`VIEWS` are the tables of a report; `BY` are the groups of `--by`, and a new one is an entry there.
 """
 
 from __future__ import annotations
