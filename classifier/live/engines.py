@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, cast
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live import child, interfaces
@@ -27,7 +27,7 @@ def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish)
             "live", "not available on Windows; capture to a file and report that", status=ExitStatus.NO_INPUT
         )
     one = isinstance(source, str | bytes) or hasattr(source, "read") or not isinstance(source, Iterable)
-    sources: list[Any] = [source] if one else list(source)  # type: ignore[arg-type]
+    sources: list[Any] = [source] if one else list(cast("Iterable[Source]", source))
     for each in sources:
         if not isinstance(each, str | Path) and not hasattr(each, "read"):
             raise TypeError(
