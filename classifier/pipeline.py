@@ -84,8 +84,9 @@ def read(
     other link types.
     `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
-    `jobs` inputs are read, or batches of flows judged, at a time, by default one on each core, or those that the Dask
-    cluster of a `scheduler` has workers for: `tcp://host:8786`. `progress` is told how far that is.
+    `jobs` inputs are read, or batches of flows judged, at a time, by default one on each core, or those
+    that the Dask cluster of a `scheduler` has workers for: `tcp://host:8786`. `progress` is told how far
+    that is.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
     Raises CaptureError for an input that isn't there, or where none can be read, RulesError and
@@ -335,7 +336,7 @@ def _judged(
         "service_source": lambda: names.source,
         "category": lambda: names.category,
         "label": lambda: names.label,
-        "service_candidates": lambda: names.candidates,
+        "service_candidates": names.candidates,
         "payload": lambda: names.payload,
         "mismatch": lambda: pa.array(names.mismatch),
         "promised": lambda: names.promised,

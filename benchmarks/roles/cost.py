@@ -117,7 +117,7 @@ def main() -> None:
         a, b = (naming.Ends(batch[f"addr_{end}"], batch[f"port_{end}"]) for end in "ab")
         none = np.zeros(len(ends.proto), dtype=np.uint8)
         spoken = naming.Payloads(ends.said, table, batch["alpn"], none)
-        naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.ambiguous, spoken)
+        naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.undecided, spoken)
         timed("services", now)
     for stage, seconds in spent.items():
         print(f"{stage:28}{seconds:6.2f} s of the processor")
