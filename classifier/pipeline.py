@@ -84,9 +84,9 @@ def read(
     other link types.
     `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
     `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
-    `jobs` inputs are read, or batches of flows judged, at a time, by default one on each core, or those
-    that the Dask cluster of a `scheduler` has workers for: `tcp://host:8786`. `progress` is told how far
-    that is.
+    `jobs` is the number of threads, over inputs and within one, by default one for each core; the Dask
+    cluster of a `scheduler`, `tcp://host:8786`, reads as many inputs at a time as it has workers for.
+    `progress` is told how far that is.
     With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
 
     Raises CaptureError for an input that isn't there, or where none can be read, RulesError and
@@ -111,6 +111,7 @@ def read(
         spool=Spool(budget.spool_bytes, BATCH_ROWS),
         memory_bytes=budget.sums_bytes,
         remarks=found.remarks,
+        via=via,
     )
     if verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
@@ -250,7 +251,7 @@ class Judge:
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
-        survey, directory = roles.Survey(), roles.Directory(known)
+        survey, directory = roles.Survey(metered.begin_ns), roles.Directory(known)
         announced = payload.Endpoints()
         for ends, similar, servers in self.looked_at(self._first_look):
             roles.note_announced(announced, ends.facts)
@@ -282,6 +283,7 @@ class Judge:
 
     def _judged(self, ends: roles.Ends) -> Judged:
         facts, context = ends.facts, self.context
+        ends = roles.with_attempts(ends, context)
         verdicts = roles.decide(ends, context)
         server_is_b = verdicts.server_is_b
         names = naming.name(

@@ -56,7 +56,8 @@ reading_options = options(
         show_default=True,
         metavar="N",
         type=click.IntRange(1, MOST_FLOWS),
-        help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
+        help="Maximum flows held in memory, a sixteenth of them in each part of the keys; beyond this the"
+        " longest-idle flows are evicted and merged later.",
     ),
     described(
         "--memory",
@@ -103,7 +104,7 @@ reading_options = options(
         type=click.IntRange(1, _MOST_JOBS),
         default=None,
         metavar="N",
-        help="Inputs to read, or batches of flows to judge, in parallel.  [default: one on each core]",
+        help="Threads, over inputs and within one; results don't depend on it.  [default: one for each core]",
     ),
     described(
         "--scheduler",

@@ -6,6 +6,7 @@ evidence that other flows give; then `decide` judges them batch by batch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
-from classifier.roles.evidence import KINDS, Context, Evidence
+from classifier.roles.evidence import KINDS, Context, Evidence, sweeps_of
 from classifier.roles.late import Late, SelfCheck, look_back
 from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
@@ -35,6 +36,7 @@ __all__ = [
     "decide",
     "note_announced",
     "self_check",
+    "with_attempts",
 ]
 
 #: A verdict at least this likely is called `inferred`.
@@ -103,6 +105,12 @@ class Verdicts(NamedTuple):
     confidence: Numbers
     reasons: Reasons
     late: Late
+
+
+def with_attempts(ends: Ends, context: Context) -> Ends:
+    """Return n flows with the outcome `unanswered` for a sweep's questions: only all flows show those."""
+    vain = context.survey.sweeps.in_vain(ends, sweeps_of(ends, context)[0]) & ~ends.attempts
+    return replace(ends, handshakes=ends.handshakes.unanswered(vain)) if vain.any() else ends
 
 
 def decide(ends: Ends, context: Context) -> Verdicts:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from classifier import payload
 from classifier.handshake import Outcome
 from classifier.roles import limits, summed, weigh
@@ -17,7 +19,10 @@ from classifier.roles.evidence import (
     Evidence,
     accepted_elsewhere,
     began_inside,
+    calls_elsewhere,
     last_data,
+    likeness,
+    sweeps_of,
     window_likeness,
 )
 from classifier.roles.weights import weight
@@ -131,18 +136,21 @@ def _directory(ends: Ends, context: Context) -> str:
         called = f", and called {counted(calls, 'other')}" if calls else ""
         return f"{end} has {served} {counted(flows, one)}{called}"
 
-    return _of_ends(say, accepted_elsewhere(ends, context)[:, 0], context.survey.calls(ends)[:, 0])
+    return _of_ends(say, accepted_elsewhere(ends, context)[:, 0], calls_elsewhere(ends, context)[:, 0])
 
 
 def _fan_in(ends: Ends, context: Context) -> str:
     a, b = context.survey.peer_ports(ends)[:, 0]
-    if a == b == 1:
-        return ""
-    return f"different client ports that have talked to {{a}}: {a}, to {{b}}: {b}"
+    around = context.survey.scattered_callers(ends, likeness(ends, context))[:, 0]
+    seen = [f"different client ports that have talked to {{a}}: {a}, to {{b}}: {b}"] if max(a, b) > 1 else []
+    seen += [
+        f"to {{{end}}} and the ports close to it: {n}" for end, n in zip("ab", around, strict=True) if n > 1
+    ]
+    return "; ".join(seen)
 
 
 def _ports(ends: Ends, context: Context) -> str:
-    a, b = port_tables.likeness(context.rules, ends)[:, 0]
+    a, b = likeness(ends, context)[:, 0]
     if port_tables.callers(ends)[:, 0].any():
         return f"from such a port connections are opened: {ends.ports[port_tables.callers(ends)][0]}"
     most = weight("ports", "most")
@@ -151,10 +159,25 @@ def _ports(ends: Ends, context: Context) -> str:
 
 
 def _port_sequence(ends: Ends, context: Context) -> str:
-    a, b = context.survey.neighbours(ends)[:, 0]
-    if not (a or b):
-        return ""
-    return f"ports nearby that the host uses in other flows, {{a}}: {a}, {{b}}: {b}"
+    survey = context.survey
+
+    def say(end: str, others: int, targets: float, served: int) -> str:
+        proven = f", {counted(served, 'of them')} proven to serve" if served else ""
+        return f"{counted(1 + others, 'port')} near {end} in use, for about {targets:.0f} of peers{proven}"
+
+    others, served = survey.neighbours(ends)[:, 0], survey.served_neighbours(ends)[:, 0]
+    return _of_ends(say, others | served, survey.targets(ends)[:, 0], served)
+
+
+def _asked(ends: Ends, context: Context) -> str:
+    calls = calls_elsewhere(ends, context)[:, 0]
+    sweeps = np.logical_or(*sweeps_of(ends, context))[:, 0]
+
+    def say(end: str, asked: bool, calls: int, sweeps: bool) -> str:
+        how = [f"asked {counted(calls, 'other endpoint')}"] if calls else []
+        return f"{end} {' and '.join([*how, 'its host sweeps the other'] if sweeps else how)}"
+
+    return _of_ends(say, (calls > 0) | sweeps, calls, sweeps)
 
 
 def _icmp_unreachable(ends: Ends, context: Context) -> str:
@@ -168,7 +191,12 @@ def _icmp_unreachable(ends: Ends, context: Context) -> str:
 
 
 def _group_address(ends: Ends, context: Context) -> str:
-    return " and ".join(f"{{{end}}}" for end, group in zip("ab", ends.groups[:, 0], strict=True) if group)
+    tells = context.survey.tells_group(ends, likeness(ends, context))[0][::-1, 0]
+
+    def say(end: str, group: bool, told: bool) -> str:
+        return f"{end} is a group address, which {'is told something' if told else 'is asked'}"
+
+    return _of_ends(say, ends.groups[:, 0], tells)
 
 
 def _first_packet(ends: Ends, context: Context) -> str:
@@ -202,6 +230,7 @@ _SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
     Evidence.FAN_IN: _fan_in,
     Evidence.PORTS: _ports,
     Evidence.PORT_SEQUENCE: _port_sequence,
+    Evidence.ASKED: _asked,
     Evidence.ICMP_UNREACHABLE: _icmp_unreachable,
     Evidence.GROUP_ADDRESS: _group_address,
     Evidence.FIRST_PACKET: _first_packet,

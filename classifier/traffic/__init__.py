@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
+from classifier.traffic import packet_types
 from classifier.traffic.aggregate import Aggregate, Rows, Texts, summed
 from classifier.traffic.comparison import FACTOR, compare
 from classifier.traffic.judged import Judged
@@ -97,7 +98,11 @@ class Traffic:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
         metered, _ = self.metered, self.judge.context
         groups = sorted(metered.seen_twice)
-        return metered.remarks + _twice([[metered.captures[part] for part in group] for group in groups])
+        return (
+            metered.remarks
+            + packet_types.remarks(metered.irregular)
+            + _twice([[metered.captures[part] for part in group] for group in groups])
+        )
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -112,6 +117,14 @@ class Traffic:
             columns = ("client_packets", "server_packets", "attempt_packets")
             lost["filtered"] = sum(self.left_out.get(name, 0) for name in columns)
         return {"packets": packets, "in_flows": packets - sum(lost.values()), **lost}
+
+    @property
+    def unknown_types(self) -> Mapping[str, int]:
+        """Packets by type number that is not known (`EtherType 0x1234`), at most 32 and `other`.
+
+        They sum to the accounting's `unknown_type` and `link_type`.
+        """
+        return packet_types.unknown_types(self.metered.unknown_types)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -340,7 +353,15 @@ _NAMED = 3
 
 
 #: Reasons that mean that a packet could not be looked into.
-_UNDECODED = {"link_type", "too_deep", "cut_short", "damaged_link", "damaged_ip", "damaged_transport"}
+_UNDECODED = {
+    "link_type",
+    "unknown_type",
+    "too_deep",
+    "cut_short",
+    "damaged_link",
+    "damaged_ip",
+    "damaged_transport",
+}
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -17,6 +17,7 @@ mod part;
 mod pending;
 mod record;
 mod stitch;
+mod tallies;
 
 pub use community::community_id;
 pub use cores::{BLOCK_BYTES, Cores, Progress, Sharing, Step};
@@ -29,6 +30,7 @@ pub use options::{Idle, Options};
 pub use part::PARTS;
 pub use pending::Totals;
 pub use stitch::stitch;
+pub use tallies::Tallies;
 
 #[cfg(test)]
 pub(crate) mod tests;
