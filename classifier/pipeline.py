@@ -338,7 +338,7 @@ def _judged(
         "service_source": lambda: names.source,
         "category": lambda: names.category,
         "label": lambda: names.label,
-        "service_candidates": lambda: names.candidates,
+        "service_candidates": names.candidates,
         "payload": lambda: names.payload,
         "mismatch": lambda: pa.array(names.mismatch),
         "promised": lambda: names.promised,

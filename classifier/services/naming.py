@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -26,14 +27,14 @@ class Names(NamedTuple):
     category: pa.DictionaryArray
     #: dictionary of strings (n): `service`, or the candidates joined by |; null where nothing is known.
     label: pa.DictionaryArray
-    #: list of strings (n), likeliest first; empty where nothing is known.
-    candidates: pa.Array
+    #: Makes a list of strings (n), likeliest first; empty where nothing is known.
+    candidates: Callable[[], pa.Array]
     #: dictionary of strings (n): the protocol recognised in the payload, null for none.
     payload: pa.DictionaryArray
     #: bool (n): the port promises something else than what is spoken.
     mismatch: npt.NDArray[np.bool_]
-    #: list of strings (n): what the ports alone promise, likeliest first.
-    promised: pa.Array
+    #: dictionary of strings (n): the likeliest of what the ports alone promise, null for none.
+    promised: pa.DictionaryArray
 
 
 class Ends(NamedTuple):
@@ -101,7 +102,7 @@ def name(
         likelier = rules.candidates[ports // many % many]
         undecided = ports >= many * many
         verdicts.append(verdict(likelier, rules.candidates[ports % many], undecided, spoken[code]))
-        promised.append(list(dict.fromkeys(service.name for service in likelier)))
+        promised.append(likelier[0].name if likelier else None)
     place = row.astype(np.int32)
     protocols = [protocol.name for protocol in payloads.table.protocols]
     return Names(
@@ -109,10 +110,10 @@ def name(
         source=_take([case.source for case in verdicts], place),
         category=_take([rules.category(case.service or "") for case in verdicts], place),
         label=_take([case.service or "|".join(case.candidates) or None for case in verdicts], place),
-        candidates=_lists([list(case.candidates) for case in verdicts], place),
+        candidates=lambda: _lists([list(case.candidates) for case in verdicts], place),
         payload=_take([*protocols, None], payloads.said.protocol.astype(np.int32) % (len(protocols) + 1)),
         mismatch=np.array([case.mismatch for case in verdicts], dtype=bool)[place],
-        promised=_lists(promised, place),
+        promised=_take(promised, place),
     )
 
 

@@ -200,8 +200,7 @@ def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
     found = judged.filter(judged["mismatch"])
     if not found.num_rows:
         return None
-    promised = pc.list_element(found["promised"], 0).dictionary_encode()
-    rows = {"promised": texts.codes(promised), "spoken": texts.codes(found["payload"])}
+    rows = {"promised": texts.codes(found["promised"]), "spoken": texts.codes(found["payload"])}
     rows |= {name: found[name].to_numpy() for name in ("proto", "ip_version", "server_port")}
     rows |= address_words(found["client_addr"], "client") | address_words(found["server_addr"], "server")
     rows["flows"] = np.ones(found.num_rows, dtype=np.int64)

@@ -69,7 +69,7 @@ def named(
         np.array(ambiguous, bool),
         silent(len(flows)),
     )
-    columns = names.service, names.source, names.candidates
+    columns = names.service, names.source, names.candidates()
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
