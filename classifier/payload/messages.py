@@ -37,13 +37,15 @@ def read(facts: pa.RecordBatch, table: Table) -> Said:
     """Read the hits of n flows."""
     slots = np.stack([_slots(facts["hits_a"].to_numpy()), _slots(facts["hits_b"].to_numpy())])  # (2, 4, n)
     numbers = slots & np.uint16(_NUMBER)
-    shown = _shown(numbers, table)
+    counts = _counts(numbers, facts, table)
+    shown = np.where(counts, _shown(numbers, table), 0)
     sender = np.where(slots & _OPENED, table.opened[numbers], table.sender[numbers])
     sender = np.where(slots & _ANSWERED, table.answered[numbers], sender)
     answered = (slots & _ANSWERED != 0).any(axis=1)
     protocol, certainty = _protocol(numbers, shown, table)
     inside = (np.where(shown > 0, table.tunnels[numbers], 0) != 0).any(axis=(0, 1))
-    sides = np.where(inside, np.minimum(shown, np.int8(Certainty.LIKELY)), shown)
+    sides = np.where(shown > 0, np.minimum(table.side[numbers].astype(np.int8), shown), 0)
+    sides = np.where(inside, np.minimum(sides, np.int8(Certainty.LIKELY)), sides)
     client, server = np.where(sender > 0, sides, 0), np.where(sender < 0, sides, 0)
     return Said(
         protocol=protocol,
@@ -60,6 +62,26 @@ def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
     """Take apart what n ends said: (4, n)."""
     shifts = np.arange(SLOTS, dtype=np.uint64)[:, None] * np.uint64(16)
     return (hits >> shifts & np.uint64(0xFFFF)).astype(np.uint16)
+
+
+def _counts(
+    numbers: npt.NDArray[np.uint16], facts: pa.RecordBatch, table: Table
+) -> npt.NDArray[np.bool_]:
+    """Return which messages count: those that count by themselves there, or that the other end agrees with."""
+    counts = np.ones(numbers.shape, dtype=bool)
+    flow = np.flatnonzero(table.needs_both[numbers].any(axis=(0, 1)))
+    if not len(flow):
+        return counts
+    some = numbers[:, :, flow]
+    ports = np.stack([facts["port_a"].to_numpy()[flow], facts["port_b"].to_numpy()[flow]])
+    alone = ~table.needs_both[some]
+    for number in np.unique(some[~alone]).tolist():
+        at_home = np.isin(ports, table.alone[number]).any(axis=0)
+        alone |= (some == number) & at_home
+    protocol = table.protocol[some]
+    agrees = (protocol[:, :, None] == protocol[::-1, None]).any(axis=2) & (protocol >= 0)
+    counts[:, :, flow] = alone | agrees
+    return counts
 
 
 def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8]:
@@ -89,7 +111,13 @@ def _protocol(
     best = rank.argmax(axis=0)
     row = np.arange(flows)
     certainty = sure[best, row]
-    return np.where(certainty > 0, candidates[best, row], -1).astype(np.int16), certainty
+    chosen = np.where(certainty > 0, candidates[best, row], -1).astype(np.int16)
+    for protocol, better in table.gives_way_to.items():
+        flow = np.flatnonzero(chosen == protocol)
+        follows = enough[:, flow] & np.isin(candidates[:, flow], better)
+        flow, first = flow[follows.any(axis=0)], follows.argmax(axis=0)[follows.any(axis=0)]
+        chosen[flow] = candidates[first, flow]
+    return chosen, certainty
 
 
 def told(facts: pa.RecordBatch, table: Table) -> list[list[str]]:

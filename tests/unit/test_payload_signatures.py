@@ -73,7 +73,9 @@ def fields(pattern: str) -> bytes | None:
     """Some bytes that fit a pattern; None where it states lengths, which need more than a look."""
     data = b""
     for token in re.findall(r"~?'[^']*'|\.\.~?'[^']*'|\S+", pattern):
-        if "'" in token:
+        if "'" not in token and token.startswith(".."):
+            data += b"x" + bytes.fromhex(token[2:])
+        elif "'" in token:
             data += (b"x" if token.startswith("..") else b"") + token.split("'")[1].encode()
         elif token == "$":
             pass
