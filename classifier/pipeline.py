@@ -210,6 +210,7 @@ class Judge:
                 self._table,
                 facts["alpn"],
                 context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+                roles.began_unseen(ends, context),
             ),
         )
         return _judged(facts, ends.handshakes, verdicts, names)
@@ -248,8 +249,8 @@ def _judged(
         "category": names.category,
         "service_candidates": names.candidates,
         "payload": names.payload,
-        "mismatch": pa.array(names.mismatch),
-        "promised": names.promised,
+        "mismatch": names.expected.is_valid(),
+        "expected": names.expected,
         "outcome": handshakes.outcome,
         "conn_state": handshakes.conn_state(~server_is_b),
         "history": handshakes.history(~server_is_b),

@@ -49,7 +49,7 @@ def tables(report: Row, encoding: str) -> Iterator[tuple[str, list[Column], list
     yield "Servers (named by payload, else by port)", SERVERS, report["servers"]
     yield "Clients", _CLIENTS, report["clients"]
     yield "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"]
-    yield "Payload that is not what the port promises", _MISMATCHES, report["mismatches"]
+    yield "Protocol mismatches", _MISMATCHES, report["mismatches"]
 
 
 def _print_head(out: Console, report: Row) -> None:
@@ -247,8 +247,8 @@ _MISMATCHES = [
     Column("Client", lambda row: row["client_ip"], folds=True, whole=True),
     _end("server"),
     Column("Proto", lambda row: row["proto"] or "", spare=2),
-    Column("Promised", lambda row: row["promised"] or ""),
-    Column("Spoken", lambda row: row["spoken"] or ""),
+    Column("Expected (port)", lambda row: row["expected"] or ""),
+    Column("Detected (payload)", lambda row: row["payload"] or ""),
     _number("flows", "Flows", 1),
     _size("bytes", "Bytes", 3),
 ]

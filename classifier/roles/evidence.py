@@ -192,6 +192,12 @@ def began_inside(ends: Ends, context: Context) -> Mask:
     return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
 
 
+def began_unseen(ends: Ends, context: Context) -> Mask:
+    """Return whether the beginning of a flow may have been missed: no handshake, and none to be expected (n)."""
+    unseen = np.where(ends.datagrams, ~began_inside(ends, context), True)
+    return np.asarray(~ends.handshakes.confirmed & unseen)
+
+
 def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
     """In how many flows each end has proven to serve, not counting this one (2, n)."""
     own = ends.serving == np.array([[0], [1]])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from classifier.errors import RulesError
 from classifier.rule_files import FOLDER, Problem, parse_toml, read_toml, told, user_file
-from classifier.services import registry
+from classifier.services import client_ports, registry
 from classifier.services.service import (
     PORTS,
     TRANSPORTS,
@@ -190,12 +190,18 @@ def _only_registered(services: list[Service], rows: list[registry.Row]) -> Itera
     for row in rows:
         same = [other for ports, other in by_hand.get(row.name, ()) if not ports.isdisjoint(row.ports)]
         if row.name and not same:
-            yield Service(row.name, row.spans, "official", met=False, source="IANA")
+            unused = all(_is_given_out(span) for span in row.spans)
+            yield Service(row.name, row.spans, "official", met=False, unused=unused, source="IANA", speaks=(row.name,))
         for service in same:
             left = [key for key in _keys(row.spans) if (key, service.name) not in known]
             known.update((key, service.name) for key in left)
             if left:
                 yield replace(service, spans=spans_of(left), met=False)
+
+
+def _is_given_out(span: Span) -> bool:
+    """Return whether today's systems take ports of a span for clients, or for services that ask for none."""
+    return any(given.first <= span.first <= given.last for given in client_ports.given_out())
 
 
 def _user_text(path: Path) -> bytes:

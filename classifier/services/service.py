@@ -93,6 +93,8 @@ class Service:
     usual: bool = False
     #: People meet it: a hand-made entry tells of it, not just IANA's list.
     met: bool = True
+    #: Only IANA's list has it, and systems give its ports to anything that asks: a candidate, and no more.
+    unused: bool = False
     category: str | None = None
     #: `yes`, `no`, `optional`; None if the rules don't tell.
     encrypted: str | None = None

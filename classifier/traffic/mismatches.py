@@ -12,11 +12,11 @@ from classifier.flows.table import PROTOCOLS
 from classifier.traffic.grouping import Grouping
 from classifier.traffic.sums import Sums, ranked, with_row
 
-_KEYS = ["promised", "spoken", "proto", "ip_version", "client_addr", "server_addr", "server_port"]
+_KEYS = ["expected", "payload", "proto", "ip_version", "client_addr", "server_addr", "server_port"]
 _SUMS = ["flows", "bytes"]
 _PIECE = pa.schema(
     [
-        *(("promised", pa.string()), ("spoken", pa.string()), ("proto", pa.uint8())),
+        *(("expected", pa.string()), ("payload", pa.string()), ("proto", pa.uint8())),
         *(("ip_version", pa.uint8()), ("client_addr", pa.binary(16)), ("server_addr", pa.binary(16))),
         *(("server_port", pa.uint16()), ("flows", pa.uint64()), ("bytes", pa.uint64())),
     ]
@@ -27,8 +27,8 @@ MISMATCHES = pa.schema(
         pa.field("server_ip", pa.string(), False, {"doc": "address of the server"}),
         pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("promised", pa.string(), False, {"doc": "service that people expect at the port"}),
-        pa.field("spoken", pa.string(), False, {"doc": "protocol recognised in the payload"}),
+        pa.field("expected", pa.string(), False, {"doc": "service expected at the port"}),
+        pa.field("payload", pa.string(), False, {"doc": "protocol detected in the payload"}),
         pa.field("flows", pa.uint64(), False),
         pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
     ]
@@ -48,8 +48,8 @@ class Mismatches:
         if not found.num_rows:
             return
         columns = {
-            "promised": pc.list_element(found["promised"], 0),
-            "spoken": found["payload"].cast(pa.string()),
+            "expected": found["expected"].cast(pa.string()),
+            "payload": found["payload"].cast(pa.string()),
             **{name: found[name] for name in _KEYS[2:]},
             "flows": pa.array(np.ones(found.num_rows, dtype=np.uint64)),
             "bytes": pc.add(found["client_bytes"], found["server_bytes"]),

@@ -192,13 +192,13 @@ class TestServices:
         report = summary(connection([(1, SSH), (0, SSH)], 443).read())
         (row,) = report["mismatches"]
         assert {
-            name: row[name] for name in ("client_ip", "server_ip", "server_port", "promised", "spoken")
+            name: row[name] for name in ("client_ip", "server_ip", "server_port", "expected", "payload")
         } == {
             "client_ip": "10.0.0.1",
             "server_ip": "10.0.0.2",
             "server_port": 443,
-            "promised": "https",
-            "spoken": "ssh",
+            "expected": "https",
+            "payload": "ssh",
         }
         assert [(row["service"], row["by_payload"]) for row in report["services"]] == [("ssh", 1)]
 

@@ -275,7 +275,7 @@ _FLOWS = _columns(
 )
 _FLOW_COLUMNS: Iterable[str] = (
     *("first_seen", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),
-    *("service_candidates", "payload", "server_name", "mismatch", "role", "role_confidence", "role_evidence"),
+    *("service_candidates", "payload", "server_name", "mismatch", "expected", "flow_id", "role", "role_confidence", "role_evidence"),
     "outcome",
 )
 _SUMS = ("packets", "bytes")
