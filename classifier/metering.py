@@ -7,6 +7,7 @@ result depends on which was ready first.
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -56,10 +57,9 @@ Step = Callable[[int, int], None]
 
 def cores() -> int:
     """Return how many cores this process may use."""
-    try:
+    if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
+    return os.cpu_count() or 1
 
 
 def meter_input(
