@@ -68,7 +68,7 @@ def verdict(
         return _first(rides.name, "payload" if rides.status == "official" else "unofficial", by_ports)
     if not _is_sure(spoken):
         return by_ports
-    expected = None if undecided else _expected(here)
+    expected = None if undecided else expected_at(here)
     if expected and spoken.late and (spoken.protocol.carrier or _is_proxy(here)):
         return by_ports
     return _first(spoken.named or spoken.protocol.service, "payload", by_ports, expected)
@@ -95,13 +95,18 @@ def _is_sure(spoken: Spoken) -> bool:
     return spoken.certainty >= Certainty.LIKELY
 
 
-def _expected(here: tuple[Service, ...]) -> str | None:
+def expected_at(here: tuple[Service, ...]) -> str | None:
     """Return the service that is expected at a port; None where nothing else would be a surprise.
 
     Only a registered service that people meet is, and only where it is what people meet first.
     """
     best = here[0] if here else None
     return best.name if best and best.met and best.rank == Rank.OFFICIAL else None
+
+
+def is_spoken_at(here: tuple[Service, ...], protocol: Protocol) -> bool:
+    """Return whether a protocol is what runs at a port, or carries it."""
+    return any(_speaks(service, protocol) or protocol.name in service.carriers for service in here)
 
 
 def _is_proxy(here: tuple[Service, ...]) -> bool:

@@ -5,6 +5,8 @@ Bytes are written as hex, `00*8` for eight of them, with text in quotes between.
 
 from __future__ import annotations
 
+import re
+
 TCP, UDP = 6, 17
 NAME = "03'www'07'example'03'com'00"
 NBNS = "20'EKEFEMEMEPCACACACACACACACACACACA'00"
@@ -238,7 +240,7 @@ TALKS: list[tuple[str, int, int, str | None, str | None]] = [
         "05 00 0b 03 10000000 4800 0000 01000000",
         "05 00 0c 03 10000000 3c00 0000 01000000",
     ),
-    ("dce-rpc", UDP, 34964, "04 00 20 00 10000000 5a*48 00*4 01000000 00000000 0000 ffff ffff 0000 0000 00 00", "04 02 08 00 10000000 5a*60 5a*4"),
+    ("dce-rpc", UDP, 34964, "04 00 20 00 10000000 5a*48 00*4 01000000 00000000 0000 ffff ffff 0000 0000 00 00", "04 02 08 00 10000000 5a*48 00*4 01000000 00000000 0000 ffff ffff 0000 0000 00 00"),
     ("nfs", TCP, 2049, "80000028 12345678 00000000 00000002 000186a3 00000003", None),
     ("nfs", UDP, 2049, "12345678 00000000 00000002 000186a3 00000003", None),
     ("sunrpc", TCP, 111, "80000028 12345678 00000000 00000002 000186a0 00000002", None),
@@ -248,7 +250,7 @@ TALKS: list[tuple[str, int, int, str | None, str | None]] = [
         TCP,
         920,
         "80000028 12345678 00000000 00000002 000186a5 00000003 00000001 00000000 00000000",
-        "80000018 12345678 00000001 00000000 00000000",
+        "80000018 12345678 00000001 00000000 00000000 00000000 00000000",
     ),
     (
         "onc-rpc",
@@ -324,7 +326,7 @@ TALKS: list[tuple[str, int, int, str | None, str | None]] = [
         TCP,
         2181,
         "0000002c 00000000 0000000000000000 00001388 00*8 00000010 00*16",
-        "00000024 00000000 00001388",
+        "00000024 00000000 00001388 00*8 00000010 00*16",
     ),
     ("neo4j", TCP, 7687, "6060b017 00000404", None),
     ("clickhouse", TCP, 9000, "00 11'ClickHouse client'", "00 0a'ClickHouse'18"),
@@ -447,3 +449,12 @@ EITHER: list[tuple[str, int, int, str]] = [
     ("quic", UDP, 443, "c3 00000001 08 0001020304050607 00 00 4496 5a*30"),
     ("dnp3", TCP, 20000, "0564 05 c0 0100 0000 0421"),
 ]
+
+
+def bytes_of(text: str) -> bytes:
+    """Bytes written as hex, with text in quotes between them."""
+    parts = re.findall(r"'([^']*)'|([0-9a-f]{2})(?:\*(\d+))?", text)
+    return b"".join(
+        quoted.encode() if not pair else bytes.fromhex(pair) * int(count or 1)
+        for quoted, pair, count in parts
+    )

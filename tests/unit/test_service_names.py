@@ -53,7 +53,7 @@ def silent(flows: int) -> naming.Payloads:
         payload.load(),
     )
     nothing = np.zeros(flows, np.uint8)
-    return naming.Payloads(said, payload.load(), pa.nulls(flows, pa.string()), nothing)
+    return naming.Payloads(said, payload.load(), pa.nulls(flows, pa.string()), nothing, nothing > 0)
 
 
 def named(
