@@ -68,9 +68,9 @@ def verdict(
         return _first(rides.name, "payload" if rides.status == "official" else "unofficial", by_ports)
     if not _is_sure(spoken):
         return by_ports
-    expected = None if undecided else expected_at(here)
-    if expected and spoken.late and (spoken.protocol.carrier or _is_proxy(here)):
+    if not undecided and spoken.late and (spoken.protocol.carrier or _is_proxy(here)) and _is_met(here):
         return by_ports
+    expected = None if undecided else expected_at(here)
     return _first(spoken.named or spoken.protocol.service, "payload", by_ports, expected)
 
 
@@ -107,6 +107,11 @@ def expected_at(here: tuple[Service, ...]) -> str | None:
 def is_spoken_at(here: tuple[Service, ...], protocol: Protocol) -> bool:
     """Return whether a protocol is what runs at a port, or carries it."""
     return any(_speaks(service, protocol) or protocol.name in service.carriers for service in here)
+
+
+def _is_met(here: tuple[Service, ...]) -> bool:
+    """Return whether people meet a service at the port."""
+    return any(service.met and service.rank < Rank.CONFLICT for service in here)
 
 
 def _is_proxy(here: tuple[Service, ...]) -> bool:

@@ -31,23 +31,8 @@ NOWHERE = 61_001
 #: Payloads of each kind of noise. `false_matches.py --structured` tries a hundred times as many.
 NOISE = 1500
 
-#: Others that a message may be taken for, and why that is right.
-MEANT = {
-    # Requests and answers of HTTP that others begin with.
-    *(("http", name) for name in ("gnutella", "websocket", "stratum", "ssdp")),
-    *((name, "http") for name in ("gnutella", "websocket", "ssdp")),
-    # DNS in all but the port.
-    *((name, "dns") for name in ("mdns", "llmnr", "netbios-ns")),
-    # One inside of the other, which the other's header hides.
-    *((name, "bittorrent") for name in ("utp",)),
-    ("proxy-protocol", "http"),
-    ("capwap", "dtls"),
-    ("sunrpc", "onc-rpc"),
-    ("nfs", "onc-rpc"),
-    ("cldap", "ldap"),
-    ("s7comm", "iso-tsap"),
-    ("rdp", "iso-tsap"),
-}
+#: What a message may be taken for, and is: DNS in all but the port; DTLS behind a header of its own.
+MEANT = {("mdns", "dns"), ("llmnr", "dns"), ("netbios-ns", "dns"), ("capwap", "dtls")}
 
 
 @cache
