@@ -10,8 +10,10 @@ from rich.text import Text
 from classifier.reports.sparkline import sparkline
 from classifier.reports.summary import REASONS, reason_text
 from classifier.reports.tables import Column, Row, clean, show
+from classifier.services.rules import own_rules
 from classifier.traffic.adding import ATTEMPTS
 from classifier.wording import (
+    NAMED_BY,
     counted,
     duration_text,
     endpoint,
@@ -138,7 +140,13 @@ def _host(row: Row, ip: str) -> str:
 
 def _service(row: Row) -> str:
     """Name a row's service; `--top` leaves rows that sum up many."""
-    return service_name(row["service"]) if row["proto"] else row["service"] or ""
+    return _familiar(service_name(row["service"])) if row["proto"] else row["service"] or ""
+
+
+def _familiar(service: str) -> str:
+    """Write a service with the name beside it that people know better: `domain (dns)`."""
+    familiar = own_rules().familiar.get(service)
+    return f"{service} ({familiar})" if familiar else service
 
 
 def _service_and_proto(row: Row) -> str:
@@ -257,12 +265,8 @@ FLOWS = [
     _end("client"),
     _end("server"),
     Column("Proto", lambda row: row["proto"], spare=3),
-    Column(
-        "Service",
-        lambda row: service_name(row["service"], row["service_candidates"]),
-        folds=True,
-        spare=1,
-    ),
+    Column("Service", lambda row: _familiar(service_name(row["service"], row["service_candidates"])), folds=True, spare=1),
+    Column("Named by", lambda row: NAMED_BY.get(row["service_source"], ""), spare=6),
     Column("Server is", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
     Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),
     Column("Outcome", lambda row: row["outcome"], spare=4),

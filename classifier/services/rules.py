@@ -118,6 +118,24 @@ class Rules:
         narrowest_first = [service for _, service in sorted(here, key=lambda found: -found[0])]
         return tuple(dict.fromkeys([*narrowest_first, *self.by_port.get((proto, port), ())]))
 
+    def names_of(self, name: str) -> frozenset[str]:
+        """Return the names of the services that somebody may mean by a name: its own, or an alias's."""
+        return self._named.get(name.lower(), frozenset({name}))
+
+    @cached_property
+    def familiar(self) -> dict[str, str]:
+        """Familiar names of services that are registered under others: `dns` for `domain`."""
+        return {service.name: service.familiar for service in self.services if service.familiar}
+
+    @cached_property
+    def _named(self) -> dict[str, frozenset[str]]:
+        named: dict[str, set[str]] = {}
+        for service in self.services:
+            for alias in service.aliases:
+                named.setdefault(alias.lower(), set()).add(service.name)
+        own = {service.name.lower(): service.name for service in self.services}
+        return {alias: frozenset(names | {own.get(alias, alias)}) for alias, names in named.items()}
+
     def category(self, name: str) -> str | None:
         """Return what kind of thing a service is, by its name or an alias; None: no rule tells."""
         return self._categories.get(name)
