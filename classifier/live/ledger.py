@@ -133,7 +133,9 @@ class Ledger:
     def _new_mismatches(self, flows: pa.Table) -> list[int]:
         """Return the rows of flows that are the first of a server with a protocol not expected there."""
         rows = np.flatnonzero(flows["new_mismatch"].to_numpy(zero_copy_only=False))
-        keys = flows.select(["server_addr", "server_port", "proto", "network_id", "payload"]).take(pa.array(rows))
+        keys = flows.select(["server_addr", "server_port", "proto", "network_id", "payload"]).take(
+            pa.array(rows)
+        )
         found = []
         for row, key in zip(rows.tolist(), keys.to_pylist(), strict=True):
             known = tuple(key.values())

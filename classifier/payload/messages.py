@@ -64,9 +64,7 @@ def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
     return (hits >> shifts & np.uint64(0xFFFF)).astype(np.uint16)
 
 
-def _counts(
-    numbers: npt.NDArray[np.uint16], facts: pa.RecordBatch, table: Table
-) -> npt.NDArray[np.bool_]:
+def _counts(numbers: npt.NDArray[np.uint16], facts: pa.RecordBatch, table: Table) -> npt.NDArray[np.bool_]:
     """Return which messages count: those that count by themselves there, or that the other end agrees with."""
     counts = np.ones(numbers.shape, dtype=bool)
     flow = np.flatnonzero(table.needs_both[numbers].any(axis=(0, 1)))

@@ -73,6 +73,13 @@ class Message(NamedTuple):
     #: Where no end has one of these, it counts only if the other end's messages show the protocol too; None: it
     #: counts by itself.
     alone: tuple[int, ...] | None
+    #: The core counts it only where it agrees with other packets of the flow.
+    joint: bool = False
+
+    @property
+    def by_itself(self) -> bool:
+        """Return whether a single such packet shows the protocol at any port."""
+        return self.alone is None and self.repeats == 1 and not self.joint
 
 
 class Table:
@@ -169,7 +176,7 @@ def _entry(
         gives_way_to=tuple(entry.get("gives_way_to", ())),
         layer=_layer(entry),
     )
-    alone = entry.get("alone")
+    alone: list[int] | None = entry.get("alone")
     # One protocol may stand at several transports, with another service at each.
     known = protocols.setdefault(f"{protocol.name}/{transport}/{protocol.service}", protocol)
     for message in entry["messages"]:
@@ -192,7 +199,8 @@ def _entry(
                 answered=_choice(place, "answered", message.get("answered", message["from"]), SENDERS),
                 repeats=message.get("repeats", 1),
                 ports=tuple(message.get("ports", ())),
-                alone=None if by_itself else tuple(alone),
+                alone=None if by_itself else tuple(alone or ()),
+                joint=message.get("extract") in _JOINT,
             ),
             (
                 [transport],
@@ -215,6 +223,8 @@ def _layer(entry: dict[str, Any]) -> int:
     return 3
 
 
+#: What the core reads of several packets before it believes them.
+_JOINT = ("utp", "rtp")
 _CERTAINTIES = {certainty.name.lower(): certainty for certainty in Certainty if certainty}
 #: Keys, and whether they must be there.
 _PROTOCOL_KEYS = {

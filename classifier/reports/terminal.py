@@ -265,7 +265,12 @@ FLOWS = [
     _end("client"),
     _end("server"),
     Column("Proto", lambda row: row["proto"], spare=3),
-    Column("Service", lambda row: _familiar(service_name(row["service"], row["service_candidates"])), folds=True, spare=1),
+    Column(
+        "Service",
+        lambda row: _familiar(service_name(row["service"], row["service_candidates"])),
+        folds=True,
+        spare=1,
+    ),
     Column("Named by", lambda row: NAMED_BY.get(row["service_source"], ""), spare=6),
     Column("Server is", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
     Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),

@@ -209,7 +209,9 @@ def _only_registered(services: list[Service], rows: list[registry.Row]) -> Itera
         same = [other for ports, other in by_hand.get(row.name, ()) if not ports.isdisjoint(row.ports)]
         if row.name and not same:
             unused = all(_is_given_out(span) for span in row.spans)
-            yield Service(row.name, row.spans, "official", met=False, unused=unused, source="IANA", speaks=(row.name,))
+            yield Service(
+                row.name, row.spans, "official", met=False, unused=unused, source="IANA", speaks=(row.name,)
+            )
         for service in same:
             left = [key for key in _keys(row.spans) if (key, service.name) not in known]
             known.update((key, service.name) for key in left)

@@ -52,7 +52,9 @@ def asn1(chance: random.Random, depth: int = 0) -> bytes:
         elif kind < 0.7:
             body += ber(1, b"\xff")
         elif depth < 3:
-            tag = chance.choice([0x30, 0x31, *range(0x60, 0x7F), *range(0xA0, 0xA8), *range(0x80, 0x84), 0x42])
+            tag = chance.choice(
+                [0x30, 0x31, *range(0x60, 0x7F), *range(0xA0, 0xA8), *range(0x80, 0x84), 0x42]
+            )
             body += ber(tag, asn1(chance, depth + 1), chance.random() < 0.3)
     return body if depth else ber(chance.choice([0x30, 0x30, 0x60, 0xA0]), body, chance.random() < 0.3)
 
@@ -70,7 +72,9 @@ def elements(chance: random.Random) -> bytes:
     type_width, length_width, order = chance.choice([1, 2, 2, 4]), chance.choice([1, 2, 2, 4]), _order(chance)
     body = b""
     for _ in range(chance.randint(1, 6)):
-        value = chance.choice([chance.randbytes(chance.randint(0, 8)), bytes(chance.randint(0, 8)), _word(chance)])
+        value = chance.choice(
+            [chance.randbytes(chance.randint(0, 8)), bytes(chance.randint(0, 8)), _word(chance)]
+        )
         counted = len(value) + chance.choice([0, 0, type_width + length_width])
         kind = chance.randrange(chance.choice([4, 20, 256]))
         body += kind.to_bytes(type_width, order) + counted.to_bytes(length_width, order) + value
@@ -121,7 +125,9 @@ def text(chance: random.Random) -> bytes:
         case 3:
             return f"$GPGGA,{chance.randrange(10**6)},{chance.random():.4f},N*{chance.randrange(256):02X}\r\n".encode()
         case _:
-            first = chance.choice(["", f"{chance.randrange(600)} ", ":", "#", "*", "+", "-", "$", "<", "/", "@"])
+            first = chance.choice(
+                ["", f"{chance.randrange(600)} ", ":", "#", "*", "+", "-", "$", "<", "/", "@"]
+            )
             words = [
                 chance.choice([chance.choice(WORDS), str(chance.randrange(10**5)), _word(chance, 9).decode()])
                 for _ in range(chance.randint(1, 8))
@@ -136,7 +142,9 @@ def media(chance: random.Random) -> bytes:
         case 0:
             return bytes([0, 0, 0, 1, chance.choice([0x67, 0x65, 0x41])]) + chance.randbytes(400)
         case 1:
-            return bytes([0x47, chance.choice([0, 0x40, 0x1F]), chance.randrange(256), 0x10]) + chance.randbytes(184)
+            return bytes(
+                [0x47, chance.choice([0, 0x40, 0x1F]), chance.randrange(256), 0x10]
+            ) + chance.randbytes(184)
         case 2:
             return chance.randrange(8, 2000).to_bytes(4, "big") + b"moof" + chance.randbytes(100)
         case _:

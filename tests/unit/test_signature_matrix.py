@@ -47,9 +47,7 @@ def corpus() -> list[tuple[str, int, int, bytes]]:
 def by_itself(proto: int, data: bytes) -> Message | None:
     """Return what a payload is taken for away from all known ports, with nothing of the other end's."""
     message = TABLE.find(proto, (NOWHERE, NOWHERE + 1), data)
-    single = message is not None and message.alone is None and message.repeats == 1
-    agrees = message is not None and message.protocol.name in ("utp", "rtp")
-    return message if message and single and not agrees and message.certainty >= Certainty.LIKELY else None
+    return message if message and message.by_itself and message.certainty >= Certainty.LIKELY else None
 
 
 def test_every_signature_has_a_message() -> None:
@@ -104,7 +102,10 @@ def test_no_signatures_own_port_makes_it_a_mismatch() -> None:
         (entry["name"], entry["transport"], port)
         for path in sorted((FOLDER / "payload").glob("*.toml"))
         for entry in read_toml(path)["protocol"]
-        for port in {*entry.get("alone", ()), *chain(*(message.get("ports", ()) for message in entry["messages"]))}
+        for port in {
+            *entry.get("alone", ()),
+            *chain(*(message.get("ports", ()) for message in entry["messages"])),
+        }
         if expected_at(here := rules.at(TRANSPORTS[entry["transport"]], port))
         if not is_spoken_at(here, protocols[entry["name"], entry.get("service", entry["name"])])
     ]
