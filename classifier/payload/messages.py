@@ -65,7 +65,7 @@ def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
 
 
 def _counts(numbers: npt.NDArray[np.uint16], facts: pa.RecordBatch, table: Table) -> npt.NDArray[np.bool_]:
-    """Return which messages count: those that count by themselves there, or that the other end agrees with."""
+    """Return which messages count: those that do by themselves there, or that the other end agrees with."""
     counts = np.ones(numbers.shape, dtype=bool)
     flow = np.flatnonzero(table.needs_both[numbers].any(axis=(0, 1)))
     if not len(flow):

@@ -70,8 +70,8 @@ class Message(NamedTuple):
     repeats: int
     #: It counts only where one end has one of these; empty: anywhere.
     ports: tuple[int, ...]
-    #: Where no end has one of these, it counts only if the other end's messages show the protocol too; None: it
-    #: counts by itself.
+    #: Where no end has one of these, it counts only if the other end's messages show the protocol too;
+    #: None: it counts by itself.
     alone: tuple[int, ...] | None
     #: The core counts it only where it agrees with other packets of the flow.
     joint: bool = False
@@ -109,7 +109,7 @@ class Table:
             for place, protocol in enumerate(self.protocols)
             if protocol.gives_way_to
         }
-        #: The ports at which each message counts by itself; only of those that elsewhere need the other end's.
+        #: The ports at which messages count by themselves, of those that elsewhere need the other end's.
         self.alone = {
             number: np.array(message.alone, dtype=np.uint16)
             for number, message in enumerate(messages, 2)

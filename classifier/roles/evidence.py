@@ -193,7 +193,7 @@ def began_inside(ends: Ends, context: Context) -> Mask:
 
 
 def began_unseen(ends: Ends, context: Context) -> Mask:
-    """Return whether the beginning of a flow may have been missed: no handshake, and none to be expected (n)."""
+    """Return whether the beginning of each of n flows may have been missed."""
     unseen = np.where(ends.datagrams, ~began_inside(ends, context), True)
     return np.asarray(~ends.handshakes.confirmed & unseen)
 

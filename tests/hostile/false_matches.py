@@ -1,4 +1,4 @@
-"""How often random, encrypted and structured payloads look like a protocol: `python tests/hostile/false_matches.py`.
+"""How often payloads of no protocol look like one: `python tests/hostile/false_matches.py`.
 
 A signature called sure may match one in 10 million, one called likely one in 100,000. Each payload is tried
 away from all known ports, and at ports that signatures ask for. Not counted is what needs other packets.

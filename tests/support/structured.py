@@ -123,7 +123,7 @@ def text(chance: random.Random) -> bytes:
         case 2:
             return base64.b64encode(chance.randbytes(chance.randint(10, 300)))
         case 3:
-            return f"$GPGGA,{chance.randrange(10**6)},{chance.random():.4f},N*{chance.randrange(256):02X}\r\n".encode()
+            return f"$GPGGA,{chance.randrange(10**6)},{chance.random():.4f},N\r\n".encode()
         case _:
             first = chance.choice(
                 ["", f"{chance.randrange(600)} ", ":", "#", "*", "+", "-", "$", "<", "/", "@"]

@@ -1,7 +1,7 @@
 """Every signature against every other protocol's messages, whole and from within, and structured noise.
 
-`messages.py` and `messages.tsv` have a message or more of each signature: a new one fails here until its own is
-there. What structured data satisfies needs a second condition: the other end's message, or the port.
+`messages.py` and `messages.tsv` have a message or more of each signature: a new one fails here until its own
+is there. What structured data satisfies needs a second condition: the other end's message, or the port.
 """
 
 from __future__ import annotations
