@@ -130,7 +130,7 @@ class Ledger:
             new, _shown(flows.take(pa.array(busiest)), window), _shown(flows.take(pa.array(strange)), window)
         )
 
-    def _new_mismatches(self, flows: pa.Table) -> list[int]:
+    def _new_mismatches(self, flows: pa.Table) -> npt.NDArray[np.int64]:
         """Return the rows of flows that are the first of a server with a protocol not expected there."""
         rows = np.flatnonzero(flows["new_mismatch"].to_numpy(zero_copy_only=False))
         keys = flows.select(["server_addr", "server_port", "proto", "network_id", "payload"]).take(
@@ -143,7 +143,7 @@ class Ledger:
                 found.append(row)
                 if len(self._mismatched) < MOST_MISMATCHED:
                     self._mismatched.add(known)
-        return found[:MOST_FLOWS]
+        return np.array(found[:MOST_FLOWS], dtype=np.int64)
 
     def _gains(self, window: Window) -> pa.Table:
         """Return the judged flows with what they have gained since they were seen last."""

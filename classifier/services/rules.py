@@ -119,8 +119,8 @@ class Rules:
         return tuple(dict.fromkeys([*narrowest_first, *self.by_port.get((proto, port), ())]))
 
     def names_of(self, name: str) -> frozenset[str]:
-        """Return the names of the services that somebody may mean by a name: its own, or an alias's."""
-        return self._named.get(name.lower(), frozenset({name}))
+        """Return the services that a name may mean: those with that alias, else the one of that name."""
+        return self._by_alias.get(name.lower(), frozenset({name}))
 
     @cached_property
     def familiar(self) -> dict[str, str]:
@@ -128,13 +128,13 @@ class Rules:
         return {service.name: service.familiar for service in self.services if service.familiar}
 
     @cached_property
-    def _named(self) -> dict[str, frozenset[str]]:
+    def _by_alias(self) -> dict[str, frozenset[str]]:
         named: dict[str, set[str]] = {}
         for service in self.services:
             for alias in service.aliases:
                 named.setdefault(alias.lower(), set()).add(service.name)
-        own = {service.name.lower(): service.name for service in self.services}
-        return {alias: frozenset(names | {own.get(alias, alias)}) for alias, names in named.items()}
+        own = {service.name.lower() for service in self.services if service.met}
+        return {alias: frozenset(names) for alias, names in named.items() if alias not in own}
 
     def category(self, name: str) -> str | None:
         """Return what kind of thing a service is, by its name or an alias; None: no rule tells."""

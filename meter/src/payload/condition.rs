@@ -145,7 +145,16 @@ mod tests {
 
     #[test]
     fn what_is_no_condition_is_refused() {
-        for text in ["", "length", "u9@1 = 1", "u16@x = 1", "length = -1", "length % 0 = 1", "u8@0 + x = 1", "u8@70000 = 1"] {
+        for text in [
+            "",
+            "length",
+            "u9@1 = 1",
+            "u16@x = 1",
+            "length = -1",
+            "length % 0 = 1",
+            "u8@0 + x = 1",
+            "u8@70000 = 1",
+        ] {
             assert!(Condition::parse(text).is_err(), "{text}");
         }
     }

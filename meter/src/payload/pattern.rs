@@ -374,8 +374,10 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for text in ["", "1", "1g", "é", "{}", "{02-01}", "'open", "''", "00*0", "00*9999", "..", "..0", "..0x", "'a''b'", "<u9>"]
-        {
+        for text in [
+            "", "1", "1g", "é", "{}", "{02-01}", "'open", "''", "00*0", "00*9999", "..", "..0", "..0x",
+            "'a''b'", "<u9>",
+        ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
     }
