@@ -1,4 +1,4 @@
-"""Meters inputs, side by side on all cores, and adds up what the meter says of each.
+"""Meters inputs, side by side on all cores or one on several, and adds up what the meter says of each.
 
 Each input has a `Metered` of its own, and they are added up in the order of the inputs: so nothing in the
 result depends on which was ready first.
@@ -136,6 +136,7 @@ class Metering:
         CaptureError: none could be read. KeyboardInterrupt passes through when what was read is in.
         """
         self._done = Progress.of(inputs)
+        self.options = replace(self.options, threads=max(1, self.jobs // len(inputs)))
         if len(inputs) == 1:  # nothing to add up
             self._ahead.append(_Job(inputs[0], metered))
             self._wait(self._ahead[0])

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifier.flows.distinct import distinct
 from classifier.payload.signatures import Certainty, Table
 
 _Numbers = npt.NDArray[np.int16]
@@ -34,10 +35,28 @@ class Said(NamedTuple):
 
 
 def read(facts: pa.RecordBatch, table: Table) -> Said:
-    """Read the hits of n flows."""
-    slots = np.stack([_slots(facts["hits_a"].to_numpy()), _slots(facts["hits_b"].to_numpy())])  # (2, 4, n)
+    """Read the hits of n flows; each distinct case, of which there are few, once."""
+    both = [facts[name].dictionary_encode() for name in ("hits_a", "hits_b")]
+    hits_a, hits_b = (encoded.dictionary.to_numpy() for encoded in both)
+    place_a, place_b = (encoded.indices.to_numpy().astype(np.int64) for encoded in both)
+    home_a, home_b = (table.home[facts[name].to_numpy()] for name in ("port_a", "port_b"))
+    shape = (max(len(hits_a), 1), max(len(hits_b), 1), len(table.homes), len(table.homes))
+    cases, place = distinct(np.ravel_multi_index((place_a, place_b, home_a, home_b), shape))
+    place_a, place_b, *homes = np.unravel_index(cases, shape)
+    found = _said(hits_a[place_a], hits_b[place_b], table.homes[np.stack(homes)], table)
+    return Said._make(column[..., place] for column in found)
+
+
+def _said(
+    hits_a: npt.NDArray[np.uint64],
+    hits_b: npt.NDArray[np.uint64],
+    ports: npt.NDArray[np.uint16],
+    table: Table,
+) -> Said:
+    """Read n pairs of hits; `ports` are those at which messages count by themselves, else 0 (2, n)."""
+    slots = np.stack([_slots(hits_a), _slots(hits_b)])  # (2, 4, n)
     numbers = slots & np.uint16(_NUMBER)
-    counts = _counts(numbers, facts, table)
+    counts = _counts(numbers, ports, table)
     shown = np.where(counts, _shown(numbers, table), 0)
     sender = np.where(slots & _OPENED, table.opened[numbers], table.sender[numbers])
     sender = np.where(slots & _ANSWERED, table.answered[numbers], sender)
@@ -64,17 +83,18 @@ def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
     return (hits >> shifts & np.uint64(0xFFFF)).astype(np.uint16)
 
 
-def _counts(numbers: npt.NDArray[np.uint16], facts: pa.RecordBatch, table: Table) -> npt.NDArray[np.bool_]:
+def _counts(
+    numbers: npt.NDArray[np.uint16], ports: npt.NDArray[np.uint16], table: Table
+) -> npt.NDArray[np.bool_]:
     """Return which messages count: those that do by themselves there, or that the other end agrees with."""
     counts = np.ones(numbers.shape, dtype=bool)
     flow = np.flatnonzero(table.needs_both[numbers].any(axis=(0, 1)))
     if not len(flow):
         return counts
     some = numbers[:, :, flow]
-    ports = np.stack([facts["port_a"].to_numpy()[flow], facts["port_b"].to_numpy()[flow]])
     alone = ~table.needs_both[some]
     for number in np.unique(some[~alone]).tolist():
-        at_home = np.isin(ports, table.alone[number]).any(axis=0)
+        at_home = np.isin(ports[:, flow], table.alone[number]).any(axis=0)
         alone |= (some == number) & at_home
     protocol = table.protocol[some]
     agrees = (protocol[:, :, None] == protocol[::-1, None]).any(axis=2) & (protocol >= 0)

@@ -115,6 +115,10 @@ class Table:
             for number, message in enumerate(messages, 2)
             if message.alone is not None
         }
+        #: All of these ports behind a 0, and the place there of each port; 0 for others.
+        self.homes = np.unique([0, *(port for ports in self.alone.values() for port in ports)])
+        self.home = np.zeros(1 << 16, dtype=np.int64)
+        self.home[self.homes] = np.arange(len(self.homes))
         self.needs_both = np.zeros(len(messages) + 2, dtype=bool)
         self.needs_both[list(self.alone)] = True
 

@@ -12,9 +12,8 @@ from classifier.reports.names import Hosts
 from classifier.reports.tabular import rows
 from classifier.roles.late import SelfCheck
 from classifier.traffic import Traffic
-from classifier.traffic.adding import ATTEMPTS
-from classifier.traffic.breakdown import with_filtered
-from classifier.traffic.totals import fold
+from classifier.traffic.tables import ATTEMPTS
+from classifier.traffic.views import fold, with_filtered
 from classifier.wording import counted
 
 #: What the reasons of the accounting mean, in words.
@@ -84,7 +83,7 @@ def summary(
         "servers": named(totals.servers(top)),
         "clients": named(totals.clients(top)),
         "attempts": named(totals.attempts(top)),
-        "mismatches": named(totals.mismatches.table(top)),
+        "mismatches": named(totals.mismatches(top)),
         "accounting": dict(traffic.accounting),
     }
 

@@ -11,7 +11,7 @@ from classifier.reports.sparkline import sparkline
 from classifier.reports.summary import REASONS, reason_text
 from classifier.reports.tables import Column, Row, clean, show
 from classifier.services.rules import own_rules
-from classifier.traffic.adding import ATTEMPTS
+from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
     NAMED_BY,
     counted,

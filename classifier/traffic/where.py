@@ -57,6 +57,8 @@ def parse(
 
     `names_of` returns the services that a name may mean: `dns` is an alias of `domain`.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a condition must be a text like \"service == 'https'\", not {type(text).__name__}")
     if len(text) > _MOST_CHARACTERS:
         raise FilterError(f"is longer than {_MOST_CHARACTERS:,} characters", text[:40], 0, 40)
     try:

@@ -15,7 +15,7 @@ from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
 from classifier.roles import Role
 from classifier.traffic import Traffic
-from classifier.traffic.adding import ATTEMPTS
+from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
     NAMED_BY,
     counted,

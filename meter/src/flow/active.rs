@@ -15,8 +15,10 @@ pub const LOOKED_UP: usize = 32;
 /// Past the cap on flows, of so many the one that has been idle the longest is ended.
 const CANDIDATES: usize = 16;
 
-/// Room for so many flows is set aside from the start.
-const MOST_RESERVED: usize = 1 << 18;
+/// With so many flows room is set aside for all that there may be, up to [`MOST_RESERVED`]: memory that isn't touched
+/// costs nothing; growing by copies would, twice over.
+const MANY: usize = 256;
+const MOST_RESERVED: usize = 1 << 14;
 
 /// The place of a flow in the index.
 #[derive(Clone, Copy)]
@@ -39,18 +41,15 @@ pub struct Active {
     rows: Vec<Row>,
     vacant: Vec<u32>,
     swept: u32,
+    /// There may be so many.
+    most: usize,
 }
 
 impl Active {
-    /// None, and room for so many.
+    /// No flows; there may be so many.
     pub fn new(most: usize) -> Self {
-        Self {
-            index: HashTable::new(),
-            // Memory that isn't touched costs nothing; growing by copies would, twice over.
-            rows: Vec::with_capacity(most.min(MOST_RESERVED)),
-            vacant: Vec::new(),
-            swept: 0,
-        }
+        let most = most.max(1);
+        Self { index: HashTable::new(), rows: Vec::new(), vacant: Vec::new(), swept: 0, most }
     }
 
     /// How many flows there are.
@@ -63,9 +62,9 @@ impl Active {
         self.rows.len() as u32
     }
 
-    /// Whether a new flow would take a place more than `most`.
-    pub fn is_full(&self, most: usize) -> bool {
-        self.vacant.is_empty() && self.rows.len() >= most.max(1)
+    /// Whether there is no place for a new flow.
+    pub fn is_full(&self) -> bool {
+        self.vacant.is_empty() && self.rows.len() >= self.most
     }
 
     /// Where the flow with a key is.
@@ -75,19 +74,11 @@ impl Active {
         self.index.find(hash, |slot| slot.tag == tag && self[slot.place].key == *key).map(|slot| slot.place)
     }
 
-    /// Where the flows of at most [`LOOKED_UP`] packets probably are: see [`confirmed`](Self::confirmed).
-    pub fn look_up<P>(&self, packets: &[Pending<P>]) -> [Option<u32>; LOOKED_UP] {
-        let mut places = [None; LOOKED_UP];
-        for (place, packet) in places.iter_mut().zip(packets) {
-            let tag = Slot::tag(packet.hash);
-            *place = self.index.find(packet.hash, |slot| slot.tag == tag).map(|slot| slot.place);
-        }
-        for place in places.iter().flatten() {
-            // Read what the packet will change, for the sake of the cache.
-            let row = &self[*place];
-            std::hint::black_box((row.key.proto, row.packets_ab, row.duplicates));
-        }
-        places
+    /// Where the flow with a hash probably is: see [`confirmed`](Self::confirmed).
+    #[inline]
+    pub fn look_up(&self, hash: u64) -> Option<u32> {
+        let tag = Slot::tag(hash);
+        self.index.find(hash, |slot| slot.tag == tag).map(|slot| slot.place)
     }
 
     /// Where a packet's flow is. One before it may have begun the flow, or ended it, since it was looked up.
@@ -102,6 +93,9 @@ impl Active {
             self[place] = *row;
             place
         } else {
+            if self.rows.len() == MANY {
+                self.rows.reserve(self.most.min(MOST_RESERVED).saturating_sub(MANY));
+            }
             self.rows.push(*row);
             self.places() - 1
         };

@@ -7,8 +7,9 @@
 use super::pending::Pending;
 use crate::wire::Proof;
 
-/// So many packets are remembered, at places that follow from what they are: newer ones take them over.
-const PLACES: usize = 1 << 12;
+/// Packets of a part of the key space that are remembered, at places that follow from what they are: newer ones take
+/// them over.
+const PLACES: usize = 1 << 10;
 /// Mirrored copies come within milliseconds. By then no sender has used up all identifications.
 const WINDOW_NS: u64 = 50_000_000;
 /// No retransmission follows its original that soon (RFC 6298 §2: a second; Linux: 200 ms, tail loss probe 10).
@@ -23,14 +24,9 @@ struct Seen {
     time_ns: i64,
 }
 
-/// The packets seen lately.
+/// The packets seen lately; no places before the first.
+#[derive(Default)]
 pub struct Duplicates(Vec<Seen>);
-
-impl Default for Duplicates {
-    fn default() -> Self {
-        Self(vec![Seen::default(); PLACES])
-    }
-}
 
 impl Duplicates {
     /// Whether a packet is a copy.
@@ -54,6 +50,9 @@ impl Duplicates {
         };
         let mark = (hash ^ u64::from(identity.digest) << 32 ^ u64::from(*from_a) << 8) & !HOPS
             | u64::from(identity.hops);
+        if self.0.is_empty() {
+            self.0.resize(PLACES, Seen::default());
+        }
         let seen = &mut self.0[place % PLACES];
         let before = std::mem::replace(seen, Seen { mark, time_ns: *time_ns });
         if (before.mark ^ mark) & !HOPS != 0 {

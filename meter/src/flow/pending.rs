@@ -13,8 +13,8 @@ pub struct Pending<P> {
     pub key: Key,
     pub content: Content,
     pub from_a: bool,
-    /// Set by the meter, which sees the packets before it.
-    pub is_copy: bool,
+    /// Part of the key space.
+    part: u8,
     /// Of the key.
     pub hash: u64,
     pub time_ns: i64,
@@ -25,11 +25,17 @@ pub struct Pending<P> {
 }
 
 impl<P> Pending<P> {
+    /// The part of the key space that it is in.
+    #[inline]
+    pub fn part(&self) -> usize {
+        usize::from(self.part)
+    }
+
     /// The same packet with its payload put in another way.
     #[inline]
     pub fn with<Q>(&self, payload: Q) -> Pending<Q> {
-        let Self { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, .. } = *self;
-        Pending { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, payload }
+        let Self { key, content, from_a, part, hash, time_ns, identity, bad_checksums, .. } = *self;
+        Pending { key, content, from_a, part, hash, time_ns, identity, bad_checksums, payload }
     }
 }
 
@@ -71,7 +77,7 @@ impl Decoder {
             key,
             content: packet.content,
             from_a,
-            is_copy: false,
+            part: key.part() as u8,
             hash: self.hash(&key),
             time_ns,
             identity: packet.identity,
@@ -84,6 +90,7 @@ impl Decoder {
 /// What frames come to, whatever is in them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
+    /// Packets.
     pub packets: u64,
     /// Bytes on the wire, link headers included.
     pub wire_bytes: u64,
@@ -93,13 +100,13 @@ pub struct Totals {
 
 impl Totals {
     #[inline]
-    pub fn add(&mut self, frame: &Frame<'_>) {
+    pub(super) fn add(&mut self, frame: &Frame<'_>) {
         let span_ns = Some((frame.time_ns, frame.time_ns));
         self.absorb(&Self { packets: 1, wire_bytes: u64::from(frame.wire_bytes), span_ns });
     }
 
     #[inline]
-    pub fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.packets += other.packets;
         self.wire_bytes += other.wire_bytes;
         if let Some((first, last)) = other.span_ns {

@@ -1,6 +1,5 @@
 //! Packets in, rows out: the meter, its boundaries, and the law of stitching.
 
-mod ahead;
 mod bins;
 mod boundary;
 mod duplicates;
@@ -9,5 +8,5 @@ mod law;
 mod meter;
 pub mod packets;
 mod stitch;
-mod stories;
+pub mod stories;
 mod table;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::fmt;
 
 use crate::capture::Frame;
-use crate::flow::{Events, Idle, Meter, Options, stitch};
+use crate::flow::{Events, Idle, Key, Meter, Options, stitch};
 use crate::payload::{Rule, Signatures};
 use crate::table::{Row, rows_of};
-use crate::wire::Unmetered;
+use crate::wire::{Unmetered, decode};
 
 /// Short enough to count with.
 pub const IDLE: Idle = Idle { tcp_ns: 100, udp_ns: 10 };
@@ -128,6 +128,13 @@ impl Sent {
         let ip = [0x45, 0, high, low, 0, 0, 0, 0, 64, protocol, 0, 0];
         let addresses = [10, 0, 0, self.source.host, 10, 0, 0, self.destination.host];
         [&ip[..], &addresses, &ports, &header, &vec![0; self.payload_bytes.into()]].concat()
+    }
+
+    /// The part of the key space that its flow is in.
+    pub fn part(&self) -> usize {
+        let ip = self.ip();
+        let decoded = decode(101, &ip, ip.len() as u32, true).expect("a packet");
+        Key::of(&decoded.ends).0.part()
     }
 
     /// The link type and the bytes of the frame.
