@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
-from classifier.roles.evidence import KINDS, Context, Evidence, sweeps_of
+from classifier.roles.evidence import KINDS, Context, Evidence, began_unseen, sweeps_of
 from classifier.roles.late import Late, SelfCheck, look_back
 from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
@@ -33,6 +33,7 @@ __all__ = [
     "Role",
     "Survey",
     "Verdicts",
+    "began_unseen",
     "decide",
     "note_announced",
     "self_check",
