@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -47,6 +48,8 @@ _PROGRAM_BYTES = 130_000_000
 #: Bytes of an active flow in the meter, and of a batch that is being judged.
 _FLOW_BYTES = 1_000
 _BATCH_BYTES = 60_000_000
+#: Batches of which handshakes and payload are kept from one pass to the next: a megabyte each.
+_BATCHES_SHOWN = 16
 
 
 def read(
@@ -183,6 +186,7 @@ def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]
     return loaded.result
 
 
+Shown = tuple[handshake.Handshakes, payload.Said]
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -222,6 +226,8 @@ class Judge:
         self._rules = rules
         self._known = known
         self._table = payload.load()
+        #: What the flows of the first batches show by themselves.
+        self._shown: list[Shown] = []
 
     def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
         """Yield what a function, in several threads, makes of each batch of the flows, in order.
@@ -230,7 +236,8 @@ class Judge:
         """
         _ = self.context  # its passes end before the one that follows, which names captures as they do
         facts = self.stitched(_NEVER if bins else (*_NEVER, *_BINS))
-        return in_order(lambda facts: function(self._judged(self.ends(facts))), facts, self._jobs)
+        batches = zip(facts, chain(self._shown, repeat(None)), strict=False)
+        return in_order(lambda batch: function(self._judged(self.ends(*batch))), batches, self._jobs)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -254,6 +261,8 @@ class Judge:
         survey, directory = roles.Survey(metered.begin_ns), roles.Directory(known)
         announced = payload.Endpoints()
         for ends, similar, servers in self.looked_at(self._first_look):
+            if len(self._shown) < _BATCHES_SHOWN:
+                self._shown.append((ends.handshakes, ends.said))
             roles.note_announced(announced, ends.facts)
             survey.add(ends, similar)
             directory.enter(servers)
@@ -276,8 +285,10 @@ class Judge:
         )  # in this thread
         return ends, likeness(self._rules, ends), proven_servers(ends)
 
-    def ends(self, facts: pa.RecordBatch) -> roles.Ends:
-        """Return the ends of n flows, with what each flow shows by itself."""
+    def ends(self, facts: pa.RecordBatch, shown: Shown | None = None) -> roles.Ends:
+        """Return the ends of n flows, with what each flow shows by itself, unless that is known."""
+        if shown:
+            return roles.Ends(facts, *shown)
         said = payload.read(facts, self._table)
         return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
 
@@ -296,7 +307,7 @@ class Judge:
                 ends.said,
                 self._table,
                 facts["alpn"],
-                context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+                roles.purposes(ends, context).max(axis=0),
                 roles.began_unseen(ends, context),
             ),
         )
