@@ -42,11 +42,16 @@ from classifier.traffic.metered import Metered
 
 SECOND_NS = 1_000_000_000
 MEMORY_BYTES = 512_000_000
-#: Less than this isn't kept: the program itself takes half of it.
+MAX_FLOWS = 150_000
+#: Less than this isn't kept: what the program takes, and `MAX_FLOWS` active flows.
 LEAST_MEMORY_BYTES = 256_000_000
 _PROGRAM_BYTES = 130_000_000
-#: Bytes of an active flow in the meter, and of a batch that is being judged.
-_FLOW_BYTES = 1_000
+#: What metering in one thread takes, the first rows that wait included; what each active flow and each
+#: further thread adds.
+_METERING_BYTES = 160_000_000
+_FLOW_BYTES = 640
+_THREAD_BYTES = 64_000_000
+#: Bytes of a batch that is being judged.
 _BATCH_BYTES = 60_000_000
 #: Batches of which handshakes and payload are kept from one pass to the next: a megabyte each.
 _BATCHES_SHOWN = 16
@@ -57,7 +62,7 @@ def read(
     *,
     tcp_idle_s: float = 300,
     udp_idle_s: float = 120,
-    max_flows: int = 250_000,
+    max_flows: int = MAX_FLOWS,
     memory_bytes: int = MEMORY_BYTES,
     decapsulate: bool = True,
     dedup: bool = False,
@@ -77,8 +82,8 @@ def read(
     them, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
-    of flows (four bytes each come on top): the rest of flows and sums is in temporary files. It is at least
-    256 MB, of which the program takes half; flows past what fits are evicted, as past `max_flows`.
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files, and no row
+    depends on it. Less than 256 MB, or than so many flows take, isn't kept.
     Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
@@ -99,10 +104,10 @@ def read(
     known = directory_file.load(directory) if directory else no_entries()
     ready_rules = _rules(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
-    budget = Budget(memory_bytes)
+    budget = Budget(memory_bytes, max_flows)
     options = Options(
         **idle,
-        most_flows=min(max_flows, budget.most_flows),
+        most_flows=max_flows,
         decapsulate=decapsulate,
         dedup=dedup,
         verify_checksums=verify_checksums,
@@ -124,7 +129,8 @@ def read(
 
             distributed.meter(found.inputs, options, scheduler, metered, progress)
         else:
-            metering = Metering(options, payload.load().compiled, jobs or cores(), progress)
+            threads = min(jobs or cores(), budget.metering_threads)
+            metering = Metering(options, payload.load().compiled, threads, progress)
             metering.run(found.inputs, metered)
     except KeyboardInterrupt:
         if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
@@ -144,11 +150,13 @@ class Budget:
     """What each phase may take of the memory budget: metering, then judging and summing."""
 
     memory_bytes: int
+    #: The most active flows, whatever the memory.
+    max_flows: int = MAX_FLOWS
 
     @property
-    def most_flows(self) -> int:
-        """Active flows that fit into memory while packets are metered."""
-        return max(self._rest - self.spool_bytes, 10_000 * _FLOW_BYTES) // _FLOW_BYTES
+    def metering_threads(self) -> int:
+        """Threads that may meter at a time."""
+        return 1 + max(self.memory_bytes - least_memory(self.max_flows), 0) // _THREAD_BYTES
 
     @property
     def spool_bytes(self) -> int:
@@ -168,6 +176,11 @@ class Budget:
     @property
     def _rest(self) -> int:
         return self.memory_bytes - _PROGRAM_BYTES
+
+
+def least_memory(max_flows: int) -> int:
+    """Return the least memory budget, in bytes, for so many active flows."""
+    return max(LEAST_MEMORY_BYTES, _METERING_BYTES + _FLOW_BYTES * max_flows)
 
 
 def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
