@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -41,12 +42,19 @@ from classifier.traffic.metered import Metered
 
 SECOND_NS = 1_000_000_000
 MEMORY_BYTES = 512_000_000
-#: Less than this isn't kept: the program itself takes half of it.
+MAX_FLOWS = 150_000
+#: Less than this isn't kept: what the program takes, and `MAX_FLOWS` active flows.
 LEAST_MEMORY_BYTES = 256_000_000
 _PROGRAM_BYTES = 130_000_000
-#: Bytes of an active flow in the meter, and of a batch that is being judged.
-_FLOW_BYTES = 1_000
+#: What metering in one thread takes, the first rows that wait included; what each active flow and each
+#: further thread adds.
+_METERING_BYTES = 160_000_000
+_FLOW_BYTES = 640
+_THREAD_BYTES = 64_000_000
+#: Bytes of a batch that is being judged.
 _BATCH_BYTES = 60_000_000
+#: Batches of which handshakes and payload are kept from one pass to the next: a megabyte each.
+_BATCHES_SHOWN = 16
 
 
 def read(
@@ -54,7 +62,7 @@ def read(
     *,
     tcp_idle_s: float = 300,
     udp_idle_s: float = 120,
-    max_flows: int = 250_000,
+    max_flows: int = MAX_FLOWS,
     memory_bytes: int = MEMORY_BYTES,
     decapsulate: bool = True,
     dedup: bool = False,
@@ -74,8 +82,8 @@ def read(
     them, or an open binary file. A flow ends when
     it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
     `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
-    of flows (four bytes each come on top): the rest of flows and sums is in temporary files. It is at least
-    256 MB, of which the program takes half; flows past what fits are evicted, as past `max_flows`.
+    of flows (four bytes each come on top): the rest of flows and sums is in temporary files, and no row
+    depends on it. Less than 256 MB, or than so many flows take, isn't kept.
     Without `decapsulate` tunnels over IP stay closed.
     With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
     are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
@@ -96,10 +104,10 @@ def read(
     known = directory_file.load(directory) if directory else no_entries()
     ready_rules = _rules(rules)
     idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
-    budget = Budget(memory_bytes)
+    budget = Budget(memory_bytes, max_flows)
     options = Options(
         **idle,
-        most_flows=min(max_flows, budget.most_flows),
+        most_flows=max_flows,
         decapsulate=decapsulate,
         dedup=dedup,
         verify_checksums=verify_checksums,
@@ -121,7 +129,8 @@ def read(
 
             distributed.meter(found.inputs, options, scheduler, metered, progress)
         else:
-            metering = Metering(options, payload.load().compiled, jobs or cores(), progress)
+            threads = min(jobs or cores(), budget.metering_threads)
+            metering = Metering(options, payload.load().compiled, threads, progress)
             metering.run(found.inputs, metered)
     except KeyboardInterrupt:
         if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
@@ -141,11 +150,13 @@ class Budget:
     """What each phase may take of the memory budget: metering, then judging and summing."""
 
     memory_bytes: int
+    #: The most active flows, whatever the memory.
+    max_flows: int = MAX_FLOWS
 
     @property
-    def most_flows(self) -> int:
-        """Active flows that fit into memory while packets are metered."""
-        return max(self._rest - self.spool_bytes, 10_000 * _FLOW_BYTES) // _FLOW_BYTES
+    def metering_threads(self) -> int:
+        """Threads that may meter at a time."""
+        return 1 + max(self.memory_bytes - least_memory(self.max_flows), 0) // _THREAD_BYTES
 
     @property
     def spool_bytes(self) -> int:
@@ -167,6 +178,11 @@ class Budget:
         return self.memory_bytes - _PROGRAM_BYTES
 
 
+def least_memory(max_flows: int) -> int:
+    """Return the least memory budget, in bytes, for so many active flows."""
+    return max(LEAST_MEMORY_BYTES, _METERING_BYTES + _FLOW_BYTES * max_flows)
+
+
 def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
     """Begin to load port rules, and return what gives them; what is wrong with a user's is told at once.
 
@@ -183,6 +199,7 @@ def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]
     return loaded.result
 
 
+Shown = tuple[handshake.Handshakes, payload.Said]
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -222,6 +239,8 @@ class Judge:
         self._rules = rules
         self._known = known
         self._table = payload.load()
+        #: What the flows of the first batches show by themselves.
+        self._shown: list[Shown] = []
 
     def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
         """Yield what a function, in several threads, makes of each batch of the flows, in order.
@@ -230,7 +249,8 @@ class Judge:
         """
         _ = self.context  # its passes end before the one that follows, which names captures as they do
         facts = self.stitched(_NEVER if bins else (*_NEVER, *_BINS))
-        return in_order(lambda facts: function(self._judged(self.ends(facts))), facts, self._jobs)
+        batches = zip(facts, chain(self._shown, repeat(None)), strict=False)
+        return in_order(lambda batch: function(self._judged(self.ends(*batch))), batches, self._jobs)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -254,6 +274,8 @@ class Judge:
         survey, directory = roles.Survey(metered.begin_ns), roles.Directory(known)
         announced = payload.Endpoints()
         for ends, similar, servers in self.looked_at(self._first_look):
+            if len(self._shown) < _BATCHES_SHOWN:
+                self._shown.append((ends.handshakes, ends.said))
             roles.note_announced(announced, ends.facts)
             survey.add(ends, similar)
             directory.enter(servers)
@@ -276,8 +298,10 @@ class Judge:
         )  # in this thread
         return ends, likeness(self._rules, ends), proven_servers(ends)
 
-    def ends(self, facts: pa.RecordBatch) -> roles.Ends:
-        """Return the ends of n flows, with what each flow shows by itself."""
+    def ends(self, facts: pa.RecordBatch, shown: Shown | None = None) -> roles.Ends:
+        """Return the ends of n flows, with what each flow shows by itself, unless that is known."""
+        if shown:
+            return roles.Ends(facts, *shown)
         said = payload.read(facts, self._table)
         return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
 
@@ -296,7 +320,7 @@ class Judge:
                 ends.said,
                 self._table,
                 facts["alpn"],
-                context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+                roles.purposes(ends, context).max(axis=0),
                 roles.began_unseen(ends, context),
             ),
         )

@@ -52,7 +52,7 @@ reading_options = options(
     ),
     described(
         "--max-flows",
-        default=250_000,
+        default=150_000,
         show_default=True,
         metavar="N",
         type=click.IntRange(1, MOST_FLOWS),
@@ -65,7 +65,7 @@ reading_options = options(
         show_default=True,
         metavar="SIZE",
         type=_memory,
-        help="Memory budget, at least 256M; excess spills to temporary files.",
+        help="Memory budget, at least 256M; more if --max-flows is raised. Excess spills to temporary files.",
     ),
     described(
         "--directory",
@@ -138,8 +138,12 @@ def read(
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
     common.keep_pandas_out()
-    from classifier.pipeline import read
+    from classifier.pipeline import least_memory, read
 
+    if memory < (least := least_memory(max_flows)):
+        raise click.UsageError(
+            f"--memory is too little for --max-flows {max_flows}; the least is {-(-least // 10**6)}M"
+        )
     try:
         with progress.of_reading() as tell:
             return read(

@@ -57,3 +57,9 @@ def test_the_least_memory_is_named() -> None:
     assert LEAST_MEMORY == LEAST_MEMORY_BYTES
     error = CliRunner().invoke(app, ["report", "x", "--memory", "255M"], standalone_mode=False).exception
     assert "the least is 256M" in str(error)
+
+
+def test_more_flows_need_more_memory() -> None:
+    call = ["report", "x", "--memory", "256M", "--max-flows", "1000000"]
+    error = CliRunner().invoke(app, call, standalone_mode=False).exception
+    assert isinstance(error, click.UsageError) and "the least is 800M" in str(error)
