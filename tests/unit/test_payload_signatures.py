@@ -15,9 +15,9 @@ import classifier
 from classifier import payload
 from classifier.errors import RulesError
 from classifier.payload import Certainty
-from classifier.payload.signatures import TRANSPORTS, Message, table
 from classifier.rule_files import FOLDER, read_toml
 from classifier.services.rules import Rules
+from classifier.signatures import TRANSPORTS, Message, table
 
 TABLE = payload.load()
 FILES = sorted((FOLDER / "payload").glob("*.toml"))

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from classifier import _meter
 from classifier.errors import RulesError
 from classifier.rule_files import FOLDER, read_toml
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Value = TypeVar("Value")
 
@@ -94,6 +95,8 @@ class Table:
 
 
 def _array(numbers: list[int]) -> npt.NDArray[np.int16]:
+    import numpy as np  # signatures are compiled, and packets metered, before it is imported
+
     return np.array(numbers, dtype=np.int16)
 
 
@@ -103,15 +106,32 @@ def _layer(protocol: Protocol) -> int:
     return 1 if protocol.over else 0
 
 
+class Compiled(NamedTuple):
+    """The messages, the core's signatures for them, and names of services by application protocol."""
+
+    messages: list[Message]
+    signatures: _meter.Signatures
+    alpn: dict[str, str]
+
+
 @cache
 def load() -> Table:
     """Load the signatures that come with the program; RulesError names a wrong one."""
-    files = [(path, read_toml(path)) for path in sorted((FOLDER / "payload").glob("*.toml"))]
-    return table(files)
+    return Table(*compiled())
+
+
+@cache
+def compiled() -> Compiled:
+    """Compile the signatures that come with the program, without the arrays of `load`."""
+    return _compiled([(path, read_toml(path)) for path in sorted((FOLDER / "payload").glob("*.toml"))])
 
 
 def table(files: list[tuple[Path, dict[str, Any]]]) -> Table:
     """Make a table of the contents of files; RulesError names a wrong signature."""
+    return Table(*_compiled(files))
+
+
+def _compiled(files: list[tuple[Path, dict[str, Any]]]) -> Compiled:
     protocols: dict[str, Protocol] = {}
     messages: list[Message] = []
     rules: list[_meter._Rule] = []
@@ -125,11 +145,11 @@ def table(files: list[tuple[Path, dict[str, Any]]]) -> Table:
                 rules.append(rule)
                 places.append(where)
     try:
-        compiled = _meter.Signatures(rules)
+        signatures = _meter.Signatures(rules)
     except ValueError as error:
         place, reason = error.args
         raise RulesError(f"{places[place]}: {reason}") from None
-    return Table(messages, compiled, alpn)
+    return Compiled(messages, signatures, alpn)
 
 
 def _entry(
