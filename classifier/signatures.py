@@ -1,4 +1,7 @@
-"""The signatures: what the first bytes of a protocol's messages look like. Format: rules/README.md."""
+"""The signatures: what the first bytes of a protocol's messages look like. Format: rules/README.md.
+
+They are compiled without numpy: packets are being metered while it is imported.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,11 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from classifier import _meter
 from classifier.errors import RulesError
 from classifier.rule_files import FOLDER, read_toml
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 Value = TypeVar("Value")
 
@@ -47,6 +46,10 @@ class Protocol(NamedTuple):
     over: tuple[str, ...] = ()
     #: What follows is inside of it, and goes its way: that shows the sides no more surely than it does.
     tunnels: bool = False
+    #: Protocols that say more than it does where they follow it.
+    gives_way_to: tuple[str, ...] = ()
+    #: Its place among equally certain protocols of one flow: the highest is chosen.
+    layer: int = 0
 
 
 class Message(NamedTuple):
@@ -54,7 +57,10 @@ class Message(NamedTuple):
 
     protocol: Protocol
     message: str
+    #: How surely it shows its protocol.
     certainty: Certainty
+    #: How surely it shows its sender's side.
+    side: Certainty
     #: As in `SENDERS`.
     sender: int
     #: The same where the core has decrypted it with its own keys, or with those of the peer's.
@@ -64,46 +70,16 @@ class Message(NamedTuple):
     repeats: int
     #: It counts only where one end has one of these; empty: anywhere.
     ports: tuple[int, ...]
+    #: Where no end has one of these, it counts only if the other end's messages show the protocol too;
+    #: None: it counts by itself.
+    alone: tuple[int, ...] | None
+    #: The core counts it only where it agrees with other packets of the flow.
+    joint: bool = False
 
-
-class Table:
-    """All signatures, in the order of their numbers, and what is known of each as arrays."""
-
-    def __init__(self, messages: list[Message], compiled: _meter.Signatures, alpn: dict[str, str]) -> None:
-        """Take the messages and the core's signatures for them."""
-        self.messages = messages
-        self.compiled = compiled
-        #: Names of services by those of application protocols, RFC 7301.
-        self.alpn = alpn
-        self.protocols = list(dict.fromkeys(message.protocol for message in messages))
-        places = {protocol: place for place, protocol in enumerate(self.protocols)}
-        # A slot has the number plus 2; 0 is no packet, 1 no signature.
-        self.protocol = _array([-1, -1, *(places[message.protocol] for message in messages)])
-        self.certainty = _array([0, 0, *(message.certainty for message in messages)])
-        self.sender = _array([0, 0, *(message.sender for message in messages)])
-        self.opened = _array([0, 0, *(message.opened for message in messages)])
-        self.answered = _array([0, 0, *(message.answered for message in messages)])
-        self.repeats = _array([1, 1, *(message.repeats for message in messages)])
-        self.tunnels = _array([0, 0, *(message.protocol.tunnels for message in messages)])
-        #: What decides among equally certain protocols of one flow: the highest.
-        self.layer = _array([_layer(protocol) for protocol in self.protocols])
-
-    def find(self, proto: int, ports: tuple[int, int], payload: bytes) -> Message | None:
-        """Return the message that a payload looks like."""
-        number = self.compiled.find(proto, ports, payload)
-        return None if number is None else self.messages[number]
-
-
-def _array(numbers: list[int]) -> npt.NDArray[np.int16]:
-    import numpy as np  # signatures are compiled, and packets metered, before it is imported
-
-    return np.array(numbers, dtype=np.int16)
-
-
-def _layer(protocol: Protocol) -> int:
-    if not protocol.carrier:
-        return 2
-    return 1 if protocol.over else 0
+    @property
+    def by_itself(self) -> bool:
+        """Return whether a single such packet shows the protocol at any port."""
+        return self.alone is None and self.repeats == 1 and not self.joint
 
 
 class Compiled(NamedTuple):
@@ -115,23 +91,13 @@ class Compiled(NamedTuple):
 
 
 @cache
-def load() -> Table:
-    """Load the signatures that come with the program; RulesError names a wrong one."""
-    return Table(*compiled())
-
-
-@cache
 def compiled() -> Compiled:
-    """Compile the signatures that come with the program, without the arrays of `load`."""
-    return _compiled([(path, read_toml(path)) for path in sorted((FOLDER / "payload").glob("*.toml"))])
+    """Compile the signatures that come with the program; RulesError names a wrong one."""
+    return compile_files([(path, read_toml(path)) for path in sorted((FOLDER / "payload").glob("*.toml"))])
 
 
-def table(files: list[tuple[Path, dict[str, Any]]]) -> Table:
-    """Make a table of the contents of files; RulesError names a wrong signature."""
-    return Table(*_compiled(files))
-
-
-def _compiled(files: list[tuple[Path, dict[str, Any]]]) -> Compiled:
+def compile_files(files: list[tuple[Path, dict[str, Any]]]) -> Compiled:
+    """Compile the contents of files; RulesError names a wrong signature."""
     protocols: dict[str, Protocol] = {}
     messages: list[Message] = []
     rules: list[_meter._Rule] = []
@@ -165,13 +131,18 @@ def _entry(
         service=entry.get("service", entry["name"]),
         over=tuple(entry.get("over", ())),
         tunnels=entry.get("tunnels", False),
+        gives_way_to=tuple(entry.get("gives_way_to", ())),
+        layer=_layer(entry),
     )
+    alone: list[int] | None = entry.get("alone")
     # One protocol may stand at several transports, with another service at each.
     known = protocols.setdefault(f"{protocol.name}/{transport}/{protocol.service}", protocol)
     for message in entry["messages"]:
         place = f"{where}: message {message.get('message', '?')}"
         _check(place, message, _MESSAGE_KEYS)
-        certainty = _choice(place, "certainty", message["certainty"], _CERTAINTIES)
+        side = _choice(place, "certainty", message["certainty"], _CERTAINTIES)
+        certainty = _choice(place, "shows", message.get("shows", message["certainty"]), _CERTAINTIES)
+        by_itself = alone is None or "ports" in message or message.get("anywhere", False)
         sender = _choice(place, "from", message["from"], SENDERS)
         patterns = message["match"]
         yield (
@@ -180,33 +151,48 @@ def _entry(
                 protocol=known,
                 message=message["message"],
                 certainty=certainty,
+                side=side,
                 sender=sender,
                 opened=_choice(place, "opened", message.get("opened", message["from"]), SENDERS),
                 answered=_choice(place, "answered", message.get("answered", message["from"]), SENDERS),
                 repeats=message.get("repeats", 1),
                 ports=tuple(message.get("ports", ())),
+                alone=None if by_itself else tuple(alone or ()),
+                joint=message.get("extract") in _JOINT,
             ),
             (
                 [transport],
                 message.get("ports", []),
                 [patterns] if isinstance(patterns, str) else patterns,
                 message.get("where", []),
-                Certainty.SURE - certainty,
+                # Those that need the other end's come last: what needs nobody's must not be hidden by them.
+                2 * (Certainty.SURE - side) + (not by_itself),
                 message.get("extract"),
                 message.get("settles", False),
             ),
         )
 
 
+def _layer(entry: dict[str, Any]) -> int:
+    if entry.get("header", False):
+        return 0
+    if entry.get("carrier", False):
+        return 2 if entry.get("over") else 1
+    return 3
+
+
+#: What the core reads of several packets before it believes them.
+_JOINT = ("utp", "rtp")
 _CERTAINTIES = {certainty.name.lower(): certainty for certainty in Certainty if certainty}
 #: Keys, and whether they must be there.
 _PROTOCOL_KEYS = {
     **dict.fromkeys(("name", "transport", "source", "messages"), True),
-    **dict.fromkeys(("carrier", "service", "over", "tunnels"), False),
+    **dict.fromkeys(("carrier", "service", "over", "tunnels", "header", "gives_way_to", "alone"), False),
 }
 _MESSAGE_KEYS = {
     **dict.fromkeys(("message", "from", "certainty", "match"), True),
-    **dict.fromkeys(("where", "ports", "extract", "opened", "answered", "repeats", "settles"), False),
+    **dict.fromkeys(("where", "ports", "extract", "opened", "answered", "repeats"), False),
+    **dict.fromkeys(("settles", "shows", "anywhere"), False),
 }
 
 
