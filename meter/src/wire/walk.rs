@@ -223,6 +223,16 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn link(&mut self, link_type: u16) -> Result<Behind, Stop> {
+        // Most frames: without a look at the list of link types.
+        if link_type == link::ETHERNET {
+            let next = self.checked(ethernet::next(self.rest))?;
+            return Ok(self.on(next)?);
+        }
+        self.other_link(link_type)
+    }
+
+    /// The same for every other link type.
+    fn other_link(&mut self, link_type: u16) -> Result<Behind, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
