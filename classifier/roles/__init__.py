@@ -89,6 +89,8 @@ class Reasons:
     def by_appearance(self) -> list[str]:
         """Return the kinds of `lists` in the order in which they first appear there."""
         agreeing = self.agreeing()
+        if not len(agreeing):
+            return []
         first = np.unique(agreeing.argmax(axis=0)[agreeing.any(axis=0)])
         return list(dict.fromkeys(Reasons(self._odds[first]).lists().flatten().to_pylist()))
 

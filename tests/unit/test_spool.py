@@ -98,12 +98,12 @@ def test_small_batches_are_put_together_in_order() -> None:
     assert [batch.num_rows for batch in spool.columns(["row"])] == [2 * ROWS, 2 * ROWS, ROWS]
 
 
-def test_small_batches_wait_no_longer_than_memory_allows() -> None:
-    given = batches(4)
-    spool = Spool(2 * given[0].nbytes, batch_rows=1_000 * ROWS)
-    for batch in given:
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+def test_batches_are_cut_by_rows_whatever_the_memory(memory_bytes: int) -> None:
+    spool = Spool(memory_bytes, batch_rows=3 * ROWS)
+    for batch in batches(4):
         spool.add(batch)
-    assert spool._file is not None
+    assert (spool._file is not None) == (memory_bytes == 0)
     assert [batch.num_rows for batch in spool] == [3 * ROWS, ROWS]
 
 
