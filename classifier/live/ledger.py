@@ -36,6 +36,8 @@ from classifier.traffic.aggregate import (
     words_of,
 )
 from classifier.traffic.overview import ROLES
+from classifier.traffic.tables import SOURCES
+from classifier.traffic.views import source_ranks
 from classifier.wording import NO_RULE
 
 #: Past so many services the rest are one, `other`; past so many servers the longest silent one goes.
@@ -50,7 +52,7 @@ MOST_FLOWS = 200
 MOST_MISMATCHED = 20_000
 
 _TEXTS = ("name", "known")
-_MEASURES = plain("gained_bytes", "gained_packets", "ended", "one", "first_seen_ns", "last_seen_ns")
+_MEASURES = plain("gained_bytes", "gained_packets", "ended", "one", "source", "first_seen_ns", "last_seen_ns")
 _Counts = npt.NDArray[np.int64]
 
 
@@ -64,6 +66,8 @@ class Service:
     bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     packets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     flows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    #: Place among `SOURCES` of where the name comes from, the strongest of its flows.
+    source: int = 0
     #: In this window: flows with packets, servers, clients, bytes a second.
     flows_now: int = 0
     servers_now: int = 0
@@ -79,6 +83,8 @@ class Server:
     port: int
     proto: str
     service: str
+    #: As in the flow table: where the name comes from.
+    service_source: str | None
     known_by: str
     first_seen_ns: int
     last_seen_ns: int
@@ -172,6 +178,7 @@ class Ledger:
         more = {
             "name": flows["label"].cast(pa.string()).fill_null(NO_RULE),
             "known": flows["role"].cast(pa.string()),
+            "source": pa.array(source_ranks(_one(flows["service_source"]))),
             "gained_bytes": pa.array(gained[:, 0]),
             "gained_packets": pa.array(gained[:, 1]),
             "new_mismatch": pa.array(gained[:, 2] > 0),
@@ -185,6 +192,7 @@ class Ledger:
     def _add_services(self, flows: pa.Table, seconds: float) -> None:
         for row in _sums(flows, ("name", "proto", "known")):
             service = self._service(row["name"], PROTOCOLS[row["proto"]])
+            service.source = max(service.source, row["source"])
             service.bytes[row["known"]] += row["gained_bytes"]
             service.packets[row["known"]] += row["gained_packets"]
             service.flows[row["known"]] += row["ended"]
@@ -219,12 +227,13 @@ class Ledger:
                     row["server_port"],
                     PROTOCOLS[row["proto"]],
                     row["name"],
+                    SOURCES[row["source"]],
                     row["known"],
                     first_ns,
                     last_ns,
                 )
             self.servers[key] = server  # the latest is the last
-            server.service = row["name"]
+            server.service, server.service_source = row["name"], SOURCES[row["source"]]
             server.known_by = "confirmed" if server.known_by == "confirmed" else row["known"]
             server.last_seen_ns = max(server.last_seen_ns, row["last_seen_ns"])
             server.bytes += row["gained_bytes"]
