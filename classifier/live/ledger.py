@@ -36,7 +36,6 @@ from classifier.traffic.aggregate import (
     words_of,
 )
 from classifier.traffic.overview import ROLES
-from classifier.traffic.tables import SOURCES
 from classifier.traffic.views import source_ranks
 from classifier.wording import NO_RULE
 
@@ -83,11 +82,11 @@ class Server:
     port: int
     proto: str
     service: str
-    #: As in the flow table: where the name comes from.
-    service_source: str | None
     known_by: str
     first_seen_ns: int
     last_seen_ns: int
+    #: Place among `SOURCES` of where the name comes from, the strongest of the flows that have it.
+    source: int = 0
     bytes: int = 0
     flows: int = 0
     clients_now: int = 0
@@ -227,13 +226,13 @@ class Ledger:
                     row["server_port"],
                     PROTOCOLS[row["proto"]],
                     row["name"],
-                    SOURCES[row["source"]],
                     row["known"],
                     first_ns,
                     last_ns,
                 )
             self.servers[key] = server  # the latest is the last
-            server.service, server.service_source = row["name"], SOURCES[row["source"]]
+            server.source = max(row["source"], server.source if server.service == row["name"] else 0)
+            server.service = row["name"]
             server.known_by = "confirmed" if server.known_by == "confirmed" else row["known"]
             server.last_seen_ns = max(server.last_seen_ns, row["last_seen_ns"])
             server.bytes += row["gained_bytes"]

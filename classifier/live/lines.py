@@ -73,6 +73,6 @@ def _server(server: Server) -> dict[str, Any]:
         "server_port": server.port,
         "proto": server.proto,
         "service": server.service,
-        "service_source": server.service_source,
+        "service_source": SOURCES[server.source],
         "known_by": server.known_by,
     }

@@ -120,7 +120,7 @@ def _server_details(server: Server) -> list[tuple[str, str]]:
     return [
         ("Server", f"{endpoint(server.ip, server.port)}/{server.proto}"),
         ("Service", with_familiar(server.service)),
-        ("Named by", named_by(server.service_source)),
+        ("Named by", named_by(SOURCES[server.source])),
         ("Role", server.known_by),
         ("Carried", f"{size_text(server.bytes)} in {ended}, and active ones"),
         ("First seen", time_text(server.first_seen_ns)),
@@ -156,7 +156,7 @@ _FLOW_COLUMNS = (
 _SERVER_COLUMNS = (
     Column("Server", lambda server: endpoint(server.ip, server.port)),
     Column("Service", lambda server: f"{with_familiar(server.service)}/{server.proto}"),
-    Column("Named by", lambda server: named_by(server.service_source)),
+    Column("Named by", lambda server: named_by(SOURCES[server.source])),
     Column("Role", lambda server: server.known_by),
 )
 
