@@ -51,7 +51,11 @@ def tables(report: Row, encoding: str) -> Iterator[tuple[str, list[Column], list
     yield "Servers", SERVERS, report["servers"]
     yield "Clients", _CLIENTS, report["clients"]
     yield "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"]
-    yield "Protocol mismatches", _MISMATCHES, report["mismatches"]
+    yield (
+        "Protocol mismatches: expected at the port, detected in the payload",
+        _MISMATCHES,
+        report["mismatches"],
+    )
 
 
 def _print_head(out: Console, report: Row) -> None:
@@ -257,8 +261,8 @@ _MISMATCHES = [
     Column("Client", lambda row: row["client_ip"], folds=True, whole=True),
     _end("server"),
     Column("Proto", lambda row: row["proto"] or "", spare=2),
-    Column("Expected (port)", lambda row: row["expected"] or ""),
-    Column("Detected (payload)", lambda row: row["payload"] or ""),
+    Column("Expected", lambda row: row["expected"] or ""),
+    Column("Detected", lambda row: row["payload"] or ""),
     _number("flows", "Flows", 1),
     _size("bytes", "Bytes", 3),
 ]
