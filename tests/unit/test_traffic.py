@@ -42,6 +42,7 @@ FLOWS = {
     "payload": "word",
     "server_name": "text",
     "mismatch": "bool",
+    "expected": "word",
     "outcome": "word",
     "client_packets": "int64",
     "server_packets": "int64",
