@@ -24,17 +24,8 @@ from classifier.flows.table import PROTOCOLS, present
 from classifier.live.window import Window
 from classifier.reports.tabular import rows
 from classifier.roles import Role
-from classifier.traffic.aggregate import (
-    Rows,
-    Texts,
-    address_bytes,
-    address_words,
-    counted,
-    numbered,
-    plain,
-    sums,
-    words_of,
-)
+from classifier.traffic.aggregate import Rows, counted, numbered, plain, sums
+from classifier.traffic.codes import Texts, address_bytes, address_words, words_of
 from classifier.traffic.overview import ROLES
 from classifier.traffic.views import source_ranks
 from classifier.wording import NO_RULE

@@ -13,7 +13,7 @@ import pyarrow as pa
 from classifier.reports.names import Hosts
 from classifier.reports.summary import summary
 from classifier.traffic import Traffic
-from classifier.traffic.views import fold, with_filtered
+from classifier.traffic.public import with_filtered
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -44,7 +44,7 @@ class Report:
         if self.by:
             found, label = self.traffic.breakdown(self.by, self.top), "group"
         else:
-            found, label = fold(self.traffic.totals.services(), self.top, "service"), "service"
+            found, label = self.traffic.totals.services(self.top), "service"
         return self.named(with_filtered(found, label, self.traffic.left_out))
 
     def named(self, table: pa.Table) -> pa.Table:

@@ -13,8 +13,8 @@ from classifier.reports.names import Hosts
 from classifier.reports.tabular import rows
 from classifier.roles.late import SelfCheck
 from classifier.traffic import Traffic
+from classifier.traffic.public import with_filtered
 from classifier.traffic.tables import ATTEMPTS
-from classifier.traffic.views import fold, with_filtered
 from classifier.wording import counted
 
 #: What the reasons of the accounting mean, in words.
@@ -76,7 +76,7 @@ def summary(
         timeline = rows(traffic.over_time(interval_s))
         return found | {"timeline": timeline, "accounting": dict(traffic.accounting)}
     totals = traffic.totals
-    services = with_filtered(fold(totals.services(), top, "service"), "service", traffic.left_out)
+    services = with_filtered(totals.services(top), "service", traffic.left_out)
     return found | {
         "services": named(services),
         "over_time": _over_time(traffic, services),

@@ -13,15 +13,17 @@ import pyarrow as pa
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
 from classifier.traffic import packet_types
-from classifier.traffic.aggregate import Aggregate, Rows, Texts, summed
+from classifier.traffic.aggregate import Aggregate, Rows, summed
+from classifier.traffic.codes import Texts, words_of
 from classifier.traffic.comparison import FACTOR, compare
 from classifier.traffic.judged import Judged
 from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
+from classifier.traffic.public import table
 from classifier.traffic.selection import Selection, selection
 from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
-from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, flow_rows, table
+from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, flow_rows
 from classifier.wording import listed
 
 if TYPE_CHECKING:
@@ -234,7 +236,7 @@ class Traffic:
         if by not in BY:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
         view, texts = BY[by], Texts()
-        part_by = next((name[:-4] for name in view.keys if name.endswith("_low")), None)
+        part_by = next((words_of(name[:-4]) for name in view.keys if name.endswith("_low")), ())
         flows = Aggregate((*view.keys, "kind"), FLOW_MEASURES, part_by, self.metered.memory_bytes)
         for rows in self._each(lambda judged: flow_rows(judged, texts, view.keys)):
             flows.add(rows)

@@ -7,14 +7,12 @@ measures, which merge. What is summed by which keys is data, in `views`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.flows.addresses import octets
 from classifier.flows.distinct import Numbers, distinct
 from classifier.flows.hashing import mixed
 from classifier.flows.parted import Parted
@@ -72,54 +70,6 @@ def as_batch(rows: Rows) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(
         {name: pa.array(rows[name].astype(kinds[name], copy=False)) for name in rows}
     )
-
-
-def address_words(address: pa.Array, name: str) -> Rows:
-    """Return n addresses of 16 bytes as two columns, ordered as their bytes are."""
-    words = octets(address).view(">u8").astype(np.uint64)
-    return {f"{name}_high": words[:, 0].copy(), f"{name}_low": words[:, 1].copy()}
-
-
-def words_of(name: str) -> tuple[str, str, str]:
-    """Return the columns that identify an address."""
-    return ("ip_version", f"{name}_high", f"{name}_low")
-
-
-def address_bytes(rows: Rows, name: str) -> pa.Array:
-    """Return the addresses of `address_words`."""
-    words = np.stack([rows[f"{name}_high"], rows[f"{name}_low"]], axis=1).astype(">u8")
-    return pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), len(words), [None, pa.py_buffer(words.tobytes())]
-    )
-
-
-class Texts:
-    """Texts by codes, which may be given in any order, by several threads."""
-
-    def __init__(self) -> None:
-        """Know no text."""
-        self._codes: dict[str | None, int] = {}
-        self._lock = Lock()
-
-    def codes(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
-        """Return the codes of n texts; null is a text like any other."""
-        with self._lock:
-            texts = [*column.dictionary.to_pylist(), None]
-            codes = [self._codes.setdefault(text, len(self._codes)) for text in texts]
-        place = column.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)
-        found: npt.NDArray[np.int32] = np.array(codes, dtype=np.int32)[place]
-        return found
-
-    def ranks(self, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return what n codes are sorted by: their texts, null last."""
-        order = sorted(self._codes, key=lambda text: (text is None, text or ""))
-        ranks = np.empty(len(order), dtype=np.int32)
-        ranks[[self._codes[text] for text in order]] = np.arange(len(order))
-        return np.asarray(ranks[codes])
-
-    def take(self, codes: npt.NDArray[Any]) -> pa.Array:
-        """Return the texts of n codes."""
-        return pa.array(list(self._codes), pa.string()).take(pa.array(codes))
 
 
 def numbered(rows: Rows, keys: Sequence[str]) -> tuple[Numbers, Numbers]:
@@ -210,19 +160,19 @@ class Aggregate:
     """Rows to be summed by some of their columns, or by all of them.
 
     Past a limit rows of equal keys are summed; where that doesn't help, they go to a temporary file, in parts
-    by an address. The order in which rows are added only affects the order of groups.
+    by some of the keys. The order in which rows are added only affects the order of groups.
     """
 
     def __init__(
         self,
         keys: Sequence[str],
         measures: Mapping[str, Measure],
-        part_by: str | None = None,
+        part_by: Sequence[str] = (),
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
-        """Name what identifies a row, and the address that says which part it is in.
+        """Name what identifies a row, and those keys that decide which part it is in.
 
-        Without an address all stays in memory: for keys of which there are few.
+        Without these all stays in memory: for keys of which there are few.
         """
         self._keys = [*keys]
         self._measures = measures
@@ -246,7 +196,7 @@ class Aggregate:
         return self._summed() if self._pieces else None
 
     def parts(self) -> Iterator[Rows]:
-        """Yield all rows, those of one address of `part_by` together; not summed. None can be added then."""
+        """Yield all rows, those that agree in `part_by` together; not summed. None can be added then."""
         if self._parted is None:
             if self._pieces:
                 self._pieces = [self._whole()]
@@ -286,7 +236,7 @@ class Aggregate:
     def _shrink(self) -> None:
         """Bring rows of equal keys together, and move them to the file if they are still too many."""
         rows = self._summed()
-        if self._part_by is None:
+        if not self._part_by:
             self._memory_bytes = max(self._memory_bytes, 2 * self._bytes)
         elif self._bytes > self._memory_bytes // 2:
             self._spill(rows)
@@ -295,7 +245,7 @@ class Aggregate:
     def _spill(self, rows: Rows) -> None:
         if self._parted is None:
             self._parted = Parted(_PARTS, memory_bytes=0)
-        words = [rows[name].astype(np.uint64) for name in words_of(self._part_by or "")]
+        words = [rows[name].astype(np.uint64) for name in self._part_by]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
         self._parted.write(as_batch(rows), part)
         self._pieces, self._bytes = [], 0

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows.table import COUNT, PROTOCOLS
-from classifier.traffic.aggregate import Aggregate, Rows, Texts, plain, summed
+from classifier.traffic.aggregate import Aggregate, Rows, plain, summed
+from classifier.traffic.codes import Texts
 from classifier.traffic.judged import Judged
 from classifier.traffic.tables import ATTEMPTS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from classifier import roles
+from classifier.flows.addresses import is_group
 from classifier.flows.spool import MEMORY_BYTES, Spool
 from classifier.flows.table import PORT
 from classifier.roles.late import LATE, Late, SelfCheck
@@ -17,7 +18,6 @@ from classifier.traffic.aggregate import (
     Aggregate,
     Mask,
     Rows,
-    Texts,
     as_batch,
     counted,
     distinct_pairs,
@@ -27,9 +27,10 @@ from classifier.traffic.aggregate import (
     some,
     summed,
     sums,
-    words_of,
 )
+from classifier.traffic.codes import Texts, address_bytes, words_of
 from classifier.traffic.judged import Judged
+from classifier.traffic.public import table
 from classifier.traffic.views import (
     FLOW_KEYS,
     FLOW_MEASURES,
@@ -38,9 +39,7 @@ from classifier.traffic.views import (
     VIEWS,
     View,
     flow_rows,
-    is_group,
     mismatch_rows,
-    table,
 )
 
 _KNOWN, _FLOWED, _TRIED = (
@@ -61,9 +60,9 @@ class Totals:
         """Start at nothing. Past so many bytes rows go to a temporary file."""
         self._memory_bytes = memory_bytes
         self._texts = Texts()
-        self._flows = Aggregate(FLOW_KEYS, FLOW_MEASURES, "server", memory_bytes)
-        mismatches = VIEWS["mismatches"]
-        self._mismatches = Aggregate(mismatches.keys, mismatches.measures, "server", memory_bytes // 8)
+        self._flows = Aggregate(FLOW_KEYS, FLOW_MEASURES, words_of("server"), memory_bytes)
+        view = VIEWS["mismatches"]
+        self._mismatches = Aggregate(view.keys, view.measures, words_of("server"), memory_bytes // 8)
         #: What evidence would have said of the flows whose server is proven.
         self.self_check = roles.self_check()
 
@@ -81,9 +80,10 @@ class Totals:
             self._mismatches.add(mismatches)
         self.self_check.merge(check)
 
-    def services(self) -> pa.Table:
+    def services(self, top: int | None = None) -> pa.Table:
         """Sums per service and transport, most bytes first, attempts-only ones last."""
-        return self._services
+        rows, more = self._services
+        return table(VIEWS["services"], rows, self._texts, top, more=more)
 
     def servers(self, top: int | None = None) -> pa.Table:
         """Sums per server: endpoints that a handshake or other evidence shows to serve."""
@@ -122,7 +122,8 @@ class Totals:
         return table(VIEWS[name], parts, self._texts, top)
 
     @cached_property
-    def _services(self) -> pa.Table:
+    def _services(self) -> tuple[list[Rows], Callable[[Rows], dict[str, pa.Array]]]:
+        """The rows of the services, and what makes those columns of some that aren't sums."""
         found = self._found
         clients, ports = _by_service(found.clients, "clients"), _by_service(found.ports, "server_port")
         view = VIEWS["services"]
@@ -137,13 +138,13 @@ class Totals:
                 "clients": pa.array([sum(clients.get(key, ())) for key in keys]),
             }
 
-        return table(view, rows, self._texts, more=more)
+        return rows, more
 
     @cached_property
     def _found(self) -> _Found:
         """The rows of the tables, in one pass over those of flows."""
         found = _Found({name: Spool(self._memory_bytes // 8) for name in ("servers", "attempts", "clients")})
-        by_client = Aggregate(_CLIENT_KEYS, FLOW_MEASURES, "client", self._memory_bytes)
+        by_client = Aggregate(_CLIENT_KEYS, FLOW_MEASURES, words_of("client"), self._memory_bytes)
         for flows in self._flows.parts():
             rows, masks = marked(flows)
             for name in ("servers", "attempts"):
@@ -220,7 +221,7 @@ def marked(flows: Rows) -> tuple[Rows, dict[str, Mask]]:
         found = np.zeros(len(row), dtype=bool)
         found[rows["pair"][kinds[rows["kind"]]]] = True
         masks[name] = found[rows["pair"]]
-    masks["serving"] = masks["known"] & ~is_group(rows)
+    masks["serving"] = masks["known"] & ~is_group(address_bytes(rows, "server"), pa.array(rows["ip_version"]))
     return rows, masks
 
 

@@ -5,30 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from classifier.flows import addresses
-from classifier.flows.table import PROTOCOLS
-from classifier.traffic.aggregate import (
-    Mask,
-    Measure,
-    Rows,
-    Texts,
-    address_bytes,
-    address_words,
-    joined,
-    plain,
-    size,
-    some,
-    summed,
-    words_of,
-)
+from classifier.traffic.aggregate import Measure, Rows, plain
+from classifier.traffic.codes import Texts, address_words, words_of
 from classifier.traffic.judged import Judged
 from classifier.traffic.tables import (
     ATTEMPTS,
@@ -39,9 +24,7 @@ from classifier.traffic.tables import (
     SERVERS,
     SERVICES,
     SOURCES,
-    SUMS,
     TARGETS,
-    TIME,
     VOLUMES,
     groups_schema,
 )
@@ -51,7 +34,7 @@ _KINDS = (*ROLES, *ATTEMPTS)
 #: Added where the payload is recognised.
 _BY_PAYLOAD = 8
 #: Stands for null in a key: above all values.
-_NULL = 1 << 16
+NULL = 1 << 16
 
 
 def _kinds(*names: str, by_payload: bool | None = None) -> tuple[bool, ...]:
@@ -80,8 +63,8 @@ MEASURES: dict[str, Measure] = {
     **plain("first_seen_ns", "last_seen_ns", "source"),
 }
 #: Names of measures whose public name is another.
-_TIMES = {"first_seen": "first_seen_ns", "last_seen": "last_seen_ns"}
-_MEASURED = {**_TIMES, "service_source": "source"}
+TIMES = {"first_seen": "first_seen_ns", "last_seen": "last_seen_ns"}
+_MEASURED = {**TIMES, "service_source": "source"}
 
 SERVICE = ("service", "proto")
 SERVER = (*SERVICE, *words_of("server"), "server_port")
@@ -178,7 +161,7 @@ def _key(judged: Judged, name: str, texts: Texts) -> npt.NDArray[np.generic]:
     if pa.types.is_dictionary(column.type):
         return texts.codes(column)
     if name == "vlan":
-        column = column.cast(pa.int32()).fill_null(_NULL)
+        column = column.cast(pa.int32()).fill_null(NULL)
     return np.asarray(column.to_numpy())
 
 
@@ -219,163 +202,4 @@ def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
     return rows
 
 
-_TEXTS = ("service", "expected", "payload", "category")
-
-
-def table(
-    view: View,
-    parts: Iterable[Rows],
-    texts: Texts,
-    top: int | None = None,
-    captures: Sequence[str] = (),
-    more: Callable[[Rows], dict[str, pa.Array]] = lambda rows: {},
-) -> pa.Table:
-    """Return the sums of some parts as a public table, its first `top` rows; the rest is a row `other`.
-
-    `more` makes columns that aren't sums.
-    """
-    best, rest = ranked(view, parts, texts, top)
-    if best is None:
-        return view.schema.empty_table()
-    show = _Public(
-        texts, captures, sum(int(rows["bytes"].sum()) for rows in (best, rest) if rows and "bytes" in rows)
-    )
-    columns = more(best)
-    columns |= {name: show(best, name) for name in view.schema.names if name not in (*columns, "group")}
-    if "group" in view.schema.names:
-        columns["group"] = _label({name: columns[name] for name in view.schema.names if name in _OF_GROUPS})
-    public = pa.table([columns[one.name].cast(one.type) for one in view.schema], schema=view.schema)
-    if not rest:
-        return public
-    return with_row(public, view.schema.names[0], "other", show.sums(rest, view.schema))
-
-
-def ranked(
-    view: View, parts: Iterable[Rows], texts: Texts, top: int | None
-) -> tuple[Rows | None, Rows | None]:
-    """Return the first `top` rows of all parts, and the sums of the others."""
-    measures = plain(*view.sums)
-    best: Rows | None = None
-    rest: list[Rows] = []
-    for part in parts:
-        rows = part if best is None else joined([best, {name: part[name] for name in best}])
-        if top is not None and size(rows) > top:
-            sizes = rows[view.order[0]]
-            least = np.partition(sizes, len(sizes) - top)[len(sizes) - top]
-            rest.append(summed(some(rows, sizes < least), (), measures) if (sizes < least).any() else {})
-            rows = some(rows, sizes >= least)
-        by = [-rows[name] for name in view.order]
-        by += [texts.ranks(rows[name]) if name in _TEXTS else rows[name] for name in view.keys]
-        order = np.lexsort(by[::-1])
-        if top is not None and len(order) > top:
-            rest.append(summed({name: rows[name][order[top:]] for name in rows}, (), measures))
-            order = order[:top]
-        best = {name: column[order] for name, column in rows.items()}
-    rest = [rows for rows in rest if rows]
-    return best, summed(joined(rest), (), measures) if rest else None
-
-
-@dataclass(frozen=True)
-class _Public:
-    """Makes public columns of rows."""
-
-    texts: Texts
-    captures: Sequence[str]
-    #: Bytes of all rows.
-    moved: int
-
-    def sums(self, rows: Rows, schema: pa.Schema) -> dict[str, pa.Array]:
-        """Return those columns of a schema that add up."""
-        adds_up = (name for name in schema.names if name == "share" or _TIMES.get(name, name) in rows)
-        return {name: self(rows, name) for name in adds_up}
-
-    def __call__(self, rows: Rows, name: str) -> pa.Array:
-        """Return a column."""
-        if name in _TIMES:
-            return pa.array(rows[_TIMES[name]]).cast(TIME)
-        if name in _TEXTS:
-            return self.texts.take(rows[name])
-        if name == "proto":
-            return pa.array([PROTOCOLS[number] for number in rows["proto"].tolist()], pa.string())
-        if name.endswith("_ip"):
-            side = "client" if name == "client_ip" else "server"
-            return addresses.texts(address_bytes(rows, side), pa.array(rows["ip_version"]))
-        if name == "target_port":
-            return pa.array(rows["server_port"])
-        if name == "vlan":
-            return pa.array(rows["vlan"], mask=rows["vlan"] == _NULL)
-        if name == "capture":
-            return pa.array(self.captures, pa.string()).take(pa.array(rows["capture"]))
-        if name == "share":
-            return pa.array(rows["bytes"] / max(self.moved, 1))
-        if name == "service_source":
-            return pa.array([SOURCES[rank] for rank in rows["source"].tolist()], pa.string())
-        if name == "known_by":
-            sends = np.where(rows["server_packets"] > 0, "inferred", "one_way")
-            return pa.array(np.where(rows["confirmed"] > 0, "confirmed", sends), pa.string())
-        return pa.array(rows[name])
-
-
-def _label(columns: dict[str, pa.Array]) -> pa.Array:
-    """Name groups in one text: `https/tcp`, `10.0.0.1:443/tcp`."""
-    parts: list[pa.Array | str] = []
-    for name, column in columns.items():
-        text = column.cast(pa.string()).fill_null(_ABSENT.get(name, ""))
-        if name == "server_ip":
-            six = pc.match_substring(text, ":")
-            text = pc.if_else(six, pc.binary_join_element_wise("[", text, "]", ""), text)
-        parts += [_BETWEEN[name], text] if parts else [text]
-    return pc.binary_join_element_wise(*parts, "")
-
-
-_OF_GROUPS = ("service", "server_ip", "client_ip", "server_port", "proto", "vlan", "capture", "category")
-_ABSENT = {"service": "(no rule)", "vlan": "no VLAN", "category": "uncategorised"}
-_BETWEEN = {"proto": "/", "server_port": ":"}
-
-
-def is_group(rows: Rows) -> Mask:
-    """Return whether the server's address is multicast or broadcast, which serves nothing."""
-    four = rows["ip_version"] == 4
-    low = rows["server_low"].astype(np.uint64) & np.uint64(0xFFFF_FFFF)
-    multicast = np.where(four, low >> np.uint64(28) == 0xE, rows["server_high"] >> np.uint64(56) == 0xFF)
-    return np.asarray(multicast | (four & (low == 0xFFFF_FFFF)))
-
-
-def with_row(table: pa.Table, label: str, word: str, sums: Mapping[str, pa.Array]) -> pa.Table:
-    """Add a row that the column `label` calls by a word, with sums; what isn't among them is null."""
-    nullable = pa.schema([field.with_nullable(True) for field in table.schema])
-    row = {label: pa.array([word]), **sums}
-    columns = [
-        row[field.name].cast(field.type) if field.name in row else pa.nulls(1, field.type)
-        for field in nullable
-    ]
-    return pa.concat_tables([table.cast(nullable), pa.table(columns, nullable)])
-
-
-def with_filtered(table: pa.Table, label: str, left_out: Mapping[str, int]) -> pa.Table:
-    """Add a row `filtered` for flows left out, of which there are sums by measure, or none.
-
-    `label` is the column that names the row; what can't be added up is null in it.
-    """
-    if not left_out:
-        return table
-    sums = {
-        name: pa.array([left_out[_TIMES.get(name, name)]])
-        for name in table.schema.names
-        if _TIMES.get(name, name) in left_out
-    }
-    return with_row(table, label, "filtered", sums)
-
-
-def fold(table: pa.Table, top: int | None, label: str) -> pa.Table:
-    """Keep the first `top` rows and add up the others in one more row, so that sums stay whole.
-
-    `label` is the column that then says `other`; counts of distinct things can't be added, and are null.
-    """
-    if top is None or table.num_rows <= top:
-        return table
-    rest = table.slice(top)
-    merges = dict.fromkeys((*SUMS, "bytes", "share", "attempts"), pc.sum)
-    merges |= {"first_seen": pc.min, "last_seen": pc.max}
-    sums = {name: pa.repeat(merges[name](rest[name]), 1) for name in table.schema.names if name in merges}
-    return with_row(table.slice(0, top), label, "other", sums)
+TEXTS = ("service", "expected", "payload", "category")

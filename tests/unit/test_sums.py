@@ -16,8 +16,10 @@ from support.places import SAMPLES
 
 import classifier
 from classifier.traffic import Traffic
-from classifier.traffic.aggregate import Aggregate, Rows, Texts, address_words, joined, plain, size, summed
-from classifier.traffic.views import View, ranked
+from classifier.traffic.aggregate import Aggregate, Rows, joined, plain, size, summed
+from classifier.traffic.codes import Texts, address_words, words_of
+from classifier.traffic.public import ranked
+from classifier.traffic.views import View
 
 OFFICE = SAMPLES / "office.pcapng"
 TABLES = ["services", "servers", "clients", "attempts", "conversations"]
@@ -48,7 +50,7 @@ def listed(found: Rows) -> list[tuple[int, ...]]:
 
 
 def aggregate(memory_bytes: int, pieces: list[Rows]) -> Aggregate:
-    found = Aggregate(KEYS, MEASURES, "server", memory_bytes)
+    found = Aggregate(KEYS, MEASURES, words_of("server"), memory_bytes)
     for piece in pieces:
         found.add(dict(piece))
     return found

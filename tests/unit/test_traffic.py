@@ -16,7 +16,7 @@ from support.talk import Talk
 
 import classifier
 from classifier.reports import tabular
-from classifier.traffic.views import BY, fold
+from classifier.traffic.views import BY
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"
 
@@ -320,9 +320,9 @@ class TestSums:
     @pytest.mark.parametrize("table", ["services", "servers", "clients", "attempts"])
     @pytest.mark.parametrize("top", [1, 3])
     def test_folding_keeps_the_sums(self, capture: Path, table: str, top: int) -> None:
-        whole = getattr(classifier.read(capture).totals, table)()
+        totals = classifier.read(capture).totals
+        whole, folded = getattr(totals, table)(), getattr(totals, table)(top)
         label = whole.column_names[0]
-        folded = fold(whole, top, label)
         assert folded.num_rows == min(whole.num_rows, top + 1)
         assert folded.slice(0, top).to_pylist() == whole.slice(0, top).to_pylist()
         if whole.num_rows > top:
@@ -378,7 +378,7 @@ class TestServices:
         for table in ("clients", "attempts"):
             assert getattr(nothing.totals, table)().num_rows == 0
 
-    def test_fold_leaves_short_tables_alone(self, office: classifier.Traffic) -> None:
+    def test_short_tables_are_not_cut(self, office: classifier.Traffic) -> None:
         whole = office.totals.services()
         for top in (None, whole.num_rows, whole.num_rows + 1):
-            assert fold(whole, top, "service") is whole
+            assert office.totals.services(top).equals(whole)
