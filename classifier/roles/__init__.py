@@ -6,7 +6,6 @@ evidence that other flows give; then `decide` judges them batch by batch.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -109,8 +108,11 @@ class Verdicts(NamedTuple):
 
 def with_attempts(ends: Ends, context: Context) -> Ends:
     """Return n flows with the outcome `unanswered` for a sweep's questions: only all flows show those."""
-    vain = context.survey.sweeps.in_vain(ends, sweeps_of(ends, context)[0]) & ~ends.attempts
-    return replace(ends, handshakes=ends.handshakes.unanswered(vain)) if vain.any() else ends
+    sweeps, _ = sweeps_of(ends, context)
+    if not sweeps.any():
+        return ends
+    vain = context.survey.sweeps.in_vain(ends, sweeps) & ~ends.attempts
+    return ends.unanswered(vain) if vain.any() else ends
 
 
 def decide(ends: Ends, context: Context) -> Verdicts:
@@ -177,5 +179,8 @@ def probability(odds: Numbers) -> Numbers:
 
 
 def _reasons(odds: Numbers, server_is_b: Mask, confirmed: Mask) -> Reasons:
-    proof = np.where(confirmed, np.inf, 0.0)
-    return Reasons(np.column_stack([proof, np.where(server_is_b[:, None], odds, -odds)]))
+    flows, kinds = odds.shape
+    for_server = np.empty((flows, 1 + kinds))
+    for_server[:, 0] = np.where(confirmed, np.inf, 0.0)
+    np.multiply(odds, np.where(server_is_b, 1.0, -1.0)[:, None], out=for_server[:, 1:])
+    return Reasons(for_server)

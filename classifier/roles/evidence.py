@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache, wraps
-from typing import NamedTuple, TypeVar
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from classifier.roles import ports as port_tables
 from classifier.roles import spoken
 from classifier.roles.bitmaps import Counts
 from classifier.roles.directory import Directory
-from classifier.roles.ends import TCP, Ends, Mask, Numbers
+from classifier.roles.ends import TCP, Ends, Mask, Numbers, once
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight, weights
 from classifier.services.rules import Rules
@@ -59,21 +59,6 @@ class Context(NamedTuple):
 
 
 Weigh = Callable[[Ends, Context], Numbers]
-Found = TypeVar("Found")
-
-
-def once(find: Callable[[Ends, Context], Found]) -> Callable[[Ends, Context], Found]:
-    """Keep what a function finds out with the flows: it is asked for by several kinds of evidence."""
-
-    @wraps(find)
-    def kept(ends: Ends, context: Context) -> Found:
-        key = find, id(context)
-        if key not in ends.kept:
-            ends.kept[key] = find(ends, context)
-        found: Found = ends.kept[key]
-        return found
-
-    return kept
 
 
 def payload(ends: Ends, context: Context) -> Numbers:
