@@ -73,7 +73,8 @@ class Survey:
             self._speaks_first.add(endpoints[where], peers[where])
             self._spoken_to_first.add(peer_endpoints[where], of_ports(ports[where]))
             where = _asks_group(ends, likeness, end)
-            self._asked_from.add(_port_keys(ends.proto[where], ports[where]), np.zeros(1, np.uint64))
+            keys = _port_keys(ends.proto[where], ports[where])
+            self._asked_from.add(keys, np.zeros_like(keys))
 
     def peer_ports(self, ends: Ends) -> Counts:
         """How many different ports have talked to each end, up to 64 and its own flow included (2, n)."""

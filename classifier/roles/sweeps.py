@@ -49,7 +49,7 @@ class Sweeps:
             self._add(hosts[wide], sixth(ends.hosts[other, rows[wide]]), sizes[wide])
             self._add(ports, asked, sizes)
             self._known.add(ports[known], asked[known])
-            self._refused.add(ports[refused], np.zeros(1, np.uint64))
+            self._refused.add(ports[refused], np.zeros_like(ports[refused]))
 
     def sweeps(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
         """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
