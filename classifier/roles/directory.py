@@ -21,6 +21,8 @@ from classifier.roles.ends import Ends, Mask, endpoint_hashes, host_hashes
 Times = npt.NDArray[np.int64]
 #: Pieces are merged when so many rows have piled up.
 _MERGE_ROWS = 200_000
+#: Bits of a key behind those that are looked at first.
+_BEGIN = np.uint64(46)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class Directory:
         self._pieces += pieces
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
             self._pieces = [together(self._pieces)]
-        self.__dict__.pop("entries", None)
+        for found in ("entries", "_begins"):
+            self.__dict__.pop(found, None)
 
     @cached_property
     def entries(self) -> Entries:
@@ -102,11 +105,20 @@ class Directory:
 
     def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
         """In how many flows each endpoint has proven to serve; 0 for those not listed."""
-        entries = self.entries
-        if not len(entries):
-            return np.zeros(endpoints.shape, dtype=np.int64)
-        place = np.minimum(np.searchsorted(entries.keys, endpoints), len(entries) - 1)
-        return np.where(entries.keys[place] == endpoints, entries.flows[place], 0)
+        entries, flows = self.entries, np.zeros(endpoints.size, dtype=np.int64)
+        if len(entries):
+            rows = np.flatnonzero(self._begins[endpoints.ravel() >> _BEGIN])
+            keys = endpoints.ravel()[rows]
+            place = np.minimum(np.searchsorted(entries.keys, keys), len(entries) - 1)
+            flows[rows] = np.where(entries.keys[place] == keys, entries.flows[place], 0)
+        return flows.reshape(endpoints.shape)
+
+    @cached_property
+    def _begins(self) -> Mask:
+        """Whether any entry's key begins with such bits: endpoints of which none does need no search."""
+        begins = np.zeros(1 << 64 - int(_BEGIN), dtype=bool)
+        begins[self.entries.keys >> _BEGIN] = True
+        return begins
 
 
 def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:
