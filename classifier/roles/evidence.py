@@ -240,6 +240,12 @@ def began_inside(ends: Ends, context: Context) -> Mask:
     return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
 
 
+def began_unseen(ends: Ends, context: Context) -> Mask:
+    """Return whether the beginning of each of n flows may have been missed."""
+    unseen = np.where(ends.datagrams, ~began_inside(ends, context), True)
+    return np.asarray(~ends.handshakes.confirmed & unseen)
+
+
 @once
 def likeness(ends: Ends, context: Context) -> Numbers:
     """How much the port of each end looks like a server's (2, n)."""
