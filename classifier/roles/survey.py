@@ -53,20 +53,16 @@ class Survey:
         for end in (0, 1):
             ports, endpoints = ends.ports[end], ends.endpoints[end]
             peers, peer_endpoints = of_ports(ends.ports[1 - end]), ends.endpoints[1 - end]
-
-            def blocks(where: Mask, end: int = end) -> Hashes:
-                return _block_keys(ends.hosts[end][where], ends.proto[where], ends.ports[end][where] >> 6)
-
             where = active[1 - end] & may_call[1 - end] & (ends.called != 1 - end)
             self._peers.add(endpoints[where], peers[where])
             where &= scattered[end]
-            self._callers.add(blocks(where), peers[where])
+            self._callers.add(_blocks(ends, end, where), peers[where])
             where = active[end] & (ends.called != end) & unprivileged[end]
-            keys = blocks(where)
+            keys = _blocks(ends, end, where)
             self._blocks.add(keys, _low(ports[where]))
             self._targets.add(keys, peers[where])
             where = (ends.serving == end) & unprivileged[end]
-            self._served.add(blocks(where), _low(ports[where]))
+            self._served.add(_blocks(ends, end, where), _low(ports[where]))
             where = _asks(ends, likeness, end)
             self._calls.add(endpoints[where], sixth(peer_endpoints[where]))
             where = began & (ends.first_from_b == bool(end))
@@ -238,6 +234,11 @@ def _unprivileged(ends: Ends) -> Mask:
 def _low(ports: npt.NDArray[np.uint16]) -> Hashes:
     """Return the places of n ports in their blocks of 64."""
     return (ports & 63).astype(np.uint64)
+
+
+def _blocks(ends: Ends, end: int, where: Mask) -> Hashes:
+    """Return the keys of the blocks in which an end's ports lie, of some flows."""
+    return _block_keys(ends.hosts[end][where], ends.proto[where], ends.ports[end][where] >> np.uint16(6))
 
 
 def _block_keys(hosts: Hashes, proto: npt.NDArray[np.uint8], blocks: npt.NDArray[np.uint16]) -> Hashes:
