@@ -15,14 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.flows.hashing import Hashes
+from classifier.flows.hashing import Hashes, HashIndex
 from classifier.roles.ends import Ends, Mask, endpoint_hashes, host_hashes
 
 Times = npt.NDArray[np.int64]
 #: Pieces are merged when so many rows have piled up.
 _MERGE_ROWS = 200_000
-#: Bits of a key behind those that are looked at first.
-_BEGIN = np.uint64(46)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +93,8 @@ class Directory:
         self._pieces += pieces
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
             self._pieces = [together(self._pieces)]
-        for found in ("entries", "_begins"):
-            self.__dict__.pop(found, None)
+        self.__dict__.pop("entries", None)
+        self.__dict__.pop("_index", None)
 
     @cached_property
     def entries(self) -> Entries:
@@ -105,20 +103,14 @@ class Directory:
 
     def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
         """In how many flows each endpoint has proven to serve; 0 for those not listed."""
-        entries, flows = self.entries, np.zeros(endpoints.size, dtype=np.int64)
-        if len(entries):
-            rows = np.flatnonzero(self._begins[endpoints.ravel() >> _BEGIN])
-            keys = endpoints.ravel()[rows]
-            place = np.minimum(np.searchsorted(entries.keys, keys), len(entries) - 1)
-            flows[rows] = np.where(entries.keys[place] == keys, entries.flows[place], 0)
-        return flows.reshape(endpoints.shape)
+        flows = np.zeros(endpoints.shape, dtype=np.int64)
+        place, listed = self._index.find(endpoints)
+        flows[listed] = self.entries.flows[place[listed]]
+        return flows
 
     @cached_property
-    def _begins(self) -> Mask:
-        """Whether any entry's key begins with such bits: endpoints of which none does need no search."""
-        begins = np.zeros(1 << 64 - int(_BEGIN), dtype=bool)
-        begins[self.entries.keys >> _BEGIN] = True
-        return begins
+    def _index(self) -> HashIndex:
+        return HashIndex(self.entries.keys)
 
 
 def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:

@@ -89,6 +89,11 @@ class Ends:
         return endpoint_hashes(self.hosts, self.proto, self.ports)
 
     @cached_property
+    def unprivileged(self) -> Mask:
+        """Whether the port takes no privilege: clients' ports do so, too (2, n)."""
+        return self.ports >= 1024
+
+    @cached_property
     def groups(self) -> Mask:
         """Whether the address is multicast or broadcast: nobody's own, and nobody sends from it (2, n)."""
         version = self.facts["ip_version"]

@@ -41,9 +41,10 @@ def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
 
 def _bits(mask: Mask) -> npt.NDArray[np.uint16]:
     """Pack up to 16 columns into the bits of a number, the first into the lowest (n)."""
-    bits = np.zeros((len(mask), 16), dtype=bool)
-    bits[:, : mask.shape[1]] = mask
-    return np.packbits(bits, bitorder="little").view("<u2").astype(np.uint16)
+    packed = np.zeros(len(mask), dtype=np.uint16)
+    for place, column in enumerate(mask.T):
+        packed |= column.astype(np.uint16) << np.uint16(place)
+    return packed
 
 
 #: The names of what `Late` holds.

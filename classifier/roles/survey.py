@@ -48,7 +48,7 @@ class Survey:
         self.sweeps.add(ends, likeness)
         may_call = likeness < weight("fan_in", "client_below")
         active = ends.took_part & ~ends.attempts
-        unprivileged = _unprivileged(ends)
+        unprivileged = ends.unprivileged
         scattered, began = _scattered(ends, likeness), self._began(ends)
         for end in (0, 1):
             ports, endpoints = ends.ports[end], ends.endpoints[end]
@@ -176,7 +176,7 @@ class _Near(NamedTuple):
 
 @once
 def _unprivileged_ends(ends: Ends) -> _Near:
-    return _around(ends, _unprivileged(ends))
+    return _around(ends, ends.unprivileged)
 
 
 def _around(ends: Ends, where: Mask) -> _Near:
@@ -223,12 +223,6 @@ def _about() -> Numbers:
     empty = np.maximum(64 - np.arange(65.0), 0.5)
     estimates: Numbers = np.maximum(-64 * np.log(empty / 64), 1.0)
     return estimates
-
-
-def _unprivileged(ends: Ends) -> Mask:
-    """Return whether each end's port takes no privilege: clients' ports do so, too (2, n)."""
-    unprivileged: Mask = ends.ports >= 1024
-    return unprivileged
 
 
 def _low(ports: npt.NDArray[np.uint16]) -> Hashes:
