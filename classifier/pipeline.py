@@ -187,6 +187,7 @@ class Judge:
             roles.note_announced(announced, ends.facts)
             survey.add(ends, similar)
             directory.enter(servers)
+        _ = directory.entries  # joined here, not in each thread that judges
         give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 

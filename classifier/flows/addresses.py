@@ -37,7 +37,7 @@ def is_group(address: pa.Array, ip_version: pa.Array) -> npt.NDArray[np.bool_]:
     """Whether each of n addresses is multicast or the limited broadcast: nobody's own."""
     raw = octets(address)
     four = ip_version.to_numpy() == 4
-    broadcast = (raw[:, 12:] == 255).all(axis=1)
+    broadcast = raw.view(np.uint32)[:, 3] == 0xFFFF_FFFF
     multicast = np.where(four, (raw[:, 12] & 0xF0) == 0xE0, raw[:, 0] == 0xFF)
     group: npt.NDArray[np.bool_] = multicast | (four & broadcast)
     return group

@@ -6,7 +6,6 @@ evidence that other flows give; then `decide` judges them batch by batch.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -115,8 +114,11 @@ class Verdicts(NamedTuple):
 
 def with_attempts(ends: Ends, context: Context) -> Ends:
     """Return n flows with the outcome `unanswered` for a sweep's questions: only all flows show those."""
-    vain = context.survey.sweeps.in_vain(ends, sweeps_of(ends, context)[0]) & ~ends.attempts
-    return replace(ends, handshakes=ends.handshakes.unanswered(vain)) if vain.any() else ends
+    sweeps, _ = sweeps_of(ends, context)
+    if not sweeps.any():
+        return ends
+    vain = context.survey.sweeps.in_vain(ends, sweeps) & ~ends.attempts
+    return ends.unanswered(vain) if vain.any() else ends
 
 
 def decide(ends: Ends, context: Context) -> Verdicts:

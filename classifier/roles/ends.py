@@ -5,9 +5,10 @@ Arrays of shape (2, n) hold a value for end a and one for end b of each of n flo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,13 @@ from classifier.flows.addresses import is_group
 from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.handshake import Handshakes
 from classifier.payload import Certainty, Said
+from classifier.services.service import PORTS
 
 TCP, UDP, UDP_LITE = 6, 17, 136
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
+Beside = ParamSpec("Beside")
+Found = TypeVar("Found")
 
 
 def host_hashes(ip_version: pa.Array, address: pa.Array, network_id: pa.Array) -> Hashes:
@@ -42,8 +46,16 @@ class Ends:
     facts: pa.RecordBatch
     handshakes: Handshakes
     said: Said
-    #: What several kinds of evidence need of these flows: `evidence.once`.
+    #: What several kinds of evidence need of these flows: `once`.
     kept: dict[Any, Any] = field(default_factory=dict)
+
+    def unanswered(self, where: Mask) -> Ends:
+        """Return the same with the outcome `unanswered` for some rows (n), as other flows show it."""
+        ends = replace(self, handshakes=self.handshakes.unanswered(where))
+        found = self.__dict__ | ends.__dict__
+        found.pop("attempts", None)  # all else that was found out doesn't depend on the outcome
+        ends.__dict__.update(found)
+        return ends
 
     @cached_property
     def proto(self) -> npt.NDArray[np.uint8]:
@@ -61,6 +73,11 @@ class Ends:
         return np.stack([self.facts["port_a"].to_numpy(), self.facts["port_b"].to_numpy()])
 
     @cached_property
+    def port_places(self) -> npt.NDArray[np.intp]:
+        """Places of the ports in a table of all of TCP's, and behind them those of all others (2, n)."""
+        return self.ports.astype(np.intp) + np.where(self.proto == TCP, 0, PORTS)
+
+    @cached_property
     def hosts(self) -> Hashes:
         """Hashes of address and virtual network (2, n)."""
         version, network = self.facts["ip_version"], self.facts["network_id"]
@@ -70,15 +87,6 @@ class Ends:
     def endpoints(self) -> Hashes:
         """Hashes of host, transport and port (2, n)."""
         return endpoint_hashes(self.hosts, self.proto, self.ports)
-
-    @cached_property
-    def blocks(self) -> tuple[Hashes, Hashes]:
-        """Hashes of host, transport and block of 64 ports: its own, and the nearer one beside it (2, n)."""
-        kind = self.proto.astype(np.uint64) << np.uint64(16)
-        block = self.ports >> np.uint16(6)
-        beside = np.where(self.ports & np.uint16(63) < 32, block - np.uint16(1), block + np.uint16(1))
-        own, near = (mixed([self.hosts, kind | blocks.astype(np.uint64)]) for blocks in (block, beside))
-        return own, near
 
     @cached_property
     def unprivileged(self) -> Mask:
@@ -157,3 +165,17 @@ class Ends:
     def spoke_last(self) -> npt.NDArray[np.int8]:
         """The end that sent the latest payload seen: 0, 1, or -1 for none (n)."""
         return np.asarray(pc.fill_null(self.facts["last_data_from_b"].cast(pa.int8()), -1).to_numpy())
+
+
+def once(find: Callable[Concatenate[Ends, Beside], Found]) -> Callable[Concatenate[Ends, Beside], Found]:
+    """Keep what a function finds out with the flows: it is asked for by several kinds of evidence."""
+
+    @wraps(find)
+    def kept(ends: Ends, /, *beside: Beside.args, **named: Beside.kwargs) -> Found:
+        key = find, *map(id, beside)
+        if key not in ends.kept:  # what is beside them is held, so that nothing else gets its id
+            ends.kept[key] = find(ends, *beside, **named), beside
+        found: Found = ends.kept[key][0]
+        return found
+
+    return kept

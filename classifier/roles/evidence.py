@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache, wraps
-from typing import NamedTuple, TypeVar
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from classifier.roles import ports as port_tables
 from classifier.roles import spoken
 from classifier.roles.bitmaps import Counts
 from classifier.roles.directory import Directory
-from classifier.roles.ends import TCP, Ends, Mask, Numbers
+from classifier.roles.ends import TCP, Ends, Mask, Numbers, once
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight, weights
 from classifier.services.rules import Rules
@@ -59,21 +59,6 @@ class Context(NamedTuple):
 
 
 Weigh = Callable[[Ends, Context], Numbers]
-Found = TypeVar("Found")
-
-
-def once(find: Callable[[Ends, Context], Found]) -> Callable[[Ends, Context], Found]:
-    """Keep what a function finds out with the flows: it is asked for by several kinds of evidence."""
-
-    @wraps(find)
-    def kept(ends: Ends, context: Context) -> Found:
-        key = find, id(context)
-        if key not in ends.kept:
-            ends.kept[key] = find(ends, context)
-        found: Found = ends.kept[key]
-        return found
-
-    return kept
 
 
 def payload(ends: Ends, context: Context) -> Numbers:
@@ -111,10 +96,12 @@ def fan_in(ends: Ends, context: Context) -> Numbers:
     It says nothing of a group address, and less of an end that asks, or speaks first to its peers.
     """
     survey = context.survey
-    peers = np.log2(survey.peer_ports(ends))
-    around = np.log2(np.maximum(survey.scattered_callers(ends, likeness(ends, context)), 1))
     per_doubling, most = weight("fan_in", "per_doubling"), weight("fan_in", "most")
-    of_ends = np.maximum(per_doubling * peers, weight("fan_in", "scattered") * around)
+    peers = (per_doubling * _doublings())[survey.peer_ports(ends)]
+    around = (weight("fan_in", "scattered") * _doublings())[
+        survey.scattered_callers(ends, likeness(ends, context))
+    ]
+    of_ends = np.maximum(peers, around)
     calls, flows = calls_elsewhere(ends, context).astype(float), accepted_elsewhere(ends, context)
     of_ends *= ~ends.groups * (1 - calls / np.maximum(calls + flows, 1)) * survey.addressed(ends)
     odds = np.clip(_b_over_a(of_ends), -most, most)
@@ -227,6 +214,13 @@ KINDS: dict[Evidence, Kind] = {
     Evidence.WINDOW: Kind(window, late=silent),
     Evidence.LAST_DATA: Kind(last_data),
 }
+
+
+@cache
+def _doublings() -> npt.NDArray[np.float16]:
+    """Return how often 1 doubles up to each count, which is 255 at most (256)."""
+    doublings: npt.NDArray[np.float16] = np.log2(np.maximum(np.arange(256, dtype=np.uint8), 1))
+    return doublings
 
 
 def window_likeness(ends: Ends) -> Numbers:

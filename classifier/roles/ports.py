@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from classifier.roles.ends import TCP, UDP, Ends, Mask, Numbers
+from classifier.roles.ends import TCP, UDP, Ends, Mask, Numbers, once
 from classifier.roles.weights import weights
 from classifier.services.lookup import Standing
 from classifier.services.rules import PORTS, Rules
@@ -19,15 +19,14 @@ _ALL = np.arange(PORTS, dtype=np.uint16)
 
 def likeness(rules: Rules, ends: Ends) -> Numbers:
     """Weigh the port of each end: above 0 a server's, below 0 a client's (2, n)."""
-    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
-    of_ends: Numbers = _tables(rules)[ends.ports + offset]
+    of_ends: Numbers = _tables(rules)[ends.port_places]
     return of_ends
 
 
+@once
 def callers(ends: Ends) -> Mask:
     """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
-    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
-    found: Mask = _callers()[ends.ports + offset]
+    found: Mask = _callers()[ends.port_places]
     return found
 
 
@@ -40,8 +39,8 @@ def _callers() -> Mask:
 
 def known(rules: Rules, ends: Ends) -> Mask:
     """Return whether something is known of an end's port, or it takes privilege to listen there (n)."""
-    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
-    found: Mask = _known(rules)[ends.ports + offset].any(axis=0)
+    of_a, of_b = _known(rules)[ends.port_places]
+    found: Mask = of_a | of_b
     return found
 
 

@@ -19,6 +19,8 @@ from classifier.roles.weights import weight
 
 #: What a key of the table is for.
 _TO_HOSTS, _TO_PORTS = np.uint64(1), np.uint64(2)
+#: Places for hosts, one byte each.
+_HOSTS = 1 << 18
 
 
 class Sweeps:
@@ -29,33 +31,38 @@ class Sweeps:
         self._asked, self._sizes, self._refused, self._known = (
             Bitmaps(beside, kind) for kind in range(16, 20)
         )
+        #: Whether a host of such a hash has asked: most haven't, and need not be looked up.
+        self._asking = np.zeros(_HOSTS, dtype=bool)
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
         """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
-        lone, sizes = _lone(ends), _sizes(ends)
-        for end in (0, 1):
-            other = 1 - end
-            hosts, ports = _keys(ends, end)
-            where = lone[end]
-            wide = where & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[other]
-            refused = where & (ends.sent[other] | (ends.handshakes.closed == other))
-            known = where & (likeness[other] >= weight("fan_in", "client_below"))
-            self._add(hosts, sixth(ends.hosts[other]), sizes[end], wide)
-            self._add(ports, of_ports(ends.ports[other]), sizes[end], where)
-            self._known.add(ports[known], of_ports(ends.ports[other])[known])
-            self._refused.add(ports[refused], np.zeros(int(refused.sum()), np.uint64))
+        for end, lone in enumerate(_lone(ends)):
+            other, rows = 1 - end, np.flatnonzero(lone)
+            if not len(rows):
+                continue
+            hosts, ports = _keys(ends, end, rows)
+            sizes, asked = _sizes(ends, end, rows), of_ports(ends.ports[other, rows])
+            wide = (ends.ports[0, rows] != ends.ports[1, rows]) & ~callers(ends)[other, rows]
+            refused = ends.sent[other, rows] | (ends.handshakes.closed[rows] == other)
+            known = likeness[other, rows] >= weight("fan_in", "client_below")
+            self._asking[_host_places(ends.hosts[end, rows])] = True
+            self._add(hosts[wide], sixth(ends.hosts[other, rows[wide]]), sizes[wide])
+            self._add(ports, asked, sizes)
+            self._known.add(ports[known], asked[known])
+            self._refused.add(ports[refused], np.zeros_like(ports[refused]))
 
     def sweeps(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
         """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
         surely, perhaps = np.zeros_like(ends.sent), np.zeros_like(ends.sent)
         for end in (0, 1):
-            hosts, ports = _keys(ends, end)
-            wide, deep = (np.flatnonzero(self._many(keys)) for keys in (hosts, ports))
+            rows = np.flatnonzero(self._asking[_host_places(ends.hosts[end])])
+            hosts, ports = _keys(ends, end, rows)
+            wide, deep = self._many(hosts), self._many(ports)
             alike = self._sizes.counts(hosts[wide]) <= weight("sweep", "most_sizes")
-            surely[end, wide[alike]] = True
-            no_server = likeness[end, deep] < weight("fan_in", "client_below")
-            surely[end, deep] |= self._proven(ports[deep], no_server)
-            perhaps[end, deep] = no_server
+            surely[end, rows[wide][alike]] = True
+            no_server = likeness[end, rows[deep]] < weight("fan_in", "client_below")
+            surely[end, rows[deep]] |= self._proven(ports[deep], no_server)
+            perhaps[end, rows[deep]] = no_server
         return surely, perhaps
 
     def _many(self, keys: Hashes) -> Mask:
@@ -75,32 +82,38 @@ class Sweeps:
         vain: Mask = (sweeps & _lone(ends)).any(axis=0) & ends.datagrams
         return vain
 
-    def _add(self, keys: Hashes, numbers: Hashes, sizes: Hashes, where: Mask) -> None:
-        self._asked.add(keys[where], numbers[where])
-        self._sizes.add(keys[where], sizes[where])
+    def _add(self, keys: Hashes, numbers: Hashes, sizes: Hashes) -> None:
+        self._asked.add(keys, numbers)
+        self._sizes.add(keys, sizes)
 
 
-def _keys(ends: Ends, end: int) -> tuple[Hashes, Hashes]:
-    """Return the keys of an end's host with the other's port, and with the other's host (n)."""
-    other = 1 - end
-    proto = ends.proto.astype(np.uint64)
-    port = proto << np.uint64(16) | ends.ports[other]
+def _host_places(hosts: Hashes) -> npt.NDArray[np.intp]:
+    return (hosts & np.uint64(_HOSTS - 1)).view(np.intp)
+
+
+def _keys(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> tuple[Hashes, Hashes]:
+    """Return the keys of an end's host with the other's port, and with the other's host, of m rows."""
+    host, other_host = ends.hosts[end, rows], ends.hosts[1 - end, rows]
+    proto = ends.proto[rows].astype(np.uint64)
+    port = proto << np.uint64(16) | ends.ports[1 - end, rows]
     return (
-        mixed([ends.hosts[end], port << np.uint64(8) | _TO_HOSTS]),
-        mixed([ends.hosts[end], ends.hosts[other], proto << np.uint64(8) | _TO_PORTS]),
+        mixed([host, port << np.uint64(8) | _TO_HOSTS]),
+        mixed([host, other_host, proto << np.uint64(8) | _TO_PORTS]),
     )
 
 
 def _lone(ends: Ends) -> Mask:
     """Return whether each end asks, and the other takes no part: at most a RST or an ICMP error (2, n)."""
     asks = ends.took_part & ~ends.took_part[::-1] & ~ends.groups[::-1]
+    if not asks.any():
+        return asks
     asks &= (ends.packets <= weight("sweep", "most_packets")) & (ends.said.server == 0)
     lone: Mask = asks & (ends.datagrams | ((ends.proto == TCP) & (ends.handshakes.initiator < 0)))
     return lone
 
 
-def _sizes(ends: Ends) -> npt.NDArray[np.uint64]:
-    """Return the bytes of an end's packets, as a number below 64 (2, n)."""
-    sent = np.stack([ends.facts[name].to_numpy() for name in ("bytes_ab", "bytes_ba")])
-    mean = sent.astype(np.uint64) // np.maximum(ends.packets, 1).astype(np.uint64)
+def _sizes(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> Hashes:
+    """Return the bytes of an end's packets, as a number below 64, of m rows."""
+    sent = ends.facts[("bytes_ab", "bytes_ba")[end]].to_numpy()[rows]
+    mean = sent.astype(np.uint64) // np.maximum(ends.packets[end, rows], 1).astype(np.uint64)
     return sixth(mixed([mean]))
