@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from statistics import linear_regression
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tools import measure
 
@@ -65,10 +65,10 @@ def plot(found: list[Point], path: Path) -> None:
     """Draw time and memory over packets and flows, both scales logarithmic."""
     import altair as alt  # only now: it would count as memory of what is measured
 
-    def panel(series: str, value: str, title: str) -> alt.Chart:
+    def panel(series: str, value: str, title: str) -> Any:
         rows = [{"n": point.count, "y": getattr(point, value)} for point in found if point.series == series]
         return (
-            alt.Chart(alt.Data(values=rows), width=260, height=180)
+            alt.Chart(alt.Data(values=rows), width=260, height=180)  # type: ignore[no-untyped-call]
             .mark_line(point=True)
             .encode(
                 x=alt.X("n:Q", title=series).scale(type="log").axis(format="~s"),

@@ -185,7 +185,7 @@ def run(arguments: list[str]) -> dict[str, object]:
             status = str(app.main(arguments, standalone_mode=False))
         except (Exception, SystemExit) as error:
             status = f"{type(error).__name__}: {error}"
-    content = CLOCK.sub(b"", text.buffer.getvalue())  # type: ignore[attr-defined]
+    content = CLOCK.sub(b"", text.buffer.getvalue())
     output = [hashlib.sha256(content).hexdigest()[:16], len(content)]
     if file and file.exists():
         output += [digest(file)]

@@ -37,7 +37,7 @@ def install(folder: Path, wheel: Path, extra: str | None) -> tuple[float, int]:
     (site,) = folder.glob("lib/python*/site-packages")
     before, names = size(site), packages(site)
     what = f"{wheel}[{extra}]" if extra else str(wheel)
-    pip = [
+    pip: list[str | Path] = [
         folder / "bin/python",
         "-m",
         "pip",
@@ -87,7 +87,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if wheel is None:
-            build = [
+            build: list[str | Path] = [
                 sys.executable,
                 "-m",
                 "pip",

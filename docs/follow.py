@@ -33,10 +33,6 @@ PLAIN = (
 )
 #: Need what the README's line on extras installs.
 WITH_EXTRAS = ("tutorial/3-flows.md", "how-to/notebooks.md", "how-to/reports.md")
-EXTRAS = [
-    REPOSITORY / "README.md",
-    *(PAGES / name for name in ("tutorial/3-flows.md", "how-to/notebooks.md", "how-to/reports.md")),
-]
 EXTRAS = re.compile(r"`(pip install 'pcap-classifier\[[^`]+)`")
 #: Lines of shell with one of these are only parsed: the clone doesn't have what they read.
 ELSEWHERE = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +18,11 @@ os.environ["CLASSIFIER_RULES"] = ""
 
 # The same examples in each run, so that a failure is the fault of a change. To look for new ones:
 # `pytest tests/property --hypothesis-profile=search`. Time says nothing on a shared machine.
-_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+_QUIET: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "print_blob": True,
+}
 settings.register_profile("steady", derandomize=True, max_examples=100, **_QUIET)
 settings.register_profile("search", max_examples=3000, **_QUIET)
 settings.load_profile("steady")

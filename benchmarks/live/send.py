@@ -47,7 +47,9 @@ def records(data: mmap.mmap, most: int) -> tuple[npt.NDArray[np.uint64], npt.NDA
     """Where each of the first packets begins in the file, and its length."""
     if data[:4] != struct.pack("<I", 0xA1B2C3D4):
         raise SystemExit("only little-endian pcap with microseconds")
-    begins, lengths, place = [], [], FILE_HEADER
+    begins: list[int] = []
+    lengths: list[int] = []
+    place = FILE_HEADER
     while place + RECORD_HEADER <= len(data) and len(begins) < most:
         (length,) = struct.unpack_from("<I", data, place + 8)
         begins.append(place + RECORD_HEADER)

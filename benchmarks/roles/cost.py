@@ -119,7 +119,7 @@ def main() -> None:
         now = timed("roles: each flow", now)
         a, b = (naming.Ends(batch[f"addr_{end}"], batch[f"port_{end}"]) for end in "ab")
         none = np.zeros(len(ends.proto), dtype=np.uint8)
-        spoken = naming.Payloads(ends.said, table, batch["alpn"], none)
+        spoken = naming.Payloads(ends.said, table, batch["alpn"], none, roles.began_unseen(ends, context))
         naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.undecided, spoken)
         timed("services", now)
     for stage, seconds in spent.items():

@@ -16,10 +16,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from late import MODES, TCP, Capture, read, stripped
+from late import MODES, TCP, Capture, Key, read, stripped
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
@@ -37,7 +38,7 @@ FOLDS, RESAMPLES = 5, 500
 class Flows:
     """The flows with a known server, a row each; log-odds are for the server."""
 
-    def __init__(self, rows: list[tuple]) -> None:
+    def __init__(self, rows: list[tuple[Any, ...]]) -> None:
         """Take (mode, proto, capture, suite, server port, confirmed, tie goes to the server, log-odds)."""
         columns = list(zip(*rows, strict=True))
         self.mode, self.proto, self.capture, self.suite, self.port = map(np.array, columns[:5])
@@ -53,7 +54,8 @@ class Flows:
 
 def flows_of(captures: list[Capture]) -> tuple[Flows, Flows]:
     """Strip captures in each way, meter and weigh them: with what the payload says, and without."""
-    heard, unheard = [], []
+    heard: list[tuple[Any, ...]] = []
+    unheard: list[tuple[Any, ...]] = []
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "late.pcap"
         for number, capture in enumerate(captures):
@@ -78,9 +80,9 @@ def _silent(facts: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _weighed(
-    path: Path, capture: Capture, present: set, prepare: Callable[[pa.RecordBatch], pa.RecordBatch]
-) -> Iterator[tuple]:
-    judge = reading.read(path).judge
+    path: Path, capture: Capture, present: set[Key], prepare: Callable[[pa.RecordBatch], pa.RecordBatch]
+) -> Iterator[tuple[Any, ...]]:
+    judge: Any = reading.read(path).judge
     judge.stitched = partial(map, prepare, list(judge.stitched()))
     suite = capture.path.parent.name
     for facts in judge.stitched():
@@ -95,7 +97,7 @@ def _weighed(
                 yield key[0], suite, server[1], confirmed, tie, sign * odds[row]
 
 
-def _keys(facts: pa.RecordBatch) -> list[tuple]:
+def _keys(facts: pa.RecordBatch) -> list[tuple[Any, ...]]:
     protos, a, b = (facts[name].to_pylist() for name in ("proto", "port_a", "port_b"))
     ends = (
         [(_raw(facts, f"addr_{end}", row), port) for row, port in enumerate(ports)]
@@ -105,7 +107,7 @@ def _keys(facts: pa.RecordBatch) -> list[tuple]:
 
 
 def _raw(facts: pa.RecordBatch, column: str, row: int) -> bytes:
-    address = octets(facts[column])[row].tobytes()
+    address: bytes = octets(facts[column])[row].tobytes()
     return address[12:] if facts["ip_version"][row].as_py() == 4 else address
 
 
@@ -116,7 +118,8 @@ def by_kind(flows: Flows) -> Odds:
 
 def in_all(flows: Flows) -> Odds:
     """Return their sum (n, 1)."""
-    return flows.odds.sum(axis=1, keepdims=True)
+    total: Odds = flows.odds.sum(axis=1, keepdims=True)
+    return total
 
 
 def right(flows: Flows, total: Odds) -> np.ndarray:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scapy.utils import RawPcapReader, RawPcapWriter
 
@@ -38,7 +39,8 @@ class Packet:
     @property
     def key(self) -> Key:
         """Which flow it belongs to, whatever its direction."""
-        return (self.proto, *sorted((self.source, self.target)))
+        first, second = sorted((self.source, self.target))
+        return (self.proto, first, second)
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ def read(path: Path) -> Capture | None:
     """Read a capture; None where it is none, or one of several link types."""
     try:
         with RawPcapReader(str(path)) as reader:
-            frames, links = [], set()
+            frames: list[tuple[bytes, int, int]] = []
+            links: set[int] = set()
             for data, meta in reader:
-                links.add(getattr(meta, "linktype", None) or getattr(reader, "linktype", ETHERNET))
+                links.add(getattr(meta, "linktype", 0) or getattr(reader, "linktype", ETHERNET))
                 frames.append((data, *_time_and_size(meta, data)))
     except Exception:  # scapy raises many kinds; a capture that can't be read teaches nothing
         return None
@@ -69,7 +72,7 @@ def read(path: Path) -> Capture | None:
     return Capture(path, link_type, frames, packets, dict(_servers(packets)))
 
 
-def _time_and_size(meta: tuple, data: bytes) -> tuple[int, int]:
+def _time_and_size(meta: Any, data: bytes) -> tuple[int, int]:
     if hasattr(meta, "tshigh"):
         micros = ((meta.tshigh or 0) << 32 | (meta.tslow or 0)) * 1_000_000 // (meta.tsresol or 1_000_000)
     else:
@@ -89,7 +92,8 @@ def stripped(capture: Capture, mode: str, target: Path) -> set[Key]:
         if mode == "midstream" and key[0] == TCP:
             cut = max(min(len(left) // 2, len(left) - 2), 0)
         elif mode == "reversed-first":
-            spoke = (n for n, place in enumerate(left) if capture.packets[place].source == server)
+            senders = (packet.source for place in left if (packet := capture.packets[place]))
+            spoke = (n for n, sender in enumerate(senders) if sender == server)
             cut = next(spoke, len(left))
             if len(left) - cut < (2 if key[0] == TCP else 1):
                 cut = len(left)
@@ -114,7 +118,7 @@ def _flows(packets: Iterable[Packet | None]) -> dict[Key, list[int]]:
 
 def _servers(packets: list[Packet | None]) -> Iterator[tuple[Key, End]]:
     for key, places in _flows(packets).items():
-        flow = [packets[place] for place in places]
+        flow = [packet for place in places if (packet := packets[place])]
         client = _caller(flow) if key[0] == TCP else _asker(flow)
         if client:
             yield key, key[2] if client == key[1] else key[1]

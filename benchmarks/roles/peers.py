@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from late import MODES, TCP, UDP, Capture, End, Key, read, stripped
+from late import MODES, TCP, UDP, Capture, End, Key, Packet, read, stripped
 
 import classifier
 
@@ -80,7 +80,8 @@ def servers(rows: Iterable[Iterable[object]]) -> Servers:
             client, server = ((_packed(ip), int(port)) for ip, port in (ends[:2], ends[2:]))
         except ValueError:  # no end of a flow
             continue
-        found.setdefault((PROTOCOLS[proto], *sorted((client, server))), server)
+        first, second = sorted((client, server))
+        found.setdefault((PROTOCOLS[proto], first, second), server)
     return found
 
 
@@ -135,7 +136,7 @@ def ndpi_reader(path: Path) -> Servers:
     """The client is ndpiReader's source."""
     table = path.with_suffix(".csv")
     table.unlink(missing_ok=True)
-    command = [
+    command: list[str | Path] = [
         "ndpiReader",
         "-v",
         "2",
@@ -166,7 +167,7 @@ def nfstream(python: str) -> Asker:
     return ask
 
 
-def _packets(path: Path) -> Iterator:
+def _packets(path: Path) -> Iterator[Packet]:
     capture = read(path)
     return (
         packet for packet in (capture.packets if capture else ()) if packet and packet.source != packet.target
@@ -184,7 +185,9 @@ def _registered() -> Iterator[tuple[int, int]]:
 REGISTERED = frozenset(_registered())
 
 
-def ask(captures: Iterable[Capture], of: dict[str, Asker]) -> dict[tuple, list[tuple]]:
+def ask(
+    captures: Iterable[Capture], of: dict[str, Asker]
+) -> dict[tuple[str, str, int], list[tuple[int, bool]]]:
     """Return by (name, mode, transport) the server port of each flow, and whether the answer was right."""
     judged = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
@@ -208,7 +211,7 @@ def ask(captures: Iterable[Capture], of: dict[str, Asker]) -> dict[tuple, list[t
     return judged
 
 
-def cell(flows: list[tuple]) -> str:
+def cell(flows: list[tuple[int, bool]]) -> str:
     """Right in percent: of all flows / averaged over server ports."""
     ports = defaultdict(list)
     for port, right in flows:

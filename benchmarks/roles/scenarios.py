@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 from support.frames import START_NS, End, ip, tcp, udp
 
 SECOND_NS = 1_000_000_000
-Key = tuple[str, frozenset]
+Key = tuple[str, frozenset[End]]
 ANYBODY, BROADCAST = "0.0.0.0", "255.255.255.255"
 
 
@@ -32,7 +32,7 @@ class Topology:
     servers: dict[Key, End] = field(default_factory=dict)
     #: UDP questions that nobody answers.
     vain: set[Key] = field(default_factory=set)
-    _peers: dict[tuple[str, End], set] = field(default_factory=lambda: defaultdict(set))
+    _peers: dict[tuple[str, End], set[End]] = field(default_factory=lambda: defaultdict(set))
 
     def __post_init__(self) -> None:
         """Draw what holds for the whole capture."""

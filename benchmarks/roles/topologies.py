@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from scenarios import SCENARIOS, Topology
 
@@ -78,18 +79,19 @@ class Count:
         )
 
 
-def judged(topology: Topology, path: Path) -> Iterator[dict]:
+def judged(topology: Topology, path: Path) -> Iterator[dict[str, Any]]:
     """Let the program judge a topology's capture."""
     packets = sorted(Packet(int(time_ns), data) for time_ns, data in topology.packets)
     path.write_bytes(pcap(packets))
-    for row in classifier.read(path).flows[list(COLUMNS)].to_dict("records"):
+    rows: list[Any] = classifier.read(path).flows[list(COLUMNS)].to_dict("records")
+    for row in rows:
         yield row | {
             "client": (row["client_ip"], row["client_port"]),
             "server": (row["server_ip"], row["server_port"]),
         }
 
 
-def count(topology: Topology, rows: Iterator[dict], into: Count) -> Iterator[dict]:
+def count(topology: Topology, rows: Iterator[dict[str, Any]], into: Count) -> Iterator[dict[str, Any]]:
     """Count the flows of a topology, and yield those that are sure and wrong."""
     for row in rows:
         key = (row["proto"], frozenset((row["client"], row["server"])))

@@ -35,7 +35,7 @@ class Case:
     #: Where the packets went: `packets`, `in_flows` and each reason that occurs.
     accounting: dict[str, int]
     #: Arguments of `read()`: `tcp_idle_s`, `udp_idle_s`.
-    options: dict[str, float]
+    options: dict[str, Any]
     #: What the command line ends with.
     status: int
 

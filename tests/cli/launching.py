@@ -73,19 +73,24 @@ def run(
     **how: Any,
 ) -> Result:
     """Run the command line to its end; all other arguments are those of Popen."""
-    given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    given: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
     how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": PATIENCE_S} | given | how
-    done = subprocess.run([*COMMAND, *args], env=environment(env), check=False, **how)
+    done: subprocess.CompletedProcess[Any] = subprocess.run(
+        [*COMMAND, *args], env=environment(env), check=False, **how
+    )
     return Result(done.returncode, done.stdout or b"", done.stderr or b"")
 
 
 def start(*args: str | os.PathLike[str], **how: Any) -> subprocess.Popen[bytes]:
     """Start the command line with pipes at all ends; Ctrl-C works even where tests run in the background."""
-    defaults = {
+    defaults: dict[str, Any] = {
         **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
         "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     }
-    return subprocess.Popen([*COMMAND, *args], env=environment(), **(defaults | how))
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        [*COMMAND, *args], env=environment(), **(defaults | how)
+    )
+    return process
 
 
 def finish(process: subprocess.Popen[bytes]) -> Result:
@@ -140,7 +145,10 @@ def on_terminal(
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     others = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     how = others | {end: theirs for end in ends} | how
-    process = subprocess.Popen([*COMMAND, *args], env=environment(env), start_new_session=True, **how)
+    command = [*COMMAND, *args]
+    process: subprocess.Popen[Any] = subprocess.Popen(
+        command, env=environment(env), start_new_session=True, **how
+    )
     os.close(theirs)
     try:
         output = b"".join(_read_terminal(ours))
@@ -163,7 +171,7 @@ def _read_terminal(ours: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def fifo(path: Path, write: Callable[[IO[bytes]], None]) -> Iterator[Path]:
+def fifo(path: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Path]:
     """A named pipe that a thread writes to."""
     os.mkfifo(path)
 

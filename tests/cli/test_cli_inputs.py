@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from launching import HANDSHAKES, OFFICE, SAMPLES, fifo, on_terminal, run
@@ -12,11 +13,11 @@ from launching import HANDSHAKES, OFFICE, SAMPLES, fifo, on_terminal, run
 from classifier.errors import ExitStatus
 
 
-def report(*args: object, **how: object) -> dict[str, object]:
+def report(*args: object, **how: Any) -> dict[str, Any]:
     """The report as JSON, without the names of its inputs."""
     result = run("report", "--format", "json", *map(str, args), **how)
     assert (result.status, result.error) == (ExitStatus.OK, b"")
-    found: dict[str, object] = json.loads(result.output)
+    found: dict[str, Any] = json.loads(result.output)
     del found["captures"]
     return found
 

@@ -36,7 +36,7 @@ def test_a_full_disk_for_temporary_files(
     # As if no flow had room in memory.
     made = spool.Spool.__init__
     monkeypatch.setattr(spool.Spool, "__init__", lambda self, *_: made(self, 0))
-    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: FULL.open("r+b", buffering=0))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: FULL.open("r+b", buffering=0))
     monkeypatch.setattr("sys.argv", ["classifier", "flows", str(OFFICE)])
     with pytest.raises(SystemExit) as end:
         main()

@@ -147,8 +147,8 @@ def test_shares_add_up_to_one(args: tuple[str, ...]) -> None:
 
 def test_top_of_tables_for_people_and_csv() -> None:
     for command in ("report", "servers"):
-        rows = [line.split() for line in run(command, OFFICE, "--top", "2").text.splitlines()]
-        assert [row for row in rows if row[:1] == ["other"]]
+        lines = [line.split() for line in run(command, OFFICE, "--top", "2").text.splitlines()]
+        assert [line for line in lines if line[:1] == ["other"]]
     rows = parsed_csv(run("servers", OFFICE, "--top", "2", "--format", "csv"))
     assert [row["server_ip"] for row in rows][2:] == ["other"]
     rows = parsed_csv(run("report", OFFICE, "--top", "2", "--format", "csv"))
@@ -306,7 +306,7 @@ def test_a_reader_of_one_line_is_no_trouble() -> None:
 
 def test_nobody_listening_is_no_trouble() -> None:
     for ends in ((1,), (2,), (1, 2)):
-        result = run("report", OFFICE, preexec_fn=lambda ends=ends: [os.close(end) for end in ends])
+        result = run("report", OFFICE, preexec_fn=lambda ends=ends: list(map(os.close, ends)))
         assert (result.status, result.error) == (ExitStatus.OK, b"")
 
 

@@ -70,9 +70,9 @@ def test_names_are_folded_before_anything_is_lost() -> None:
     ]
     name = "the-name-of-a-service-that-is-long"
     rows = [{"name": name, "bytes": 12_345_678_901_234}, {"name": "short", "bytes": 1}]
-    out = Console(width=30, file=io.StringIO())
-    tables.show(out, "Title", columns, rows)
-    shown = out.file.getvalue().splitlines()
+    text = io.StringIO()
+    tables.show(Console(width=30, file=text), "Title", columns, rows)
+    shown = text.getvalue().splitlines()
     assert shown[:2] == ["Title", "Name" + " " * 21 + "Bytes"]
     assert shown[2].endswith("  12,345,678,901,234") and shown[-2] == "short" + " " * 24 + "1"
     assert shown[2].split()[0] + "".join(shown[3:-2]) == name
@@ -80,9 +80,9 @@ def test_names_are_folded_before_anything_is_lost() -> None:
 
 
 def at_width(width: int, columns: list[tables.Column], *rows: dict[str, str]) -> list[str]:
-    out = Console(width=width, file=io.StringIO())
-    tables.show(out, "", columns, rows)
-    return out.file.getvalue().splitlines()
+    text = io.StringIO()
+    tables.show(Console(width=width, file=text), "", columns, rows)
+    return text.getvalue().splitlines()
 
 
 def test_less_important_columns_go_before_an_address_is_broken() -> None:
@@ -190,7 +190,7 @@ def test_progress_leaves_nothing_behind_on_the_report(tmp_path: Path) -> None:
 
 def test_a_row_that_sums_up_many_names_no_server() -> None:
     other = {"client_ip": "other", "server_ip": None, "server_port": None, "proto": None}
-    out = Console(width=80, file=io.StringIO())
+    text = io.StringIO()
     columns = [tables.Column("Client", lambda row: row["client_ip"]), terminal.SERVERS[0]]
-    tables.show(out, "", columns, [other])
-    assert out.file.getvalue().splitlines()[-2].split() == ["other"]
+    tables.show(Console(width=80, file=text), "", columns, [other])
+    assert text.getvalue().splitlines()[-2].split() == ["other"]

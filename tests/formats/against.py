@@ -26,7 +26,8 @@ APART = [
 
 def conversation(transport: str, source: tuple[str, int], destination: tuple[str, int]) -> Conversation:
     """A conversation, the same for both directions."""
-    return (transport, *sorted([source, destination]))
+    first, second = sorted([source, destination])
+    return (transport, first, second)
 
 
 def by_tshark(capture: Path, *options: str) -> set[Conversation]:

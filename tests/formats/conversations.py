@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from scapy.layers.inet import IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
@@ -26,7 +27,7 @@ ENDS = {4: ("10.1.0.1", "10.1.0.2"), 6: ("fd00::1", "fd00::2")}
 OUTER = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
 
 
-def ip(version: int, back: bool = False, ends: dict[int, tuple[str, str]] = ENDS, **fields: object) -> Packet:
+def ip(version: int, back: bool = False, ends: dict[int, tuple[str, str]] = ENDS, **fields: Any) -> Packet:
     """An IP header between the ends, or back."""
     source, destination = reversed(ends[version]) if back else ends[version]
     return (IP if version == 4 else IPv6)(src=source, dst=destination, **fields)
@@ -46,7 +47,7 @@ def conversation(version: int) -> Iterator[Packet]:
         (1, "FA", b""),
         (0, "A", b""),
     ]:
-        ports = {"sport": 80, "dport": 40000} if back else {"sport": 40000, "dport": 80}
+        ports: dict[str, Any] = {"sport": 80, "dport": 40000} if back else {"sport": 40000, "dport": 80}
         acknowledged = sequence[1 - back] if "A" in flags else 0
         segment = TCP(seq=sequence[back], ack=acknowledged, flags=flags, **ports) / payload
         yield ip(version, bool(back)) / segment
@@ -57,8 +58,8 @@ def conversation(version: int) -> Iterator[Packet]:
 
 def sctp(version: int) -> Iterator[Packet]:
     """An association: opened, a message, its acknowledgement, closed."""
-    there = {"sport": 40002, "dport": 2905, "tag": 9}
-    back = {"sport": 2905, "dport": 40002, "tag": 7}
+    there: dict[str, Any] = {"sport": 40002, "dport": 2905, "tag": 9}
+    back: dict[str, Any] = {"sport": 2905, "dport": 40002, "tag": 7}
     for returns, chunk in [
         (False, SCTPChunkInit(init_tag=7, init_tsn=1)),
         (True, SCTPChunkInitAck(init_tag=9, init_tsn=1)),
@@ -95,14 +96,14 @@ def dccp(version: int) -> Iterator[Packet]:
         words = (9 + len(numbers) + len(special)) // 4
         head = struct.pack("!HHBBHB", *ports, words, 0, 0, kind << 1 | extended)
         body = head + numbers + special + data
-        yield ip(version, back, **{"proto" if version == 4 else "nh": 33}) / Raw(body)
+        yield ip(version, back, ENDS, **{"proto" if version == 4 else "nh": 33}) / Raw(body)
 
 
 def udplite(version: int) -> Iterator[Packet]:
     """A message and its answer. scapy has no layer for UDP-Lite: RFC 3828 §3."""
     for back, ports in [(False, (40004, 5004)), (True, (5004, 40004))]:
         header = struct.pack("!HHHH", *ports, 8, 0)
-        yield ip(version, back, **{"proto" if version == 4 else "nh": 136}) / Raw(header + b"beep")
+        yield ip(version, back, ENDS, **{"proto" if version == 4 else "nh": 136}) / Raw(header + b"beep")
 
 
 def fragments(version: int) -> Iterator[Packet]:
@@ -110,10 +111,10 @@ def fragments(version: int) -> Iterator[Packet]:
     for back, ports, size in [(False, (40005, 7), 60), (True, (7, 40005), 40)]:
         datagram = UDP(sport=ports[0], dport=ports[1]) / Raw(bytes(size))
         if version == 4:
-            yield from reversed(fragment(ip(4, back, id=7) / datagram, fragsize=24))
+            yield from reversed(fragment(ip(4, back, id=7) / datagram, fragsize=24))  # type: ignore[no-untyped-call]
         else:
             whole = ip(6, back) / IPv6ExtHdrFragment(id=7) / datagram
-            yield from reversed(fragment6(whole, 88))
+            yield from reversed(fragment6(whole, 88))  # type: ignore[no-untyped-call]
 
 
 def icmp_errors(version: int) -> Iterator[Packet]:
@@ -121,7 +122,7 @@ def icmp_errors(version: int) -> Iterator[Packet]:
     asked = ip(version) / UDP(sport=40006, dport=9) / b"Hello?"
     yield asked
     error = bytes([3, 3] if version == 4 else [1, 4]) + bytes(6) + bytes(asked)
-    yield ip(version, back=True, **{"proto": 1} if version == 4 else {"nh": 58}) / Raw(error)
+    yield ip(version, True, ENDS, **{"proto": 1} if version == 4 else {"nh": 58}) / Raw(error)
 
 
 #: What else there is in IP, as raw IP.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 from scapy.contrib.gtp import GTP_U_Header
 from scapy.contrib.macsec import MACsec
@@ -19,9 +20,9 @@ from scapy.packet import Packet, Raw
 
 from .conversations import OUTER, START_S, ip
 
-MACS = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
+MACS: dict[str, Any] = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
 ETHER = Ether(**MACS)
-WIFI = {"addr1": MACS["dst"], "addr2": MACS["src"], "addr3": MACS["dst"]}
+WIFI: dict[str, Any] = {"addr1": MACS["dst"], "addr2": MACS["src"], "addr3": MACS["dst"]}
 PLAIN = Dot11(type=2, subtype=0, FCfield=1, **WIFI)
 QOS = Dot11(type=2, subtype=8, FCfield=2, **WIFI) / Dot11QoS()
 FOUR = Dot11(type=2, subtype=0, FCfield=3, addr4=MACS["src"], **WIFI)
@@ -65,13 +66,13 @@ def ppp(head: bytes = b"", compressed: bool = False) -> Wrap:
     return wrap
 
 
-def over_ip(header: Packet | None, version: int = 4, **fields: object) -> Wrap:
+def over_ip(header: Packet | None, version: int = 4, **fields: Any) -> Wrap:
     """Raw IP of this version, the header, then the packet."""
     outer = ip(version, ends=OUTER, **fields)
     return lambda packet: bytes(outer / header / packet if header else outer / packet)
 
 
-def over_gre(inner: Packet | None = None, **fields: object) -> Wrap:
+def over_gre(inner: Packet | None = None, **fields: Any) -> Wrap:
     """GRE in IPv4, what it carries, then the packet."""
 
     def wrap(packet: Packet) -> bytes:
@@ -136,7 +137,7 @@ def high_throughput(packet: Packet) -> bytes:
     return bytes(HT) + bytes(4) + bytes(body)
 
 
-def macsec(**fields: object) -> Wrap:
+def macsec(**fields: Any) -> Wrap:
     """MACsec without encryption, with its check value at the end."""
 
     def wrap(packet: Packet) -> bytes:
@@ -147,6 +148,6 @@ def macsec(**fields: object) -> Wrap:
     return wrap
 
 
-def gtp(packet: Packet, **fields: object) -> bytes:
+def gtp(packet: Packet, **fields: Any) -> bytes:
     """GTP-U with fields of its header, and what scapy puts behind them."""
     return bytes(ip(4, ends=OUTER) / UDP(sport=2152, dport=2152) / GTP_U_Header(teid=1, **fields) / packet)

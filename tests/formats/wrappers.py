@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 from scapy.layers.l2 import GRE, LLC, SNAP, Ether
 from scapy.packet import Packet, Raw
@@ -44,7 +45,7 @@ def shim(number: int, content: bytes) -> Wrap:
     return framed(bytes(Ether(**MACS, type=number)) + content)
 
 
-def in_gre(kind: int, wrap: Wrap, head: bytes = b"", **fields: object) -> Wrap:
+def in_gre(kind: int, wrap: Wrap, head: bytes = b"", **fields: Any) -> Wrap:
     """GRE in IPv4 with this protocol type, and what another way to carry packets makes."""
     outer = ip(4, ends=OUTER, proto=47) / GRE(proto=kind, **fields)
     return lambda packet: bytes(outer / Raw(head + wrap(packet)))

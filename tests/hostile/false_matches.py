@@ -79,9 +79,9 @@ def main() -> None:
     for (certainty, protocol, message), count in found.most_common():
         print(f"{count:8}  {count / tried:.1e}  {certainty.lower():6}  {protocol}: {message}")
     too_many = [key for key, count in found.items() if count / tried > MOST.get(Certainty[key[0]], 1)]
-    for certainty in MOST:
-        all_of_it = sum(count for key, count in found.items() if key[0] == certainty.name)
-        print(f"{certainty.name.lower()}: {all_of_it} of {tried:,} payloads")
+    for known in MOST:
+        all_of_it = sum(count for key, count in found.items() if key[0] == known.name)
+        print(f"{known.name.lower()}: {all_of_it} of {tried:,} payloads")
     sys.exit(1 if too_many else 0)
 
 

@@ -12,14 +12,18 @@ import gzip
 import io
 import resource
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 import classifier
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
 SECTION = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
@@ -38,8 +42,9 @@ class Made(io.RawIOBase):
         """Say yes."""
         return True
 
-    def readinto(self, into: memoryview) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill what fits."""
+        into = memoryview(buffer)
         while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:
@@ -133,9 +138,9 @@ def cases(packets: int) -> dict[str, Callable[[], Iterator[bytes]]]:
         "claims-section": lambda: claims(0x0A0D0D0A),
     }
     for how in ("gzip", "zstd", "lz4"):
-        made[f"block-bomb-{how}"] = lambda how=how: block_bomb(how)
-        made[f"frame-bomb-{how}"] = lambda how=how: frame_bomb(how)
-        made[f"message-bomb-{how}"] = lambda how=how: message_bomb(how)
+        made[f"block-bomb-{how}"] = partial(block_bomb, how)
+        made[f"frame-bomb-{how}"] = partial(frame_bomb, how)
+        made[f"message-bomb-{how}"] = partial(message_bomb, how)
     return made
 
 
@@ -174,4 +179,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

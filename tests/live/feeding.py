@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from support.places import SAMPLES
 
@@ -51,9 +51,9 @@ def wait_for(watch: Watch, packets: int) -> None:
         time.sleep(0.01)
 
 
-def windows_of(data: bytes, pieces: int = 4, **options: object) -> tuple[Watch, list[Window]]:
+def windows_of(data: bytes, pieces: int = 4, **options: Any) -> tuple[Watch, list[Window]]:
     """Feed a capture piece by piece; returns all windows, one for each piece, and the last."""
-    with pipe() as one, Watch(one.reading, window_s=0.01, **options) as watch:  # type: ignore[arg-type]
+    with pipe() as one, Watch(one.reading, window_s=0.01, **options) as watch:
         following = watch.windows()
         found = []
         step = len(data) // pieces + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from feeding import pipe, wait_for
@@ -18,7 +19,7 @@ from classifier.live.recorder import Recorder
 #: Two ports of which nothing is known, so that only other flows tell who serves.
 SERVER = End("10.0.0.2", 29_999)
 CLIENTS = [End(f"10.0.0.{number}", 29_998) for number in range(10, 30)]
-IDLE = {"tcp_idle_s": 10.0, "udp_idle_s": 10.0}
+IDLE: dict[str, Any] = {"tcp_idle_s": 10.0, "udp_idle_s": 10.0}
 
 
 def proof(number: int) -> Talk:

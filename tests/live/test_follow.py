@@ -22,7 +22,7 @@ from classifier.live import Watch, follow
 from classifier.live.window import Window
 
 PACKETS = packets_of(SAMPLES / "office.pcapng")
-IDLE_S = {"tcp_idle_s": 0.4, "udp_idle_s": 0.4}
+IDLE_S: dict[str, Any] = {"tcp_idle_s": 0.4, "udp_idle_s": 0.4}
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from feeding import OFFICE, windows_of
@@ -18,7 +19,7 @@ from classifier.live.plain import headline
 from classifier.traffic.tables import SOURCES
 
 
-def added_up(**options: object) -> tuple[Ledger, list[Change]]:
+def added_up(**options: Any) -> tuple[Ledger, list[Change]]:
     _, windows = windows_of(OFFICE.read_bytes(), **options)
     ledger = Ledger()
     return ledger, [ledger.take(window) for window in windows]
@@ -28,7 +29,7 @@ def added_up(**options: object) -> tuple[Ledger, list[Change]]:
 @pytest.mark.parametrize("idle_s", [120.0, 0.5])
 def test_the_sums_are_those_of_all_flows(pieces: int, idle_s: float) -> None:
     """However it is cut into windows; what a flow is called may change on the way, its bytes don't."""
-    idle = {"tcp_idle_s": idle_s, "udp_idle_s": idle_s}
+    idle: dict[str, Any] = {"tcp_idle_s": idle_s, "udp_idle_s": idle_s}
     ledger, _ = added_up(pieces=pieces, **idle)
     flows = classifier.read(OFFICE, **idle).flows
     services = ledger.services.values()

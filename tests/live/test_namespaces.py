@@ -96,7 +96,8 @@ def recorded(folder: Path) -> pa.Table:
 
 
 def as_rows(table: pa.Table) -> list[dict[str, object]]:
-    return table.drop_columns("capture").to_pylist()
+    rows: list[dict[str, object]] = table.drop_columns("capture").to_pylist()
+    return rows
 
 
 @pytest.mark.parametrize("engine", ENGINES)

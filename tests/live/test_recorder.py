@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -19,7 +20,7 @@ from classifier.live import Watch
 from classifier.live.recorder import Recorder
 from classifier.services.rules import Rules
 
-IDLE = {"tcp_idle_s": 0.5, "udp_idle_s": 0.5}
+IDLE: dict[str, Any] = {"tcp_idle_s": 0.5, "udp_idle_s": 0.5}
 RULES = Rules.load(None)
 IDLE_NS = {"tcp_idle_ns": 500_000_000, "udp_idle_ns": 500_000_000}
 

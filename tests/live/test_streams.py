@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from feeding import OFFICE, pipe, wait_for, windows_of
@@ -23,7 +24,7 @@ CAPTURES = ["office.pcapng", "handshakes.pcap", "no-handshake.pcap"]
 @pytest.mark.parametrize("name", CAPTURES)
 @pytest.mark.parametrize("idle_s", [120.0, 0.5])
 def test_all_windows_together_are_what_is_read(name: str, idle_s: float) -> None:
-    idle = {"tcp_idle_s": idle_s, "udp_idle_s": idle_s}
+    idle: dict[str, Any] = {"tcp_idle_s": idle_s, "udp_idle_s": idle_s}
     watch, windows = windows_of((SAMPLES / name).read_bytes(), **idle)
     offline = classifier.read(SAMPLES / name, **idle)
     assert facts(watch.traffic()) == facts(offline)

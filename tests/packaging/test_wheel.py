@@ -170,7 +170,11 @@ def test_the_wheel_is_for_every_python_from_311(wheel: Path) -> None:
 
 
 def test_the_installed_program_works_elsewhere(environment: Path, tmp_path: Path) -> None:
-    where = [environment / "bin/python", "-c", "import classifier; print(classifier.__file__)"]
+    where: list[str | Path] = [
+        environment / "bin/python",
+        "-c",
+        "import classifier; print(classifier.__file__)",
+    ]
     assert Path(good(call(*where, cwd=tmp_path)).strip()).is_relative_to(environment)
     sample = ROOT / "samples/office.pcapng"
     installed = good(call(environment / "bin/classifier", "report", sample, cwd=tmp_path))

@@ -64,7 +64,7 @@ class Visit:
         return found
 
 
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
     "phone": {"is_mobile": True, "has_touch": True, "viewport": {"width": 390, "height": 844}},

@@ -131,7 +131,7 @@ def test_damaged_bytes(
 def test_damaged_headers(name: str, changes: list[tuple[int, int]]) -> None:
     """Only behind the packets' record headers, so that all are read."""
     data = bytearray((SAMPLES / name).read_bytes())
-    places = []
+    places: list[int] = []
     at = PCAP_HEADER
     while at < len(data):
         size = int.from_bytes(data[at + 8 : at + 12], "little")

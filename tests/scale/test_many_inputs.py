@@ -7,6 +7,7 @@ import os
 import random
 import socket
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from support import frames
@@ -35,7 +36,7 @@ def whole() -> classifier.Traffic:
 
 def stream(packets: list[Packet], name: str) -> io.BytesIO:
     file = io.BytesIO(frames.pcap(packets, frames.ETHERNET))
-    file.name = name  # type: ignore[attr-defined]
+    file.name = name
     return file
 
 
@@ -162,7 +163,11 @@ def test_ctrl_c_keeps_what_was_read(rotated: list[Path]) -> None:
             raise KeyboardInterrupt
 
     for jobs in (1, 2):
-        files = [*rotated[:20], stream(PACKETS[:10], "read by the main thread"), *rotated[20:]]
+        files: list[Path | BinaryIO] = [
+            *rotated[:20],
+            stream(PACKETS[:10], "read by the main thread"),
+            *rotated[20:],
+        ]
         traffic = classifier.read(files, jobs=jobs, progress=stop, keep_interrupted=True)
         assert traffic.status == ExitStatus.INTERRUPTED
         read = traffic.metered.captures[: len(traffic.metered.begins_ns)]

@@ -84,7 +84,7 @@ def on_a_cluster(pieces: Sequence[Sequence[Packet]], idle_s: tuple[float, float]
 def here(pieces: Sequence[Sequence[Packet]], idle_s: tuple[float, float], **how: Any) -> Traffic:
     files = [io.BytesIO(frames.pcap(piece, **how)) for piece in pieces]
     for number, file in enumerate(files):
-        file.name = str(number)  # type: ignore[attr-defined]
+        file.name = str(number)
     return classifier.read(files, tcp_idle_s=idle_s[0], udp_idle_s=idle_s[1])
 
 

@@ -21,7 +21,8 @@ BEHAVIOUR = [
 def row_dicts(traffic: classifier.Traffic) -> list[dict[str, Any]]:
     """The flow table as dicts of Python values."""
     pa.table({}).to_pandas()  # a command that ran in this process has kept pandas from pyarrow
-    return traffic.to_arrow().to_pylist()
+    rows: list[dict[str, Any]] = traffic.to_arrow().to_pylist()
+    return rows
 
 
 def behaviour(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ Few hosts and ports, so that conversations meet; pauses around the idle times, s
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from support.frames import START_NS, End, Packet, tcp, udp
 
 #: Short, so that pauses around them stay within a small capture.
 TCP_IDLE_S, UDP_IDLE_S = 10, 4
-IDLE = {"tcp_idle_s": TCP_IDLE_S, "udp_idle_s": UDP_IDLE_S}
+IDLE: dict[str, Any] = {"tcp_idle_s": TCP_IDLE_S, "udp_idle_s": UDP_IDLE_S}
 SECOND_NS = 1_000_000_000
 
 #: (sender, flags, payload): sender 0 is the one who calls.

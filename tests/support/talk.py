@@ -56,7 +56,7 @@ class Talk:
         number = self.next[sender] if seq is None else seq
         if seq is None:
             self.next[sender] += len(payload) + ("S" in flags) + ("F" in flags)
-        numbers = {"seq": number % 2**32, "ack": ack % 2**32}
+        numbers: dict[str, Any] = {"seq": number % 2**32, "ack": ack % 2**32}
         segment = TCP(sport=source.port, dport=target.port, flags=flags, window=window, **numbers)
         return self.packet(_internet(source, target) / segment / payload, lost=lost)
 

@@ -11,7 +11,9 @@ import ipaddress
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scapy.config import conf
@@ -73,6 +75,7 @@ def scapy_says(path: Path, packets_at_most: int | None = None) -> Sent:
     packets: Counter[Way] = Counter()
     ip_bytes: Counter[Way] = Counter()
     with RawPcapReader(str(path)) as reader:
+        about: Any  # another class for pcapng than for pcap
         for number, (data, about) in enumerate(reader):
             if number == packets_at_most:
                 raise CannotCompareError("too many packets")
@@ -157,7 +160,7 @@ def classifier_says(path: Path) -> Sent:
 
 
 @pytest.fixture(autouse=True)
-def few_layers():
+def few_layers() -> Iterator[None]:
     conf.layers.filter(LAYERS)
     yield
     conf.layers.unfilter()

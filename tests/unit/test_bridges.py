@@ -34,7 +34,7 @@ VIA = [pytest.param("tshark", marks=tshark), "scapy"]
 def crafted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What every engine reads, and packets without IP or ports."""
     ether = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
-    ports = {"sport": 40000, "dport": 80}
+    ports: dict[str, Any] = {"sport": 40000, "dport": 80}
     packets = [
         ether / IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags="S", **ports),
         ether / Dot1Q(vlan=5) / IPv6(src="fd00::1", dst="fd00::2") / UDP(sport=40001, dport=7) / b"echo",
@@ -160,7 +160,7 @@ def test_link_types_that_only_scapy_knows(tmp_path: Path) -> None:
     path = tmp_path / "preempted.pcap"
     ip = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=40001, dport=53) / b"question"
     preamble = bytes([0x55] * 7 + [0xD5])
-    wrpcap(str(path), [preamble + bytes(ip) + bytes(4)], linktype=274)
+    wrpcap(str(path), [preamble + bytes(ip) + bytes(4)], linktype=274)  # type: ignore[list-item]
     assert classifier.read(path).accounting["link_type"] == 1
     traffic = classifier.read(path, via="scapy")
     assert list(traffic.flows["server_port"]) == [53]
@@ -169,7 +169,7 @@ def test_link_types_that_only_scapy_knows(tmp_path: Path) -> None:
 
 def test_link_types_that_nobody_knows_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "private.pcap"
-    wrpcap(str(path), [b"something", b"else"], linktype=147)
+    wrpcap(str(path), [b"something", b"else"], linktype=147)  # type: ignore[list-item]
     traffic = classifier.read(path, via="scapy")
     assert traffic.accounting["link_type"] == 2
     assert traffic.metered.unknown_types == {("link_type", 147): 2}

@@ -160,4 +160,4 @@ class TestTheCommand:
 
     def test_its_default_is_that_of_the_api(self) -> None:
         (factor,) = (option for option in diff.params if option.name == "factor")
-        assert float(factor.default) == FACTOR
+        assert float(str(factor.default)) == FACTOR

@@ -114,7 +114,7 @@ def test_the_public_names_are_found() -> None:
     assert {"Rules", "Traffic", "__version__", "read", "sniff"} <= set(classifier.__all__)
     assert all(getattr(classifier, name) for name in classifier.__all__)
     with pytest.raises(AttributeError, match="tcpdump"):
-        classifier.tcpdump  # noqa: B018
+        classifier.tcpdump  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_pyshark_is_for_verify_only() -> None:

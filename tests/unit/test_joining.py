@@ -41,7 +41,7 @@ def read(pieces: list[list[Packet]], **options: Any) -> list[dict[str, Any]]:
 
 def named(packets: list[Packet], name: str) -> io.BytesIO:
     file = io.BytesIO(pcap(packets))
-    file.name = name  # type: ignore[attr-defined]
+    file.name = name
     return file
 
 

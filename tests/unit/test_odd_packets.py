@@ -18,7 +18,7 @@ import classifier
 
 SECOND_NS = 1_000_000_000
 YEAR_NS = 365 * 86_400 * SECOND_NS
-PORTS = {"sport": 40_000, "dport": 80}
+PORTS: dict[str, Any] = {"sport": 40_000, "dport": 80}
 
 
 def read(packets: list[Packet], link_type: int = RAW, **options: Any) -> classifier.Traffic:
@@ -64,7 +64,7 @@ class TestDuplicates:
         assert {name: both[name] for name in told} == {name: one[name] for name in told}
 
     def test_retransmissions_and_repetitions_are_none(self) -> None:
-        data = {"flags": "PA", "seq": 1, "ack": 1}
+        data: dict[str, Any] = {"flags": "PA", "seq": 1, "ack": 1}
         udp6 = IPv6(src="fd00::1", dst="fd00::2") / UDP(sport=4000, dport=8125) / b"hits:1|c"
         acks = [IPv6(src="fd00::1", dst="fd00::2") / TCP(flags="A", seq=1, ack=9, **PORTS)] * 3
         sent = [

@@ -6,6 +6,7 @@ import re
 import struct
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.messages import EITHER, TALKS, TCP, UDP, bytes_of
@@ -77,7 +78,7 @@ def _byte(one: str) -> int:
     return int(one.replace("?", "5"), 16)
 
 
-def messages() -> list[tuple[str, dict[str, object]]]:
+def messages() -> list[tuple[str, dict[str, Any]]]:
     return [
         (entry["transport"], message | {"protocol": entry["name"]})
         for path in FILES
@@ -94,12 +95,12 @@ def test_a_payload_that_fits_a_pattern_is_recognised() -> None:
         patterns = message["match"]
         if message.get("where"):
             continue
-        for pattern in [patterns] if isinstance(patterns, str) else patterns:  # type: ignore[union-attr]
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
             data = fields(str(pattern))
             if data is None:
                 continue
             tried += 1
-            port = (message.get("ports") or [61_000])[0]  # type: ignore[index]
+            port = (message.get("ports") or [61_000])[0]
             seen = TABLE.find(TRANSPORTS[transport], (61_001, port), data)
             assert seen, f"{message['protocol']}: {pattern}"
             if seen.protocol.name != message["protocol"]:

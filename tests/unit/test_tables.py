@@ -155,7 +155,7 @@ def test_csv_is_quoted_and_no_formula(odd: pa.Table) -> None:
     rows = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
     assert rows[0] == ["text", "n"]
     for (cell, _), text in zip(rows[1:], ODD, strict=True):
-        dangerous = bool(text) and text[0] in "=+-@＝＋－＠"
+        dangerous = bool(text and text[0] in "=+-@＝＋－＠")
         assert cell == ("'" if dangerous else "") + clean(text or "")
     assert data.count(b"\r\n") == len(data.splitlines()) == len(ODD) + 1
 

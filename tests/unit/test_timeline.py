@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,7 +49,8 @@ def test_services_are_those_of_the_services(tmp_path: Path) -> None:
     )
     services = traffic.services[traffic.services["bytes"] > 0]
     expected = {(row.service or "?", row.proto): row.bytes for row in services.fillna("?").itertuples()}
-    found = {key: size for key, size in moved.sum().items() if key[0] != "(attempts)"}
+    sums: dict[Any, int] = moved.sum().to_dict()
+    found = {key: size for key, size in sums.items() if key[0] != "(attempts)"}
     assert found == expected
 
 

@@ -291,7 +291,7 @@ class TestSums:
         expected = real.groupby("service", observed=True)[["client_bytes", "server_bytes"]].sum()
         found = traffic.services.dropna(subset="service").groupby("service")["bytes"].sum()
         for name, sums in expected.iterrows():
-            assert found[name] == sums.sum(), name
+            assert found[str(name)] == sums.sum(), name
 
     def test_one_row_per_server(self, capture: Path) -> None:
         servers = classifier.read(capture).servers
@@ -355,7 +355,7 @@ ADD_UP = {
 class TestServices:
     def test_counts_of_the_office(self, office: classifier.Traffic) -> None:
         """By samples/README.md: servers and clients of some services."""
-        services = office.services.set_index(["service", "proto"])
+        services: Any = office.services.set_index(["service", "proto"])  # pandas-stubs: a scalar for a row
         redis = services.loc[("redis", "tcp")]
         assert (redis["flows"], redis["confirmed"], redis["inferred"], redis["ambiguous"]) == (16, 15, 1, 0)
         assert (redis["servers"], list(redis["server_ports"])) == (2, [6379])

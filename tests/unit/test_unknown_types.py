@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from support.frames import ETHERNET, RAW, START_NS, Packet, pcap, tcp
@@ -60,7 +61,9 @@ def test_status_6_is_for_captures_of_unknown_types_only(numbers: list[int], stat
 
 
 @pytest.mark.parametrize(("via", "suggested"), [("", True), ("scapy", False)])
-def test_scapy_is_suggested_unless_it_was_just_tried(via: str, suggested: bool, tmp_path: Path) -> None:
+def test_scapy_is_suggested_unless_it_was_just_tried(
+    via: Literal["", "scapy"], suggested: bool, tmp_path: Path
+) -> None:
     (capture := tmp_path / "user.pcap").write_bytes(pcap([Packet(START_NS, bytes(60))], USER0))
     told = nothing_decoded(classifier.read(capture, via=via or None))
     assert told is not None and "link type 147 isn't read" in told
