@@ -38,6 +38,7 @@ STAGES = [
 ALLOWED = {
     ("roles", "classifier.services.rules"): "port rules are data, and what a port is known for is evidence",
     ("roles", "classifier.services.lookup"): "the same, for whole columns",
+    ("roles", "classifier.services.service"): "the same: how many ports there are",
     ("traffic", "classifier.reports.report"): "a door for users: `traffic.report()`",
     ("traffic", "classifier.reports.names"): "the same: whose hosts file it takes",
 }
