@@ -91,8 +91,6 @@ class Reasons:
         if not len(self._odds):
             return []
         agreeing = self.agreeing()
-        if not len(agreeing):
-            return []
         first = np.unique(agreeing.argmax(axis=0)[agreeing.any(axis=0)])
         return list(dict.fromkeys(Reasons(self._odds[first]).lists().flatten().to_pylist()))
 

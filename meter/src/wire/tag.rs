@@ -69,6 +69,7 @@ fn realtek(rest: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
     const RTL8365: u8 = 0x04;
     const RTL8366: u8 = 0xa0;
     match rest.first() {
+        None => Some(Err(Flaw::Short)),
         Some(&RTL8365) => usual(rest, 6),
         Some(protocol) if protocol & 0xf0 == RTL8366 => usual(rest, 2),
         _ => Some(Ok((Behind::Other, rest))),

@@ -53,14 +53,14 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, Flaw> {
             Ok((Behind::Ether(be16(ethertype, 0)), rest))
         }
         VP => Ok((Behind::Ip, behind(rest, 18)?)),
-        MLPPP => behind_cookie(rest, 2).map(|rest| ip_or(Behind::Ppp, rest)),
+        MLPPP => ip_or(Behind::Ppp, behind_cookie(rest, 2)?),
         MLFR | MFR => {
             let rest = behind_cookie(rest, if link_type == MLFR { 2 } else { 4 })?;
-            Ok(ip_or(Behind::Nlpid, rest))
+            ip_or(Behind::Nlpid, rest)
         }
         ATM1 => Ok((Behind::Frame(ATM_RFC1483), behind_cookie(rest, 4)?)),
         ATM2 | ATM_CEMIC => Ok((Behind::Frame(ATM_RFC1483), behind_cookie(rest, 8)?)),
-        _ => behind_cookie(rest, 8).map(|rest| ip_or(Behind::Other, rest)), // GGSN, SERVICES, MONITOR
+        _ => ip_or(Behind::Other, behind_cookie(rest, 8)?), // GGSN, SERVICES, MONITOR
     }
 }
 
@@ -74,7 +74,7 @@ fn behind_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], Flaw> {
 }
 
 /// IP, where the first byte is one of an IP header; no header says so.
-fn ip_or(other: Behind, rest: &[u8]) -> Next<'_> {
-    let is_ip = matches!(rest.first(), Some(0x45..=0x4f | 0x60..=0x6f));
-    (if is_ip { Behind::Ip } else { other }, rest)
+fn ip_or(other: Behind, rest: &[u8]) -> Result<Next<'_>, Flaw> {
+    let is_ip = matches!(rest.first().ok_or(Flaw::Short)?, 0x45..=0x4f | 0x60..=0x6f);
+    Ok((if is_ip { Behind::Ip } else { other }, rest))
 }

@@ -18,6 +18,21 @@ fn every_link_type_leads_to_ip() {
 }
 
 #[test]
+fn a_link_header_cut_anywhere_is_cut_short() {
+    for (link, header) in links(IPV4) {
+        let frame = [header.clone(), ipv4(TCP, &tcp(3))].concat();
+        for captured in 0..=header.len() {
+            let found = decode_cut(link, &frame, captured);
+            assert_eq!(
+                found,
+                Err(Unmetered::CutShort),
+                "link type {link}, {captured} bytes of {header:02x?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn wifi_frames_without_a_packet_are_told_by_kind() {
     let ip = [snap(IPV4), ipv4(TCP, &tcp(0))].concat();
     for (what, reason, control, bytes) in [
