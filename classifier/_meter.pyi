@@ -140,7 +140,7 @@ def read(
     dedup: bool,
     verify_checksums: bool,
     dns_names: bool = False,
-    threads: int = 1,
+    threads: int = ...,
     block_bytes: int | None = None,
 ) -> Reader:
     """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
@@ -150,9 +150,9 @@ def read(
     the outer packet. With `dedup` copies that a mirror port made of packets are left out of the flows.
     `verify_checksums` counts wrong ones.
     `dns_names` notes what answers of DNS say, in a second look at each packet.
-    `threads` share the work on a large file, in blocks of `block_bytes` (default: 256 KiB); batches and rows
-    don't depend on either. Small files, open ones, and those with `dns_names` are metered by the calling
-    thread; `block_bytes` makes any file a large one.
+    `threads` (default: 1) share the work on a large file, in blocks of `block_bytes` (default: 256 KiB);
+    batches and rows don't depend on either. Small files, open ones, and those with `dns_names` are metered by
+    the calling thread; `block_bytes` makes any file a large one.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """
