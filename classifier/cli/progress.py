@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from classifier.metering import Progress, Tell
 
-#: Work that is over sooner shows no bar.
-PATIENCE_S = 1.0
+#: Work that is over sooner, imports included, shows no bar.
+PATIENCE_S = 2.0
 
 
 @contextmanager

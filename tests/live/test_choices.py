@@ -150,8 +150,8 @@ def test_after_rights_are_given_up_nothing_is_imported() -> None:
 import sys
 sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]}
 from classifier.cli import common, live_setup, live_showing
-common.keep_pandas_out()
-live_setup.preload("table", "flows.parquet", None, None)
+with common.without_pandas():
+    live_setup.preload("table", "flows.parquet", None, None)
 from classifier.live.loop import Loop
 from feeding import OFFICE, windows_of
 before = set(sys.modules)
@@ -215,7 +215,7 @@ def test_details_of_a_row_say_how_it_is_known(view: Any) -> None:
     if view.name == "services":
         assert any(details.get("Confirmed", "").endswith(" flow ended") for details in told)
     elif view.name in ("servers", "new"):
-        assert {details["Known by"] for details in told} <= {"confirmed", "inferred", "one_way"}
+        assert {details["Role"] for details in told} <= {"confirmed", "inferred", "one_way"}
         assert any(" in 1 flow that has ended" in details["Carried"] for details in told)
     else:
         assert all(details["Role"] and details["Role evidence"] for details in told)
