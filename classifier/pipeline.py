@@ -52,13 +52,16 @@ def run(
     *,
     rules: Rules | str | os.PathLike[str] | None,
     directory: str | os.PathLike[str] | None,
+    known: Entries | None,
     jobs: int,
     scheduler: str | None,
     progress: Tell | None,
     keep_interrupted: bool,
 ) -> Traffic:
-    """Meter inputs and judge their flows; the arguments are those of `reading.read`."""
-    known = directory_file.load(directory) if directory else no_entries()
+    """Meter inputs and judge their flows; the arguments are those of `reading.read`.
+
+    `known` are the servers that `directory` has so far.
+    """
     ready_rules = _rules(rules)
     metered = Metered(
         idle={"tcp_idle_ns": options.tcp_idle_ns, "udp_idle_ns": options.udp_idle_ns},
@@ -84,7 +87,11 @@ def run(
         metered.interrupted = True
     give_back()
     judge = Judge(
-        metered, ready_rules(), known, decapsulate=options.decapsulate, jobs=min(jobs, budget.threads)
+        metered,
+        ready_rules(),
+        no_entries() if known is None else known,
+        decapsulate=options.decapsulate,
+        jobs=min(jobs, budget.threads),
     )
     if directory:
         directory_file.save(directory, judge.context.directory.entries)

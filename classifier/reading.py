@@ -60,6 +60,11 @@ def read(
     DirectoryError for such rules and such a directory. Of several inputs one that can't be read, and of
     each what is damaged, is left out, and the trouble is in `Traffic.problems`.
     """
+    known = None
+    if directory:
+        from classifier.roles import directory_file
+
+        known = directory_file.load(directory)
     budget = Budget(memory_bytes, max_flows)
     threads = jobs or cores()
     options = Options(
@@ -83,6 +88,7 @@ def read(
         budget,
         rules=rules,
         directory=directory,
+        known=known,
         jobs=threads,
         scheduler=scheduler,
         progress=progress,

@@ -157,10 +157,9 @@ def test_what_scapy_cant_read_is_told(tmp_path: Path) -> None:
 
 
 def test_link_types_that_only_scapy_knows(tmp_path: Path) -> None:
-    path = tmp_path / "preempted.pcap"
-    ip = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=40001, dport=53) / b"question"
-    preamble = bytes([0x55] * 7 + [0xD5])
-    wrpcap(str(path), [preamble + bytes(ip) + bytes(4)], linktype=274)  # type: ignore[list-item]
+    path = tmp_path / "private.pcap"
+    frame = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=40001, dport=53) / b"question"
+    wrpcap(str(path), [bytes(frame)], linktype=23)  # type: ignore[list-item]
     assert classifier.read(path).accounting["link_type"] == 1
     traffic = classifier.read(path, via="scapy")
     assert list(traffic.flows["server_port"]) == [53]
