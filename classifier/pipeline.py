@@ -216,12 +216,14 @@ class Judge:
 
     def stitched(self) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch."""
-        return iter(self._metered.spool if self._metered.joined else self._stitched)
+        return iter(self._stitched)
 
     @cached_property
     def _stitched(self) -> Stitched:
         metered = self._metered
-        captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
+        captures = metered.combinations or Captures(
+            metered.captures, metered.begins_ns, metered.seen_twice
+        )
         return Stitched(metered.spool, captures, memory_bytes=metered.memory_bytes, **metered.idle)
 
 
@@ -260,7 +262,7 @@ def _judged(
 
 #: Facts that go on as they are.
 _KEPT = [
-    *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),
+    *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id", "ordinal"),
     *(
         "capture",
         "first_seen_ns",

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from classifier import _meter, sources
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.spool import MEMORY_BYTES, Spool
+from classifier.flows.stitch import Captures
 from classifier.wording import counted, listed
 
 
@@ -79,8 +80,8 @@ class Metered:
     dns_names: list[pa.RecordBatch] = field(default_factory=list)
     dns_names_left_out: int = 0
     interrupted: bool = False
-    #: The rows of one flow are joined already.
-    joined: bool = False
+    #: The names of combinations, where rows of several captures are joined already.
+    combinations: Captures | None = None
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
     #: Packets by link type that isn't read.

@@ -15,6 +15,8 @@ use crate::wire::{self, Aside, Content, Transport};
 pub struct Wanted {
     /// Of this flow …
     pub key: Key,
+    /// … in this VLAN (0: none) and virtual network only …
+    pub lane: Option<(u16, u32)>,
     /// … not before this time, in nanoseconds since 1970 UTC …
     pub first_ns: i64,
     /// … and not after this.
@@ -83,7 +85,8 @@ pub fn packets(capture: &mut Capture, wanted: &Wanted) -> Result<RecordBatch, Ar
         match wire::decode(frame.link_type, frame.data, frame.wire_bytes, wanted.decapsulate) {
             Ok(packet) => {
                 let (key, from_a) = Key::of(&packet.ends);
-                if key == wanted.key {
+                let lane = (packet.content.vlan.unwrap_or(0), packet.ends.network_id);
+                if key == wanted.key && wanted.lane.is_none_or(|wanted| wanted == lane) {
                     found.add(frame.time_ns, from_a, Some(&packet.content));
                 }
             }

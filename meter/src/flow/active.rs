@@ -18,7 +18,14 @@ const CANDIDATES: usize = 16;
 /// Room for so many flows is set aside from the start.
 const MOST_RESERVED: usize = 1 << 18;
 
-/// The place of a flow in the index.
+/// Rows of one key at a time, in other VLANs or of other connections. An older one is ended, and joined with
+/// what comes of it later when rows are stitched.
+pub const MOST_OF_KEY: usize = 8;
+
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// The place of a key's newest row in the index.
 #[derive(Clone, Copy)]
 struct Slot {
     place: u32,
@@ -37,8 +44,12 @@ pub struct Active {
     index: HashTable<Slot>,
     /// A vacant place is listed in `vacant` and has no packets.
     rows: Vec<Row>,
+    /// For each place that of the next older row of the same key, or [`NONE`].
+    older: Vec<u32>,
     vacant: Vec<u32>,
     swept: u32,
+    /// Since the last look-up a key has got a newer row.
+    newer: bool,
 }
 
 impl Active {
@@ -48,14 +59,16 @@ impl Active {
             index: HashTable::new(),
             // Memory that isn't touched costs nothing; growing by copies would, twice over.
             rows: Vec::with_capacity(most.min(MOST_RESERVED)),
+            older: Vec::new(),
             vacant: Vec::new(),
             swept: 0,
+            newer: false,
         }
     }
 
     /// How many flows there are.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.rows.len() - self.vacant.len()
     }
 
     /// All places, vacant ones too.
@@ -68,7 +81,7 @@ impl Active {
         self.vacant.is_empty() && self.rows.len() >= most.max(1)
     }
 
-    /// Where the flow with a key is.
+    /// Where the newest flow with a key is.
     #[inline]
     pub fn find(&self, key: &Key, hash: u64) -> Option<u32> {
         let tag = Slot::tag(hash);
@@ -76,7 +89,8 @@ impl Active {
     }
 
     /// Where the flows of at most [`LOOKED_UP`] packets probably are: see [`confirmed`](Self::confirmed).
-    pub fn look_up<P>(&self, packets: &[Pending<P>]) -> [Option<u32>; LOOKED_UP] {
+    pub fn look_up<P>(&mut self, packets: &[Pending<P>]) -> [Option<u32>; LOOKED_UP] {
+        self.newer = false;
         let mut places = [None; LOOKED_UP];
         for (place, packet) in places.iter_mut().zip(packets) {
             let tag = Slot::tag(packet.hash);
@@ -93,19 +107,35 @@ impl Active {
     /// Where a packet's flow is. One before it may have begun the flow, or ended it, since it was looked up.
     #[inline]
     pub fn confirmed<P>(&self, place: Option<u32>, packet: &Pending<P>) -> Option<u32> {
-        place.filter(|&place| self[place].holds(&packet.key)).or_else(|| self.find(&packet.key, packet.hash))
+        place.filter(|&place| !self.newer && self[place].holds(&packet.key)).or_else(|| self.find(&packet.key, packet.hash))
     }
 
-    /// Finds a place for a new flow.
+    /// Where the next older flow of the same key is.
+    #[inline]
+    pub fn older(&self, place: u32) -> Option<u32> {
+        Some(self.older[place as usize]).filter(|&older| older != NONE)
+    }
+
+    /// Finds a place for a new flow, the newest of its key.
     pub fn insert(&mut self, row: &Row, hash: u64, decoder: &Decoder) -> u32 {
         let place = if let Some(place) = self.vacant.pop() {
             self[place] = *row;
             place
         } else {
             self.rows.push(*row);
+            self.older.push(NONE);
             self.places() - 1
         };
-        let rows = &self.rows;
+        let (rows, tag) = (&self.rows, Slot::tag(hash));
+        let newest = self.index.find_mut(hash, |slot| {
+            slot.tag == tag && rows[slot.place as usize].key == row.key
+        });
+        if let Some(slot) = newest {
+            self.older[place as usize] = std::mem::replace(&mut slot.place, place);
+            self.newer = true;
+            return place;
+        }
+        self.older[place as usize] = NONE;
         self.index.insert_unique(hash, Slot { place, tag: Slot::tag(hash) }, |slot| {
             decoder.hash(&rows[slot.place as usize].key)
         });
@@ -114,12 +144,29 @@ impl Active {
 
     /// Leaves a place vacant.
     pub fn remove(&mut self, place: u32, decoder: &Decoder) {
-        let hash = decoder.hash(&self[place].key);
-        if let Ok(entry) = self.index.find_entry(hash, |slot| slot.place == place) {
-            entry.remove();
+        let key = self[place].key;
+        let (hash, older) = (decoder.hash(&key), self.older[place as usize]);
+        if let Some(newest) = self.find(&key, hash) {
+            if newest != place {
+                self.unlink(newest, place, older);
+            } else if let Ok(mut entry) = self.index.find_entry(hash, |slot| slot.place == place) {
+                if older == NONE {
+                    entry.remove();
+                } else {
+                    entry.get_mut().place = older;
+                }
+            }
         }
         self[place].vacate();
         self.vacant.push(place);
+    }
+
+    fn unlink(&mut self, newest: u32, place: u32, older: u32) {
+        let mut newer = newest;
+        while self.older[newer as usize] != place {
+            newer = self.older[newer as usize];
+        }
+        self.older[newer as usize] = older;
     }
 
     /// The next place of the sweep, which goes round and round; there must be one.

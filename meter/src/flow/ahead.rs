@@ -41,7 +41,7 @@ pub(super) enum Decoded {
     /// A packet of a flow.
     Packet(Pending<Place>),
     /// Something else. There are few of them; the meter looks itself.
-    Aside { link_type: u16, time_ns: i64, wire_bytes: u32, data: Place },
+    Aside { link_type: u16, time_ns: i64, wire_bytes: u32, interface: u8, data: Place },
 }
 
 /// Decoded frames that lie in the same buffer.
@@ -63,6 +63,7 @@ impl Batch {
                     link_type: frame.link_type,
                     time_ns: frame.time_ns,
                     wire_bytes: frame.wire_bytes,
+                    interface: frame.interface,
                     data: Place::of(frame.data, bytes),
                 },
             });
@@ -79,8 +80,8 @@ impl Batch {
     pub(super) fn frames(&self) -> impl Iterator<Item = Result<Pending<&[u8]>, Frame<'_>>> {
         self.frames.iter().map(|decoded| match *decoded {
             Decoded::Packet(packet) => Ok(packet.with(packet.payload.within(&self.buffer))),
-            Decoded::Aside { link_type, time_ns, wire_bytes, data } => {
-                Err(Frame { link_type, time_ns, wire_bytes, data: data.within(&self.buffer) })
+            Decoded::Aside { link_type, time_ns, wire_bytes, interface, data } => {
+                Err(Frame { link_type, time_ns, wire_bytes, interface, data: data.within(&self.buffer) })
             }
         })
     }

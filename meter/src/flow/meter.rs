@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::active::{Active, LOOKED_UP};
+use super::active::{Active, LOOKED_UP, MOST_OF_KEY};
+use super::boundary::{self, Fit};
 use super::ahead::Batch;
 use super::bins::{Counts, Tracks};
-use super::duplicates::Duplicates;
+use super::duplicates::{Copied, Duplicates};
 use super::finished::Finished;
 use super::fragments::{Attributed, Fragments};
 use super::pending::{Decoder, Pending, Totals};
-use super::{Key, Options, boundary};
+use super::{Key, Options};
 use crate::capture::Frame;
 use crate::payload::{Observer, Seen, Signatures};
 use crate::table::Row;
@@ -122,8 +123,8 @@ impl Meter {
 
     #[inline]
     fn packet<'f>(&mut self, mut packet: Pending<&'f [u8]>, pending: &mut Vec<Pending<&'f [u8]>>) {
-        packet.is_copy = self.copies.is_copy(&packet);
-        if packet.is_copy {
+        packet.copied = self.copies.copied(&packet);
+        if packet.copied != Copied::No {
             self.duplicates += 1;
             if self.options.dedup {
                 self.unmetered[Unmetered::Duplicate as usize] += 1;
@@ -171,11 +172,16 @@ impl Meter {
     fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
         let (key, from_a) = Key::of(&quoted.ends);
         let hash = self.decoder.hash(&key);
-        let Some(place) = self.active.find(&key, hash) else { return };
-        let row = &mut self.active[place];
-        let sent = if from_a { row.packets_ab } else { row.packets_ba };
-        if sent > 0 && !boundary::is_over(row, time_ns, &self.options.idle) {
-            row.events.record_unreachable(!from_a, time_ns);
+        // It may come in another VLAN than the packet.
+        let mut next = self.active.find(&key, hash);
+        while let Some(place) = next {
+            next = self.active.older(place);
+            let row = &mut self.active[place];
+            let sent = if from_a { row.packets_ab } else { row.packets_ba };
+            if sent > 0 && !boundary::is_over(row, time_ns, &self.options.idle) {
+                row.events.record_unreachable(!from_a, time_ns);
+                return;
+            }
         }
     }
 
@@ -193,27 +199,67 @@ impl Meter {
 
     #[inline]
     fn meter(&mut self, pending: &Pending<&[u8]>, place: Option<u32>) {
-        let Pending { key, content, from_a, is_copy, hash, time_ns, payload, .. } = pending;
-        let place = if let Some(place) = place {
+        let Pending { content, from_a, copied, network_id, time_ns, payload, .. } = pending;
+        let fits = place.is_some_and(|place| {
             let row = &self.active[place];
-            if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
-                self.emit(place);
-                self.active[place] = Row::new(*key, *time_ns);
-                self.tracks.now(*time_ns);
-            } else if !self.tracks.stays(row, *time_ns) {
+            boundary::fit(row, content, *network_id, *from_a, *time_ns, &self.options.idle) == Fit::Belongs
+        });
+        let place = match place {
+            Some(place) if fits => Some(place),
+            Some(newest) => self.among_older(newest, pending),
+            None => None,
+        };
+        let place = if let Some(place) = place {
+            if !self.tracks.stays(&self.active[place], *time_ns) {
                 self.leave_bin(place, pending);
             }
             place
         } else {
-            self.tracks.now(*time_ns);
-            self.place(*key, *hash, *time_ns)
+            self.begin(pending)
         };
         let row = &mut self.active[place];
         row.record(content, *from_a, *time_ns);
-        row.duplicates += u64::from(*is_copy);
+        row.duplicates += u64::from(*copied != Copied::No);
+        row.copied_across |= *copied == Copied::Across;
         if !payload.is_empty() {
             self.observe(pending, place);
         }
+    }
+
+    /// The place of a packet's flow where it isn't the newest of its key. Ends those that take nothing more.
+    #[cold]
+    fn among_older(&mut self, newest: u32, pending: &Pending<&[u8]>) -> Option<u32> {
+        let Pending { content, from_a, network_id, time_ns, .. } = pending;
+        let is_reset = content.segment.is_some_and(|segment| segment.flags.rst() && !segment.flags.syn());
+        let (mut next, mut newest_of_lane, mut seen) = (Some(newest), None, 0);
+        while let Some(place) = next {
+            let row = &self.active[place];
+            next = self.active.older(place);
+            seen += 1;
+            match boundary::fit(row, content, *network_id, *from_a, *time_ns, &self.options.idle) {
+                Fit::Belongs => return Some(place),
+                Fit::Begins => {
+                    self.end(place);
+                    break;
+                }
+                Fit::Far if newest_of_lane.is_none() => newest_of_lane = Some(place),
+                Fit::Far | Fit::Apart if seen >= MOST_OF_KEY => self.end(place),
+                Fit::Far | Fit::Apart => {}
+            }
+        }
+        // A RST with numbers of no connection is counted with the newest one.
+        newest_of_lane.filter(|_| is_reset)
+    }
+
+    /// A new flow, which begins with a packet.
+    fn begin(&mut self, pending: &Pending<&[u8]>) -> u32 {
+        self.tracks.now(pending.time_ns);
+        self.sweep(pending.time_ns);
+        if self.active.is_full(self.options.most_flows) {
+            self.evict();
+        }
+        let row = Row::new(pending.key, pending.network_id, pending.time_ns);
+        self.active.insert(&row, pending.hash, &self.decoder)
     }
 
     /// Looks at a packet's payload.
@@ -255,15 +301,6 @@ impl Meter {
         let bytes = u64::from(pending.content.ip_bytes);
         let counts = Counts { packets_ab: ab, packets_ba: ba, bytes_ab: ab * bytes, bytes_ba: ba * bytes };
         self.tracks.leave(place, &self.active[place], pending.time_ns, counts);
-    }
-
-    /// A place for a new flow.
-    fn place(&mut self, key: Key, hash: u64, time_ns: i64) -> u32 {
-        self.sweep(time_ns);
-        if self.active.is_full(self.options.most_flows) {
-            self.evict();
-        }
-        self.active.insert(&Row::new(key, time_ns), hash, &self.decoder)
     }
 
     /// Ends a flow early to make room.

@@ -11,9 +11,11 @@ mod finished;
 mod fragments;
 mod key;
 mod meter;
+mod numbers;
 mod options;
 mod pending;
 mod record;
+mod settle;
 mod stitch;
 
 pub use ahead::{Ahead, Step};
@@ -21,8 +23,9 @@ pub use community::community_id;
 pub use events::{Event, Events};
 pub use key::Key;
 pub use meter::{BadChecksums, Meter};
+pub use numbers::{Numbers, Span};
 pub use options::{Idle, Options};
-pub use stitch::stitch;
+pub use stitch::{join, stitch};
 
 #[cfg(test)]
 pub(crate) mod tests;

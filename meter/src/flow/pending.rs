@@ -2,6 +2,7 @@
 
 use ahash::RandomState;
 
+use super::duplicates::Copied;
 use super::{Key, Options};
 use crate::capture::Frame;
 use crate::payload::MOST_SEEN_BYTES;
@@ -14,7 +15,11 @@ pub struct Pending<P> {
     pub content: Content,
     pub from_a: bool,
     /// Set by the meter, which sees the packets before it.
-    pub is_copy: bool,
+    pub copied: Copied,
+    /// Number of the interface that captured it.
+    pub interface: u8,
+    /// VXLAN, Geneve or NVGRE network id; 0 outside of them.
+    pub network_id: u32,
     /// Of the key.
     pub hash: u64,
     pub time_ns: i64,
@@ -28,8 +33,21 @@ impl<P> Pending<P> {
     /// The same packet with its payload put in another way.
     #[inline]
     pub fn with<Q>(&self, payload: Q) -> Pending<Q> {
-        let Self { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, .. } = *self;
-        Pending { key, content, from_a, is_copy, hash, time_ns, identity, bad_checksums, payload }
+        let Self { key, content, from_a, copied, interface, network_id, hash, time_ns, .. } = *self;
+        let Self { identity, bad_checksums, .. } = *self;
+        Pending {
+            key,
+            content,
+            from_a,
+            copied,
+            interface,
+            network_id,
+            hash,
+            time_ns,
+            identity,
+            bad_checksums,
+            payload,
+        }
     }
 }
 
@@ -58,7 +76,7 @@ impl Decoder {
     pub fn decode<'f>(&self, frame: &Frame<'f>) -> Result<Pending<&'f [u8]>, Aside<'f>> {
         let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
         decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate)
-            .map(|packet| self.pending(&packet, frame.time_ns))
+            .map(|packet| Pending { interface: frame.interface, ..self.pending(&packet, frame.time_ns) })
     }
 
     #[inline]
@@ -71,7 +89,9 @@ impl Decoder {
             key,
             content: packet.content,
             from_a,
-            is_copy: false,
+            copied: Copied::No,
+            interface: 0,
+            network_id: packet.ends.network_id,
             hash: self.hash(&key),
             time_ns,
             identity: packet.identity,

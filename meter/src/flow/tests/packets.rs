@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::fmt;
 
 use crate::capture::Frame;
-use crate::flow::{Events, Idle, Meter, Options, stitch};
+use crate::flow::{Events, Idle, Meter, Numbers, Options, stitch};
 use crate::payload::{Rule, Signatures};
 use crate::table::{Row, rows_of};
 use crate::wire::Unmetered;
@@ -146,7 +146,7 @@ impl Sent {
 
 /// Passes a frame to a meter.
 pub fn frame(meter: &mut Meter, link_type: u16, time_ns: i64, data: &[u8]) {
-    meter.frame(&Frame { link_type, time_ns, wire_bytes: data.len() as u32, data });
+    meter.frame(&Frame { interface: 0, link_type, time_ns, wire_bytes: data.len() as u32, data });
 }
 
 /// The rows of a meter at the end of its capture.
@@ -186,6 +186,7 @@ pub fn pass_together(packets: &[Sent], meter: &mut Meter) {
     let frames: Vec<(i64, (u16, Vec<u8>))> =
         packets.iter().map(|packet| (packet.time_ns, packet.frame())).collect();
     meter.frames(frames.iter().map(|(time_ns, (link_type, data))| Frame {
+        interface: 0,
         link_type: *link_type,
         time_ns: *time_ns,
         wire_bytes: data.len() as u32,
@@ -239,6 +240,9 @@ pub fn mirrored(row: &Row) -> Row {
         first_window_a: row.first_window_b,
         first_window_b: row.first_window_a,
         last_data_from_b: row.last_data_from_b.map(|from_b| !from_b),
+        numbers: Numbers([row.numbers.0[1], row.numbers.0[0]]),
+        reset_seq_a: row.reset_seq_b,
+        reset_seq_b: row.reset_seq_a,
         ack_moved_a: row.ack_moved_b,
         ack_moved_b: row.ack_moved_a,
         events: Events::new(ends_swapped, row.events.times_ns()),
