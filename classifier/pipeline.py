@@ -221,9 +221,7 @@ class Judge:
     @cached_property
     def _stitched(self) -> Stitched:
         metered = self._metered
-        captures = metered.combinations or Captures(
-            metered.captures, metered.begins_ns, metered.seen_twice
-        )
+        captures = metered.combinations or Captures(metered.captures, metered.begins_ns, metered.seen_twice)
         return Stitched(metered.spool, captures, memory_bytes=metered.memory_bytes, **metered.idle)
 
 

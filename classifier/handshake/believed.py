@@ -34,9 +34,7 @@ def believed(facts: pa.RecordBatch) -> npt.NDArray[np.uint64]:
 
 def _is_foreign_reset(rows: pa.RecordBatch, end: str, code: int) -> npt.NDArray[np.bool_]:
     """Whether the RST of an endpoint is outside its numbers, or came after the next connection was opened."""
-    number, first, following = (
-        _numbers(rows[f"{name}_seq_{end}"]) for name in ("reset", "first", "next")
-    )
+    number, first, following = (_numbers(rows[f"{name}_seq_{end}"]) for name in ("reset", "first", "next"))
     length = (following - first) % (1 << 32)
     inside = (number - first + 1) % (1 << 32) <= length + 1 + _AHEAD
     known = _known(rows[f"first_seq_{end}"])

@@ -211,7 +211,7 @@ def _interleaved(*talks: list[ScapyPacket], vlans: tuple[int | None, ...]) -> li
 
 
 def network_per_direction() -> Made:
-    """Asymmetric routing between overlays: each direction has the VNI of where it goes. TCP, UDP, a refusal."""
+    """Asymmetric routing between overlays, each direction with its VNI: TCP, UDP, a refusal."""
     client, server = End(CLIENT, 40_001), End(SERVER, 80)
     talk = _conversation(client, server, b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n")
     question = _udp(End(CLIENT, 40_002), End(SERVER, 514))
@@ -233,7 +233,9 @@ def network_per_tenant() -> Made:
         pair = [_udp(End(CLIENT, 40_002), End(SERVER, 514)), _udp(End(SERVER, 514), End(CLIENT, 40_002))]
         for n, packet in enumerate([*talk, *pair]):
             packet.id = network_id * 100 + n
-            told.append(Packet(START_NS + n * MILLISECOND_NS + network_id, _frame(_vxlan(network_id, packet))))
+            told.append(
+                Packet(START_NS + n * MILLISECOND_NS + network_id, _frame(_vxlan(network_id, packet)))
+            )
     return sorted(told), ETHERNET
 
 
@@ -259,7 +261,7 @@ def both_sides_of_a_firewall() -> Made:
 
 
 def reset_of_another_connection() -> Made:
-    """A client reuses its port: a challenge acknowledgement (RFC 5961 §4), and a late RST of the old connection."""
+    """A client reuses its port: a challenge acknowledgement (RFC 5961 §4), a late RST of the old one."""
     told: list[Packet] = []
     for port, numbers in ((40_001, (1_000_000_000, 2_000_000_000)), (40_002, (5_000, 9_000))):
         client, server = End(CLIENT, port), End(SERVER, 80)
@@ -290,7 +292,7 @@ def idle_connection() -> Made:
 
 
 def seen_in_an_overlay() -> Made:
-    """All interfaces of a node: each packet plain, routed, and in VXLAN; IPv6 and IPv4 without identification."""
+    """All interfaces of a node: each packet plain, routed, in VXLAN; IPv4 without identification, IPv6."""
     told: list[Packet] = []
     for n, (client, server) in enumerate(((CLIENT, SERVER), ("fd05::1", "fd05::2"))):
         talk = _conversation(End(client, 40_001), End(server, 80), b"GET /", b"200 OK")

@@ -127,8 +127,7 @@ fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
     // By all that tells rows of one key apart.
     rows.sort_by_key(|row| {
         let Row { key, first_seen_ns, last_seen_ns, packets_ab, packets_ba, bytes_ab, bytes_ba, .. } = *row;
-        let ends =
-            (key.addr_a, key.addr_b, key.port_a, key.port_b, row.lane(), key.proto, key.ip_version);
+        let ends = (key.addr_a, key.addr_b, key.port_a, key.port_b, row.lane(), key.proto, key.ip_version);
         let span = (first_seen_ns, last_seen_ns, row.isn_a, row.isn_b, row.events.order());
         (ends, span, packets_ab, packets_ba, bytes_ab, bytes_ba, row.first_ack_a, row.first_ack_b)
     });

@@ -107,7 +107,9 @@ impl Active {
     /// Where a packet's flow is. One before it may have begun the flow, or ended it, since it was looked up.
     #[inline]
     pub fn confirmed<P>(&self, place: Option<u32>, packet: &Pending<P>) -> Option<u32> {
-        place.filter(|&place| !self.newer && self[place].holds(&packet.key)).or_else(|| self.find(&packet.key, packet.hash))
+        place
+            .filter(|&place| !self.newer && self[place].holds(&packet.key))
+            .or_else(|| self.find(&packet.key, packet.hash))
     }
 
     /// Where the next older flow of the same key is.
@@ -127,9 +129,8 @@ impl Active {
             self.places() - 1
         };
         let (rows, tag) = (&self.rows, Slot::tag(hash));
-        let newest = self.index.find_mut(hash, |slot| {
-            slot.tag == tag && rows[slot.place as usize].key == row.key
-        });
+        let newest =
+            self.index.find_mut(hash, |slot| slot.tag == tag && rows[slot.place as usize].key == row.key);
         if let Some(slot) = newest {
             self.older[place as usize] = std::mem::replace(&mut slot.place, place);
             self.newer = true;

@@ -21,9 +21,7 @@ impl Isn {
     /// Whether one seen later can be the same: one that is acknowledged may count data on the SYN.
     fn agrees(self, later: Self) -> bool {
         match (self.own, later.own) {
-            (true, false) => {
-                later.number.wrapping_sub(self.number).wrapping_add(1) <= Self::MOST_DATA_ON_SYN
-            }
+            (true, false) => later.number.wrapping_sub(self.number).wrapping_add(1) <= Self::MOST_DATA_ON_SYN,
             _ => self.number == later.number,
         }
     }

@@ -99,13 +99,13 @@ impl Duplicates {
             | u64::from(*interface) << 8
             | u64::from(identity.hops);
         let now = Seen { mark, time_ns: *time_ns };
-        let before = std::mem::replace(&mut self.seen[place % PLACES], now);
         if *interface != 0 || !self.of_interfaces.is_empty() {
             let copied = self.copied_elsewhere(now, identity.digest);
             if copied != Copied::No {
                 return copied;
             }
         }
+        let before = std::mem::replace(&mut self.seen[place % PLACES], now);
         if (before.mark ^ mark) & REST != 0 {
             return Copied::No;
         }

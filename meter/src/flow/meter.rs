@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::active::{Active, LOOKED_UP, MOST_OF_KEY};
-use super::boundary::{self, Fit};
 use super::ahead::Batch;
 use super::bins::{Counts, Tracks};
+use super::boundary::{self, Fit};
 use super::duplicates::{Copied, Duplicates};
 use super::finished::Finished;
 use super::fragments::{Attributed, Fragments};

@@ -35,8 +35,7 @@ impl Span {
     /// Whether a number is in the span or near its end.
     #[inline]
     fn is_near(self, number: u32) -> bool {
-        Self::apart(number, self.next) <= NEAR
-            || self.covers(number, NEAR)
+        Self::apart(number, self.next) <= NEAR || self.covers(number, NEAR)
     }
 
     /// Whether a number is in the span, or at most `slack` before or after it.
@@ -122,7 +121,7 @@ impl Numbers {
 
     /// Whether a later row goes on where this one ended. `within`: at most so far ahead.
     ///
-    /// Of unrelated connections one in 10⁸ would pass: both endpoints' numbers are compared.
+    /// Of unrelated connections one in 170 million passes: both endpoints' numbers are compared.
     pub fn go_on(&self, later: &Self) -> bool {
         self.follow(later, AHEAD)
     }

@@ -108,9 +108,8 @@ fn are_one(rows: &[Row], group: &[usize], one: &Row, other: &Row, idle: &Idle) -
         return true;
     }
     // Nothing but the addresses speaks for it, so there must be no choice.
-    let opposite = |one: &Row, other: &Row| {
-        !both(one) && !both(other) && (one.packets_ab > 0) != (other.packets_ab > 0)
-    };
+    let opposite =
+        |one: &Row, other: &Row| !both(one) && !both(other) && (one.packets_ab > 0) != (other.packets_ab > 0);
     let only = |one: &Row, other: &Row| {
         let candidates = group.iter().map(|&place| &rows[place]);
         let mut near = candidates.filter(|row| opposite(one, row) && boundary::meet(one, row, idle));
@@ -160,9 +159,12 @@ fn supersede(rows: &mut [Row], group: &[usize]) {
         let row = &rows[earlier];
         let next_ns = group[at + 1..].iter().take(COMPARED).filter_map(|&place| {
             let next = &rows[place];
-            let opened_ns = [true, false].into_iter().filter_map(|end| next.events.time_ns(Event::Syn, end)).min()?;
+            let opened_ns =
+                [true, false].into_iter().filter_map(|end| next.events.time_ns(Event::Syn, end)).min()?;
             let established = [Event::Ack, Event::Data].into_iter().any(|event| {
-                [true, false].into_iter().any(|end| row.events.time_ns(event, end).is_some_and(|ns| ns < opened_ns))
+                [true, false]
+                    .into_iter()
+                    .any(|end| row.events.time_ns(event, end).is_some_and(|ns| ns < opened_ns))
             });
             let one_lane = row.lane() == next.lane() || row.across || next.across;
             let accepted = next.events.seen(Event::SynAck, true) || next.events.seen(Event::SynAck, false);

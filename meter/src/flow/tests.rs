@@ -8,6 +8,7 @@ mod fragments;
 mod law;
 mod meter;
 pub mod packets;
+mod settle;
 mod stitch;
 mod stories;
 mod table;

@@ -108,6 +108,11 @@ impl Sent {
         Self { vlan, ..self }
     }
 
+    /// Whether a host sent it.
+    pub fn is_from(&self, host: char) -> bool {
+        char::from(self.source.host) == host
+    }
+
     /// The same packet the other way.
     pub fn mirrored(&self) -> Self {
         Self { source: self.destination, destination: self.source, ..self.clone() }
