@@ -99,7 +99,7 @@ def main() -> None:
                 ROOT,
             ]
             subprocess.run(build, check=True)
-            (wheel,) = folder.glob("classifier-*.whl")
+            (wheel,) = folder.glob("pcap_classifier-*.whl")
         core, count = install(folder / "core", wheel.resolve(), None)
         print("| installed | MB | packages |\n|---|---:|---:|")
         print(f"| the wheel, packed | {wheel.stat().st_size / MB:.1f} | |")

@@ -66,7 +66,7 @@ class Tool:
     problem: str = ""
 
 
-OUR_VERSION = "{python} -P -c 'import importlib.metadata as m; print(m.version(\"classifier\"))'"
+OUR_VERSION = "{python} -P -c 'import importlib.metadata as m; print(m.version(\"pcap-classifier\"))'"
 THEIR_VERSION = "{nfstream_python} -P -c 'import importlib.metadata as m; print(m.version(\"nfstream\"))'"
 
 

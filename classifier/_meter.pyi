@@ -41,16 +41,15 @@ class Batch:
 class Reader(Iterator[Batch]):
     """Meters a capture step by step, with the GIL released.
 
-    Each step ends after some 260,000 packets or 32,768 finished flows, whichever comes first, so a
-    batch may be empty. The last batch has the flows still active at the end. The counters are those
-    of the steps taken so far.
+    Each step ends with a batch, or without one after some 260,000 packets or a tenth of a second: then the batch is
+    empty. The last batches have the flows still active at the end. The counters are complete then.
     """
 
     def __iter__(self) -> Reader: ...
     def __next__(self) -> Batch:
         """Return the flows that ended in the next step; an exception of a Python source passes through."""
     def stop(self) -> None:
-        """Read no further; the next batch is the last."""
+        """Read no further; the flows of what was read follow."""
     @property
     def format(self) -> str:
         """`pcap` or `pcapng`."""
@@ -130,13 +129,19 @@ def read(
     dedup: bool,
     verify_checksums: bool,
     dns_names: bool = False,
+    threads: int = 1,
+    block_bytes: int | None = None,
 ) -> Reader:
     """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
 
-    At most `most_flows` are active at a time: past that, idle ones end early. Without `decapsulate`
+    At most `most_flows` are active at a time, a sixteenth of them (rounded up) in each part of the key space: past
+    that, idle ones end early. Without `decapsulate`
     tunnels over IP stay closed, and a flow is that of the outer packet. With `dedup` copies that a mirror
     port made of packets are left out of the flows. `verify_checksums` counts wrong ones.
     `dns_names` notes what answers of DNS say, in a second look at each packet.
+    `threads` share the work on a large file, in blocks of `block_bytes` (default: 256 KiB); batches and rows don't
+    depend on either. Small files, open ones, and those with `dns_names` are metered by the calling thread;
+    `block_bytes` makes any file a large one.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """

@@ -144,10 +144,13 @@ class MissingExtraError(NotInstalledError):
 
 
 def missing_extra(purpose: str, extra: str) -> str:
-    """Say how to install an extra: from here, as an index may have another project of this name."""
+    """Return a sentence with the command that installs an extra.
+
+    Where this program is installed, from a wheel or in place, pip adds only the packages of the extra.
+    """
     return (
-        f'{purpose} needs the extra "{extra}", which is missing; install it with: '
-        f"pip install '.[{extra}]' in the project's folder"
+        f'{purpose} needs the extra "{extra}", which is not installed; '
+        f"install it with: pip install 'pcap-classifier[{extra}]'"
     )
 
 

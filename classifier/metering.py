@@ -1,4 +1,4 @@
-"""Meters inputs, side by side on all cores, and adds up what the meter says of each.
+"""Meters inputs, side by side on all cores or one on several, and adds up what the meter says of each.
 
 Each input has a `Metered` of its own, and they are added up in the order of the inputs: so nothing in the
 result depends on which was ready first.
@@ -7,6 +7,7 @@ result depends on which was ready first.
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -56,10 +57,9 @@ Step = Callable[[int, int], None]
 
 def cores() -> int:
     """Return how many cores this process may use."""
-    try:
+    if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
+    return os.cpu_count() or 1
 
 
 def meter_input(
@@ -136,6 +136,7 @@ class Metering:
         CaptureError: none could be read. KeyboardInterrupt passes through when what was read is in.
         """
         self._done = Progress.of(inputs)
+        self.options = replace(self.options, threads=max(1, self.jobs // len(inputs)))
         if len(inputs) == 1:  # nothing to add up
             self._ahead.append(_Job(inputs[0], metered))
             self._wait(self._ahead[0])

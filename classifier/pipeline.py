@@ -204,7 +204,7 @@ class Judge:
             facts["proto"].to_numpy(),
             naming.Ends(server_addr, server_port),
             naming.Ends(client_addr, client_port),
-            verdicts.ambiguous,
+            verdicts.undecided,
             naming.Payloads(
                 ends.said,
                 self._table,

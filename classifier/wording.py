@@ -51,5 +51,5 @@ def service_text(service: str | None, proto: str, candidates: Iterable[str] = ()
 
 
 def role_text(role: str, confidence: float) -> str:
-    """Write how a server is known: only what is confirmed is certain, nothing else is rounded up to 100 %."""
-    return role if role == "confirmed" else f"{role} {int(confidence * 1000) / 10} %"
+    """Write how a server is known: only what a handshake shows is certain, nothing is rounded up to 100 %."""
+    return role if confidence == 1 else f"{role} {int(confidence * 1000) / 10} %"

@@ -19,7 +19,7 @@ def page(name: str, command: click.Command, context: click.Context) -> str:
     usage = " ".join(command.collect_usage_pieces(context))
     description = "".join(_paragraphs(f"{command.help or ''}\n\n{command.epilog or ''}")).rstrip()
     parts = [
-        f'.TH {_safe(title.upper())} 1 "" "classifier {version("classifier")}" "classifier"',
+        f'.TH {_safe(title.upper())} 1 "" "classifier {version("pcap-classifier")}" "classifier"',
         f".SH NAME\n{_safe(title)} \\- {_safe(command.get_short_help_str(300).rstrip('.'))}",
         f".SH SYNOPSIS\n.B {_safe(name)}\n{_safe(usage)}",
         f".SH DESCRIPTION\n{description}",

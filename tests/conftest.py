@@ -23,6 +23,17 @@ settings.register_profile("search", max_examples=3000, **_QUIET)
 settings.load_profile("steady")
 
 
+#: Folders whose files share what is dear to set up: a build, a cluster, a browser, network namespaces.
+_DEAR = ("live", "packaging", "page", "scale")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of such a file in one process."""
+    for item in items:
+        if item.path.parent.name in _DEAR:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-cases",

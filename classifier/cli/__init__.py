@@ -71,7 +71,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"max_content_width": 100})
-@click.version_option(package_name="classifier", prog_name="classifier")
+@click.version_option(package_name="pcap-classifier", prog_name="classifier")
 def app() -> None:
     """Say which side of every TCP and UDP conversation in a capture is the server, name the service
     behind its port, and report the traffic per service, each time with how that is known.

@@ -10,6 +10,8 @@ from classifier.flows import addresses
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _TIME = pa.timestamp("ns", tz="UTC")
+#: Integers of public tables are signed, so that differences of columns don't wrap round.
+COUNT, PORT, VLAN = pa.int64(), pa.int32(), pa.int32()
 
 PROTOCOLS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 
@@ -23,15 +25,20 @@ COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("duration_s", pa.float64(), False, "seconds from the first to the last packet"),
     ("proto", _WORD, False, "tcp, udp, sctp, dccp, udplite"),
     ("client_ip", pa.string(), False, "address of the client; for ambiguous flows of the likelier one"),
-    ("client_port", pa.uint16(), False, "port of the client"),
+    ("client_port", PORT, False, "port of the client"),
     ("server_ip", pa.string(), False, "address of the server; for ambiguous flows of the likelier one"),
-    ("server_port", pa.uint16(), False, "port of the server"),
-    ("role", _WORD, False, "how the server is known: confirmed, inferred, ambiguous"),
+    ("server_port", PORT, False, "port of the server"),
+    (
+        "role",
+        _WORD,
+        False,
+        "confirmed, inferred, ambiguous; attempted: a failed connection attempt",
+    ),
     (
         "role_confidence",
         pa.float64(),
         False,
-        "probability that the server is the server; 1.0 only when confirmed",
+        "probability that the server is the server; 1.0 only where it is shown who opened",
     ),
     ("role_evidence", pa.list_(pa.string()), False, "what spoke for it, strongest first"),
     ("service", _WORD, True, "name of the service"),
@@ -41,20 +48,20 @@ COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("server_name", pa.string(), True, "name that the client asked for"),
     ("mismatch", pa.bool_(), False, "the payload is neither the service of the port nor a carrier of it"),
     ("outcome", _WORD, False, "refused, unanswered, unsolicited, reset, midstream, one_way, answered"),
-    ("client_packets", pa.uint64(), False, "packets sent by the client"),
-    ("server_packets", pa.uint64(), False, "packets sent by the server"),
-    ("client_bytes", pa.uint64(), False, "IP bytes on the wire sent by the client"),
-    ("server_bytes", pa.uint64(), False, "IP bytes on the wire sent by the server"),
-    ("client_payload_bytes", pa.uint64(), False, "bytes behind the transport header sent by the client"),
-    ("server_payload_bytes", pa.uint64(), False, "bytes behind the transport header sent by the server"),
+    ("client_packets", COUNT, False, "packets sent by the client"),
+    ("server_packets", COUNT, False, "packets sent by the server"),
+    ("client_bytes", COUNT, False, "IP bytes on the wire sent by the client"),
+    ("server_bytes", COUNT, False, "IP bytes on the wire sent by the server"),
+    ("client_payload_bytes", COUNT, False, "bytes behind the transport header sent by the client"),
+    ("server_payload_bytes", COUNT, False, "bytes behind the transport header sent by the server"),
     ("conn_state", _WORD, False, "Zeek's code for how the connection went"),
     ("history", _WORD, False, "Zeek's letters S H A D F R and ^, each end's first of a kind, in time order"),
-    ("vlan", pa.uint16(), True, "outermost VLAN id"),
+    ("vlan", VLAN, True, "outermost VLAN id"),
     ("tunnel", _WORD, True, "what its packets were wrapped in, outermost first: gre/ip"),
     ("evicted", pa.bool_(), False, "ended early by a cap on flows"),
     (
         "duplicate_packets",
-        pa.uint64(),
+        COUNT,
         False,
         "packets that are copies of another, as a mirror port makes them",
     ),

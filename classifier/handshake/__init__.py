@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.handshake.believed import believed
-from classifier.handshake.tracker import Outcome, Signature, Story, track
+from classifier.handshake.tracker import ATTEMPTED, Outcome, Signature, Story, track
 
-__all__ = ["Handshakes", "Outcome", "Signature", "Story", "judge", "track"]
+__all__ = ["ATTEMPTED", "Handshakes", "Outcome", "Signature", "Story", "judge", "track"]
 
 #: IP protocol numbers of TCP, DCCP and SCTP: transports with a handshake.
 WITH_HANDSHAKE = [6, 33, 132]
@@ -63,6 +63,13 @@ class Handshakes:
             confirmed=self.confirmed | proven,
             accepted=self.accepted | proven,
         )
+
+    @property
+    def attempted(self) -> npt.NDArray[np.bool_]:
+        """Return whether the outcome is that of a failed attempt (n)."""
+        failed = np.isin(self.outcome.dictionary.to_pylist(), ATTEMPTED)
+        flows: npt.NDArray[np.bool_] = failed[self.outcome.indices.to_numpy()]
+        return flows
 
     def conn_state(self, client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
         """Return Zeek's `conn_state` (n), the client being the initiator."""

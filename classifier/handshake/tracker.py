@@ -87,6 +87,10 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
 
 
+#: Outcomes of failed connection attempts: they make nobody a server, and are no traffic of a service.
+ATTEMPTED = (Outcome.REFUSED, Outcome.UNANSWERED, Outcome.UNSOLICITED)
+
+
 class Signature(NamedTuple):
     """All that the tracker is told of a flow. Index 0 is end a, 1 is end b."""
 

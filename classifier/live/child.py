@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -81,7 +82,7 @@ class Child(Tap):
         """Start the program again where it ended because the interface went down."""
         assert self._live is not None
         self.note_state(is_up(self.name))
-        if self._answers and self._process.poll() is None:
+        if sys.platform != "win32" and self._answers and self._process.poll() is None:
             with suppress(PermissionError):  # it may have become a user of its own
                 self._process.send_signal(signal.SIGUSR1)  # it answers with its counters
         if not self._live.ended or self._over:
@@ -205,7 +206,9 @@ def has_rights(program: str) -> bool:
         return False
     if os.stat(path).st_mode & 0o4000:
         return True
+    if sys.platform != "linux":
+        return False
     try:
         return bool(os.getxattr(path, "security.capability"))
-    except (OSError, AttributeError):  # none; not Linux
+    except OSError:  # none
         return False

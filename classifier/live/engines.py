@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -10,7 +11,8 @@ from pathlib import Path, PurePath
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live import child, interfaces
 from classifier.live.follow import Folder
-from classifier.live.packet_socket import PacketSocket, not_permitted
+from classifier.live.packet_socket import AF_PACKET, PacketSocket, not_permitted
+from classifier.live.privileges import is_root
 from classifier.live.taps import Source, Stream, Tap, Wish
 
 SOCKET = "socket"
@@ -19,6 +21,10 @@ ENGINES = (SOCKET, *child.COMMANDS)
 
 def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
     """Open what `source` names; CaptureError says what can't be captured, and what to try."""
+    if sys.platform == "win32":
+        raise CaptureError(
+            "live", "not available on Windows; capture to a file and report that", status=ExitStatus.NO_INPUT
+        )
     one = isinstance(source, str | Path) or hasattr(source, "read")
     sources: list[Source] = [source] if one else list(source)  # type: ignore[list-item, arg-type]
     if not sources:
@@ -39,7 +45,7 @@ def rights() -> dict[str, bool]:
     may: dict[str, bool] = {}
     if interfaces.LINUX:
         may[SOCKET] = _may_open_sockets()
-    inherited = may.get(SOCKET, False) and os.geteuid() == 0
+    inherited = may.get(SOCKET, False) and is_root()
     for program in child.installed():
         may[program] = inherited or child.has_rights(program) or _may_read_bpf_devices()
     return may
@@ -88,7 +94,7 @@ def _may_open_sockets() -> bool:
     import socket
 
     try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+        socket.socket(AF_PACKET, socket.SOCK_RAW, 0).close()
     except OSError:
         return False
     return True

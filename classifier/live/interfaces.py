@@ -85,6 +85,8 @@ def _interface(name: str) -> Interface:
 
 def _ipv4(name: str) -> list[str]:
     """Return its first IPv4 address."""
+    if sys.platform != "linux":
+        return []
     import fcntl
 
     siocgifaddr = 0x8915

@@ -23,7 +23,7 @@ from classifier.flows.hashing import Hashes
 from classifier.flows.table import PROTOCOLS, present
 from classifier.live.window import Window
 from classifier.reports.tabular import rows
-from classifier.traffic.adding import ATTEMPTS
+from classifier.roles import Role
 from classifier.traffic.grouping import Grouping
 from classifier.traffic.overview import ROLES
 from classifier.wording import NO_RULE
@@ -138,10 +138,9 @@ class Ledger:
             axis=1,
         )
         gained = np.maximum(counts - self._known.swap(window.ids, counts, window.ended), 0)
-        attempt = pc.is_in(flows["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
         more = {
             "label": _labels(flows),
-            "kind": pc.if_else(attempt, "attempt", flows["role"].cast(pa.string())),
+            "known": flows["role"].cast(pa.string()),
             "gained_bytes": pa.array(gained[:, 0]),
             "gained_packets": pa.array(gained[:, 1]),
             "new_mismatch": pa.array(gained[:, 2] > 0),
@@ -153,12 +152,12 @@ class Ledger:
         return flows
 
     def _add_services(self, flows: pa.Table, seconds: float) -> None:
-        for row in _sums(flows, ["label", "proto", "kind"]):
+        for row in _sums(flows, ["label", "proto", "known"]):
             service = self._service(row["label"], PROTOCOLS[row["proto"]])
-            service.bytes[row["kind"]] += row["gained_bytes"]
-            service.packets[row["kind"]] += row["gained_packets"]
-            service.flows[row["kind"]] += row["ended"]
-            if row["kind"] != "attempt":
+            service.bytes[row["known"]] += row["gained_bytes"]
+            service.packets[row["known"]] += row["gained_packets"]
+            service.flows[row["known"]] += row["ended"]
+            if row["known"] != Role.ATTEMPTED:
                 service.rates[-1] += row["gained_bytes"] / max(seconds, 1e-3)
                 service.flows_now += row["one"]
                 service.servers_now += row["servers"]
@@ -173,11 +172,11 @@ class Ledger:
     def _add_servers(self, flows: pa.Table, seconds: float) -> Iterator[Server]:
         """Note who served in this window; yields those who never did before."""
         group = addresses.is_group(_one(flows["server_addr"]), _one(flows["ip_version"]))
-        known = pc.is_in(flows["kind"], pa.array(["confirmed", "inferred"]))
+        known = pc.is_in(flows["known"], pa.array(["confirmed", "inferred"]))
         serving = flows.filter(pc.and_(known, pa.array(~group)))
         if not serving.num_rows:
             return
-        for row in _sums(serving, ["proto", "ip_version", "server_addr", "server_port", "label", "kind"]):
+        for row in _sums(serving, ["proto", "ip_version", "server_addr", "server_port", "label", "known"]):
             key = (row["proto"], row["ip_version"], row["server_addr"], row["server_port"])
             new = key not in self.servers
             if not new:
@@ -189,13 +188,13 @@ class Ledger:
                     row["server_port"],
                     PROTOCOLS[row["proto"]],
                     row["label"],
-                    row["kind"],
+                    row["known"],
                     first_ns,
                     last_ns,
                 )
             self.servers[key] = server  # the latest is the last
             server.service = row["label"]
-            server.known_by = "confirmed" if server.known_by == "confirmed" else row["kind"]
+            server.known_by = "confirmed" if server.known_by == "confirmed" else row["known"]
             server.last_seen_ns = max(server.last_seen_ns, row["last_seen_ns"])
             server.bytes += row["gained_bytes"]
             server.flows += row["ended"]

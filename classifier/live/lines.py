@@ -8,6 +8,7 @@ from typing import Any
 
 from classifier.live.ledger import Change, Ledger, Server
 from classifier.live.window import Window
+from classifier.roles import Role
 
 NEW_SERVER, MISMATCH = "new-server", "mismatch"
 EVENTS = (NEW_SERVER, MISMATCH)
@@ -33,7 +34,7 @@ def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any
                 "flows": service.flows_now,
                 "servers": service.servers_now,
                 "clients": service.clients_now,
-                "total_bytes": sum(count for role, count in service.bytes.items() if role != "attempt"),
+                "total_bytes": sum(count for role, count in service.bytes.items() if role != Role.ATTEMPTED),
             }
             for service in sorted(busy, key=lambda service: -service.rates[-1])
         ],

@@ -15,7 +15,8 @@ from classifier.live.bpf import compile_filter
 from classifier.live.interfaces import ANY, COOKED, Interface, is_up, loopback
 from classifier.live.taps import Tap, Wish
 
-# linux/if_ether.h, linux/if_packet.h, asm-generic/socket.h
+# linux/socket.h, linux/if_ether.h, linux/if_packet.h, asm-generic/socket.h; Python has none elsewhere.
+AF_PACKET = 17
 _ALL_PROTOCOLS = 3
 _SOL_PACKET = 263
 _ADD_MEMBERSHIP, _PROMISCUOUS = 1, 1
@@ -37,7 +38,7 @@ class PacketSocket(Tap):
         self._number = 0
         kind = socket.SOCK_DGRAM if self._cooked else socket.SOCK_RAW
         try:
-            self._socket = socket.socket(socket.AF_PACKET, kind, 0)
+            self._socket = socket.socket(AF_PACKET, kind, 0)
         except PermissionError:
             raise not_permitted(interface.name) from None
         self._configure()
@@ -117,7 +118,7 @@ class PacketSocket(Tap):
 
 def _bind_to_all(one: socket.socket) -> None:
     """Bind to no interface in particular, which `socket.bind` can't say."""
-    address = struct.pack("=HHiHBB8s", socket.AF_PACKET, socket.htons(_ALL_PROTOCOLS), 0, 0, 0, 0, b"")
+    address = struct.pack("=HHiHBB8s", AF_PACKET, socket.htons(_ALL_PROTOCOLS), 0, 0, 0, 0, b"")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.bind(one.fileno(), address, len(address)):
         number = ctypes.get_errno()

@@ -14,6 +14,7 @@ from classifier.live.ledger import Change, Ledger, Service
 from classifier.live.lines import time_text
 from classifier.live.window import Window
 from classifier.reports.tables import clean, console
+from classifier.roles import Role
 from classifier.wording import counted, size_text
 
 #: Services in the table, and in a line.
@@ -35,8 +36,8 @@ def busiest(ledger: Ledger) -> list[Service]:
 
 
 def carried(service: Service) -> int:
-    """Return the bytes of a service, without mere attempts."""
-    return sum(count for role, count in service.bytes.items() if role != "attempt")
+    """Return the bytes of a service, without those of failed attempts."""
+    return sum(count for role, count in service.bytes.items() if role != Role.ATTEMPTED)
 
 
 def rate_text(bytes_per_s: float) -> str:

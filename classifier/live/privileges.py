@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pwd
+import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
 from classifier.errors import ClassifierError, ExitStatus
 
@@ -21,10 +22,26 @@ class UserError(ClassifierError):
     status = ExitStatus.USAGE
 
 
+class _User(NamedTuple):
+    """What passwd(5) has of a user."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+def is_root() -> bool:
+    """Return whether this process has root's rights; never on Windows."""
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
 def default_user() -> str | None:
     """Return the user to become: who called sudo, else `nobody`; None without root's rights."""
-    if os.geteuid() != 0:
+    if sys.platform == "win32" or not is_root():
         return None
+    import pwd  # not on Windows
+
     caller = os.environ.get("SUDO_UID", "")
     if caller.isdecimal() and int(caller) != 0:
         try:
@@ -37,12 +54,12 @@ def default_user() -> str | None:
 def drop_to(name: str) -> None:
     """Become another user for good. What is imported later must be readable by that user."""
     user = _user(name)
-    if os.geteuid() != 0:
-        if user.pw_uid == os.geteuid():
+    if sys.platform != "win32" and not is_root():
+        if user.uid == os.geteuid():
             return
         raise UserError(f"--user {name}: only root can become another user")
     _become(user)
-    os.environ["HOME"] = user.pw_dir
+    os.environ["HOME"] = user.home
 
 
 def only_capture_as(name: str | None) -> Callable[[], None] | None:
@@ -51,7 +68,7 @@ def only_capture_as(name: str | None) -> Callable[[], None] | None:
     It runs as the user that this program becomes, which can then end it. None where
     nothing is to be given up.
     """
-    if name is None or os.geteuid() != 0 or os.uname().sysname != "Linux":
+    if sys.platform != "linux" or name is None or not is_root():
         return None
     user = _user(name)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -70,14 +87,20 @@ def only_capture_as(name: str | None) -> Callable[[], None] | None:
     return give_up
 
 
-def _user(name: str) -> pwd.struct_passwd:
+def _user(name: str) -> _User:
+    if sys.platform == "win32":
+        raise UserError(f"--user {name}: not possible on Windows; start it as that user")
+    import pwd  # not on Windows
+
     try:
-        return pwd.getpwnam(name)
+        entry = pwd.getpwnam(name)
     except KeyError:
         raise UserError(f"--user {name}: no such user") from None
+    return _User(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
-def _become(user: pwd.struct_passwd) -> None:
-    os.initgroups(user.pw_name, user.pw_gid)
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
+def _become(user: _User) -> None:
+    if sys.platform != "win32":
+        os.initgroups(user.name, user.gid)
+        os.setgid(user.gid)
+        os.setuid(user.uid)

@@ -54,7 +54,9 @@ def as_table(found: Iterable[Found]) -> pa.Table:
     """Return the services that queries found, one row each: texts, but for numbers, truths and lists."""
     import pyarrow as pa  # slow to import, and not needed for what people read
 
-    kinds = dict.fromkeys(("first_port", "last_port"), pa.uint16())
+    from classifier.flows.table import PORT
+
+    kinds = dict.fromkeys(("first_port", "last_port"), PORT)
     kinds |= dict.fromkeys(("usual", "met"), pa.bool_())
     kinds |= dict.fromkeys(("aliases", "carriers", "speaks", "addresses"), pa.list_(pa.string()))
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in ("query", "match", *_FIELDS)])

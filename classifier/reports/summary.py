@@ -114,6 +114,7 @@ def _head(traffic: Traffic) -> dict[str, Any]:
         name: int(pc.sum(services[name]).as_py() or 0)
         for name in ("confirmed", "inferred", "ambiguous", *ATTEMPTS)
     }
+    attempted = sum(counted[name] for name in ATTEMPTS)
     return {
         "captures": metered.captures[: len(metered.begins_ns)],
         "first_seen": time_text(metered.begin_ns) if metered.packets else None,
@@ -127,7 +128,7 @@ def _head(traffic: Traffic) -> dict[str, Any]:
         "bad_checksums": metered.bad_checksums,
         "problems": [str(problem) for problem in traffic.problems],
         "remarks": traffic.remarks,
-        "flows": {"total": sum(counted.values())} | counted,
+        "flows": {"total": sum(counted.values())} | counted | {"attempted": attempted},
         "self_check": _self_check(traffic.totals.self_check),
     }
 

@@ -69,13 +69,12 @@ def headline(report: Row) -> list[str]:
     )
     drops = f"   {report['dropped']:,} dropped while capturing" if report["dropped"] else ""
     flows = report["flows"]
-    attempts = flows["refused"] + flows["unanswered"] + flows["unsolicited"]
     return [
         listed(report["captures"], 3),
         f"{span}{counted(report['packets'], 'packet')}   {size_text(report['wire_bytes'])}{drops}",
         f"{counted(flows['total'], 'flow')}, by how the server is known: {flows['confirmed']:,} confirmed, "
         f"{flows['inferred']:,} inferred, {flows['ambiguous']:,} ambiguous; "
-        f"{counted(attempts, 'mere attempt')}",
+        f"{counted(flows['attempted'], 'mere attempt')}",
         *_self_check(report["self_check"]),
     ]
 

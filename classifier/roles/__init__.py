@@ -40,21 +40,23 @@ _MOST_IF_DISPUTED = 2.0
 
 
 class Role(StrEnum):
-    """How surely the server is known."""
+    """How the server is known; a failed connection attempt shows no server, whoever opened it."""
 
     CONFIRMED = "confirmed"
     INFERRED = "inferred"
     AMBIGUOUS = "ambiguous"
+    ATTEMPTED = "attempted"
 
 
 class Verdicts(NamedTuple):
     """Who is the server in each of n flows."""
 
-    #: bool (n): b is the server (for ambiguous flows: the likelier one).
+    #: bool (n): b is the server (for undecided flows: the likelier one).
     server_is_b: Mask
     #: dictionary of strings (n): a `Role`.
     role: pa.DictionaryArray
-    ambiguous: Mask
+    #: bool (n): the confidence is below that of `inferred`, of attempts too.
+    undecided: Mask
     #: float64 (n), 0.5 to 1: probability that the server is the server.
     confidence: Numbers
     #: list of strings (n), strongest first: the kinds of `Evidence` that spoke for it.
@@ -72,13 +74,17 @@ def decide(ends: Ends, context: Context) -> Verdicts:
     confirmed = handshakes.confirmed
     server_is_b = np.where(confirmed, handshakes.initiator == 0, server_is_b)
     confidence = np.where(confirmed, 1.0, probability(np.abs(total)))
-    ambiguous = ~confirmed & (confidence < INFERRED)
-    codes = np.select([confirmed, ambiguous], [0, 2], 1).astype(np.int8)
-    roles = pa.array([str(role) for role in Role])
+    undecided = ~confirmed & (confidence < INFERRED)
+    roles = list(Role)
+    codes = np.select(
+        [handshakes.attempted, confirmed, undecided],
+        [roles.index(role) for role in (Role.ATTEMPTED, Role.CONFIRMED, Role.AMBIGUOUS)],
+        roles.index(Role.INFERRED),
+    )
     return Verdicts(
         server_is_b=server_is_b,
-        role=pa.DictionaryArray.from_arrays(codes, roles),
-        ambiguous=ambiguous,
+        role=pa.DictionaryArray.from_arrays(codes.astype(np.int8), pa.array([str(role) for role in roles])),
+        undecided=undecided,
         confidence=confidence,
         evidence=_reasons(odds, server_is_b, confirmed),
         late=_late(ends, odds, context),

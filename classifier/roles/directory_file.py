@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from classifier.errors import DirectoryError, NotWrittenError
 from classifier.flows import addresses
-from classifier.flows.table import PROTOCOLS
+from classifier.flows.table import COUNT, PORT, PROTOCOLS
 from classifier.roles.directory import ENDPOINT, Entries, no_entries, of_endpoints
 from classifier.roles.weights import weight
 
@@ -20,10 +20,10 @@ _TIME = pa.timestamp("ns", tz="UTC")
 SCHEMA = pa.schema(
     [
         pa.field("server_ip", pa.string(), False, {"doc": "address"}),
-        pa.field("server_port", pa.uint16(), False, {"doc": "port"}),
+        pa.field("server_port", PORT, False, {"doc": "port"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("network_id", pa.uint32(), False, {"doc": "VXLAN, Geneve or NVGRE network; 0 outside"}),
-        pa.field("flows", pa.int64(), False, {"doc": "connections it accepted"}),
+        pa.field("network_id", pa.int64(), False, {"doc": "VXLAN, Geneve or NVGRE network; 0 outside"}),
+        pa.field("flows", COUNT, False, {"doc": "connections it accepted"}),
         pa.field("first_seen", _TIME, False, {"doc": "when the earliest of them began"}),
         pa.field("last_seen", _TIME, False, {"doc": "when the latest of them ended"}),
     ]

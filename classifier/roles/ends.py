@@ -97,9 +97,7 @@ class Ends:
     @cached_property
     def attempts(self) -> Mask:
         """Whether nothing came of it, or the handshake is disputed: it shows nothing of anybody else (n)."""
-        outcome = self.handshakes.outcome
-        names = np.isin(outcome.dictionary.to_pylist(), ["refused", "unanswered", "unsolicited"])
-        return np.asarray(names[outcome.indices.to_numpy()] | self.handshakes.disputed)
+        return self.handshakes.attempted | self.handshakes.disputed
 
     @cached_property
     def server(self) -> npt.NDArray[np.int8]:

@@ -34,6 +34,8 @@ class Options:
     dedup: bool
     verify_checksums: bool
     dns_names: bool
+    #: Threads that share the work on one input; results don't depend on them.
+    threads: int = 1
 
 
 @runtime_checkable

@@ -327,10 +327,9 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     def lists(kind: pa.DataType) -> Any:
         return pd.ArrowDtype(kind) if pa.types.is_list(kind) else None
 
+    nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
     frame: pd.DataFrame = table.to_pandas(types_mapper=lists)
     for field_ in table.schema:
-        if field_.nullable and pa.types.is_unsigned_integer(field_.type):
-            frame[field_.name] = table[field_.name].to_pandas(
-                types_mapper={field_.type: pd.UInt16Dtype()}.get
-            )
+        if field_.nullable and pa.types.is_integer(field_.type):
+            frame[field_.name] = table[field_.name].to_pandas(types_mapper=nullable.get)
     return frame

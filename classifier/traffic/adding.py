@@ -7,11 +7,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier.handshake import ATTEMPTED
 from classifier.traffic.grouping import Grouping
 from classifier.traffic.sums import AddUp
 
 #: Outcomes of flows that came to nothing: counted apart, never as traffic of a service.
-ATTEMPTS = ("refused", "unanswered", "unsolicited")
+ATTEMPTS = tuple(map(str, ATTEMPTED))
 ROLES = ("confirmed", "inferred", "ambiguous")
 VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 #: What flows are grouped by.
@@ -63,7 +64,7 @@ def measured(judged: pa.RecordBatch) -> pa.Table:
     role = judged["role"].cast(pa.string())
     columns = {"service": labels(judged)} | {name: judged[name] for name in KEYS[1:]}
     columns["flows"] = real
-    columns |= {name: pc.multiply(real, pc.cast(pc.equal(role, name), pa.uint64())) for name in ROLES}
+    columns |= {name: pc.cast(pc.equal(role, name), pa.uint64()) for name in ROLES}
     by_payload = pc.fill_null(pc.equal(judged["service_source"].cast(pa.string()), "payload"), False)
     columns["by_payload"] = pc.multiply(real, pc.cast(by_payload, pa.uint64()))
     columns |= {name: pc.cast(pc.equal(outcome, name), pa.uint64()) for name in ATTEMPTS}

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from classifier.flows import addresses
 from classifier.flows.spool import MEMORY_BYTES
-from classifier.flows.table import PROTOCOLS
+from classifier.flows.table import COUNT, PORT, PROTOCOLS, VLAN
 from classifier.traffic.adding import SUMS, adder, measured, numbers, total
 from classifier.traffic.sums import Sums, ranked, with_row
 from classifier.traffic.totals import public_sums
@@ -68,14 +68,14 @@ def breakdown(
 
 
 def _schema(by: str) -> pa.Schema:
-    kinds = {"server_port": pa.uint16(), "vlan": pa.uint16()}
+    kinds = {"server_port": PORT, "vlan": VLAN}
     return pa.schema(
         [
             pa.field("group", pa.string(), False, {"doc": "the columns that follow, in one text"}),
             *(pa.field(name, kinds.get(name, pa.string())) for name in BY[by][1]),
-            pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
+            pa.field("bytes", COUNT, False, {"doc": "IP bytes both ways"}),
             pa.field("share", pa.float64(), False, {"doc": "of the bytes of all rows"}),
-            *(pa.field(name, pa.uint64(), False) for name in SUMS),
+            *(pa.field(name, COUNT, False) for name in SUMS),
             *(pa.field(name, _TIME, False) for name in ("first_seen", "last_seen")),
         ]
     )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier.flows.table import COUNT, PORT
 from classifier.traffic.totals import Totals
 
 #: Clients or bytes that become so many times as many, or as few, are a change: an order of magnitude.
@@ -24,9 +25,9 @@ _TIME = pa.timestamp("ns", tz="UTC")
 _BOTH = [
     ("services", pa.list_(pa.string()), "names of its services, most bytes first; empty: no rule names one"),
     ("known_by", pa.string(), "how it is known; see the server inventory"),
-    ("clients", pa.uint64(), "addresses of its clients, counted for each service"),
-    ("flows", pa.uint64(), "flows that came to something"),
-    ("bytes", pa.uint64(), "IP bytes both ways"),
+    ("clients", COUNT, "addresses of its clients, counted for each service"),
+    ("flows", COUNT, "flows that came to something"),
+    ("bytes", COUNT, "IP bytes both ways"),
 ]
 
 SCHEMA = pa.schema(
@@ -34,7 +35,7 @@ SCHEMA = pa.schema(
         pa.field("status", pa.string(), False, {"doc": "new, gone or changed"}),
         pa.field("kind", pa.string(), False, {"doc": "service, or server"}),
         pa.field("server_ip", pa.string(), True, {"doc": "address; null for a service"}),
-        pa.field("server_port", pa.uint16(), True, {"doc": "port; null for a service"}),
+        pa.field("server_port", PORT, True, {"doc": "port; null for a service"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
         pa.field(
             "changes",

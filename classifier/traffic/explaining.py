@@ -37,7 +37,7 @@ def told(ends: Ends, row: dict[str, Any], context: Context, decapsulate: bool) -
         if row["service"]
         else _candidates(context.rules, facts, "b" if server_is_b else "a"),
         "runner_up": _candidates(context.rules, facts, "a" if server_is_b else "b"),
-        "settles": None if row["role"] == "confirmed" else settles(ends, context),
+        "settles": None if row["role_confidence"] == 1 else settles(ends, context),
         "packets": row["client_packets"] + row["server_packets"],
         "ladder": None if packets is None else [_rung(packet, packets[0], server_is_b) for packet in packets],
     }

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from classifier.flows import addresses
 from classifier.flows.spool import MEMORY_BYTES
-from classifier.flows.table import PROTOCOLS
+from classifier.flows.table import COUNT, PORT, PROTOCOLS
 from classifier.traffic.grouping import Grouping
 from classifier.traffic.sums import Sums, ranked, with_row
 
@@ -25,12 +25,12 @@ MISMATCHES = pa.schema(
     [
         pa.field("client_ip", pa.string(), False, {"doc": "address of the client"}),
         pa.field("server_ip", pa.string(), False, {"doc": "address of the server"}),
-        pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"}),
+        pa.field("server_port", PORT, False, {"doc": "port of the server"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
         pa.field("promised", pa.string(), False, {"doc": "service that people expect at the port"}),
         pa.field("spoken", pa.string(), False, {"doc": "protocol recognised in the payload"}),
-        pa.field("flows", pa.uint64(), False),
-        pa.field("bytes", pa.uint64(), False, {"doc": "IP bytes both ways"}),
+        pa.field("flows", COUNT, False),
+        pa.field("bytes", COUNT, False, {"doc": "IP bytes both ways"}),
     ]
 )
 

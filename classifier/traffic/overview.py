@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.traffic.adding import ATTEMPTS
+from classifier.roles import Role
 
-#: How a flow's server is known; a mere attempt shows no server that serves.
-ROLES = ("confirmed", "inferred", "ambiguous", "attempt")
+#: How a flow's server is known, in the order of reports.
+ROLES = tuple(map(str, Role))
 
 
 class Overview:
@@ -28,9 +28,7 @@ class Overview:
 
     def add(self, judged: pa.RecordBatch) -> None:
         """Add a batch of judged flows."""
-        tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
-        role = pc.if_else(tried, "attempt", judged["role"].cast(pa.string()))
-        roles = pc.index_in(role, pa.array(ROLES)).to_numpy()
+        roles = pc.index_in(judged["role"].cast(pa.string()), pa.array(ROLES)).to_numpy()
         volumes = {
             unit: pc.add(judged[f"client_{unit}"], judged[f"server_{unit}"]).to_numpy()
             for unit in ("packets", "bytes")

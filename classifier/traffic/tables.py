@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from classifier.flows.table import COUNT, PORT
 from classifier.traffic.adding import ATTEMPTS, SUMS, VOLUMES
 
 TIME = pa.timestamp("ns", tz="UTC")
@@ -31,7 +32,7 @@ def _text(name: str, doc: str, *, null: bool = False) -> pa.Field:
 
 
 def _count(name: str, doc: str) -> pa.Field:
-    return pa.field(name, pa.uint64(), False, {"doc": doc})
+    return pa.field(name, COUNT, False, {"doc": doc})
 
 
 def _counts(*names: str) -> list[pa.Field]:
@@ -43,7 +44,7 @@ _SERVER_IP, _CLIENT_IP = (
     _text("server_ip", "address of the server"),
     _text("client_ip", "address of the client"),
 )
-_SERVER_PORT = pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"})
+_SERVER_PORT = pa.field("server_port", PORT, False, {"doc": "port of the server"})
 _SERVICE = _text("service", "name; candidates joined by | while undecided; null: no rule", null=True)
 _SPAN = [
     pa.field(name, TIME, False, {"doc": f"time of the {which} packet"})
@@ -54,7 +55,7 @@ SERVICES = pa.schema(
     [
         _SERVICE,
         _PROTO,
-        pa.field("server_ports", pa.list_(pa.uint16()), False, {"doc": "ports of its servers"}),
+        pa.field("server_ports", pa.list_(PORT), False, {"doc": "ports of its servers"}),
         _count("servers", "addresses that served it, ambiguous flows left out"),
         _count("clients", "addresses that used it, ambiguous flows left out"),
         *_counts("bytes"),
@@ -83,7 +84,7 @@ CLIENTS = pa.schema(
 TARGETS = pa.schema(
     [
         _text("target_ip", "address that was tried"),
-        pa.field("target_port", pa.uint16(), False, {"doc": "port that was tried"}),
+        pa.field("target_port", PORT, False, {"doc": "port that was tried"}),
         _PROTO,
         _SERVICE,
         _count("sources", "addresses that tried"),

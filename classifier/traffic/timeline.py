@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.flows.table import PROTOCOLS
+from classifier.flows.table import COUNT, PROTOCOLS
 from classifier.traffic.adding import ATTEMPTS, labels
 from classifier.traffic.grouping import Grouping
 
@@ -36,11 +36,11 @@ SCHEMA = pa.schema(
         pa.field("start", pa.timestamp("ns", tz="UTC"), False, {"doc": "when the bin begins"}),
         pa.field("service", pa.string(), True, {"doc": "as in the services; (attempts) for those of all"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("flows", pa.uint64(), False, {"doc": "flows that had packets in the bin"}),
-        pa.field("client_packets", pa.uint64(), False, {"doc": "packets sent by clients"}),
-        pa.field("server_packets", pa.uint64(), False, {"doc": "packets sent by servers"}),
-        pa.field("client_bytes", pa.uint64(), False, {"doc": "IP bytes sent by clients"}),
-        pa.field("server_bytes", pa.uint64(), False, {"doc": "IP bytes sent by servers"}),
+        pa.field("flows", COUNT, False, {"doc": "flows that had packets in the bin"}),
+        pa.field("client_packets", COUNT, False, {"doc": "packets sent by clients"}),
+        pa.field("server_packets", COUNT, False, {"doc": "packets sent by servers"}),
+        pa.field("client_bytes", COUNT, False, {"doc": "IP bytes sent by clients"}),
+        pa.field("server_bytes", COUNT, False, {"doc": "IP bytes sent by servers"}),
     ]
 )
 _Numbers = npt.NDArray[np.int64]

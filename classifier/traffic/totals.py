@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from classifier import roles
 from classifier.flows import addresses
 from classifier.flows.spool import MEMORY_BYTES
-from classifier.flows.table import PROTOCOLS
+from classifier.flows.table import COUNT, PROTOCOLS
 from classifier.roles.late import LATE, Late
 from classifier.traffic.adding import ATTEMPTS, KEYS, SUMS, adder, measured, numbers, total
 from classifier.traffic.grouping import Grouping, Mask
@@ -128,8 +128,8 @@ class Totals:
         clients = _counted(self._views.users.parts(), "client_addr")
         columns = {
             "server_ports": by.values("server_port", numbers(ports, "flows") > 0),
-            "servers": pa.array([servers[key] for key in keys], pa.uint64()),
-            "clients": pa.array([clients[key] for key in keys], pa.uint64()),
+            "servers": pa.array([servers[key] for key in keys], COUNT),
+            "clients": pa.array([clients[key] for key in keys], COUNT),
             "share": pa.array(numbers(sums, "bytes") / max(everything, 1)),
         }
         return _public(sums, SERVICES, columns).sort_by([*_BY_BYTES, *_ties(["service", "proto"])])

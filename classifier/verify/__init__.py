@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.errors import CaptureError
+from classifier.flows.table import PORT
+from classifier.roles import INFERRED
 from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.verify.dissection import Datagram, dissect
@@ -46,9 +48,9 @@ SCHEMA = pa.schema(
         pa.field("flow_id", pa.string(), False, {"doc": "as in the flow table"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
         pa.field("client_ip", pa.string(), False, {"doc": "address of the client, as this program says"}),
-        pa.field("client_port", pa.uint16(), False, {"doc": "port of the client"}),
+        pa.field("client_port", PORT, False, {"doc": "port of the client"}),
         pa.field("server_ip", pa.string(), False, {"doc": "address of the server, as this program says"}),
-        pa.field("server_port", pa.uint16(), False, {"doc": "port of the server"}),
+        pa.field("server_port", PORT, False, {"doc": "port of the server"}),
         pa.field("role", pa.string(), False, {"doc": "how the server is known"}),
         pa.field("service", pa.string(), True, {"doc": "service, as this program says"}),
         pa.field("payload", pa.string(), True, {"doc": "protocol that this program recognised"}),
@@ -63,7 +65,7 @@ _AS_THEY_ARE = (
     *("flow_id", "proto", "client_ip", "client_port", "server_ip", "server_port"),
     *("role", "service", "payload"),
 )
-_COLUMNS = (*_AS_THEY_ARE, "role_evidence", "service_source")
+_COLUMNS = (*_AS_THEY_ARE, "role_confidence", "role_evidence", "service_source")
 
 
 @dataclass(slots=True)
@@ -162,7 +164,7 @@ def _candidates(traffic: Traffic, everything: bool) -> Iterator[_Flow]:
         over = pc.is_in(batch["proto"].cast(pa.string()), pa.array(_PROTOS))
         wanted = pc.and_(pc.greater(payload, 0), over)
         if not everything:
-            doubtful = pc.or_(pc.equal(batch["role"].cast(pa.string()), "ambiguous"), batch["mismatch"])
+            doubtful = pc.or_(pc.less(batch["role_confidence"], INFERRED), batch["mismatch"])
             wanted = pc.and_(wanted, pc.or_(doubtful, pc.is_null(batch["payload"])))
         found = batch.filter(wanted)
         times = [found[name].cast(pa.int64()).to_pylist() for name in ("first_seen", "last_seen")]
@@ -235,7 +237,7 @@ def _on_service(flow: _Flow, rules: Rules, words: Words) -> Opinion:
 
 
 def _on_server(flow: _Flow) -> Opinion:
-    ambiguous = flow.row["role"] == "ambiguous"
+    ambiguous = flow.row["role_confidence"] < INFERRED
     if flow.server is None:
         return Opinion.NEITHER if ambiguous else Opinion.OURS_ONLY
     if ambiguous:

@@ -18,14 +18,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Meter, Options, bins};
+use crate::flow::{self, Idle, Options, UnmeteredCounts, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
 use crate::table::{self, Rows};
+use crate::wire::Unmetered;
 
 use signatures::Signatures;
 
-/// A batch has so many rows, or a few more.
+/// Rows of a batch, or a few more.
 const BATCH_ROWS: usize = 1 << 15;
 
 create_exception!(_meter, MeterError, PyException);
@@ -106,10 +107,10 @@ impl From<MeterOptions> for Options {
     }
 }
 
-fn unmetered<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyDict>> {
+fn unmetered<'py>(py: Python<'py>, counts: &UnmeteredCounts) -> PyResult<Bound<'py, PyDict>> {
     let reasons = PyDict::new(py);
-    for (reason, packets) in meter.unmetered() {
-        reasons.set_item(reason.name(), packets)?;
+    for reason in Unmetered::ALL {
+        reasons.set_item(reason.name(), counts.of(reason))?;
     }
     Ok(reasons)
 }

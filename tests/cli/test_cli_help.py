@@ -82,4 +82,4 @@ def test_the_help_fits_the_terminal(width: int) -> None:
 
 
 def test_version() -> None:
-    assert run("--version").text == f"classifier, version {version('classifier')}\n"
+    assert run("--version").text == f"classifier, version {version('pcap-classifier')}\n"

@@ -70,7 +70,7 @@ def test_report_as_json() -> None:
     assert found["captures"] == [str(OFFICE)]
     assert found["first_seen"].endswith("Z") and found["first_seen"] <= found["last_seen"]
     assert set(found["flows"]) == {
-        *("total", "confirmed", "inferred", "ambiguous", "refused", "unanswered", "unsolicited"),
+        *("total", "confirmed", "inferred", "ambiguous", "attempted", "refused", "unanswered", "unsolicited"),
     }
     for table, schema in (("services", SERVICES), ("servers", SERVERS)):
         assert all(list(row) == schema.names for row in found[table])

@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from launching import run
 from pyarrow import parquet
+from support.places import NO_SHARED, SHARED
 
 from classifier.errors import ExitStatus
-
-SHARED = Path(os.environ.get("CLASSIFIER_SHARED", "/nowhere")) / "data"
 
 
 def ask(*queries: str) -> list[dict[str, Any]]:
@@ -171,10 +170,10 @@ class TestForPrograms:
         assert "8080/tcp at 10.1.2.3/32" in run("ports", "8080", "--rules", str(mine)).text
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="CLASSIFIER_SHARED names no folder with data/")
+@pytest.mark.skipif(not SHARED.is_dir(), reason=NO_SHARED)
 def test_every_fact_of_the_source_document() -> None:
     """A list of ports with corrections; rows without a number are about something else."""
-    with (SHARED / "source_services.csv").open(encoding="utf-8", newline="") as file:
+    with (SHARED / "data/source_services.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["ports"] != "-"]
     queries = sorted({port for row in rows for port in row["ports"].split(";")})
     answers = {answer["query"]: answer for answer in ask(*queries)}

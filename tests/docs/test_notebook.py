@@ -25,8 +25,8 @@ def run(cell: str, names: dict[str, Any]) -> Any:
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("vl_convert", reason="pip install '.[web]'")
-    pytest.importorskip("itables", reason="pip install '.[web]'")
+    pytest.importorskip("vl_convert", reason="pip install 'pcap-classifier[web]'")
+    pytest.importorskip("itables", reason="pip install 'pcap-classifier[web]'")
     (tmp_path / "samples").symlink_to(SAMPLES)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from support import places
 
 import classifier
 
@@ -16,8 +16,7 @@ from .conversations import ENDS
 pytestmark = pytest.mark.skipif(not TSHARK, reason="tshark is not installed")
 
 CRAFTED = craft.captures()
-SHARED = Path(os.environ.get("CLASSIFIER_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-CAPTURES = sorted(path for path in (SHARED / "captures").rglob("*.pcap*") if path.is_file())
+CAPTURES = sorted(path for path in places.CAPTURES.rglob("*.pcap*") if path.is_file())
 
 #: Captures in which tshark sees something else, and why: (reason, only we see, only tshark sees).
 DIFFERENT: dict[str, tuple[str, int, int]] = {
@@ -98,7 +97,7 @@ def test_fragments_all_count_in_their_flow(tmp_path: Path) -> None:
     assert set(traffic.flows["client_payload_bytes"] + traffic.flows["server_payload_bytes"]) == {100}
 
 
-@pytest.mark.skipif(not CAPTURES, reason=f"no captures in {SHARED / 'captures'} (CLASSIFIER_SHARED)")
+@pytest.mark.skipif(not CAPTURES, reason=places.NO_SHARED)
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name)
 def test_captures_of_others(capture: Path, all_captures: bool) -> None:
     if not all_captures and capture.name not in DIFFERENT and capture not in CAPTURES[::12]:

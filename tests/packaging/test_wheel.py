@@ -17,7 +17,7 @@ pytest.importorskip("pip")
 if not shutil.which("cargo"):
     pytest.skip("cargo is missing", allow_module_level=True)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 RULES = {
@@ -56,7 +56,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked source distribution."""
     folder = tmp_path_factory.mktemp("sdist")
     good(call(sys.executable, "-m", "maturin", "sdist", "--out", folder, cwd=ROOT))
-    (archive,) = folder.glob("classifier-*.tar.gz")
+    (archive,) = folder.glob("pcap_classifier-*.tar.gz")
     shutil.unpack_archive(archive, folder)
     return archive.with_suffix("").with_suffix("")
 
@@ -130,10 +130,26 @@ def test_the_installed_program_works_elsewhere(environment: Path, tmp_path: Path
     assert installed == here
 
 
-@pytest.mark.skipif(not (ROOT / "meter/build.rs").is_file(), reason="the build doesn't look for the rules")
-def test_without_the_rules_nothing_is_built(tree: Path, tmp_path: Path) -> None:
+def test_an_extra_is_installed_without_an_index(environment: Path) -> None:
+    """What errors advise: pip takes the program that is installed, and asks nobody for it."""
+    how = ("install", "--quiet", "--no-index", "pcap-classifier[web]")
+    good(call(sys.executable, "-m", "pip", "--python", environment / "bin/python", *how))
+
+
+def test_the_stubs_agree_with_the_compiled_core(environment: Path) -> None:
+    pytest.importorskip("mypy")
+    (site,) = environment.glob("lib/python*/site-packages")
+    good(call(environment / "bin/python", "-m", "mypy.stubtest", "classifier._meter", cwd=site))
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["no rules", "no symbolic links"])
+def test_without_the_rules_nothing_is_built(link: bool, tree: Path, tmp_path: Path) -> None:
     shutil.copytree(tree, tmp_path / "tree")
-    shutil.rmtree(tmp_path / "tree/classifier/rules")
+    rules = tmp_path / "tree/classifier/rules"
+    shutil.rmtree(rules)
+    if link:
+        rules.write_text("../rules")  # what Git for Windows checks out
     failed = build_wheel(tmp_path / "tree", tmp_path)
-    assert failed.returncode and "classifier/rules" in failed.stdout + failed.stderr
+    (line,) = (line for line in failed.stderr.splitlines() if "classifier/rules" in line)
+    assert failed.returncode and ("git checkout" in line) == link
     assert not list(tmp_path.glob("*.whl"))

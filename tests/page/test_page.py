@@ -14,9 +14,9 @@ from support.places import SAMPLES
 
 import classifier
 
-pytest.importorskip("altair", reason="pip install '.[web]'")
-pytest.importorskip("vl_convert", reason="pip install '.[web]'")
-pytest.importorskip("itables", reason="pip install '.[web]'")
+pytest.importorskip("altair", reason="pip install 'pcap-classifier[web]'")
+pytest.importorskip("vl_convert", reason="pip install 'pcap-classifier[web]'")
+pytest.importorskip("itables", reason="pip install 'pcap-classifier[web]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 
 from classifier.reports.names import load  # noqa: E402

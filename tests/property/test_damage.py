@@ -12,7 +12,7 @@ import io
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import frames
 from support.frames import PCAP_HEADER, PCAP_RECORD, Packet
@@ -22,6 +22,9 @@ from support.stories import IDLE, captures
 
 import classifier
 from classifier.errors import ExitStatus
+
+#: For tests with three kinds of input, which share the examples.
+THIRD = settings(max_examples=settings().max_examples // 3)
 
 
 def read(data: bytes) -> classifier.Traffic:
@@ -79,6 +82,7 @@ def test_a_cut_pcapng_keeps_every_whole_packet(packets: list[Packet], data: st.D
 
 
 @pytest.mark.parametrize("ending", ["gz", "zst", "lz4"])
+@THIRD
 @given(st.data())
 def test_a_cut_packed_capture_keeps_what_could_be_unpacked(ending: str, data: st.DataObject) -> None:
     packed = (SAMPLES / f"links/ethernet.pcap.{ending}").read_bytes()
@@ -107,6 +111,7 @@ def _damaged(data: bytes, changes: list[tuple[int, int]]) -> bytes:
     ],
     ids=["pcap", "pcapng", "gzip"],
 )
+@THIRD
 @given(captures(), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8))
 def test_damaged_bytes(
     whole: Callable[[list[Packet]], bytes], packets: list[Packet], changes: list[tuple[int, int]]
@@ -121,6 +126,7 @@ def test_damaged_bytes(
 @pytest.mark.parametrize(
     "name", ["trouble/ipv6-extensions.pcap", "trouble/ipv4-options.pcap", "links/qinq.pcap"]
 )
+@THIRD
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=30))
 def test_damaged_headers(name: str, changes: list[tuple[int, int]]) -> None:
     """Only behind the packets' record headers, so that all are read."""

@@ -20,7 +20,7 @@ from support import frames
 from support.frames import START_NS, End, Packet, tcp
 from support.places import SAMPLES
 from support.rows import facts
-from support.stories import IDLE, captures, cut_captures
+from support.stories import IDLE, cut_captures
 
 import classifier
 
@@ -33,7 +33,10 @@ def read(*pieces: Sequence[Packet]) -> list[Any]:
 
 @given(cut_captures())
 def test_pieces_in_the_order_of_the_capture_give_the_whole(pieces: list[list[Packet]]) -> None:
-    assert read(*pieces) == read(list(chain(*pieces)))
+    packets = list(chain(*pieces))
+    whole = read(packets)
+    assert read([], *pieces, []) == whole, "in pieces, of which two are empty"
+    assert read(*([packet] for packet in packets)) == whole, "in a piece for each packet"
 
 
 @given(
@@ -107,16 +110,6 @@ def test_the_second_piece_first() -> None:
         tcp(CALLER, LISTENER, "PA", seq=101, ack=5001, payload=b"question"),
     )
     assert read([data], [syn_ack]) == read([syn_ack, data])
-
-
-@given(captures())
-def test_a_piece_for_each_packet(packets: list[Packet]) -> None:
-    assert read(*([packet] for packet in packets)) == read(packets)
-
-
-@given(captures())
-def test_empty_pieces_change_nothing(packets: list[Packet]) -> None:
-    assert read([], packets, []) == read(packets)
 
 
 @pytest.mark.parametrize("size", [1, 7, 50, 179])

@@ -19,7 +19,7 @@ from classifier import distributed
 from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
 from classifier.metering import Progress
 
-pytest.importorskip("distributed", reason="needs Dask: pip install '.[cluster]'")
+pytest.importorskip("distributed", reason="needs Dask: pip install 'pcap-classifier[cluster]'")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_streams_stay_here() -> None:
 
 def test_without_dask_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingExtraError, match=r"pip install '\.\[cluster\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'pcap-classifier\[cluster\]'"):
         classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")
 
 

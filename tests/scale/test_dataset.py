@@ -34,7 +34,7 @@ def test_the_rows_are_those_of_the_flow_table_by_day(tmp_path: Path) -> None:
 
 
 def test_to_a_url(tmp_path: Path) -> None:
-    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
+    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install 'pcap-classifier[remote]'")
     assert not flows(*BOTH, "-o", "memory://flows/").exception
     files = fsspec.filesystem("memory")
     try:

@@ -183,7 +183,7 @@ def test_an_exception_of_a_file_of_the_callers_comes_back(rotated: list[Path]) -
 
 
 def test_urls() -> None:
-    pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
+    pytest.importorskip("fsspec", reason="needs fsspec: pip install 'pcap-classifier[remote]'")
     import fsspec
 
     files = fsspec.filesystem("memory")
@@ -206,7 +206,7 @@ def test_urls() -> None:
 
 def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """What came before is reported, and the failure told."""
-    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
+    fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install 'pcap-classifier[remote]'")
     from classifier.sources import remote
 
     class Cut(io.BytesIO):
@@ -229,7 +229,7 @@ def test_an_empty_name() -> None:
 
 
 def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
-    pytest.importorskip("aiohttp", reason="needs fsspec[http]: pip install '.[remote]'")
+    pytest.importorskip("aiohttp", reason="needs fsspec[http]: pip install 'pcap-classifier[remote]'")
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/x.pcap"
@@ -238,7 +238,7 @@ def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
 
 
 def test_a_scheme_that_nobody_knows() -> None:
-    pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[remote]'")
+    pytest.importorskip("fsspec", reason="needs fsspec: pip install 'pcap-classifier[remote]'")
     with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: nosuch:// is no kind of URL"):
         classifier.read("nosuch://bucket/a.pcap")
 

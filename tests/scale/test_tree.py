@@ -99,9 +99,9 @@ def test_pieces_in_any_order(pieces: list[list[Packet]], fan_in: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distributed, "FAN_IN", fan_in)
         joined = on_a_cluster(pieces, IDLE_S)
-    whole = sorted((packet for piece in pieces for packet in piece), key=lambda packet: packet.time_ns)
-    assert facts(joined) == facts(here(pieces, IDLE_S))
-    assert joined.accounting == here([whole], IDLE_S).accounting
+    expected = here(pieces, IDLE_S)
+    assert facts(joined) == facts(expected)
+    assert joined.accounting == expected.accounting
 
 
 @pytest.mark.parametrize("idle_s", [0.2, 3.0, 300.0])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLES = REPOSITORY / "samples"
-#: Real captures of other projects' test suites; too many to live in the repository.
-CAPTURES = REPOSITORY / "../shared/captures"
+#: What is too much for the repository: captures of other projects' test suites, tables of ports.
+SHARED = Path(os.environ.get("CLASSIFIER_SHARED") or REPOSITORY / "../shared")
+CAPTURES = SHARED / "captures"
+NO_SHARED = f"{SHARED} isn't there; CLASSIFIER_SHARED names another folder"

@@ -27,7 +27,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether, Loopback
 from scapy.packet import Packet as ScapyPacket
 from scapy.utils import RawPcapReader
-from support.places import CAPTURES, SAMPLES
+from support.places import CAPTURES, NO_SHARED, SAMPLES
 
 import classifier
 from classifier.errors import CaptureError
@@ -179,7 +179,7 @@ def test_samples(path: Path) -> None:
 
 def _captures() -> list[Path]:
     if not CAPTURES.is_dir():
-        pytest.skip("the captures of other projects are not here")
+        pytest.skip(NO_SHARED)
     return sorted(path for path in CAPTURES.rglob("*") if path.suffix in (".pcap", ".pcapng", ".cap"))
 
 

@@ -138,7 +138,7 @@ def test_without_tshark_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyP
 
 def test_without_scapy_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scapy.layers.all", None)
-    with pytest.raises(CaptureError, match=r"pip install '\.\[scapy\]'") as raised:
+    with pytest.raises(CaptureError, match=r"pip install 'pcap-classifier\[scapy\]'") as raised:
         classifier.read(SOCKS, via="scapy")
     assert raised.value.status == ExitStatus.NOT_INSTALLED
 

@@ -165,7 +165,7 @@ class TestSegments:
     def test_data_on_a_syn_that_nobody_answers_is_an_attempt(self) -> None:
         flow = Talk().client("S", b"GET / HTTP/1.0\r\n\r\n").flow()
         assert (flow["role"], flow["outcome"], flow["client_payload_bytes"]) == (
-            "confirmed",
+            "attempted",
             "unanswered",
             18,
         )

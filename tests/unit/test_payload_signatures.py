@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from collections import Counter
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.messages import EITHER, TALKS, TCP, UDP
+from support.places import CAPTURES, NO_SHARED
 
 import classifier
 from classifier import payload
@@ -19,7 +19,6 @@ from classifier.payload.signatures import TRANSPORTS, Message, table
 from classifier.rule_files import FOLDER, read_toml
 from classifier.services.rules import Rules
 
-SHARED = Path(os.environ.get("CLASSIFIER_SHARED", "/nowhere")) / "captures"
 TABLE = payload.load()
 FILES = sorted((FOLDER / "payload").glob("*.toml"))
 
@@ -210,8 +209,8 @@ CAPTURED = [
 ]  # fmt: skip
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="CLASSIFIER_SHARED names no folder with captures/")
+@pytest.mark.skipif(not CAPTURES.is_dir(), reason=NO_SHARED)
 @pytest.mark.parametrize(("folder", "capture", "protocol"), CAPTURED, ids=lambda part: part)
 def test_real_captures(folder: str, capture: str, protocol: str) -> None:
-    flows = classifier.read(SHARED / folder / capture).to_arrow()
+    flows = classifier.read(CAPTURES / folder / capture).to_arrow()
     assert protocol in set(flows["payload"].to_pylist())

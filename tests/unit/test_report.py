@@ -114,8 +114,8 @@ def test_a_group_that_there_isnt(office: classifier.Traffic) -> None:
 class TestPictures:
     @pytest.fixture(autouse=True)
     def needed(self) -> None:
-        pytest.importorskip("altair", reason="pip install '.[web]'")
-        pytest.importorskip("vl_convert", reason="pip install '.[web]'")
+        pytest.importorskip("altair", reason="pip install 'pcap-classifier[web]'")
+        pytest.importorskip("vl_convert", reason="pip install 'pcap-classifier[web]'")
 
     def test_svg(self, office: classifier.Traffic, evil_hosts: Path, tmp_path: Path) -> None:
         paths = office.report(hosts=evil_hosts).save_pictures(tmp_path / "new" / "folder", "svg")
@@ -127,7 +127,7 @@ class TestPictures:
         assert "handshake" in texts[3]
 
     def test_a_page_of_nothing_says_so(self, tmp_path: Path) -> None:
-        pytest.importorskip("itables", reason="pip install '.[web]'")
+        pytest.importorskip("itables", reason="pip install 'pcap-classifier[web]'")
         (tmp_path / "none.pcap").write_bytes((SAMPLES / "handshakes.pcap").read_bytes()[:24])
         nothing, arp = tmp_path / "none.pcap", SAMPLES / "trouble/arp.pcap"
         assert "<li>The capture has no packets.</li>" in classifier.read(nothing).report().to_html()
@@ -164,7 +164,7 @@ def test_what_is_missing_is_named(option: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     args = ["report", str(OFFICE), option, str(tmp_path / "place")]
     error = CliRunner().invoke(app, args, standalone_mode=False).exception
-    assert isinstance(error, MissingExtraError) and "pip install '.[web]'" in str(error)
+    assert isinstance(error, MissingExtraError) and "pip install 'pcap-classifier[web]'" in str(error)
     assert error.status == ExitStatus.NOT_INSTALLED
     assert not (tmp_path / "place").exists()
 

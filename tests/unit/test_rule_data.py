@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import tomllib
 from collections import Counter
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from support.places import NO_SHARED, SHARED
 
 from classifier import Rules, RulesError
 from classifier.rule_files import FOLDER
@@ -20,8 +20,7 @@ from classifier.services import refresh, registry
 from classifier.services.rules import own_rules
 from classifier.services.service import DYNAMIC, TRANSPORTS, Service, parse_ports
 
-SHARED = Path(os.environ.get("CLASSIFIER_SHARED", "/nowhere")) / "data"
-shared = pytest.mark.skipif(not SHARED.is_dir(), reason="CLASSIFIER_SHARED names no folder with data/")
+shared = pytest.mark.skipif(not SHARED.is_dir(), reason=NO_SHARED)
 TCP, UDP = TRANSPORTS["tcp"], TRANSPORTS["udp"]
 
 
@@ -32,7 +31,7 @@ def entries() -> list[dict[str, Any]]:
 
 
 def facts(name: str) -> list[dict[str, str]]:
-    with (SHARED / name).open(encoding="utf-8", newline="") as file:
+    with (SHARED / "data" / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 

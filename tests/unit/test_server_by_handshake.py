@@ -34,10 +34,10 @@ def servers(talk: Talk) -> set[tuple[str, int]]:
     return {(row["server_ip"], row["server_port"]) for row in table}
 
 
-def confirmed(talk: Talk) -> dict[str, Any]:
+def confirmed(talk: Talk, role: str = "confirmed") -> dict[str, Any]:
     """The one row, once it is clear that the handshake confirmed who called."""
     row = talk.flow()
-    assert (row["role"], row["role_confidence"]) == ("confirmed", 1.0)
+    assert (row["role"], row["role_confidence"]) == (role, 1.0)
     assert row["role_evidence"][0] == "handshake"
     client, server = talk.ends
     assert (row["client_ip"], row["client_port"]) == client
@@ -45,9 +45,9 @@ def confirmed(talk: Talk) -> dict[str, Any]:
     return row
 
 
-def ambiguous(talk: Talk) -> dict[str, Any]:
+def ambiguous(talk: Talk, role: str = "ambiguous") -> dict[str, Any]:
     row = talk.flow()
-    assert row["role"] == "ambiguous"
+    assert row["role"] == role
     assert row["role_confidence"] < 0.9
     assert "handshake" not in row["role_evidence"]
     return row
@@ -145,25 +145,25 @@ class TestSynAckAloneThenAcknowledged:
 
 
 class TestSynWithoutAnswer:
-    """Confirmed who called; makes no server."""
+    """Attempted; who opened is certain; makes no server."""
 
     def test_refused(self) -> None:
         talk = contrary().client("S").server("RA", seq=0)
-        assert confirmed(talk)["outcome"] == "refused"
+        assert confirmed(talk, "attempted")["outcome"] == "refused"
         assert servers(talk) == set()
 
     def test_syn_and_fin_in_one_segment_refused(self) -> None:
         talk = contrary().client("SF").server("RA", seq=0)
-        assert confirmed(talk)["outcome"] == "refused"
+        assert confirmed(talk, "attempted")["outcome"] == "refused"
 
     def test_unanswered(self) -> None:
         talk = contrary().client("S").client("S", seq=1000)
-        assert confirmed(talk)["outcome"] == "unanswered"
+        assert confirmed(talk, "attempted")["outcome"] == "unanswered"
         assert servers(talk) == set()
 
     def test_given_up(self) -> None:
         talk = contrary().client("S").client("R")
-        assert confirmed(talk)["outcome"] == "unanswered"
+        assert confirmed(talk, "attempted")["outcome"] == "unanswered"
         assert servers(talk) == set()
 
     def test_even_where_the_port_is_well_known(self) -> None:
@@ -185,32 +185,32 @@ class TestSynWithoutAnswer:
 
 
 class TestSynAckToNobody:
-    """Ambiguous, whatever the ports say; makes no server."""
+    """Attempted; who opened is uncertain, whatever the ports say; makes no server."""
 
     def test_backscatter(self) -> None:
         talk = plain().client("S", lost=True).server("SA").server("SA", seq=5000)
-        assert ambiguous(talk)["outcome"] == "unsolicited"
+        assert ambiguous(talk, "attempted")["outcome"] == "unsolicited"
         assert servers(talk) == set()
 
     def test_denied_by_a_reset(self) -> None:
         talk = plain().client("S", lost=True).server("SA").client("R")
-        assert ambiguous(talk)["outcome"] == "unsolicited"
+        assert ambiguous(talk, "attempted")["outcome"] == "unsolicited"
         assert servers(talk) == set()
 
     def test_taken_back(self) -> None:
         talk = plain().client("S", lost=True).server("SA").server("RA")
-        assert ambiguous(talk)["outcome"] == "unsolicited"
+        assert ambiguous(talk, "attempted")["outcome"] == "unsolicited"
         assert servers(talk) == set()
 
     def test_acknowledging_another_syn(self) -> None:
         """RFC 9293 §3.5.2: an old SYN's answer is reset; it opens nothing."""
         talk = plain().client("S").server("SA", ack=777).client("R", seq=777)
         roles = {row["history"]: row["role"] for row in talk.flows()}
-        assert roles == {"S": "confirmed", "^hR": "ambiguous"}
+        assert roles == {"S": "attempted", "^hR": "attempted"}
         assert servers(talk) == set()
 
     def test_names_no_service_though_a_port_has_one(self) -> None:
-        """An ambiguous flow's service only "if both orientations give the same one"."""
+        """The service of a flow without a certain server only "if both orientations give the same one"."""
         row = plain().client("S", lost=True).server("SA").flow()
         assert (row["service"], row["service_candidates"]) == (None, ["http"])
 
@@ -230,7 +230,7 @@ class TestSimultaneousOpen:
 
     def test_crossed_only(self) -> None:
         talk = plain().client("S").server("S")
-        ambiguous(talk)
+        assert ambiguous(talk, "attempted")["outcome"] == "unanswered"
         assert servers(talk) == set()
 
     def test_acknowledged_by_plain_acks(self) -> None:

@@ -9,11 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyarrow import parquet
 from support.frames import End
 from support.places import SAMPLES
 from support.talk import Talk
 
 import classifier
+from classifier.reports import tabular
+from classifier.traffic.breakdown import BY
 from classifier.traffic.totals import fold
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"
@@ -28,9 +31,9 @@ FLOWS = {
     "duration_s": "float64",
     "proto": "word",
     "client_ip": "text",
-    "client_port": "uint16",
+    "client_port": "int32",
     "server_ip": "text",
-    "server_port": "uint16",
+    "server_port": "int32",
     "role": "word",
     "role_confidence": "float64",
     "role_evidence": "texts",
@@ -41,18 +44,18 @@ FLOWS = {
     "server_name": "text",
     "mismatch": "bool",
     "outcome": "word",
-    "client_packets": "uint64",
-    "server_packets": "uint64",
-    "client_bytes": "uint64",
-    "server_bytes": "uint64",
-    "client_payload_bytes": "uint64",
-    "server_payload_bytes": "uint64",
+    "client_packets": "int64",
+    "server_packets": "int64",
+    "client_bytes": "int64",
+    "server_bytes": "int64",
+    "client_payload_bytes": "int64",
+    "server_payload_bytes": "int64",
     "conn_state": "word",
     "history": "word",
-    "vlan": "uint16, null possible",
+    "vlan": "int32, null possible",
     "tunnel": "word",
     "evicted": "bool",
-    "duplicate_packets": "uint64",
+    "duplicate_packets": "int64",
 }
 ARROW = {
     "text": pa.string(),
@@ -61,17 +64,17 @@ ARROW = {
     "time": pa.timestamp("ns", tz="UTC"),
     "float64": pa.float64(),
     "bool": pa.bool_(),
-    "uint16": pa.uint16(),
-    "uint16, null possible": pa.uint16(),
-    "uint64": pa.uint64(),
+    "int32": pa.int32(),
+    "int32, null possible": pa.int32(),
+    "int64": pa.int64(),
 }
 PANDAS = {
     "time": "datetime64[ns, UTC]",
     "float64": "float64",
     "bool": "bool",
-    "uint16": "uint16",
-    "uint16, null possible": "UInt16",
-    "uint64": "uint64",
+    "int32": "int32",
+    "int32, null possible": "Int32",
+    "int64": "int64",
 }
 
 
@@ -162,12 +165,74 @@ class TestTheFlowTable:
         assert office.to_arrow().equals(office.to_arrow())
 
     def test_confidence(self, office: classifier.Traffic) -> None:
-        """1.0 only when confirmed; `inferred` from 0.9, `ambiguous` below."""
+        """1.0 where a handshake, or the SYN of an attempt, shows who opened; `inferred` from 0.9."""
         flows = office.flows
         told = {role: group["role_confidence"] for role, group in flows.groupby("role", observed=True)}
-        assert set(told) == {"confirmed", "inferred"}
+        assert set(told) == {"confirmed", "inferred", "attempted"}
         assert (told["confirmed"] == 1).all()
         assert told["inferred"].between(0.9, 1, inclusive="left").all()
+        attempts = flows[flows["role"] == "attempted"]
+        assert ((attempts["role_confidence"] == 1) == attempts["history"].str.startswith("S")).all()
+
+
+def tables(traffic: classifier.Traffic) -> dict[str, pa.Table]:
+    """Every Arrow table that users get of a capture."""
+    totals, nothing = traffic.totals, classifier.read(SAMPLES / "trouble/arp.pcap")
+    named = {name: getattr(totals, name)() for name in ("services", "servers", "clients", "attempts")}
+    grouped = {f"by {by}": traffic.breakdown(by, 2) for by in BY}
+    return {
+        **named,
+        **{f"{name}, cut": getattr(totals, name)(1) for name in ("servers", "clients", "conversations")},
+        **grouped,
+        "flows": traffic.to_arrow(),
+        "conversations": totals.conversations(),
+        "mismatches": totals.mismatches.table(),
+        "timeline": traffic.over_time(),
+        "difference": traffic.difference(nothing),
+    }
+
+
+class TestIntegersAreSigned:
+    """So that differences of columns don't wrap round, in Arrow, Parquet and pandas."""
+
+    def test_arrow(self, office: classifier.Traffic) -> None:
+        for name, table in tables(office).items():
+            for field in table.schema:
+                kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+                assert not pa.types.is_unsigned_integer(kind), f"{name}: {field}"
+
+    def test_pandas(self, office: classifier.Traffic) -> None:
+        nothing = classifier.read(SAMPLES / "trouble/arp.pcap")
+        frames = [office.flows, office.services, office.servers, office.timeline, office.diff(nothing)]
+        frames += [office.by(by) for by in BY]
+        for frame in frames:
+            kinds = {name: kind for name, kind in frame.dtypes.items() if pd.api.types.is_numeric_dtype(kind)}
+            assert kinds
+            assert not [name for name, kind in kinds.items() if pd.api.types.is_unsigned_integer_dtype(kind)]
+
+    def test_parquet(self, office: classifier.Traffic, tmp_path: Path) -> None:
+        """What the command line writes, and a server directory."""
+        classifier.read(OFFICE, directory=tmp_path / "directory.parquet")
+        for command in ("flows", "servers"):
+            with (tmp_path / f"{command}.parquet").open("wb") as file:
+                table = tables(office)[command]
+                tabular.write(table, table.schema, file, "parquet")
+        for path in tmp_path.iterdir():
+            schema = parquet.read_schema(path)
+            assert not [field for field in schema if pa.types.is_unsigned_integer(field.type)], path.name
+
+    def test_differences(self, office: classifier.Traffic) -> None:
+        for frame in (office.flows, office.services, office.servers, office.timeline):
+            difference = frame["client_bytes"] - frame["server_bytes"]
+            assert difference.abs().max() < 10**9
+            assert difference.sum() == sum(frame["client_bytes"]) - sum(frame["server_bytes"]) < 0
+
+    def test_large_numbers_in_nullable_columns(self) -> None:
+        """A DataFrame has them whole, and nulls stay nulls."""
+        everything, nothing = (classifier.read(path) for path in (SAMPLES, SAMPLES / "trouble/arp.pcap"))
+        frame = everything.diff(nothing)
+        assert frame["bytes_before"].max() == everything.services["bytes"].max() > 1 << 16
+        assert frame["bytes_after"].isna().all()
 
 
 class TestAccounting:

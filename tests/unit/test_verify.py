@@ -209,7 +209,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         dissection.require()
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "pyshark", None)
-    with pytest.raises(MissingExtraError, match=r"pip install '\.\[verify\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'pcap-classifier\[verify\]'"):
         dissection.require()
 
 

@@ -40,7 +40,7 @@ Services, servers and flows of the packets that are going by now.
 [b]confirmed[/b]   a handshake showed who serves; final
 [b]inferred[/b]    other evidence says so with 90 % or more; may change
 [b]ambiguous[/b]   less than that
-[b]attempt[/b]     refused or not answered; not traffic of the service
+[b]attempted[/b]   refused, unanswered or unsolicited; not traffic of the service
 [b]lost[/b]        packets for which the capturing system had no room
 """
 

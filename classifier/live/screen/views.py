@@ -12,6 +12,7 @@ from classifier.live.lines import time_text
 from classifier.live.plain import carried, rate_text, sparkline
 from classifier.live.window import Window
 from classifier.reports.tables import clean
+from classifier.roles import Role
 from classifier.wording import counted, endpoint, role_text, service_text, size_text
 
 #: New servers that are remembered, the latest first, and flows, the busiest of the latest windows.
@@ -162,9 +163,9 @@ VIEWS = (
             _number("Flows", lambda service: service.flows_now),
             _number("Servers", lambda service: service.servers_now),
             _number("Clients", lambda service: service.clients_now),
-            _number("Attempts", lambda service: service.flows["attempt"]),
+            _number("Attempts", lambda service: service.flows[Role.ATTEMPTED]),
         ),
-        lambda moment: [s for s in moment.ledger.services.values() if carried(s) or s.flows["attempt"]],
+        lambda moment: [s for s in moment.ledger.services.values() if carried(s) or s.flows[Role.ATTEMPTED]],
         lambda service: f"{service.name}/{service.proto}",
         _service_details,
         3,
@@ -197,7 +198,7 @@ VIEWS = (
         "ambiguous",
         "Ambiguous",
         _FLOW_COLUMNS,
-        lambda moment: [row for row in moment.flows.values() if row["role"] == "ambiguous"],
+        lambda moment: [row for row in moment.flows.values() if row["role"] == Role.AMBIGUOUS],
         lambda row: row["flow_id"],
         _flow_details,
         5,

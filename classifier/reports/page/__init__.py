@@ -88,7 +88,7 @@ def _own(name: str) -> str:
 
 @cache
 def _version() -> str:
-    return version("classifier")
+    return version("pcap-classifier")
 
 
 @cache

@@ -13,9 +13,9 @@ from classifier.reports import charts
 from classifier.reports.report import Report
 from classifier.reports.summary import REASONS
 from classifier.reports.tabular import rows
+from classifier.roles import Role
 from classifier.traffic import Traffic
 from classifier.traffic.adding import ATTEMPTS
-from classifier.traffic.overview import ROLES
 from classifier.wording import counted, duration_text, endpoint, listed, role_text, service_text, size_text
 
 Row = dict[str, Any]
@@ -116,14 +116,14 @@ def _notes(said: Row) -> list[str]:
 def _known(traffic: Traffic) -> list[Row]:
     """How the servers are known, by flows, packets and bytes; and packets in no flow."""
     words = {
-        "confirmed": "by a handshake",
-        "inferred": "by other evidence, 90 % sure or more",
-        "ambiguous": "less sure than that",
-        "attempt": "came to nothing: refused, unanswered, unsolicited",
+        Role.CONFIRMED: "by a handshake",
+        Role.INFERRED: "by other evidence, 90 % sure or more",
+        Role.AMBIGUOUS: "less sure than that",
+        Role.ATTEMPTED: "failed connection attempts: refused, unanswered, unsolicited",
     }
     found = [
-        {"name": role, "words": words[role], **{unit: traffic.overview.roles[role][unit] for unit in _UNITS}}
-        for role in ROLES
+        {"name": role, "words": words[Role(role)], **{unit: sums[unit] for unit in _UNITS}}
+        for role, sums in traffic.overview.roles.items()
     ]
     counts = traffic.accounting
     outside = counts["packets"] - counts["in_flows"] - counts.get("filtered", 0)

@@ -45,10 +45,10 @@ pub fn check(input: &[u8]) {
     }
 }
 
-fn read(source: impl Read + Send + 'static, ahead: bool, bytes: usize) -> Told {
+fn read(source: impl Read + Send + 'static, in_blocks: bool, bytes: usize) -> Told {
     let mut told = Told { frames: 0, captured_bytes: 0, digest: 0, dropped: 0, error: None };
     let opened = Capture::open(Box::new(source));
-    let mut capture = match opened.and_then(|capture| if ahead { capture.read_ahead() } else { Ok(capture) })
+    let mut capture = match opened.map(|capture| if in_blocks { capture.read_blocks(4096) } else { capture })
     {
         Ok(capture) => capture,
         Err(error) => {

@@ -79,7 +79,7 @@ fn metered(sent: &[Sent], options: Options) -> Metered {
     assert_eq!(packets(&rows) + unmetered, meter.packets(), "every packet has its place");
     assert_eq!(meter.wire_bytes(), sent.iter().map(|sent| u64::from(sent.wire_bytes)).sum::<u64>());
     assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
-    let of_link_types: u64 = meter.unread_link_types().values().sum();
+    let of_link_types: u64 = meter.counts().unmetered.link_types().values().sum();
     assert!(meter.unmetered().any(|counted| counted == (Unmetered::LinkType, of_link_types)));
     for row in &rows {
         sound(row, meter.span_ns());

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::ahead::{Ahead, Buffer, HEADROOM};
+use super::blocks::{Blocks, Buffer, HEADROOM};
 use super::error::{CaptureError, CaptureErrorKind};
 
 /// Small enough to stay in the processor's second-level cache, where the packets are read next, and to
@@ -46,8 +46,8 @@ impl Read for Source {
 enum Supply {
     /// Read when they are needed.
     Direct(Box<dyn Read + Send>),
-    /// Read before they are needed, by a thread.
-    Ahead(Ahead),
+    /// Read in blocks, whose buffers can be kept.
+    Blocks(Blocks),
     /// Being replaced.
     Nothing,
 }
@@ -61,9 +61,8 @@ pub(super) struct Input {
     compression: Option<&'static str>,
     source: Arc<SourceState>,
     buffer: Buffer,
-    /// The buffer that the bytes at hand were in before `buffer`, for those who [keep](Self::keep) it.
+    /// The buffer that the bytes at hand were in before `buffer`, if these are read in blocks.
     left: Option<Buffer>,
-    keeps: bool,
     /// `buffer[start..end]` is read from the stream, but not yet taken.
     start: usize,
     end: usize,
@@ -102,7 +101,6 @@ impl Input {
             source,
             buffer: Buffer::of(vec![0; BUFFER_BYTES]),
             left: None,
-            keeps: false,
             start: 0,
             end: 0,
             received: 0,
@@ -111,13 +109,11 @@ impl Input {
         }
     }
 
-    /// From now on a thread reads ahead. Not for sources that may keep a reader waiting: nothing could
-    /// interrupt it.
-    pub fn read_ahead(&mut self) -> io::Result<()> {
+    /// From now on it is read in blocks of so many bytes, and a buffer that is left stays until it is asked for.
+    pub fn read_blocks(&mut self, block_bytes: usize) {
         if let Supply::Direct(reader) = std::mem::replace(&mut self.supply, Supply::Nothing) {
-            self.supply = Supply::Ahead(Ahead::start(reader)?);
+            self.supply = Supply::Blocks(Blocks::new(reader, block_bytes));
         }
-        Ok(())
     }
 
     /// How the stream was packed, if it was.
@@ -160,19 +156,14 @@ impl Input {
         (&self.buffer[self.start..self.end], &mut self.start)
     }
 
-    /// From now on a buffer that is left stays, until it is asked for.
-    pub fn keep(&mut self) {
-        self.keeps = true;
-    }
-
     /// The buffer that was left first since the last call, if any was.
     pub fn take_left(&mut self) -> Option<Buffer> {
         self.left.take()
     }
 
-    /// The buffer of the bytes at hand, or the one that was left for it.
-    pub fn into_buffer(self) -> Buffer {
-        self.left.unwrap_or(self.buffer)
+    /// The buffer of the last frames, at the end of the stream.
+    pub fn take_last(&mut self) -> Buffer {
+        self.left.take().unwrap_or_else(|| std::mem::take(&mut self.buffer))
     }
 
     /// Throws `count` bytes away, however many, without keeping them. False if the stream has fewer.
@@ -195,9 +186,9 @@ impl Input {
     fn refill(&mut self, wanted: usize) {
         while self.end - self.start < wanted && !self.ended {
             let before = self.end - self.start;
-            let result = match &self.supply {
+            let result = match self.supply {
                 Supply::Direct(_) => self.read_more(wanted),
-                Supply::Ahead(_) => self.receive_block(),
+                Supply::Blocks(_) => self.next_block(),
                 Supply::Nothing => Ok(()),
             };
             if let Err(error) = result {
@@ -229,10 +220,10 @@ impl Input {
         Ok(())
     }
 
-    /// Goes on in the next block of the reading thread, with what is left over put in front of it.
-    fn receive_block(&mut self) -> io::Result<()> {
-        let Supply::Ahead(ahead) = &self.supply else { return Ok(()) };
-        let (mut block, end) = ahead.next()?;
+    /// Goes on in the next block, with what is left over put in front of it.
+    fn next_block(&mut self) -> io::Result<()> {
+        let Supply::Blocks(blocks) = &mut self.supply else { return Ok(()) };
+        let (mut block, end) = blocks.next()?;
         let rest = &self.buffer[self.start..self.end];
         if let Some(start) = HEADROOM.checked_sub(rest.len()) {
             block[start..HEADROOM].copy_from_slice(rest);
@@ -240,7 +231,7 @@ impl Input {
             self.leave_for(block);
         } else {
             // A packet larger than the room: rare, so it may be copied.
-            if self.keeps && self.left.is_none() {
+            if self.left.is_none() {
                 self.leave_for(Buffer::of(rest.to_vec()));
             } else {
                 self.buffer.truncate(self.end);
@@ -254,9 +245,7 @@ impl Input {
 
     fn leave_for(&mut self, buffer: Buffer) {
         let left = std::mem::replace(&mut self.buffer, buffer);
-        if self.keeps {
-            self.left.get_or_insert(left);
-        }
+        self.left.get_or_insert(left);
     }
 
     /// For where the stream may end: is this a real end, and not a failure to read on?

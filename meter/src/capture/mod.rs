@@ -4,7 +4,7 @@
 //! Lengths in a file are never trusted, memory is bounded whatever the file says, and an error comes only
 //! after everything before it was delivered.
 
-mod ahead;
+mod blocks;
 mod bytes;
 mod compression;
 mod error;
@@ -18,7 +18,7 @@ mod tests;
 
 use std::io::Read;
 
-pub use self::ahead::Buffer;
+pub use self::blocks::Buffer;
 pub use self::error::{CaptureError, CaptureErrorKind};
 use self::input::Input;
 use self::pcap::Pcap;
@@ -53,8 +53,8 @@ enum Format {
 
 /// Frames that lie side by side in the read buffer.
 pub struct Frames<'a> {
-    /// The buffer of the frames before them, if they are in another one and such buffers are
-    /// [kept](Capture::keep_buffers).
+    /// The buffer of the frames before them, if they are in another one and the capture is
+    /// [read in blocks](Capture::read_blocks).
     pub left: Option<Buffer>,
     format: &'a mut Format,
     bytes: &'a [u8],
@@ -95,27 +95,17 @@ impl Capture {
         Ok(Self { input, format, finished: false })
     }
 
-    /// Lets a thread read and unpack ahead: for files, which never keep a reader waiting.
-    ///
-    /// # Errors
-    /// No thread can be started.
-    pub fn read_ahead(mut self) -> Result<Self, CaptureError> {
-        self.input.read_ahead().map_err(|error| {
-            let message = format!("cannot start a thread to read it: {error}; try again");
-            CaptureError::new(CaptureErrorKind::Io, 0, message)
-        })?;
-        Ok(self)
-    }
-
-    /// From now on [`Frames::left`] has the read buffer that was left for them.
-    pub fn keep_buffers(&mut self) {
-        self.input.keep();
+    /// From now on it is read in blocks of so many bytes, and [`Frames::left`] has the read buffer that was left for
+    /// them.
+    #[must_use]
+    pub fn read_blocks(mut self, block_bytes: usize) -> Self {
+        self.input.read_blocks(block_bytes);
+        self
     }
 
     /// The buffer in which the last frames were: the capture is over.
-    #[must_use]
-    pub fn into_buffer(self) -> Buffer {
-        self.input.into_buffer()
+    pub fn take_last_buffer(&mut self) -> Buffer {
+        self.input.take_last()
     }
 
     /// The next packet; `None` at the end of the file.

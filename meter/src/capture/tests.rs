@@ -40,10 +40,13 @@ fn open(bytes: &[u8]) -> Result<Capture, CaptureError> {
     Capture::open(Box::new(Cursor::new(bytes.to_vec())))
 }
 
-/// Reads with and without a thread that reads ahead: it must make no difference.
+/// Reads as bytes are needed and in blocks: it must make no difference.
 fn read(bytes: &[u8]) -> Outcome {
     let outcome = read_from(Cursor::new(bytes.to_vec()));
-    assert_eq!(read_all(open(bytes).and_then(Capture::read_ahead)), outcome);
+    for block_bytes in [256 * 1024, 4096] {
+        let in_blocks = open(bytes).map(|capture| capture.read_blocks(block_bytes));
+        assert_eq!(read_all(in_blocks), outcome);
+    }
     outcome
 }
 
@@ -122,7 +125,7 @@ fn packets_astride_blocks_and_larger_than_the_headroom() {
 }
 
 #[test]
-fn large_packets_use_up_no_buffers() {
+fn many_large_packets() {
     let data = vec![7; 65_000];
     let mut file = make::Pcap::micro(ByteOrder::Little);
     for _ in 0..200 {

@@ -15,8 +15,10 @@ pub const LOOKED_UP: usize = 32;
 /// Past the cap on flows, of so many the one that has been idle the longest is ended.
 const CANDIDATES: usize = 16;
 
-/// Room for so many flows is set aside from the start.
-const MOST_RESERVED: usize = 1 << 18;
+/// With so many flows room is set aside for all that there may be, up to [`MOST_RESERVED`]: memory that isn't touched
+/// costs nothing; growing by copies would, twice over.
+const MANY: usize = 256;
+const MOST_RESERVED: usize = 1 << 14;
 
 /// Rows of one key at a time, in other VLANs or of other connections. An older one is ended, and joined with
 /// what comes of it later when rows are stitched.
@@ -46,24 +48,20 @@ pub struct Active {
     rows: Vec<Row>,
     /// For each place that of the next older row of the same key, or [`NONE`].
     older: Vec<u32>,
+    /// Rows that have an older one of the same key.
+    chained: usize,
     vacant: Vec<u32>,
     swept: u32,
-    /// Since the last look-up a key has got a newer row.
-    newer: bool,
+    /// There may be so many.
+    most: usize,
 }
 
 impl Active {
-    /// None, and room for so many.
+    /// No flows; there may be so many.
     pub fn new(most: usize) -> Self {
-        Self {
-            index: HashTable::new(),
-            // Memory that isn't touched costs nothing; growing by copies would, twice over.
-            rows: Vec::with_capacity(most.min(MOST_RESERVED)),
-            older: Vec::new(),
-            vacant: Vec::new(),
-            swept: 0,
-            newer: false,
-        }
+        let most = most.max(1);
+        let (rows, older, vacant) = (Vec::new(), Vec::new(), Vec::new());
+        Self { index: HashTable::new(), rows, older, chained: 0, vacant, swept: 0, most }
     }
 
     /// How many flows there are.
@@ -76,9 +74,9 @@ impl Active {
         self.rows.len() as u32
     }
 
-    /// Whether a new flow would take a place more than `most`.
-    pub fn is_full(&self, most: usize) -> bool {
-        self.vacant.is_empty() && self.rows.len() >= most.max(1)
+    /// Whether there is no place for a new flow.
+    pub fn is_full(&self) -> bool {
+        self.vacant.is_empty() && self.rows.len() >= self.most
     }
 
     /// Where the newest flow with a key is.
@@ -88,27 +86,18 @@ impl Active {
         self.index.find(hash, |slot| slot.tag == tag && self[slot.place].key == *key).map(|slot| slot.place)
     }
 
-    /// Where the flows of at most [`LOOKED_UP`] packets probably are: see [`confirmed`](Self::confirmed).
-    pub fn look_up<P>(&mut self, packets: &[Pending<P>]) -> [Option<u32>; LOOKED_UP] {
-        self.newer = false;
-        let mut places = [None; LOOKED_UP];
-        for (place, packet) in places.iter_mut().zip(packets) {
-            let tag = Slot::tag(packet.hash);
-            *place = self.index.find(packet.hash, |slot| slot.tag == tag).map(|slot| slot.place);
-        }
-        for place in places.iter().flatten() {
-            // Read what the packet will change, for the sake of the cache.
-            let row = &self[*place];
-            std::hint::black_box((row.key.proto, row.packets_ab, row.duplicates));
-        }
-        places
+    /// Where the flow with a hash probably is: see [`confirmed`](Self::confirmed).
+    #[inline]
+    pub fn look_up(&self, hash: u64) -> Option<u32> {
+        let tag = Slot::tag(hash);
+        self.index.find(hash, |slot| slot.tag == tag).map(|slot| slot.place)
     }
 
-    /// Where a packet's flow is. One before it may have begun the flow, or ended it, since it was looked up.
+    /// Where the newest flow of a packet's key is. One before it may have begun or ended it since it was looked up.
     #[inline]
     pub fn confirmed<P>(&self, place: Option<u32>, packet: &Pending<P>) -> Option<u32> {
         place
-            .filter(|&place| !self.newer && self[place].holds(&packet.key))
+            .filter(|&place| self.chained == 0 && self[place].holds(&packet.key))
             .or_else(|| self.find(&packet.key, packet.hash))
     }
 
@@ -124,6 +113,9 @@ impl Active {
             self[place] = *row;
             place
         } else {
+            if self.rows.len() == MANY {
+                self.rows.reserve(self.most.min(MOST_RESERVED).saturating_sub(MANY));
+            }
             self.rows.push(*row);
             self.older.push(NONE);
             self.places() - 1
@@ -133,7 +125,7 @@ impl Active {
             self.index.find_mut(hash, |slot| slot.tag == tag && rows[slot.place as usize].key == row.key);
         if let Some(slot) = newest {
             self.older[place as usize] = std::mem::replace(&mut slot.place, place);
-            self.newer = true;
+            self.chained += 1;
             return place;
         }
         self.older[place as usize] = NONE;
@@ -150,11 +142,13 @@ impl Active {
         if let Some(newest) = self.find(&key, hash) {
             if newest != place {
                 self.unlink(newest, place, older);
+                self.chained -= 1;
             } else if let Ok(mut entry) = self.index.find_entry(hash, |slot| slot.place == place) {
                 if older == NONE {
                     entry.remove();
                 } else {
                     entry.get_mut().place = older;
+                    self.chained -= 1;
                 }
             }
         }

@@ -11,12 +11,13 @@
 use super::pending::Pending;
 use crate::wire::Proof;
 
-/// Packets remembered, at places that follow from what they are: newer ones take them over.
-const PLACES: usize = 1 << 12;
+/// Packets of a part of the key space that are remembered, at places that follow from what they are: newer ones take
+/// them over.
+const PLACES: usize = 1 << 10;
 /// For each of these so many more where there are several interfaces.
 const PLACES_MORE: usize = 1 << 6;
 /// Flows remembered that have copies.
-const FLOWS: usize = 1 << 10;
+const FLOWS: usize = 1 << 7;
 /// Mirrored copies come within milliseconds. By then no sender has used up all identifications.
 const WINDOW_NS: u64 = 50_000_000;
 /// No retransmission follows its original that soon (RFC 6298 §2: a second; Linux: 200 ms, tail loss probe 10).
@@ -52,20 +53,14 @@ struct Seen {
     time_ns: i64,
 }
 
-/// The packets seen lately.
+/// The packets seen lately; no places before the first.
+#[derive(Default)]
 pub struct Duplicates {
     seen: Vec<Seen>,
     /// Where there are several interfaces: by identity, the first that saw it.
     of_interfaces: Vec<Seen>,
     /// Flows that have copies, by direction.
     flows: Vec<Seen>,
-}
-
-impl Default for Duplicates {
-    fn default() -> Self {
-        let (seen, flows) = (vec![Seen::default(); PLACES], vec![Seen::default(); FLOWS]);
-        Self { seen, of_interfaces: Vec::new(), flows }
-    }
 }
 
 impl Duplicates {
@@ -99,6 +94,10 @@ impl Duplicates {
             | u64::from(*interface) << 8
             | u64::from(identity.hops);
         let now = Seen { mark, time_ns: *time_ns };
+        if self.seen.is_empty() {
+            self.seen.resize(PLACES, Seen::default());
+            self.flows.resize(FLOWS, Seen::default());
+        }
         if *interface != 0 || !self.of_interfaces.is_empty() {
             let copied = self.copied_elsewhere(now, identity.digest);
             if copied != Copied::No {

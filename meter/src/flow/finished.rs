@@ -1,4 +1,4 @@
-//! Flows that have ended and wait to be taken.
+//! Flows that have ended, on their way into a record batch.
 
 use arrow_array::RecordBatch;
 
@@ -6,51 +6,61 @@ use super::bins::{self, Tracks};
 use crate::payload::{Note, Notes};
 use crate::table::{Row, Rows};
 
-/// So many ended flows are put into columns together: what is known of them lies far apart in memory.
-const TOGETHER: usize = 16;
+/// Ended flows that are put into columns together: what is known of them lies far apart in memory.
+pub const TOGETHER: usize = 16;
 
 /// A flow that has ended.
-struct Ended {
-    row: Row,
-    track: bins::Ended,
-    note: Option<Note>,
+pub struct Ended {
+    pub row: Row,
+    pub track: bins::Ended,
+    pub note: Option<Note>,
 }
 
-/// Rows, bins and notes of flows that have ended.
-#[derive(Default)]
+/// The columns of flows that have ended: rows, bins and notes.
 pub struct Finished {
-    ended: Vec<Ended>,
+    /// Rows of a full batch.
+    batch_rows: usize,
     rows: Rows,
     bins: bins::Columns,
     notes: Notes,
 }
 
 impl Finished {
-    /// How many wait.
+    /// No rows yet; a batch is full with `batch_rows`, or a few more.
+    pub fn new(batch_rows: usize) -> Self {
+        Self { batch_rows, rows: Rows::default(), bins: bins::Columns::default(), notes: Notes::default() }
+    }
+
+    /// Rows that wait to be taken.
     pub fn len(&self) -> usize {
-        self.rows.len() + self.ended.len()
+        self.rows.len()
     }
 
-    /// Adds a flow whose track has ended.
-    pub fn push(&mut self, row: &Row, track: bins::Ended, note: Option<Note>, tracks: &mut Tracks) {
-        self.ended.push(Ended { row: *row, track, note });
-        if self.ended.len() == TOGETHER {
-            self.collect(tracks);
-        }
+    /// Rows of a full batch.
+    pub fn batch_rows(&self) -> usize {
+        self.batch_rows
     }
 
-    /// Puts the last ones into columns.
-    pub fn collect(&mut self, tracks: &mut Tracks) {
-        let mut of_ended = [bins::Ended::default(); TOGETHER];
-        for (track, ended) in of_ended.iter_mut().zip(&self.ended) {
-            *track = ended.track;
+    /// Rows until a batch is full.
+    pub fn room(&self) -> usize {
+        self.batch_rows.saturating_sub(self.rows.len())
+    }
+
+    /// Adds flows whose tracks have ended.
+    pub fn collect(&mut self, ended: &mut Vec<Ended>, tracks: &mut Tracks) {
+        for together in ended.chunks(TOGETHER) {
+            let mut of_ended = [bins::Ended::default(); TOGETHER];
+            for (track, ended) in of_ended.iter_mut().zip(together) {
+                *track = ended.track;
+            }
+            tracks.fetch(of_ended);
+            for Ended { row, track, note } in together {
+                self.rows.push(row);
+                self.bins.push(tracks.of_ended(*track, row));
+                self.notes.push(note.as_ref());
+            }
         }
-        tracks.fetch(of_ended);
-        for Ended { row, track, note } in self.ended.drain(..) {
-            self.rows.push(&row);
-            self.bins.push(tracks.of_ended(track, &row));
-            self.notes.push(note.as_ref());
-        }
+        ended.clear();
     }
 
     /// Adds a flow that goes on.
@@ -60,9 +70,20 @@ impl Finished {
         self.notes.push(note);
     }
 
-    /// The flows since the last call.
-    pub fn take(&mut self, tracks: &mut Tracks) -> RecordBatch {
-        self.collect(tracks);
+    /// Takes the rows since the last call.
+    pub fn take(&mut self) -> RecordBatch {
         self.bins.beside(&self.notes.beside(&self.rows.take()))
     }
+
+    /// Takes the rows if they make a full batch.
+    #[inline]
+    pub fn take_full(&mut self) -> Option<RecordBatch> {
+        (self.rows.len() >= self.batch_rows).then(|| self.take())
+    }
+}
+
+/// A batch without rows.
+#[must_use]
+pub fn no_rows() -> RecordBatch {
+    Finished::new(0).take()
 }

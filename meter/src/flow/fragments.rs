@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use ahash::RandomState;
+
 use crate::wire::{
     BadChecksums, Content, Datagram, Ends, Fragment, Identity, Packet, Segment, Unmetered, decode_first,
 };
@@ -25,6 +27,19 @@ struct Header {
     bytes: u32,
     /// All its fragments say what it says.
     segment: Option<Segment>,
+}
+
+impl Header {
+    /// The packet of a fragment, and its time.
+    fn packet(self, fragment: Waiting) -> (Packet<'static>, i64) {
+        let Self { ends, bytes, segment } = self;
+        let Waiting { mut content, offset, time_ns } = fragment;
+        content.segment = segment;
+        content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
+        // A fragment is of the same datagram as others, and so never taken for a copy.
+        let (identity, bad_checksums) = (Identity::default(), BadChecksums::default());
+        (Packet { ends, content, payload: &[], identity, bad_checksums }, time_ns)
+    }
 }
 
 /// A fragment whose flow isn't known yet.
@@ -50,7 +65,8 @@ struct State {
 /// The datagrams of which fragments were seen lately.
 #[derive(Default)]
 pub struct Fragments {
-    states: HashMap<Datagram, State>,
+    /// Seeded at random, as the flows' table is: identifications are chosen by strangers.
+    states: HashMap<Datagram, State, RandomState>,
     /// Oldest first, with the time of the first fragment; may name a datagram that is already gone.
     order: VecDeque<(Datagram, i64)>,
 }
@@ -84,7 +100,12 @@ impl Fragments {
             tunnel: fragment.tunnel,
             segment: None,
         };
-        state.waiting.push(Waiting { content, offset: fragment.offset, time_ns });
+        let fragment = Waiting { content, offset: fragment.offset, time_ns };
+        if let (Some(Ok(header)), true) = (state.header, state.waiting.is_empty()) {
+            attributed.packets.push(header.packet(fragment));
+            return attributed;
+        }
+        state.waiting.push(fragment);
         if let Some(header) = state.header {
             attributed.settle(header, &mut state.waiting);
         } else if state.waiting.len() > MOST_WAITING {
@@ -145,10 +166,21 @@ impl State {
             return;
         }
         let room = START_BYTES.saturating_sub(self.start.len()).min(fragment.body.len());
-        self.start.extend_from_slice(&fragment.body[..room]);
-        let header = match decode_first(fragment, &self.start) {
+        let body = &fragment.body[..room];
+        let decoded = if self.start.is_empty() {
+            decode_first(fragment, body)
+        } else {
+            self.start.extend_from_slice(body);
+            decode_first(fragment, &self.start)
+        };
+        let header = match decoded {
             // More fragments may show more of the header.
-            Err(Unmetered::CutShort) if room == fragment.body_bytes as usize => return,
+            Err(Unmetered::CutShort) if room == fragment.body_bytes as usize => {
+                if self.start.is_empty() {
+                    self.start.extend_from_slice(body);
+                }
+                return;
+            }
             header => header,
         };
         self.start = Vec::new();
@@ -163,14 +195,7 @@ impl State {
 impl Attributed {
     fn settle(&mut self, header: Result<Header, Unmetered>, waiting: &mut Vec<Waiting>) {
         match header {
-            Ok(Header { ends, bytes, segment }) => self.packets.extend(waiting.drain(..).map(|fragment| {
-                let Waiting { mut content, offset, time_ns } = fragment;
-                content.segment = segment;
-                content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
-                // A fragment is of the same datagram as others, and so never taken for a copy.
-                let (identity, bad_checksums) = (Identity::default(), BadChecksums::default());
-                (Packet { ends, content, payload: &[], identity, bad_checksums }, time_ns)
-            })),
+            Ok(header) => self.packets.extend(waiting.drain(..).map(|fragment| header.packet(fragment))),
             Err(reason) => {
                 self.unmetered.push((reason, waiting.len() as u64));
                 waiting.clear();

@@ -1,10 +1,11 @@
 //! From packets to flows: the key, the events, where one flow ends and the next begins.
 
 mod active;
-mod ahead;
 pub mod bins;
 mod boundary;
 mod community;
+mod cores;
+mod counts;
 mod duplicates;
 mod events;
 mod finished;
@@ -13,18 +14,23 @@ mod key;
 mod meter;
 mod numbers;
 mod options;
+mod part;
 mod pending;
 mod record;
 mod settle;
 mod stitch;
 
-pub use ahead::{Ahead, Step};
 pub use community::community_id;
+pub use cores::{BLOCK_BYTES, Cores, Progress, Sharing, Step};
+pub use counts::{BadChecksums, Counts, UnmeteredCounts};
 pub use events::{Event, Events};
+pub use finished::no_rows;
 pub use key::Key;
-pub use meter::{BadChecksums, Meter};
+pub use meter::Meter;
 pub use numbers::{Numbers, Span};
 pub use options::{Idle, Options};
+pub use part::PARTS;
+pub use pending::Totals;
 pub use stitch::{join, stitch};
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use ahash::RandomState;
 
-use super::duplicates::Copied;
 use super::{Key, Options};
 use crate::capture::Frame;
 use crate::payload::MOST_SEEN_BYTES;
@@ -14,8 +13,8 @@ pub struct Pending<P> {
     pub key: Key,
     pub content: Content,
     pub from_a: bool,
-    /// Set by the meter, which sees the packets before it.
-    pub copied: Copied,
+    /// Part of the key space.
+    part: u8,
     /// Number of the interface that captured it.
     pub interface: u8,
     /// VXLAN, Geneve or NVGRE network id; 0 outside of them.
@@ -30,16 +29,22 @@ pub struct Pending<P> {
 }
 
 impl<P> Pending<P> {
+    /// The part of the key space that it is in.
+    #[inline]
+    pub fn part(&self) -> usize {
+        usize::from(self.part)
+    }
+
     /// The same packet with its payload put in another way.
     #[inline]
     pub fn with<Q>(&self, payload: Q) -> Pending<Q> {
-        let Self { key, content, from_a, copied, interface, network_id, hash, time_ns, .. } = *self;
+        let Self { key, content, from_a, part, interface, network_id, hash, time_ns, .. } = *self;
         let Self { identity, bad_checksums, .. } = *self;
         Pending {
             key,
             content,
             from_a,
-            copied,
+            part,
             interface,
             network_id,
             hash,
@@ -89,7 +94,7 @@ impl Decoder {
             key,
             content: packet.content,
             from_a,
-            copied: Copied::No,
+            part: key.part() as u8,
             interface: 0,
             network_id: packet.ends.network_id,
             hash: self.hash(&key),
@@ -104,6 +109,7 @@ impl Decoder {
 /// What frames come to, whatever is in them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
+    /// Packets.
     pub packets: u64,
     /// Bytes on the wire, link headers included.
     pub wire_bytes: u64,
@@ -113,13 +119,13 @@ pub struct Totals {
 
 impl Totals {
     #[inline]
-    pub fn add(&mut self, frame: &Frame<'_>) {
+    pub(super) fn add(&mut self, frame: &Frame<'_>) {
         let span_ns = Some((frame.time_ns, frame.time_ns));
         self.absorb(&Self { packets: 1, wire_bytes: u64::from(frame.wire_bytes), span_ns });
     }
 
     #[inline]
-    pub fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.packets += other.packets;
         self.wire_bytes += other.wire_bytes;
         if let Some((first, last)) = other.span_ns {

@@ -1,6 +1,5 @@
 //! Packets in, rows out: the meter, its boundaries, and the law of stitching.
 
-mod ahead;
 mod bins;
 mod boundary;
 mod duplicates;
@@ -10,5 +9,5 @@ mod meter;
 pub mod packets;
 mod settle;
 mod stitch;
-mod stories;
+pub mod stories;
 mod table;

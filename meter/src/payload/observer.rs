@@ -13,8 +13,8 @@ use super::{Hits, Proof, quic, rpc};
 pub const MOST_SEEN_BYTES: usize = 16_384;
 /// A `ClientHello` is put together from so many packets at the most.
 const MOST_PACKETS: u8 = 3;
-/// So many messages are put together at a time: at most 64 MB.
-const MOST_STREAMS: usize = 4096;
+/// Messages that are put together at a time in one part of the key space: at most 64 MB in all parts.
+const MOST_STREAMS: usize = 256;
 
 /// A packet with payload.
 #[derive(Clone, Copy, Debug)]
@@ -80,12 +80,6 @@ impl Observer {
     #[must_use]
     pub fn new(signatures: Arc<Signatures>) -> Self {
         Self { signatures, states: Vec::new(), watching: Vec::new(), streams: 0 }
-    }
-
-    /// Whether there is anything to look for.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.signatures.is_empty()
     }
 
     /// What has been noted of a flow so far.

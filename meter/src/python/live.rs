@@ -54,16 +54,17 @@ impl Live {
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dropped = self.0.dropped();
         self.0.look(|meter| {
+            let of_meter = meter.counts();
             let counts = PyDict::new(py);
             counts.set_item("dropped", dropped)?;
             counts.set_item("packets", meter.packets())?;
             counts.set_item("wire_bytes", meter.wire_bytes())?;
             counts.set_item("active", meter.active_flows())?;
-            counts.set_item("duplicates", meter.duplicates())?;
-            counts.set_item("evicted", meter.evicted())?;
+            counts.set_item("duplicates", of_meter.duplicates)?;
+            counts.set_item("evicted", of_meter.evicted)?;
             counts.set_item("span_ns", meter.span_ns())?;
-            counts.set_item("unmetered", super::unmetered(py, meter)?)?;
-            counts.set_item("unread_link_types", meter.unread_link_types().clone())?;
+            counts.set_item("unmetered", super::unmetered(py, &of_meter.unmetered)?)?;
+            counts.set_item("unread_link_types", of_meter.unmetered.link_types().clone())?;
             Ok(counts)
         })
     }

@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_array::RecordBatch;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, described, unmetered};
 use crate::capture::{Capture, CaptureError};
-use crate::flow::{Ahead, BadChecksums, Meter, Step};
+use crate::flow::{BLOCK_BYTES, Cores, Counts, Meter, Options, Progress, Sharing, Step, no_rows};
 use crate::payload::DnsNames;
 
-/// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time; or with [`BATCH_ROWS`].
+/// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time; or with a batch.
 const STEP_PACKETS: u64 = 1 << 18;
+/// Bytes of a file from which on it is shared out among cores: for less, starting threads doesn't pay. Its batches are
+/// those of parts even with one thread, so that their order doesn't depend on the number.
+const LARGE_BYTES: u64 = 4 << 20;
+/// Rows of a batch of one part.
+const PART_BATCH_ROWS: usize = 1 << 12;
 /// So many frames at a time, between looks at whether a step ends.
 const MOST_FRAMES: usize = 1 << 10;
 
@@ -53,76 +60,103 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where frames come from.
-enum Supply {
-    /// Decoded when they are needed.
-    Direct(Box<Capture>),
-    /// Decoded before they are needed, by a thread.
-    Ahead(Ahead),
-}
-
-/// How far a capture has been read.
-#[derive(Clone, Copy, Default)]
-struct Progress {
-    bytes_read: u64,
-    dropped: u64,
-}
-
-struct State {
-    supply: Supply,
-    format: &'static str,
-    compression: Option<&'static str>,
-    progress: Progress,
+/// A capture that is metered by the thread that asks for its flows.
+struct Direct {
+    capture: Capture,
     meter: Meter,
     /// What DNS answers say, if that is wanted.
     names: Option<DnsNames>,
     decapsulate: bool,
-    problem: Option<CaptureError>,
-    /// The capture has been read to its end, or as far as it can be.
-    at_end: bool,
-    /// The last batch has been handed out.
-    done: bool,
 }
 
-impl State {
-    /// Meters on, until there is a batch worth handing out.
-    fn step(&mut self) {
+impl Direct {
+    /// Meters on until there is a batch, or the step ends without one.
+    fn step(&mut self) -> Step {
         let until = self.meter.packets() + STEP_PACKETS;
-        while !self.at_end && self.meter.packets() < until && self.meter.finished_rows() < BATCH_ROWS {
-            if let Err(error) = self.take() {
-                self.at_end = true;
-                self.problem = Some(error);
+        loop {
+            if let Some(batch) = self.meter.next_batch(false) {
+                return Step::Batch(batch);
+            }
+            if self.meter.packets() >= until {
+                return Step::Waiting;
+            }
+            match self.capture.next_frames() {
+                Ok(Some(frames)) => {
+                    let (names, decapsulate) = (&mut self.names, self.decapsulate);
+                    self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
+                        if let Some(names) = names {
+                            crate::packets::note_names(names, frame, decapsulate);
+                        }
+                    }));
+                }
+                Ok(None) => return Step::End(Ok(())),
+                Err(error) => return Step::End(Err(error)),
             }
         }
     }
+}
 
-    /// Meters the next frames, or sees that there are none.
-    fn take(&mut self) -> Result<(), CaptureError> {
-        match &mut self.supply {
-            Supply::Direct(capture) => {
-                let taken = capture.next_frames().map(|frames| match frames {
-                    Some(frames) => {
-                        let (names, decapsulate) = (&mut self.names, self.decapsulate);
-                        self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
-                            if let Some(names) = names {
-                                crate::packets::note_names(names, frame, decapsulate);
-                            }
-                        }));
-                    }
-                    None => self.at_end = true,
-                });
-                // What was read before an error counts.
-                self.progress = Progress { bytes_read: capture.bytes_read(), dropped: capture.dropped() };
-                taken
-            }
-            Supply::Ahead(ahead) => {
-                let Step { batch, bytes_read, dropped, end } = ahead.next();
-                self.progress = Progress { bytes_read, dropped };
-                self.meter.batch(&batch);
-                ahead.give_back(batch);
-                self.at_end = end.is_some();
-                end.unwrap_or(Ok(()))
-            }
+/// Who meters.
+enum Metering {
+    Direct(Box<Direct>),
+    Cores(Cores),
+}
+
+struct State {
+    metering: Metering,
+    format: &'static str,
+    compression: Option<&'static str>,
+    problem: Option<CaptureError>,
+    /// The capture has been read to its end, or as far as it can be.
+    at_end: bool,
+}
+
+impl State {
+    /// Meters on until there is a batch, or the step ends without one.
+    fn step(&mut self) -> Step {
+        match &mut self.metering {
+            Metering::Direct(direct) => direct.step(),
+            Metering::Cores(cores) => cores.next(),
+        }
+    }
+
+    /// The next batch behind the end of the capture.
+    fn rest(&mut self) -> Option<RecordBatch> {
+        match &mut self.metering {
+            Metering::Direct(direct) => direct.meter.next_batch(true),
+            Metering::Cores(_) => None,
+        }
+    }
+
+    fn stop(&mut self) {
+        match &self.metering {
+            Metering::Direct(_) => self.at_end = true,
+            Metering::Cores(cores) => cores.stop(),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        match &self.metering {
+            Metering::Direct(direct) => Progress {
+                bytes_read: direct.capture.bytes_read(),
+                dropped: direct.capture.dropped(),
+                totals: *direct.meter.totals(),
+            },
+            Metering::Cores(cores) => cores.progress(),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        match &self.metering {
+            Metering::Direct(direct) => direct.meter.counts(),
+            Metering::Cores(cores) => cores.counts(),
+        }
+    }
+
+    fn names(&self) -> Option<&DnsNames> {
+        match &self.metering {
+            Metering::Direct(direct) => direct.names.as_ref(),
+            Metering::Cores(_) => None,
         }
     }
 }
@@ -149,22 +183,26 @@ impl Reader {
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
         py.detach(|| {
             let mut state = self.state();
-            if state.done {
-                return Ok(None);
+            if !state.at_end {
+                match state.step() {
+                    Step::Batch(batch) => return Ok(Some(Batch(batch))),
+                    Step::Waiting => return Ok(Some(Batch(no_rows()))),
+                    Step::End(end) => {
+                        state.at_end = true;
+                        if let Some(exception) = locked(&self.raised).take() {
+                            return Err(exception);
+                        }
+                        state.problem = end.err();
+                    }
+                }
             }
-            state.step();
-            if let Some(exception) = locked(&self.raised).take() {
-                state.problem = None;
-                return Err(exception);
-            }
-            state.done = state.at_end && state.meter.finish(BATCH_ROWS);
-            Ok(Some(Batch(state.meter.take())))
+            Ok(state.rest().map(Batch))
         })
     }
 
     /// Reads no further: what follows are the flows of what was read so far.
     fn stop(&self) {
-        self.state().at_end = true;
+        self.state().stop();
     }
 
     #[getter]
@@ -179,64 +217,64 @@ impl Reader {
 
     #[getter]
     fn bytes_read(&self) -> u64 {
-        self.state().progress.bytes_read
+        self.state().progress().bytes_read
     }
 
     #[getter]
     fn dropped(&self) -> u64 {
-        self.state().progress.dropped
+        self.state().progress().dropped
     }
 
     #[getter]
     fn packets(&self) -> u64 {
-        self.state().meter.packets()
+        self.state().progress().totals.packets
     }
 
     #[getter]
     fn evicted(&self) -> u64 {
-        self.state().meter.evicted()
+        self.state().counts().evicted
     }
 
     #[getter]
     fn duplicates(&self) -> u64 {
-        self.state().meter.duplicates()
+        self.state().counts().duplicates
     }
 
     #[getter]
     fn bad_checksums(&self) -> (u64, u64) {
-        let BadChecksums { ipv4_header, transport } = self.state().meter.bad_checksums();
-        (ipv4_header, transport)
+        let bad = self.state().counts().bad_checksums;
+        (bad.ipv4_header, bad.transport)
     }
 
     #[getter]
     fn dns_names(&self) -> PyResult<Option<Batch>> {
-        let batch = self.state().names.as_ref().map(DnsNames::batch);
+        let batch = self.state().names().map(DnsNames::batch);
         batch.transpose().map(|batch| batch.map(Batch)).map_err(|error| arrow_error(&error))
     }
 
     #[getter]
     fn dns_names_left_out(&self) -> u64 {
-        self.state().names.as_ref().map_or(0, DnsNames::left_out)
+        self.state().names().map_or(0, DnsNames::left_out)
     }
 
     #[getter]
     fn wire_bytes(&self) -> u64 {
-        self.state().meter.wire_bytes()
+        self.state().progress().totals.wire_bytes
     }
 
     #[getter]
     fn span_ns(&self) -> Option<(i64, i64)> {
-        self.state().meter.span_ns()
+        self.state().progress().totals.span_ns
     }
 
     #[getter]
     fn unread_link_types(&self) -> BTreeMap<u16, u64> {
-        self.state().meter.unread_link_types().clone()
+        self.state().counts().unmetered.link_types().clone()
     }
 
     #[getter]
     fn unmetered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        unmetered(py, &self.state().meter)
+        unmetered(py, &self.state().counts().unmetered)
     }
 
     #[getter]
@@ -247,7 +285,7 @@ impl Reader {
 
 #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // named ones, in Python
 #[pyfunction]
-#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false))]
+#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false, threads = NonZero::<usize>::MIN, block_bytes = None))]
 pub fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
@@ -259,45 +297,41 @@ pub fn read(
     dedup: bool,
     verify_checksums: bool,
     dns_names: bool,
+    threads: NonZero<usize>,
+    block_bytes: Option<usize>,
 ) -> PyResult<Reader> {
     let raised = Raised::default();
-    let path = source.cast::<PyString>().ok();
-    let source: Box<dyn Read + Send> = if let Some(path) = path {
-        Box::new(File::open(path.to_str()?)?)
+    let mut is_large = block_bytes.is_some();
+    let source: Box<dyn Read + Send> = if let Ok(path) = source.cast::<PyString>() {
+        let file = File::open(path.to_str()?)?;
+        is_large |= file.metadata().is_ok_and(|of| of.is_file() && of.len() >= LARGE_BYTES);
+        Box::new(file)
     } else {
+        // It may wait for its data: it is read by this thread, which Ctrl-C can interrupt.
+        is_large = false;
         let method = if source.hasattr("read1")? { "read1" } else { "read" };
         Box::new(PyFile { object: source.clone().unbind(), method, raised: Arc::clone(&raised) })
     };
-    let is_file = path.is_some();
-    let open = || {
-        let capture = Capture::open(source)?;
-        // A Python file may wait for its data: it is read by this thread, which Ctrl-C can interrupt.
-        if is_file { capture.read_ahead() } else { Ok(capture) }
-    };
     let capture = py
-        .detach(open)
+        .detach(|| Capture::open(source))
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let options = MeterOptions { tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums };
-    let meter = Meter::new(options.into(), Arc::clone(&signatures.get().0));
-    let names = dns_names.then(DnsNames::default);
+    let options: Options =
+        MeterOptions { tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums }.into();
+    let signatures = Arc::clone(&signatures.get().0);
     let (format, compression) = (capture.format(), capture.compression());
-    let progress = Progress { bytes_read: capture.bytes_read(), dropped: capture.dropped() };
-    let supply = if is_file && names.is_none() {
-        Supply::Ahead(Ahead::start(capture, &meter).map_err(PyErr::from)?)
+    let metering = if is_large && threads.get() > 1 && !dns_names {
+        let block_bytes = block_bytes.unwrap_or(BLOCK_BYTES);
+        let sharing = Sharing { threads, block_bytes, batch_rows: PART_BATCH_ROWS };
+        Metering::Cores(Cores::start(capture, options, signatures, sharing)?)
     } else {
-        Supply::Direct(Box::new(capture))
+        let meter = if is_large {
+            Meter::by_part(options, signatures, PART_BATCH_ROWS)
+        } else {
+            Meter::together(options, signatures, BATCH_ROWS)
+        };
+        let names = dns_names.then(DnsNames::default);
+        Metering::Direct(Box::new(Direct { capture, meter, names, decapsulate }))
     };
-    let state = State {
-        supply,
-        format,
-        compression,
-        progress,
-        meter,
-        names,
-        decapsulate,
-        problem: None,
-        at_end: false,
-        done: false,
-    };
+    let state = State { metering, format, compression, problem: None, at_end: false };
     Ok(Reader { state: Mutex::new(state), raised })
 }

@@ -136,7 +136,9 @@ fn ports_addresses_and_transports_tell_flows_apart() {
         udp(0, "a2>a1"),
         udp(0, "a7>a7"),
     ];
-    assert_eq!(histories(&packets), ["Dd", "D", "D", "D", "Dd", "D"]);
+    let mut histories = histories(&packets);
+    histories.sort();
+    assert_eq!(histories, ["D", "D", "D", "D", "Dd", "Dd"]);
 }
 
 #[test]
@@ -190,5 +192,5 @@ fn a_frame_without_a_packet_touches_no_flow() {
     frame(&mut meter, 9999, 1_000, &udp(1_000, "a>b").ip());
     udp(1, "a>b").pass_to(&mut meter);
     assert_eq!(finished(&mut meter).len(), 1);
-    assert_eq!((unmetered(&meter), meter.unread_link_types()[&9999]), (1, 1));
+    assert_eq!((unmetered(&meter), meter.counts().unmetered.link_types()[&9999]), (1, 1));
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use crate::capture::Frame;
-use crate::flow::{Events, Idle, Meter, Numbers, Options, stitch};
+use crate::flow::{Events, Idle, Key, Meter, Numbers, Options, stitch};
 use crate::payload::{Rule, Signatures};
 use crate::table::{Row, rows_of};
-use crate::wire::Unmetered;
+use crate::wire::{Unmetered, decode};
 
 /// Short enough to count with.
 pub const IDLE: Idle = Idle { tcp_ns: 100, udp_ns: 10 };
@@ -130,9 +131,19 @@ impl Sent {
         let ports = [self.source.port.to_be_bytes(), self.destination.port.to_be_bytes()].concat();
         let total_length = 20 + 4 + header.len() as u16 + self.payload_bytes;
         let [high, low] = total_length.to_be_bytes();
-        let ip = [0x45, 0, high, low, 0, 0, 0, 0, 64, protocol, 0, 0];
+        // No packet is another one's copy.
+        static IDENTIFICATION: AtomicU16 = AtomicU16::new(1);
+        let [id_high, id_low] = IDENTIFICATION.fetch_add(1, Relaxed).max(1).to_be_bytes();
+        let ip = [0x45, 0, high, low, id_high, id_low, 0, 0, 64, protocol, 0, 0];
         let addresses = [10, 0, 0, self.source.host, 10, 0, 0, self.destination.host];
         [&ip[..], &addresses, &ports, &header, &vec![0; self.payload_bytes.into()]].concat()
+    }
+
+    /// The part of the key space that its flow is in.
+    pub fn part(&self) -> usize {
+        let ip = self.ip();
+        let decoded = decode(101, &ip, ip.len() as u32, true).expect("a packet");
+        Key::of(&decoded.ends).0.part()
     }
 
     /// The link type and the bytes of the frame.

@@ -1,0 +1,166 @@
+//! Meters one capture on several cores, with the rows and the batches that a single thread gives.
+//!
+//! All threads do the same work. The one that needs a block of the capture reads it, decodes its packets into lists,
+//! one for each part of the key space, and publishes it; blocks are published in the order of the capture, and
+//! fragments are put to their flows then. Each thread meters the lists of its own parts, block by block.
+//!
+//! What a part does follows from its packets alone, and the number of parts is a constant: nothing depends on the
+//! number of threads.
+
+mod block;
+mod handover;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+
+use self::block::{Block, BlockReader};
+use self::handover::{Handover, Next};
+use self::sync::{Mutex, lock};
+use self::worker::Worker;
+use super::Options;
+use super::counts::{Counts, UnmeteredCounts};
+use super::finished::Finished;
+use super::fragments::Fragments;
+use super::part::{PARTS, Part};
+use super::pending::{Decoder, Totals};
+use crate::capture::{Capture, CaptureError, CaptureErrorKind};
+use crate::payload::Signatures;
+
+/// Bytes of a block. Small enough to stay in a core's second-level cache until its packets are metered.
+pub const BLOCK_BYTES: usize = 256 * 1024;
+/// The consumer is told at least this often that it goes on.
+const MOST_WAIT: Duration = Duration::from_millis(100);
+
+/// How to share the work out.
+#[derive(Clone, Copy, Debug)]
+pub struct Sharing {
+    /// Threads; no more than [`PARTS`] are started.
+    pub threads: NonZero<usize>,
+    /// Bytes of a block.
+    pub block_bytes: usize,
+    /// Rows of a batch, or a few more.
+    pub batch_rows: usize,
+}
+
+/// How far a capture has been read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// [`Capture::bytes_read`].
+    pub bytes_read: u64,
+    /// [`Capture::dropped`].
+    pub dropped: u64,
+    /// What the frames read come to.
+    pub totals: Totals,
+}
+
+/// A step of metering.
+#[derive(Debug)]
+pub enum Step {
+    /// Finished flows.
+    Batch(RecordBatch),
+    /// None yet: it goes on.
+    Waiting,
+    /// The capture is over, as it should be or not.
+    End(Result<(), CaptureError>),
+}
+
+/// What the threads share.
+struct Shared {
+    handover: Handover<Block, RecordBatch>,
+    decoder: Decoder,
+    reader: Mutex<BlockReader>,
+    progress: Mutex<Progress>,
+    /// For whoever publishes.
+    fragments: Mutex<(Fragments, UnmeteredCounts)>,
+    /// Of the workers that have ended.
+    counts: Mutex<Counts>,
+}
+
+/// A capture that is being metered. When it is dropped, its threads end with their next block.
+pub struct Cores {
+    shared: Arc<Shared>,
+}
+
+impl Cores {
+    /// Starts to meter.
+    ///
+    /// # Errors
+    /// A thread can't be started.
+    pub fn start(
+        capture: Capture,
+        options: Options,
+        signatures: Arc<Signatures>,
+        sharing: Sharing,
+    ) -> io::Result<Self> {
+        let threads = sharing.threads.get().min(PARTS);
+        let decoder = Decoder::new(options, !signatures.is_empty());
+        let progress = Progress { bytes_read: capture.bytes_read(), ..Progress::default() };
+        let most_blocks = 4 * threads as u64 + 4;
+        let shared = Arc::new(Shared {
+            handover: Handover::new(threads, PARTS, most_blocks),
+            decoder: decoder.clone(),
+            reader: Mutex::new(BlockReader::new(capture, sharing.block_bytes)),
+            progress: Mutex::new(progress),
+            fragments: Mutex::default(),
+            counts: Mutex::default(),
+        });
+        let cores = Self { shared: Arc::clone(&shared) };
+        let parts = std::iter::repeat_n(signatures, PARTS)
+            .map(|signatures| Part::new(options, signatures, decoder.clone()));
+        let mut of_threads: Vec<Vec<(usize, Part, Finished)>> = (0..threads).map(|_| Vec::new()).collect();
+        for (number, part) in parts.enumerate() {
+            of_threads[number % threads].push((number, part, Finished::new(sharing.batch_rows)));
+        }
+        for (number, parts) in of_threads.into_iter().enumerate() {
+            let worker = Worker::new(number, Arc::clone(&shared), parts);
+            thread::Builder::new().name(format!("meter-{number}")).spawn(move || worker.run())?;
+        }
+        Ok(cores)
+    }
+
+    /// The next finished flows; waits for them, but not long.
+    #[must_use]
+    pub fn next(&self) -> Step {
+        match self.shared.handover.next(MOST_WAIT) {
+            Next::Result(batch) => Step::Batch(batch),
+            Next::Waiting => Step::Waiting,
+            Next::End => Step::End(lock(&self.shared.reader).end.clone().unwrap_or(Ok(()))),
+            Next::Failed => {
+                let message = "a thread that metered it has failed".to_owned();
+                Step::End(Err(CaptureError::new(CaptureErrorKind::Io, 0, message)))
+            }
+        }
+    }
+
+    /// Reads no further; the flows of what was read follow.
+    pub fn stop(&self) {
+        self.shared.handover.stop();
+    }
+
+    /// How far the capture has been read.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        *lock(&self.shared.progress)
+    }
+
+    /// What was counted beside the flows; complete at the end.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        lock(&self.shared.counts).clone()
+    }
+}
+
+impl Drop for Cores {
+    fn drop(&mut self) {
+        self.shared.handover.quit();
+    }
+}

@@ -1,0 +1,95 @@
+//! Packets that are in no flow, and what else is counted.
+
+use std::collections::BTreeMap;
+
+use crate::wire::{self, Unmetered};
+
+/// Packets in flows whose checksum is wrong: that says nothing against them, for a capture on the machine
+/// that sends has them before the network card fills checksums in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BadChecksums {
+    /// Of IPv4 headers.
+    pub ipv4_header: u64,
+    /// Of TCP and UDP.
+    pub transport: u64,
+}
+
+impl BadChecksums {
+    /// Counts those of a packet.
+    #[inline]
+    pub(super) fn add(&mut self, packet: wire::BadChecksums) {
+        if packet != wire::BadChecksums::default() {
+            self.ipv4_header += u64::from(packet.ipv4_header);
+            self.transport += u64::from(packet.transport);
+        }
+    }
+}
+
+/// Packets in no flow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnmeteredCounts {
+    by_reason: [u64; Unmetered::ALL.len()],
+    link_types: BTreeMap<u16, u64>,
+}
+
+impl UnmeteredCounts {
+    /// Counts packets under a reason.
+    #[inline]
+    pub(super) fn add(&mut self, reason: Unmetered, packets: u64) {
+        self.by_reason[reason as usize] += packets;
+    }
+
+    /// Counts the packet of a frame under a reason.
+    #[inline]
+    pub(super) fn add_frame(&mut self, reason: Unmetered, link_type: u16) {
+        self.add(reason, 1);
+        if reason == Unmetered::LinkType {
+            *self.link_types.entry(link_type).or_default() += 1;
+        }
+    }
+
+    pub(super) fn absorb(&mut self, other: &Self) {
+        for (sum, packets) in self.by_reason.iter_mut().zip(other.by_reason) {
+            *sum += packets;
+        }
+        for (link_type, packets) in &other.link_types {
+            *self.link_types.entry(*link_type).or_default() += packets;
+        }
+    }
+
+    /// Packets under a reason.
+    #[must_use]
+    pub fn of(&self, reason: Unmetered) -> u64 {
+        self.by_reason[reason as usize]
+    }
+
+    /// Packets by each link type that isn't read.
+    #[must_use]
+    pub fn link_types(&self) -> &BTreeMap<u16, u64> {
+        &self.link_types
+    }
+}
+
+/// What a meter has counted beside the flows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets in no flow.
+    pub unmetered: UnmeteredCounts,
+    /// Packets that are copies of another, in flows or left out of them.
+    pub duplicates: u64,
+    /// Flows ended early by the cap.
+    pub evicted: u64,
+    /// Packets in flows whose checksum is wrong; none unless they are verified.
+    pub bad_checksums: BadChecksums,
+}
+
+impl Counts {
+    /// Adds other counts of the same capture.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.unmetered.absorb(&other.unmetered);
+        self.duplicates += other.duplicates;
+        self.evicted += other.evicted;
+        self.bad_checksums.ipv4_header += other.bad_checksums.ipv4_header;
+        self.bad_checksums.transport += other.bad_checksums.transport;
+    }
+}
