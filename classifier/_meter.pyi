@@ -226,9 +226,7 @@ def live_socket(
     them again. File descriptors are taken over, as by `live_stream`.
     """
 
-def stitch(
-    batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int, partly: bool = False
-) -> tuple[Batch, Batch]:
+def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int, partly: bool = False) -> tuple[Batch, Batch]:
     """Join rows of one flow that were metered apart.
 
     `batch` has the columns of the flow facts, its rows in the order of the capture. `partly`: other rows of

@@ -98,7 +98,7 @@ impl Duplicates {
             self.seen.resize(PLACES, Seen::default());
             self.flows.resize(FLOWS, Seen::default());
         }
-        if *interface != 0 || !self.of_interfaces.is_empty() {
+        if *interface != 0 {
             let copied = self.copied_elsewhere(now, identity.digest);
             if copied != Copied::No {
                 return copied;
@@ -135,9 +135,6 @@ impl Duplicates {
     fn copied_elsewhere(&mut self, now: Seen, digest: u32) -> Copied {
         if self.of_interfaces.is_empty() {
             self.of_interfaces = vec![Seen::default(); PLACES * PLACES_MORE];
-            for (place, seen) in self.seen.iter().enumerate().filter(|(_, seen)| seen.mark & INTERFACE == 0) {
-                self.of_interfaces[more_place(place, seen.mark)] = *seen;
-            }
         }
         let before = &mut self.of_interfaces[more_place(digest as usize % PLACES, now.mark)];
         if (before.mark ^ now.mark) & REST == 0

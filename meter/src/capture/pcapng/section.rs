@@ -76,7 +76,7 @@ impl Section {
         let captured = self.order.u32(block, enhanced::CAPTURED_LENGTH);
         let original = self.order.u32(block, enhanced::ORIGINAL_LENGTH);
         Ok(Packet {
-            interface: interface_id as u8,
+            interface: if self.interfaces.len() > 1 { (interface_id % 255) as u8 + 1 } else { 0 },
             link_type: interface.link_type,
             time_ns: interface.clock.time_ns(high_low(high, low)),
             wire_bytes: on_wire(original, captured, interface.maximum_captured),
