@@ -1,6 +1,6 @@
 //! What a packet changes in the row of its flow.
 
-use super::{Event, Key};
+use super::{Event, Key, Numbers};
 use crate::table::Row;
 use crate::wire::{Content, Segment, Transport};
 
@@ -43,6 +43,9 @@ impl Row {
     fn record_numbers(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, time_ns: i64) {
         let flags = segment.flags;
         if self.key.proto == Transport::Tcp as u8 {
+            if self.is_reset_alone() && !flags.rst() {
+                self.numbers = Numbers::default(); // a RST tells something only where nothing else does
+            }
             self.numbers.record(segment, payload_bytes, from_a);
             if flags.rst() && self.events.time_ns(Event::Rst, from_a).is_none_or(|known| time_ns < known) {
                 let number = if from_a { &mut self.reset_seq_a } else { &mut self.reset_seq_b };

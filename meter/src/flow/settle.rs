@@ -41,7 +41,8 @@ pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
 fn in_order(rows: &[Row], group: &mut [usize]) {
     group.sort_by_key(|&place| {
         let row = &rows[place];
-        (row.first_seen_ns, row.lane(), row.isn_a, row.isn_b, row.last_seen_ns)
+        let isns = (row.isn_a.min(row.isn_b), row.isn_a.max(row.isn_b));
+        (row.first_seen_ns, row.lane(), isns, row.last_seen_ns)
     });
 }
 
