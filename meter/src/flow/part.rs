@@ -150,8 +150,7 @@ impl Part {
     #[cold]
     fn among_older<P>(&mut self, newest: u32, pending: &Pending<P>) -> Option<u32> {
         let Pending { content, from_a, network_id, time_ns, .. } = pending;
-        let is_reset = content.segment.is_some_and(|segment| segment.flags.rst() && !segment.flags.syn());
-        let (mut next, mut newest_of_lane, mut seen) = (Some(newest), None, 0);
+        let (mut next, mut seen) = (Some(newest), 0);
         while let Some(place) = next {
             let row = &self.active[place];
             next = self.active.older(place);
@@ -162,13 +161,11 @@ impl Part {
                     self.end(place);
                     break;
                 }
-                Fit::Far if newest_of_lane.is_none() => newest_of_lane = Some(place),
                 Fit::Far | Fit::Apart if seen >= MOST_OF_KEY => self.end(place),
                 Fit::Far | Fit::Apart => {}
             }
         }
-        // A RST with numbers of no connection is counted with the newest one.
-        newest_of_lane.filter(|_| is_reset)
+        None
     }
 
     /// A new flow, which begins with a packet.

@@ -138,6 +138,10 @@ fn join_continued(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize
 /// Whether a row goes on where the first of those before it ended; it is the last of them itself.
 fn goes_on(rows: &[Row], from_earlier: &[usize], later: &Row, idle: &Idle) -> bool {
     let earlier = &rows[from_earlier[0]];
+    // A RST with numbers of no connection is counted with the newest one, which doesn't believe it.
+    if later.is_reset_alone() && earlier.lane() == later.lane() && boundary::meet(earlier, later, idle) {
+        return true;
+    }
     if earlier.last_seen_ns > later.first_seen_ns || later.sent_isn(true) || later.sent_isn(false) {
         return false;
     }

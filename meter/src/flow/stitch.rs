@@ -54,17 +54,14 @@ pub fn join(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> Joined {
 
 /// The row that another one belongs to, or that belongs to it.
 fn partner(rows: &[Row], open: &[usize], grown: usize, idle: &Idle) -> Option<usize> {
-    let mut newest = None;
     for &other in open.iter().rev().take(MOST_OPEN).filter(|&&other| other != grown) {
         match boundary::fit_rows(&rows[grown.min(other)], &rows[grown.max(other)], idle) {
             Fit::Belongs => return Some(other),
             Fit::Begins if other < grown => return None,
-            Fit::Far => newest = newest.or(Some(other)),
-            Fit::Begins | Fit::Apart => {}
+            Fit::Begins | Fit::Far | Fit::Apart => {}
         }
     }
-    // A RST with numbers of no connection is counted with the newest one.
-    newest.filter(|&other| other < grown && rows[grown].is_reset_alone())
+    None
 }
 
 /// Leaves out the rows that went into others, none of which is later.
