@@ -31,6 +31,8 @@ pub struct Sent {
     transport: Header,
     payload_bytes: u16,
     vlan: Option<u16>,
+    /// Another one for each packet: none is a copy.
+    identification: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -65,6 +67,7 @@ pub fn tcp(
 
 /// A datagram with 7 bytes of payload.
 pub fn udp(time_ns: i64, ends: &str) -> Sent {
+    static IDENTIFICATION: AtomicU16 = AtomicU16::new(1);
     let end = |name: &str| End { host: name.as_bytes()[0], port: name[1..].parse().unwrap_or(80) };
     let (source, destination) = ends.split_once('>').expect("source>destination");
     Sent {
@@ -74,13 +77,14 @@ pub fn udp(time_ns: i64, ends: &str) -> Sent {
         transport: Header::Udp,
         payload_bytes: 7,
         vlan: None,
+        identification: IDENTIFICATION.fetch_add(1, Relaxed).max(1),
     }
 }
 
 /// As it is written in a test.
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { time_ns, source, destination, transport, payload_bytes, vlan } = self;
+        let Self { time_ns, source, destination, transport, payload_bytes, vlan, .. } = self;
         let name = |end: &End| format!("{}{}", char::from(end.host), end.port);
         let ends = format!("{}>{}", name(source), name(destination));
         match *transport {
@@ -131,9 +135,7 @@ impl Sent {
         let ports = [self.source.port.to_be_bytes(), self.destination.port.to_be_bytes()].concat();
         let total_length = 20 + 4 + header.len() as u16 + self.payload_bytes;
         let [high, low] = total_length.to_be_bytes();
-        // No packet is another one's copy.
-        static IDENTIFICATION: AtomicU16 = AtomicU16::new(1);
-        let [id_high, id_low] = IDENTIFICATION.fetch_add(1, Relaxed).max(1).to_be_bytes();
+        let [id_high, id_low] = self.identification.to_be_bytes();
         let ip = [0x45, 0, high, low, id_high, id_low, 0, 0, 64, protocol, 0, 0];
         let addresses = [10, 0, 0, self.source.host, 10, 0, 0, self.destination.host];
         [&ip[..], &addresses, &ports, &header, &vec![0; self.payload_bytes.into()]].concat()
