@@ -41,8 +41,8 @@ class Batch:
 class Reader(Iterator[Batch]):
     """Meters a capture step by step, with the GIL released.
 
-    Each step ends with a batch, or without one after some 260,000 packets or a tenth of a second: then the batch is
-    empty. The last batches have the flows still active at the end. The counters are complete then.
+    Each step ends with a batch, or without one after some 260,000 packets or a tenth of a second: then the
+    batch is empty. The last batches have the flows still active at the end. The counters are complete then.
     """
 
     def __iter__(self) -> Reader: ...
@@ -93,8 +93,19 @@ class Reader(Iterator[Batch]):
     def unmetered(self) -> dict[str, int]:
         """Packets in no flow, by reason; all reasons, in a fixed order."""
     @property
-    def unread_link_types(self) -> dict[int, int]:
-        """Packets by LINKTYPE_ number that isn't read."""
+    def unknown_types(self) -> dict[tuple[str, int], int]:
+        """Packets by a number that isn't known: its kind (link_type, ethertype, gre, ppp), the number.
+
+        Those of `link_type` sum to the reason `link_type`, the others to `unknown_type`.
+        """
+    @property
+    def irregular(self) -> dict[tuple[str, int, int], int]:
+        """Packets of flows that depart from what their headers announce.
+
+        `link_type`: frames of the first LINKTYPE_ number that were read as ones of the second.
+        `ip_version`: IPv4 announced as IPv6, or the reverse. `cut_transport`: ports are all that the snap
+        length left of the transport header. `aggregate`: frames of several packets each.
+        """
     @property
     def problem(self) -> tuple[str, int, str] | None:
         """Why the input could not be read to its end, as in `MeterError.args`."""
@@ -134,14 +145,14 @@ def read(
 ) -> Reader:
     """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
 
-    At most `most_flows` are active at a time, a sixteenth of them (rounded up) in each part of the key space: past
-    that, idle ones end early. Without `decapsulate`
-    tunnels over IP stay closed, and a flow is that of the outer packet. With `dedup` copies that a mirror
-    port made of packets are left out of the flows. `verify_checksums` counts wrong ones.
+    At most `most_flows` are active at a time, a sixteenth of them (rounded up) in each part of the key space:
+    past that, idle ones end early. Without `decapsulate` tunnels over IP stay closed, and a flow is that of
+    the outer packet. With `dedup` copies that a mirror port made of packets are left out of the flows.
+    `verify_checksums` counts wrong ones.
     `dns_names` notes what answers of DNS say, in a second look at each packet.
-    `threads` share the work on a large file, in blocks of `block_bytes` (default: 256 KiB); batches and rows don't
-    depend on either. Small files, open ones, and those with `dns_names` are metered by the calling thread;
-    `block_bytes` makes any file a large one.
+    `threads` share the work on a large file, in blocks of `block_bytes` (default: 256 KiB); batches and rows
+    don't depend on either. Small files, open ones, and those with `dns_names` are metered by the calling
+    thread; `block_bytes` makes any file a large one.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """
@@ -185,7 +196,7 @@ class Live:
         """Counters as of a Reader, and how many flows are active.
 
         `packets`, `wire_bytes`, `active`, `duplicates`, `evicted`, `dropped`, `span_ns`, `unmetered`,
-        `unread_link_types`.
+        `unknown_types`, `irregular`.
         """
 
 @type_check_only

@@ -123,6 +123,24 @@ class FilterError(ClassifierError):
         super().__init__(message)
 
 
+class CaptureFilterError(ClassifierError):
+    """A capture filter can't be compiled."""
+
+    status = ExitStatus.USAGE
+
+
+class MetricsError(ClassifierError):
+    """The address for the metrics can't be used."""
+
+    status = ExitStatus.USAGE
+
+
+class UserError(ClassifierError):
+    """Privileges can't be dropped to a user."""
+
+    status = ExitStatus.USAGE
+
+
 class NamesError(ClassifierError):
     """A hosts file can't be used. The message names the file, the line and the reason."""
 

@@ -51,5 +51,10 @@ def service_text(service: str | None, proto: str, candidates: Iterable[str] = ()
 
 
 def role_text(role: str, confidence: float) -> str:
-    """Write how a server is known: only what a handshake shows is certain, nothing is rounded up to 100 %."""
-    return role if confidence == 1 else f"{role} {int(confidence * 1000) / 10} %"
+    """Write how a server is known, and how surely unless a handshake shows it."""
+    return role if confidence == 1 else f"{role} {percent(confidence):.1f}%"
+
+
+def percent(confidence: float) -> float:
+    """Round a confidence to tenths of a percent; only what a handshake shows is 100."""
+    return min(round(100 * confidence, 1), 99.9)

@@ -25,13 +25,18 @@ settings.load_profile("steady")
 
 #: Folders whose files share what is dear to set up: a build, a cluster, a browser, network namespaces.
 _DEAR = ("live", "packaging", "page", "scale")
+#: Folders whose tests run the same lines over and over: measuring coverage costs them half as much again.
+_REPEATING = ("hostile", "property", "scale")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of such a file in one process."""
+    """Keep the tests of a file with a dear set-up in one process; choose what coverage is measured of."""
     for item in items:
-        if item.path.parent.name in _DEAR:
+        folder = item.path.parent.name
+        if folder in _DEAR:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if folder in _REPEATING:
+            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

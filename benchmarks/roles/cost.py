@@ -51,6 +51,8 @@ def facts(flows: int) -> Iterator[pa.RecordBatch]:
                 "last_seen_ns": time_ns + 10**9,
                 "packets_ab": np.ones(n, dtype=np.uint64),
                 "packets_ba": np.ones(n, dtype=np.uint64),
+                "bytes_ab": np.full(n, 90, dtype=np.uint64),
+                "bytes_ba": np.full(n, 400, dtype=np.uint64),
                 "events": np.select([kind == 0, kind == 1], [0xC43A1, 0xC4], 0xC4).astype(np.uint64),
                 "isn_a": none,
                 "isn_b": none,
@@ -95,7 +97,7 @@ def main() -> None:
         spent[stage] = spent.get(stage, 0) + now - begin
         return now
 
-    survey, directory = roles.Survey(), roles.Directory(no_entries())
+    survey, directory = roles.Survey(0), roles.Directory(no_entries())
     for batch in batches:
         now = time.process_time()
         said = payload.read(batch, table)
@@ -112,12 +114,13 @@ def main() -> None:
         now = timed("payload", now)
         ends = roles.Ends(batch, handshake.judge(batch).with_proof(said.proven), said)
         now = timed("handshake", now)
+        ends = roles.with_attempts(ends, context)
         verdicts = roles.decide(ends, context)
         now = timed("roles: each flow", now)
         a, b = (naming.Ends(batch[f"addr_{end}"], batch[f"port_{end}"]) for end in "ab")
         none = np.zeros(len(ends.proto), dtype=np.uint8)
         spoken = naming.Payloads(ends.said, table, batch["alpn"], none)
-        naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.ambiguous, spoken)
+        naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.undecided, spoken)
         timed("services", now)
     for stage, seconds in spent.items():
         print(f"{stage:28}{seconds:6.2f} s of the processor")

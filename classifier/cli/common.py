@@ -68,9 +68,9 @@ _PACKETS = ("client_packets", "server_packets", "attempt_packets")
 
 def tell_left_out(traffic: Traffic) -> None:
     """Say on standard error how many flows a selection left out; of tables that have no row for that."""
-    if not traffic.left_out.num_rows:
+    left_out = traffic.left_out
+    if not left_out:
         return
-    (left_out,) = traffic.left_out.to_pylist()
     flows, packets = (sum(left_out[name] for name in names) for names in (_FLOWS, _PACKETS))
     was = "was" if flows == 1 else "were"
     rest = "" if traffic.accounting["in_flows"] else "; none is left"

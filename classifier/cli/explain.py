@@ -18,7 +18,7 @@ from classifier.errors import ExitStatus
 @common.format_option("table", "json")
 def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
     """Explain one flow: its first packets, each piece of evidence and its weight, the verdict, the
-    runner-up, and what would settle it.
+    runner-up, and what would resolve it.
 
     FLOW is a flow_id as `classifier flows` writes it, or the two ends in any order:
     10.0.0.1:1494-10.0.0.2:1080, [fd00::1]:1494-[fd00::2]:1080, or with a blank between them, as in its table.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 #: More at a time than any machine has cores.
 _MOST_JOBS = 4096
+#: As `pipeline.LEAST_MEMORY_BYTES`; a test compares them.
+LEAST_MEMORY = 256_000_000
 
 
 def _seconds(text: str) -> float:
@@ -30,6 +32,14 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= MOST_SECONDS:
         raise click.BadParameter(f"{text!r} is not a number of seconds from 0 to {MOST_SECONDS:,}")
     return seconds
+
+
+def _memory(text: str) -> int:
+    """Read a memory budget; what is too little is no budget."""
+    found = size(text)
+    if found < LEAST_MEMORY:
+        raise click.BadParameter(f"{text!r} is too little; the least is {LEAST_MEMORY // 10**6}M")
+    return found
 
 
 #: The options of a command that reads captures, without their names.
@@ -46,16 +56,16 @@ reading_options = options(
         show_default=True,
         metavar="N",
         type=click.IntRange(1, MOST_FLOWS),
-        help="Keep at most so many flows in memory; past that, idle ones end early and are joined again.",
+        help="Maximum flows held in memory, a sixteenth of them in each part of the keys; beyond this the"
+        " longest-idle flows are evicted and merged later.",
     ),
     described(
         "--memory",
         default="512M",
         show_default=True,
         metavar="SIZE",
-        type=size,
-        help="Use about so much memory; what flows and sums need beyond goes to temporary files."
-        " Less than 300M takes fewer --max-flows, too.",
+        type=_memory,
+        help="Memory budget, at least 256M; excess spills to temporary files.",
     ),
     described(
         "--directory",
@@ -94,7 +104,7 @@ reading_options = options(
         type=click.IntRange(1, _MOST_JOBS),
         default=None,
         metavar="N",
-        help="Read so many inputs at a time.  [default: one on each core]",
+        help="Threads, over inputs and within one; results don't depend on it.  [default: one for each core]",
     ),
     described(
         "--scheduler",

@@ -25,6 +25,10 @@ class Wanted:
 
         Blanks may stand for the hyphen, or around it.
         """
+        if not isinstance(text, str):
+            raise TypeError(
+                f"a flow must be a text, its flow_id or its two endpoints, not {type(text).__name__}"
+            )
         flow_id = _FLOW_ID.fullmatch(text)
         self._ends = None if flow_id else _ends(text)
         self._community_id, self._first_seen_ns, self._ordinal = "", 0, 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ class Spool:
     """Holds record batches of one schema, in order; they can be read again and again."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES, batch_rows: int = 0) -> None:
-        """Start empty. Batches are put together up to so many rows, as far as memory allows."""
+        """Start empty. Batches are put together up to so many rows."""
         self._memory_bytes = memory_bytes
         self._batch_rows = batch_rows
         self._small: list[pa.RecordBatch] = []
@@ -33,6 +33,7 @@ class Spool:
         self._file: IO[bytes] | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
         self._batches = 0
+        self._names: list[str] = []
         self.rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -42,10 +43,11 @@ class Spool:
         if self._small_rows + batch.num_rows > self._batch_rows:
             self._put_together()
         self.rows += batch.num_rows
+        self._names = batch.schema.names
         self._small.append(batch)
         self._small_rows += batch.num_rows
         self._held_bytes += batch.nbytes
-        if self._small_rows >= self._batch_rows or self._held_bytes > self._memory_bytes:
+        if self._small_rows >= self._batch_rows:  # never by memory: on it the order of rows would depend
             self._put_together()
 
     def _put_together(self) -> None:
@@ -67,6 +69,10 @@ class Spool:
         """Yield some columns of all batches; the others are not read."""
         self._put_together()
         return self._read(range(self._batches), names)
+
+    def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield all columns but some of all batches; these are not read."""
+        return self.columns([name for name in self._names if name not in names])
 
     def at(self, places: Iterable[int]) -> Iterator[pa.RecordBatch]:
         """Yield some of the batches: the first that was added is at 0."""

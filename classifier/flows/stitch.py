@@ -6,7 +6,7 @@ key occurs more than once are found, and joined part by part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,16 +98,20 @@ class Stitched:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows batch by batch: first those whose key only they have."""
+        return self.without(())
+
+    def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Do the same without some of the columns, none of which tells keys apart; they are not read."""
         if not len(self._repeated.hashes):
-            yield from self._spool
+            yield from self._spool.without(names)
             return
         joined = self._joined
         if self._alone is None:
-            for batch in self._spool:
+            for batch in self._spool.without(names):
                 yield from _some(batch, ~self._again(batch))
         else:
-            yield from self._alone
-        yield from joined
+            yield from self._alone.without(names)
+        yield from joined.without(names)
 
     @cached_property
     def _repeated(self) -> Repeated:

@@ -49,6 +49,8 @@ class Handshakes:
     closed: npt.NDArray[np.int8]
     #: int8 (n): the end that an ICMP error says can't be reached, after it had sent: a client that has gone.
     gone: npt.NDArray[np.int8]
+    #: bool (2, n): the end sent something other than a RST, or its peer shows that it did.
+    took_part: npt.NDArray[np.bool_]
     #: dictionary of strings (n): an `Outcome`.
     outcome: pa.DictionaryArray
     _story: npt.NDArray[np.int32]
@@ -63,6 +65,13 @@ class Handshakes:
             confirmed=self.confirmed | proven,
             accepted=self.accepted | proven,
         )
+
+    def unanswered(self, where: npt.NDArray[np.bool_]) -> Handshakes:
+        """Return the same with the outcome `unanswered` for some rows (n), as other flows show it."""
+        names = self.outcome.dictionary.to_pylist()
+        code = np.int32(names.index(str(Outcome.UNANSWERED)))
+        codes = np.where(where, code, self.outcome.indices.to_numpy()).astype(np.int32)
+        return replace(self, outcome=pa.DictionaryArray.from_arrays(codes, self.outcome.dictionary))
 
     @property
     def attempted(self) -> npt.NDArray[np.bool_]:
@@ -110,6 +119,7 @@ def judge(facts: pa.RecordBatch) -> Handshakes:
         confirmed=np.array([story.confirmed for story in stories], dtype=bool)[row],
         disputed=np.array([story.disputed for story in stories], dtype=bool)[row],
         accepted=np.array([story.accepted for story in stories], dtype=bool)[row],
+        took_part=np.array([story.took_part for story in stories], dtype=bool).reshape(-1, 2).T[:, row],
         outcome=pa.DictionaryArray.from_arrays(outcome_of[row], pa.array([str(o) for o in outcomes])),
         _story=row,
         _stories=stories,

@@ -1,4 +1,4 @@
-"""Leaves out events that are another connection's, by their sequence numbers (RFC 5961).
+"""Leave out events that are another connection's, by their sequence numbers (RFC 5961).
 
 A late RST of the connection before, or one that somebody guessed, ends no connection; the acknowledgement
 that challenges a SYN (RFC 5961 §4) doesn't answer it.
@@ -23,30 +23,23 @@ def believed(facts: pa.RecordBatch) -> npt.NDArray[np.uint64]:
     """Return the packed events of n flows, without those that don't belong to the connection."""
     packed: npt.NDArray[np.uint64] = facts["events"].to_numpy().copy()
     for end, peer, from_b in (("a", "b", 0), ("b", "a", _FROM_B)):
-        resets = _places(facts[f"reset_seq_{end}"])
-        if len(resets):
-            foreign = resets[_is_foreign_reset(facts.take(pa.array(resets)), end, from_b | _RST)]
-            _leave_out(packed, foreign, from_b | _RST)
-        if len(challenges := np.flatnonzero(_is_challenge(facts, end, peer))):
-            _leave_out(packed, challenges, from_b | _ACK)
+        _leave_out(packed, np.flatnonzero(_is_foreign_reset(facts, end)), from_b | _RST)
+        _leave_out(packed, np.flatnonzero(_is_challenge(facts, end, peer)), from_b | _ACK)
     return packed
 
 
-def _is_foreign_reset(rows: pa.RecordBatch, end: str, code: int) -> npt.NDArray[np.bool_]:
-    """Whether the RST of an endpoint is outside its numbers, or came after the next connection was opened."""
-    number, first, following = (_numbers(rows[f"{name}_seq_{end}"]) for name in ("reset", "first", "next"))
+def _is_foreign_reset(facts: pa.RecordBatch, end: str) -> npt.NDArray[np.bool_]:
+    """Return whether the RST of an endpoint is outside its numbers, or came after the next connection began."""
+    number, first, following = (_numbers(facts[f"{name}_seq_{end}"]) for name in ("reset", "first", "next"))
     length = (following - first) % (1 << 32)
     inside = (number - first + 1) % (1 << 32) <= length + 1 + _AHEAD
-    known = _known(rows[f"first_seq_{end}"])
-    late = np.zeros(rows.num_rows, dtype=bool)
-    for row in _places(rows["superseded_ns"]).tolist():
-        reset_ns = _time_of(rows["events"][row].as_py(), rows["event_ns"][row].as_py(), code)
-        late[row] = reset_ns is not None and reset_ns >= rows["superseded_ns"][row].as_py()
+    late: npt.NDArray[np.bool_] = facts[f"reset_late_{end}"].to_numpy(zero_copy_only=False)
+    known = _known(facts[f"reset_seq_{end}"]) & _known(facts[f"first_seq_{end}"])
     return known & ~inside | late
 
 
 def _is_challenge(facts: pa.RecordBatch, end: str, peer: str) -> npt.NDArray[np.bool_]:
-    """Whether an endpoint's first acknowledgement is older than the SYN that its peer has sent."""
+    """Return whether an endpoint's first acknowledgement is older than the SYN that its peer has sent."""
     ahead = (_numbers(facts[f"first_ack_{end}"]) - _numbers(facts[f"isn_{peer}"]) - 1) % (1 << 32)
     return _known(facts[f"first_ack_{end}"]) & _known(facts[f"isn_{peer}"]) & (ahead >= _HALF)
 
@@ -66,10 +59,6 @@ def _codes(packed: int) -> list[int]:
     return codes
 
 
-def _time_of(packed: int, times_ns: list[int], code: int) -> int | None:
-    return dict(zip(_codes(packed), times_ns, strict=False)).get(code)
-
-
 def _numbers(column: pa.Array) -> _Numbers:
     numbers: _Numbers = pc.fill_null(column, 0).to_numpy().astype(np.int64)
     return numbers
@@ -78,7 +67,3 @@ def _numbers(column: pa.Array) -> _Numbers:
 def _known(column: pa.Array) -> npt.NDArray[np.bool_]:
     known: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
     return known
-
-
-def _places(column: pa.Array) -> npt.NDArray[np.intp]:
-    return np.flatnonzero(_known(column))

@@ -123,6 +123,9 @@ class Story(NamedTuple):
     gone: int | None
     #: The handshake also proves that the responder accepts connections: good for a list of servers.
     accepted: bool
+    #: Each end takes part: it sent something other than a RST, or its peer sends or acknowledges data, which
+    #: only connected ends do. One that only resets, or is only asked, shows nothing but that it was asked.
+    took_part: tuple[bool, bool]
     outcome: Outcome
     #: `conn_state` and `history`, should a be the initiator, and should b be.
     conn_state: tuple[str, str]
@@ -145,6 +148,7 @@ def track(signature: Signature) -> Story:
         initiator=initiator,
         confirmed=confirmed,
         accepted=accepted,
+        took_part=(_took_part(signature, 0), _took_part(signature, 1)),
         closed=closed,
         gone=gone,
         outcome=Outcome.REFUSED
@@ -193,6 +197,14 @@ def _unreachable(signature: Signature) -> tuple[int | None, int | None]:
             closed = end
     # An end that answers after all was not closed.
     return (None if closed in sent else closed), gone
+
+
+def _took_part(signature: Signature, end: int) -> bool:
+    """Return whether an end sent something other than a RST, or its peer shows that it did."""
+    if signature.sent(end).strip("R"):
+        return True
+    peer = 1 - end
+    return signature.connection and (signature.ack_moved[peer] or "D" in signature.sent(peer))
 
 
 def _proof(signature: Signature, initiator: int) -> tuple[bool, bool]:

@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Unpack
 
 from classifier.live.taps import Source
-from classifier.live.watch import Watch
+from classifier.live.watch import Watch, WatchOptions
 from classifier.live.window import Window
 from classifier.traffic import Traffic
 
-__all__ = ["Source", "Watch", "Window", "sniff"]
+__all__ = ["Source", "Watch", "WatchOptions", "Window", "sniff"]
 
 
-def sniff(source: Source | Iterable[Source], *, window_s: float = 1.0, **options: Any) -> Iterator[Traffic]:
+def sniff(
+    source: Source | Iterable[Source], *, window_s: float = 1.0, **options: Unpack[WatchOptions]
+) -> Iterator[Traffic]:
     """Yield the traffic of an interface window by window, until the caller stops asking.
 
     `source` is an interface's name (`any` on Linux: all of them), several names, an open binary file
@@ -26,7 +28,8 @@ def sniff(source: Source | Iterable[Source], *, window_s: float = 1.0, **options
     handshake verdicts of flows that have ended are final; inferred verdicts may still change as more is
     seen. `options` are those of `Watch`.
 
-    Raises CaptureError where there is no such interface, or no right to capture on it.
+    Raises CaptureError where there is no such interface, or no right to capture on it, CaptureFilterError,
+    UserError and RulesError for such options.
     """
     with Watch(source, window_s=window_s, **options) as watch:
         for window in watch.windows():

@@ -11,19 +11,13 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from classifier.errors import ClassifierError, ExitStatus
+from classifier.errors import CaptureFilterError
 
 #: What a filter may let through of a packet: all.
 _SNAP_BYTES = 262_144
 #: LINKTYPE_ and DLT_ numbers are the same but for raw IP. A socket without link headers gives raw IP too.
 _DLT = {101: 12, 113: 12}
 _DLT_NAMES = {1: "EN10MB", 12: "RAW", 105: "IEEE802_11", 119: "PRISM_HEADER", 127: "IEEE802_11_RADIO"}
-
-
-class FilterError(ClassifierError):
-    """A filter that can't be compiled; the message says where."""
-
-    status = ExitStatus.USAGE
 
 
 class _Instruction(ctypes.Structure):
@@ -63,14 +57,14 @@ class Program:
 def compile_filter(text: str, link_type: int) -> Program:
     """Compile a filter for packets that begin with the header of a LINKTYPE_ number.
 
-    Raises FilterError.
+    Raises CaptureFilterError.
     """
     dlt = _DLT.get(link_type, link_type)
     library = _libpcap()
     attempt = _by_tcpdump if library is None else _by_libpcap
     code, complaint = attempt(text, dlt)
     if code is None:
-        raise FilterError(_described(text, complaint, lambda part: attempt(part, dlt)[0] is not None))
+        raise CaptureFilterError(_described(text, complaint, lambda part: attempt(part, dlt)[0] is not None))
     return Program(code)
 
 
@@ -115,7 +109,7 @@ def _by_tcpdump(text: str, dlt: int) -> tuple[bytes | None, str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise FilterError("a filter needs libpcap: install libpcap, tcpdump or Wireshark") from None
+        raise CaptureFilterError("a filter needs libpcap: install libpcap, tcpdump or Wireshark") from None
     if done.returncode:
         return None, done.stderr.strip().rpartition("tcpdump: ")[2]
     _, *lines = done.stdout.split("\n")

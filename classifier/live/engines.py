@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any, cast
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live import child, interfaces
@@ -25,8 +26,14 @@ def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish)
         raise CaptureError(
             "live", "not available on Windows; capture to a file and report that", status=ExitStatus.NO_INPUT
         )
-    one = isinstance(source, str | Path) or hasattr(source, "read")
-    sources: list[Source] = [source] if one else list(source)  # type: ignore[list-item, arg-type]
+    one = isinstance(source, str | bytes) or hasattr(source, "read") or not isinstance(source, Iterable)
+    sources: list[Any] = [source] if one else list(cast("Iterable[Source]", source))
+    for each in sources:
+        if not isinstance(each, str | Path) and not hasattr(each, "read"):
+            raise TypeError(
+                "a live source must be an interface's name, the Path of a folder or an open binary file, "
+                f"or an iterable of these, not {type(each).__name__}"
+            )
     if not sources:
         raise CaptureError("live", "no interface was named", status=ExitStatus.NO_INPUT)
     opened: list[Tap] = []

@@ -34,7 +34,7 @@ _SILENT_NS = 24 * 3600 * 1_000_000_000
 #: Counters that a reader has, too.
 _COUNTERS = (
     *("packets", "wire_bytes", "dropped", "evicted", "duplicates", "span_ns", "unmetered"),
-    "unread_link_types",
+    *("unknown_types", "irregular"),
 )
 
 

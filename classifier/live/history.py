@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 
@@ -59,6 +59,11 @@ class History(Spool):
         """Yield some columns of all rows."""
         for batch in self:
             yield batch.select(names)
+
+    def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield all columns but some of all rows."""
+        for batch in self:
+            yield batch.select([name for name in batch.schema.names if name not in names])
 
     def settle(self) -> None:
         """Put away the rows that came last, and forget the oldest where there are too many."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-
-import pyarrow as pa
 
 from classifier import roles
 from classifier.live.earlier import Earlier
-from classifier.pipeline import Judge
+from classifier.pipeline import Found, Judge
 from classifier.roles.directory import no_entries
 from classifier.services.rules import Rules
+from classifier.traffic.judged import Judged
 from classifier.traffic.metered import Metered
 
 
@@ -23,22 +22,22 @@ class JudgeWindow(Judge):
         super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
         self._earlier = earlier
 
-    def __call__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the flows batch by batch."""
-        return iter(self.judged)
+    def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
+        """Yield what a function makes of each batch of the flows."""
+        return map(function, self.judged)
 
     @cached_property
-    def judged(self) -> list[pa.RecordBatch]:
+    def judged(self) -> list[Judged]:
         """The flows, judged."""
-        return list(super().__call__())
+        return list(map(self._judged, self._ends))
 
-    def looked_at(self) -> Iterator[roles.Ends]:
-        """Yield the flows batch by batch, with what each shows by itself."""
-        return iter(self._ends)
+    def looked_at(self, function: Callable[[roles.Ends], Found]) -> Iterator[Found]:
+        """Yield what a function makes of each batch of flows, with what each shows by itself."""
+        return map(function, self._ends)
 
     @cached_property
     def _ends(self) -> list[roles.Ends]:
-        return list(super().looked_at())
+        return list(map(self.ends, self.stitched()))
 
     @cached_property
     def context(self) -> roles.Context:

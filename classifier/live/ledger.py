@@ -24,7 +24,17 @@ from classifier.flows.table import PROTOCOLS, present
 from classifier.live.window import Window
 from classifier.reports.tabular import rows
 from classifier.roles import Role
-from classifier.traffic.grouping import Grouping
+from classifier.traffic.aggregate import (
+    Rows,
+    Texts,
+    address_bytes,
+    address_words,
+    counted,
+    numbered,
+    plain,
+    sums,
+    words_of,
+)
 from classifier.traffic.overview import ROLES
 from classifier.wording import NO_RULE
 
@@ -37,6 +47,8 @@ RATES = 60
 #: Flows of a window that are shown.
 MOST_FLOWS = 200
 
+_TEXTS = ("name", "known")
+_MEASURES = plain("gained_bytes", "gained_packets", "ended", "one", "first_seen_ns", "last_seen_ns")
 _Counts = npt.NDArray[np.int64]
 
 
@@ -139,7 +151,7 @@ class Ledger:
         )
         gained = np.maximum(counts - self._known.swap(window.ids, counts, window.ended), 0)
         more = {
-            "label": _labels(flows),
+            "name": flows["label"].cast(pa.string()).fill_null(NO_RULE),
             "known": flows["role"].cast(pa.string()),
             "gained_bytes": pa.array(gained[:, 0]),
             "gained_packets": pa.array(gained[:, 1]),
@@ -152,8 +164,8 @@ class Ledger:
         return flows
 
     def _add_services(self, flows: pa.Table, seconds: float) -> None:
-        for row in _sums(flows, ["label", "proto", "known"]):
-            service = self._service(row["label"], PROTOCOLS[row["proto"]])
+        for row in _sums(flows, ("name", "proto", "known")):
+            service = self._service(row["name"], PROTOCOLS[row["proto"]])
             service.bytes[row["known"]] += row["gained_bytes"]
             service.packets[row["known"]] += row["gained_packets"]
             service.flows[row["known"]] += row["ended"]
@@ -176,7 +188,7 @@ class Ledger:
         serving = flows.filter(pc.and_(known, pa.array(~group)))
         if not serving.num_rows:
             return
-        for row in _sums(serving, ["proto", "ip_version", "server_addr", "server_port", "label", "known"]):
+        for row in _sums(serving, (*words_of("server"), "proto", "server_port", "name", "known")):
             key = (row["proto"], row["ip_version"], row["server_addr"], row["server_port"])
             new = key not in self.servers
             if not new:
@@ -187,13 +199,13 @@ class Ledger:
                     _ip(row),
                     row["server_port"],
                     PROTOCOLS[row["proto"]],
-                    row["label"],
+                    row["name"],
                     row["known"],
                     first_ns,
                     last_ns,
                 )
             self.servers[key] = server  # the latest is the last
-            server.service = row["label"]
+            server.service = row["name"]
             server.known_by = "confirmed" if server.known_by == "confirmed" else row["known"]
             server.last_seen_ns = max(server.last_seen_ns, row["last_seen_ns"])
             server.bytes += row["gained_bytes"]
@@ -228,28 +240,27 @@ class _Known:
         return before
 
 
-def _labels(flows: pa.Table) -> pa.Array:
-    joined = pc.binary_join(flows["service_candidates"], "|")
-    undecided = pc.if_else(pc.equal(joined, ""), NO_RULE, joined)
-    return pc.coalesce(flows["service"].cast(pa.string()), undecided)
-
-
-def _sums(flows: pa.Table, keys: list[str]) -> list[dict[str, Any]]:
+def _sums(flows: pa.Table, keys: tuple[str, ...]) -> list[dict[str, Any]]:
     """Add up the flows of each group, of which there are few; the larger ones first."""
-    by = Grouping(flows, keys)
-    everywhere = np.ones(flows.num_rows, dtype=bool)
-    table = pa.table(
-        {
-            **by.keys(*keys, *({"ip_version", "server_addr"} - set(keys))),
-            **by.sums("gained_bytes", "gained_packets", "ended", "one"),
-            "first_seen_ns": by.smallest("first_seen_ns"),
-            "last_seen_ns": by.largest("last_seen_ns"),
-            "servers": by.distinct(["server_addr"], everywhere),
-            "clients": by.distinct(["client_addr"], everywhere),
-        }
-    )
-    found: list[dict[str, Any]] = table.sort_by([("gained_bytes", "descending")]).to_pylist()
-    return found
+    texts = Texts()
+    rows: Rows = {name: texts.codes(_one(flows[name]).dictionary_encode()) for name in _TEXTS}
+    rows |= {name: flows[name].to_numpy() for name in ("proto", "ip_version", "server_port", *_MEASURES)}
+    for side in ("client", "server"):
+        rows |= address_words(_one(flows[f"{side}_addr"]), side)
+        rows[side], _ = numbered(rows, words_of(side)[1:])
+    ids, row = numbered(rows, keys)
+    groups = len(row)
+    np.minimum.at(row, ids, np.arange(len(ids)))
+    found = sums(rows, ids, groups, _MEASURES)
+    for side in ("client", "server"):
+        found[f"{side}s"] = counted(ids, groups, rows[side])
+    order = np.lexsort((row, -found["gained_bytes"]))
+    keyed = {name: texts.take(rows[name][row]) for name in _TEXTS}
+    keyed |= {name: pa.array(rows[name][row]) for name in ("proto", "ip_version", "server_port")}
+    keyed["server_addr"] = address_bytes({name: rows[name][row] for name in words_of("server")}, "server")
+    table = pa.table(keyed | {name: pa.array(found[name]) for name in found})
+    summed: list[dict[str, Any]] = table.take(pa.array(order)).to_pylist()
+    return summed
 
 
 def _shown(flows: pa.Table, window: Window) -> list[dict[str, Any]]:

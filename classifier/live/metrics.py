@@ -12,18 +12,12 @@ from prometheus_client import start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from classifier.errors import ClassifierError, ExitStatus
+from classifier.errors import MetricsError
 from classifier.live.ledger import OTHER, Change, Ledger
 from classifier.live.window import Window
 
 #: So many services get labels of their own: those that carried the most when there was still room.
 MOST_LABELS = 100
-
-
-class MetricsError(ClassifierError):
-    """The address for the metrics can't be used."""
-
-    status = ExitStatus.USAGE
 
 
 @dataclass(frozen=True)

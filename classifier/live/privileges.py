@@ -8,18 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from classifier.errors import ClassifierError, ExitStatus
+from classifier.errors import UserError
 
 # linux/capability.h, linux/prctl.h
 _CAPABILITIES_VERSION_3 = 0x20080522
 _NET_ADMIN, _NET_RAW = 12, 13
 _KEEP_CAPABILITIES, _AMBIENT, _AMBIENT_RAISE = 8, 47, 2
-
-
-class UserError(ClassifierError):
-    """The user to run as isn't there."""
-
-    status = ExitStatus.USAGE
 
 
 class _User(NamedTuple):

@@ -83,7 +83,8 @@ class Counts:
     active: int = 0
     span_ns: tuple[int, int] | None = None
     unmetered: dict[str, int] = field(default_factory=dict)
-    unread_link_types: dict[int, int] = field(default_factory=dict)
+    unknown_types: dict[tuple[str, int], int] = field(default_factory=dict)
+    irregular: dict[tuple[str, int, int], int] = field(default_factory=dict)
     problem: tuple[str, int, str] | None = None
 
     def add(self, other: Counts, sign: int = 1) -> Counts:
@@ -98,7 +99,8 @@ class Counts:
             active=self.active,
             span_ns=(min(s[0] for s in spans), max(s[1] for s in spans)) if spans else None,
             unmetered=_summed(self.unmetered, other.unmetered, sign),
-            unread_link_types=_summed(self.unread_link_types, other.unread_link_types, sign),
+            unknown_types=_summed(self.unknown_types, other.unknown_types, sign),
+            irregular=_summed(self.irregular, other.irregular, sign),
             problem=self.problem,
         )
 

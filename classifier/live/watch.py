@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,26 @@ _WINDOW_BYTES = 256 << 20
 _NONE = np.empty(0, np.uint64)
 
 
+class WatchOptions(TypedDict, total=False):
+    """The options of `Watch`."""
+
+    engine: str | None
+    filter: str | None
+    promiscuous: bool
+    snap_bytes: int | None
+    buffer_bytes: int
+    keep: str | None
+    tcp_idle_s: float
+    udp_idle_s: float
+    max_flows: int
+    decapsulate: bool
+    rules: Rules | str | os.PathLike[str] | None
+    most_flows_kept: int
+    user: str | None
+    state: str | None
+    settle_s: float
+
+
 class Watch:
     """A live capture; a context manager. `windows()` yields what happens, `traffic()` all of it."""
 
@@ -79,7 +99,7 @@ class Watch:
         a followed folder were taken and which flows are open: another watch with it goes on there. The
         newest file of a folder is taken once it hasn't grown for `settle_s`.
 
-        Raises CaptureError, FilterError for the filter, or RulesError.
+        Raises CaptureError, CaptureFilterError, UserError, or RulesError.
         """
         self._idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
         self.rules = rules if isinstance(rules, Rules) else Rules.load(rules)
@@ -233,7 +253,7 @@ class Watch:
         judging = JudgeWindow(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
         going_on = np.concatenate([identities(batch) for batch in active] or [_NONE])
         ids, over = [_NONE], [np.empty(0, bool)]
-        for ends in judging.looked_at():
+        for ends in judging.looked_at(lambda ends: ends):
             ids.append(identities(ends.facts))
             over.append(~np.isin(ids[-1], going_on))
             self._earlier.take(ends, ids[-1], over[-1])
@@ -241,7 +261,7 @@ class Watch:
             time_ns=metered.end_ns,
             seconds=seconds,
             traffic=Traffic(metered, judging),
-            judged=judging.judged,
+            judged=[judged.batch() for judged in judging.judged],
             ended=np.concatenate(over),
             ids=np.concatenate(ids),
             facts=facts,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifier.flows.distinct import distinct
 from classifier.payload.signatures import Certainty, Table
 
 _Numbers = npt.NDArray[np.int16]
@@ -34,8 +35,18 @@ class Said(NamedTuple):
 
 
 def read(facts: pa.RecordBatch, table: Table) -> Said:
-    """Read the hits of n flows."""
-    slots = np.stack([_slots(facts["hits_a"].to_numpy()), _slots(facts["hits_b"].to_numpy())])  # (2, 4, n)
+    """Read the hits of n flows; each pair of hits, of which there are few, once."""
+    both = [facts[name].dictionary_encode() for name in ("hits_a", "hits_b")]
+    hits_a, hits_b = (encoded.dictionary.to_numpy() for encoded in both)
+    place_a, place_b = (encoded.indices.to_numpy().astype(np.int64) for encoded in both)
+    pairs, place = distinct(place_a * len(hits_b) + place_b)
+    found = _said(hits_a[pairs // max(len(hits_b), 1)], hits_b[pairs % max(len(hits_b), 1)], table)
+    return Said._make(column[..., place] for column in found)
+
+
+def _said(hits_a: npt.NDArray[np.uint64], hits_b: npt.NDArray[np.uint64], table: Table) -> Said:
+    """Read n pairs of hits."""
+    slots = np.stack([_slots(hits_a), _slots(hits_b)])  # (2, 4, n)
     numbers = slots & np.uint16(_NUMBER)
     shown = _shown(numbers, table)
     sender = np.where(slots & _OPENED, table.opened[numbers], table.sender[numbers])

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.reports.tables import Column, clean, show
-from classifier.wording import endpoint
+from classifier.wording import endpoint, percent
 
 Row = dict[str, Any]
 #: The control bits of TCP by their letters' order, lowest first. RFC 9293 §3.1, RFC 3168.
@@ -27,27 +27,43 @@ def print_explanation(out: Console, told: Row) -> None:
     out.print()
     _print_ladder(out, told, client, server)
     show(out, "Evidence", _EVIDENCE, told["evidence"])
-    out.print(Text(f"Verdict: {server} is the server{_named(told['service'])}: {_how_sure(flow)}."))
-    if flow["role"] != "confirmed":
-        out.print(Text(f"Runner-up: {client}{_named(told['runner_up'])}, {100 - _percent(flow):.1f} %."))
+    if told["sum"]:
+        out.print(Text(_sum(told["sum"], server, flow["role_confidence"])))
+        out.print()
+    out.print(Text(_verdict(flow, server, _named(told["service"]))))
+    if flow["role_confidence"] != 1:
+        rest = 100 - percent(flow["role_confidence"])
+        out.print(Text(f"Runner-up: {client}{_named(told['runner_up'])}, {rest:.1f}%."))
     out.print(Text(f"Outcome: {flow['outcome'].replace('_', ' ')}; history {flow['history']}."))
     if told["settles"]:
-        out.print(Text(f"What would settle it: {told['settles']}"))
+        out.print(Text(f"To resolve this: {told['settles']}"))
+
+
+def _sum(adding: Row, server: str, confidence: float) -> str:
+    """Describe how the evidence adds up to the confidence."""
+    scaled = adding["log_odds"] * adding["scale"]
+    steps = [f"Sum for {server}: {adding['log_odds']:.3f}"]
+    if adding["scale"] != 1:
+        steps.append(f"times {adding['scale']:g} (scale): {scaled:.3f}")
+    if scaled > adding["most"]:
+        steps.append(f"limited to {adding['most']:.3f} ({adding['why']})")
+    odds = f"{adding['total']:.3f}"
+    return f"{', '.join(steps)}. Confidence: 1/(1+e^-{odds}) = {percent(confidence):.1f}%."
 
 
 def _named(services: list[str]) -> str:
     return f" ({' or '.join(services[:3])})" if services else ""
 
 
-def _how_sure(flow: Row) -> str:
-    if flow["role"] == "confirmed":
-        return "confirmed"
-    return f"{flow['role']}, {_percent(flow):.1f} %"
-
-
-def _percent(flow: Row) -> float:
-    """The confidence, rounded down: nothing but proof is 100 %."""
-    return int(flow["role_confidence"] * 1000) / 10
+def _verdict(flow: Row, server: str, named: str) -> str:
+    """Describe the verdict; `named` are the services of the server."""
+    sure = "" if flow["role_confidence"] == 1 else f", {percent(flow['role_confidence']):.1f}%"
+    match flow["role"]:
+        case "ambiguous":
+            return f"Verdict: ambiguous. Likelier server: {server}{named}{sure}."
+        case "attempted":
+            return f"Verdict: attempted. {'Likelier target' if sure else 'Target'}: {server}{named}{sure}."
+    return f"Verdict: {server} is the server{named}: {flow['role']}{sure}."
 
 
 def _print_ladder(out: Console, told: Row, client: str, server: str) -> None:
@@ -78,7 +94,7 @@ def _what(packet: Row) -> str:
 
 
 def _weight(row: Row) -> str:
-    return "proof" if row["weight"] is None else f"{row['weight']:.1f}" if row["weight"] else ""
+    return "proof" if row["weight"] is None else f"{row['weight']:.3f}" if row["weight"] else ""
 
 
 _EVIDENCE = [

@@ -13,8 +13,7 @@ import pyarrow as pa
 from classifier.reports.names import Hosts
 from classifier.reports.summary import summary
 from classifier.traffic import Traffic
-from classifier.traffic.breakdown import with_filtered
-from classifier.traffic.totals import fold
+from classifier.traffic.views import fold, with_filtered
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

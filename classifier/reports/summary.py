@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,19 +13,18 @@ from classifier.reports.names import Hosts
 from classifier.reports.tabular import rows
 from classifier.roles.late import SelfCheck
 from classifier.traffic import Traffic
-from classifier.traffic.adding import ATTEMPTS
-from classifier.traffic.breakdown import with_filtered
-from classifier.traffic.totals import fold
+from classifier.traffic.tables import ATTEMPTS
+from classifier.traffic.views import fold, with_filtered
 from classifier.wording import counted
 
 #: What the reasons of the accounting mean, in words.
 REASONS = {
     "link_type": "of a link type that isn't read",
     "not_ip": "not IP (ARP, LLDP …)",
+    "unknown_type": "of an unknown type",
     "icmp": "ICMP",
     "no_ports": "IP without ports (OSPF, IGMP …)",
     "encrypted": "encrypted (ESP, Wi-Fi, MACsec)",
-    "aggregate": "802.11 aggregates of several packets",
     "later_fragment": "IP fragments without their first",
     "duplicate": "copies of another packet, left out",
     "too_deep": "with more headers inside one another than are followed",
@@ -36,7 +36,6 @@ REASONS = {
 }
 
 _REASONS_OF_ONE = {
-    "aggregate": "802.11 aggregate of several packets",
     "later_fragment": "IP fragment without its first",
     "duplicate": "copy of another packet, left out",
     "filtered": "of a flow that was filtered out",
@@ -84,7 +83,7 @@ def summary(
         "servers": named(totals.servers(top)),
         "clients": named(totals.clients(top)),
         "attempts": named(totals.attempts(top)),
-        "mismatches": named(totals.mismatches.table(top)),
+        "mismatches": named(totals.mismatches(top)),
         "accounting": dict(traffic.accounting),
     }
 
@@ -126,6 +125,7 @@ def _head(traffic: Traffic) -> dict[str, Any]:
         "evicted": metered.evicted,
         "duplicates": metered.duplicates,
         "bad_checksums": metered.bad_checksums,
+        "unknown_types": dict(traffic.unknown_types),
         "problems": [str(problem) for problem in traffic.problems],
         "remarks": traffic.remarks,
         "flows": {"total": sum(counted.values())} | counted | {"attempted": attempted},
@@ -154,11 +154,17 @@ def nothing_decoded(traffic: Traffic) -> str | None:
     reasons = [
         reason_text(reason, packets) for reason, packets in counts.items() if reason in REASONS and packets
     ]
-    hints = [
+    types = {
+        name: packets for name, packets in traffic.unknown_types.items() if not name.startswith("link type")
+    }
+    hints = [types_text(types)] if types else []
+    numbers = sorted(number for kind, number in traffic.metered.unknown_types if kind == "link_type")
+    elsewhere = "" if traffic.metered.via == "scapy" else " here, but perhaps by scapy: --via scapy"
+    hints += [
         f"link type {number} ({LINK_TYPES[number]}) has no IP"
         if number in LINK_TYPES
-        else f"link type {number} isn't read here, but perhaps by scapy: --via scapy"
-        for number in sorted(traffic.metered.unread_link_types)
+        else f"link type {number} isn't read{elsewhere}"
+        for number in numbers
     ]
     packets = counted(counts["packets"], "packet")
     return "; ".join([f"no TCP or UDP in {packets}: {', '.join(reasons)}", *hints])
@@ -167,6 +173,11 @@ def nothing_decoded(traffic: Traffic) -> str | None:
 def reason_text(reason: str, packets: int) -> str:
     """Say of how many packets a reason tells, in words."""
     return counted(packets, _REASONS_OF_ONE.get(reason, REASONS[reason]), REASONS[reason])
+
+
+def types_text(packets_by_type: Mapping[str, int]) -> str:
+    """Return packets by unknown type, in words."""
+    return ", ".join(f"{name}: {packets:,}" for name, packets in packets_by_type.items())
 
 
 def time_text(time_ns: int) -> str:

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.reports.sparkline import sparkline
-from classifier.reports.summary import REASONS, reason_text
+from classifier.reports.summary import REASONS, reason_text, types_text
 from classifier.reports.tables import Column, Row, clean, show
-from classifier.traffic.adding import ATTEMPTS
+from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
     counted,
     duration_text,
@@ -98,6 +98,8 @@ def _print_accounting(out: Console, report: Row) -> None:
     parts = [f"{counts['in_flows']:,} in flows"]
     parts += [reason_text(reason, counts[reason]) for reason in REASONS if counts.get(reason)]
     out.print(Text(f"Packets: {counts['packets']:,} = " + " + ".join(parts)))
+    if types := report["unknown_types"]:
+        out.print(Text("Unknown types: " + types_text(types)))
     if report["duplicates"] and not counts["duplicate"]:
         are, them = ("is a copy", "it") if report["duplicates"] == 1 else ("are copies", "them")
         out.print(Text(f"{report['duplicates']:,} of them {are} of another (--dedup leaves {them} out)"))

@@ -6,15 +6,17 @@ evidence that other flows give; then `decide` judges them batch by batch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
-from classifier.roles.evidence import KINDS, Context, Evidence
+from classifier.roles.evidence import KINDS, Context, Evidence, sweeps_of
 from classifier.roles.late import Late, SelfCheck, look_back
 from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
@@ -25,12 +27,16 @@ __all__ = [
     "Directory",
     "Ends",
     "Evidence",
+    "Mask",
+    "Numbers",
+    "Reasons",
     "Role",
     "Survey",
     "Verdicts",
     "decide",
     "note_announced",
     "self_check",
+    "with_attempts",
 ]
 
 #: A verdict at least this likely is called `inferred`.
@@ -48,6 +54,44 @@ class Role(StrEnum):
     ATTEMPTED = "attempted"
 
 
+class Reasons:
+    """The evidence for the server in each of n flows."""
+
+    #: The kinds, by their numbers.
+    names = tuple(str(kind) for kind in (Evidence.HANDSHAKE, *KINDS))
+
+    def __init__(self, odds: Numbers) -> None:
+        """Take the log-odds of each kind for the server of each flow (n, kinds)."""
+        self._odds = odds
+
+    def filter(self, wanted: pa.Array) -> Reasons:
+        """Return those of some flows."""
+        return Reasons(self._odds[wanted.to_numpy(zero_copy_only=False)])
+
+    def agreeing(self) -> Mask:
+        """Return whether each kind agrees with the verdict (n, kinds)."""
+        agreeing: Mask = self._odds > 0
+        return agreeing
+
+    def strongest(self) -> npt.NDArray[np.intp]:
+        """Return the number of the strongest kind, where any agrees (n)."""
+        strongest: npt.NDArray[np.intp] = self._odds.argmax(axis=1)
+        return strongest
+
+    def lists(self) -> pa.ListArray:
+        """List for each flow the kinds that agree with its verdict, strongest first."""
+        order = np.argsort(-self._odds, axis=1, kind="stable")
+        agrees = np.take_along_axis(self._odds, order, axis=1) > 0
+        offsets = np.concatenate([[0], np.cumsum(agrees.sum(axis=1))]).astype(np.int32)
+        return pa.ListArray.from_arrays(offsets, pa.array(self.names).take(pa.array(order[agrees])))
+
+    def by_appearance(self) -> list[str]:
+        """Return the kinds of `lists` in the order in which they first appear there."""
+        agreeing = self.agreeing()
+        first = np.unique(agreeing.argmax(axis=0)[agreeing.any(axis=0)])
+        return list(dict.fromkeys(Reasons(self._odds[first]).lists().flatten().to_pylist()))
+
+
 class Verdicts(NamedTuple):
     """Who is the server in each of n flows."""
 
@@ -59,9 +103,14 @@ class Verdicts(NamedTuple):
     undecided: Mask
     #: float64 (n), 0.5 to 1: probability that the server is the server.
     confidence: Numbers
-    #: list of strings (n), strongest first: the kinds of `Evidence` that spoke for it.
-    evidence: pa.ListArray
+    reasons: Reasons
     late: Late
+
+
+def with_attempts(ends: Ends, context: Context) -> Ends:
+    """Return n flows with the outcome `unanswered` for a sweep's questions: only all flows show those."""
+    vain = context.survey.sweeps.in_vain(ends, sweeps_of(ends, context)[0]) & ~ends.attempts
+    return replace(ends, handshakes=ends.handshakes.unanswered(vain)) if vain.any() else ends
 
 
 def decide(ends: Ends, context: Context) -> Verdicts:
@@ -86,7 +135,7 @@ def decide(ends: Ends, context: Context) -> Verdicts:
         role=pa.DictionaryArray.from_arrays(codes.astype(np.int8), pa.array([str(role) for role in roles])),
         undecided=undecided,
         confidence=confidence,
-        evidence=_reasons(odds, server_is_b, confirmed),
+        reasons=_reasons(odds, server_is_b, confirmed),
         late=_late(ends, odds, context),
     )
 
@@ -112,9 +161,14 @@ def self_check() -> SelfCheck:
 
 def summed(odds: Numbers, disputed: Mask) -> Numbers:
     """Add up the log-odds of the kinds (n, kinds), as far as evidence may go (n)."""
-    most = np.where(disputed, _MOST_IF_DISPUTED, weight("verdict", "most"))
+    most = limits(disputed)
     total: Numbers = np.clip(weight("verdict", "scale") * odds.sum(axis=1), -most, most)
     return total
+
+
+def limits(disputed: Mask) -> Numbers:
+    """Return the largest sum of log-odds that each flow may have (n)."""
+    return np.where(disputed, _MOST_IF_DISPUTED, weight("verdict", "most"))
 
 
 def probability(odds: Numbers) -> Numbers:
@@ -122,12 +176,6 @@ def probability(odds: Numbers) -> Numbers:
     return 1 / (1 + np.exp(-odds))
 
 
-def _reasons(odds: Numbers, server_is_b: Mask, confirmed: Mask) -> pa.ListArray:
-    """List for each flow the kinds that agree with its verdict, strongest first."""
+def _reasons(odds: Numbers, server_is_b: Mask, confirmed: Mask) -> Reasons:
     proof = np.where(confirmed, np.inf, 0.0)
-    speaks = np.column_stack([proof, np.where(server_is_b[:, None], odds, -odds)])
-    order = np.argsort(-speaks, axis=1, kind="stable")
-    agrees = np.take_along_axis(speaks, order, axis=1) > 0
-    offsets = np.concatenate([[0], np.cumsum(agrees.sum(axis=1))]).astype(np.int32)
-    kinds = pa.array([str(kind) for kind in (Evidence.HANDSHAKE, *KINDS)])
-    return pa.ListArray.from_arrays(offsets, kinds.take(pa.array(order[agrees])))
+    return Reasons(np.column_stack([proof, np.where(server_is_b[:, None], odds, -odds)]))

@@ -86,12 +86,11 @@ class Directory:
 
     def add(self, ends: Ends, among: Mask | None = None) -> None:
         """Enter the servers of those of n flows that prove one, or of those `among` them."""
-        for end in (0, 1):
-            where = (ends.serving == end) & ~ends.groups[end]
-            if among is not None:
-                where &= among
-            if where.any():
-                self._pieces.append(_entries(ends, end, where))
+        self.enter(proven_servers(ends, among))
+
+    def enter(self, pieces: list[Entries]) -> None:
+        """Enter what `proven_servers` found."""
+        self._pieces += pieces
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
             self._pieces = [together(self._pieces)]
         self.__dict__.pop("entries", None)
@@ -108,6 +107,18 @@ class Directory:
             return np.zeros(endpoints.shape, dtype=np.int64)
         place = np.minimum(np.searchsorted(entries.keys, endpoints), len(entries) - 1)
         return np.where(entries.keys[place] == endpoints, entries.flows[place], 0)
+
+
+def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:
+    """Return the servers that those of n flows prove that are `among` them; by default all are."""
+    found = []
+    for end in (0, 1):
+        where = (ends.serving == end) & ~ends.groups[end]
+        if among is not None:
+            where &= among
+        if where.any():
+            found.append(_entries(ends, end, where))
+    return found
 
 
 def _entries(ends: Ends, end: int, where: Mask) -> Entries:

@@ -5,8 +5,9 @@ Arrays of shape (2, n) hold a value for end a and one for end b of each of n flo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,8 @@ class Ends:
     facts: pa.RecordBatch
     handshakes: Handshakes
     said: Said
+    #: What several kinds of evidence need of these flows: `evidence.once`.
+    kept: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property
     def proto(self) -> npt.NDArray[np.uint8]:
@@ -78,6 +81,11 @@ class Ends:
     def sent(self) -> Mask:
         """Whether the end sent anything (2, n)."""
         return self.packets > 0
+
+    @property
+    def took_part(self) -> Mask:
+        """Whether the end sent something other than a RST, or its peer shows that it did (2, n)."""
+        return self.handshakes.took_part
 
     @cached_property
     def packets(self) -> npt.NDArray[np.uint64]:

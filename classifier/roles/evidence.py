@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
-from typing import NamedTuple
+from functools import cache, wraps
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from classifier.payload import Endpoints
 from classifier.roles import ports as port_tables
 from classifier.roles import spoken
+from classifier.roles.bitmaps import Counts
 from classifier.roles.directory import Directory
 from classifier.roles.ends import TCP, Ends, Mask, Numbers
 from classifier.roles.survey import Survey
@@ -35,6 +36,7 @@ class Evidence(StrEnum):
     FAN_IN = "fan_in"
     PORTS = "ports"
     PORT_SEQUENCE = "port_sequence"
+    ASKED = "asked"
     ICMP_UNREACHABLE = "icmp_unreachable"
     GROUP_ADDRESS = "group_address"
     FIRST_PACKET = "first_packet"
@@ -57,16 +59,31 @@ class Context(NamedTuple):
 
 
 Weigh = Callable[[Ends, Context], Numbers]
+Found = TypeVar("Found")
+
+
+def once(find: Callable[[Ends, Context], Found]) -> Callable[[Ends, Context], Found]:
+    """Keep what a function finds out with the flows: it is asked for by several kinds of evidence."""
+
+    @wraps(find)
+    def kept(ends: Ends, context: Context) -> Found:
+        key = find, id(context)
+        if key not in ends.kept:
+            ends.kept[key] = find(ends, context)
+        found: Found = ends.kept[key]
+        return found
+
+    return kept
 
 
 def payload(ends: Ends, context: Context) -> Numbers:
     """Weigh the messages that only one side sends."""
-    return spoken.payload(ends)
+    return spoken.payload(ends, ports(ends, context))
 
 
 def later_payload(ends: Ends, context: Context) -> Numbers:
     """Do the same, leaving out each end's first message."""
-    return spoken.later_payload(ends)
+    return spoken.later_payload(ends, ports(ends, context))
 
 
 def announced(ends: Ends, context: Context) -> Numbers:
@@ -77,32 +94,62 @@ def announced(ends: Ends, context: Context) -> Numbers:
 def directory(ends: Ends, context: Context) -> Numbers:
     """Weigh what each endpoint has accepted in other flows; less, where it has also called."""
     once, per_doubling = weight("directory", "once"), weight("directory", "per_doubling")
-    flows, calls = accepted_elsewhere(ends, context), context.survey.calls(ends)
+    flows, calls = accepted_elsewhere(ends, context), calls_elsewhere(ends, context)
     listed = np.where(flows > 0, once + per_doubling * np.log2(np.maximum(flows, 1)), 0.0)
     return _b_over_a(np.minimum(listed, weight("directory", "most")) * flows / np.maximum(flows + calls, 1))
 
 
 def fan_in(ends: Ends, context: Context) -> Numbers:
-    """Weigh how many ports have talked to each end: a server's many clients."""
-    peers = np.log2(context.survey.peer_ports(ends))
+    """Weigh how many ports have talked to each end, or to those close to it: a server's many clients.
+
+    It says nothing of a group address, and less of an end that asks, or speaks first to its peers.
+    """
+    survey = context.survey
+    peers = np.log2(survey.peer_ports(ends))
+    around = np.log2(np.maximum(survey.scattered_callers(ends, likeness(ends, context)), 1))
     per_doubling, most = weight("fan_in", "per_doubling"), weight("fan_in", "most")
-    odds = np.clip(per_doubling * _b_over_a(peers), -most, most)
+    of_ends = np.maximum(per_doubling * peers, weight("fan_in", "scattered") * around)
+    calls, flows = calls_elsewhere(ends, context).astype(float), accepted_elsewhere(ends, context)
+    of_ends *= ~ends.groups * (1 - calls / np.maximum(calls + flows, 1)) * survey.addressed(ends)
+    odds = np.clip(_b_over_a(of_ends), -most, most)
     return np.where(port_tables.callers(ends).any(axis=0), 0.0, odds)
 
 
+@once
 def ports(ends: Ends, context: Context) -> Numbers:
     """Weigh the two ports: what is known to be served there, and where clients take theirs."""
     most, caller = weight("ports", "most"), weight("ports", "caller")
-    odds = np.clip(_b_over_a(port_tables.likeness(context.rules, ends)), -most, most)
+    by_range = np.where(
+        ends.datagrams, *(weights()["ports"]["most_by_range"][name] for name in ("udp", "tcp"))
+    )
+    limit = np.where(port_tables.known(context.rules, ends), most, by_range)
+    odds = np.clip(_b_over_a(likeness(ends, context)), -limit, limit)
     callers = port_tables.callers(ends)
     return np.where(callers.any(axis=0), caller * -_b_over_a(callers.astype(float)), odds)
 
 
 def port_sequence(ends: Ends, context: Context) -> Numbers:
-    """Weigh whether each end's host uses ports close by in other flows: clients take one after the other."""
-    others = np.log2(1 + context.survey.neighbours(ends).astype(float)) * (ends.ports >= 1024)
+    """Weigh whether each end's host uses ports close by: clients take one after the other, for few targets.
+
+    Servers stand side by side, too: then their peers are many, or some are proven to serve.
+    """
+    survey = context.survey
+    taken = np.maximum(np.log2((1 + survey.neighbours(ends).astype(float)) / survey.targets(ends)), 0)
+    served = np.log2(1 + survey.served_neighbours(ends).astype(float))
     per_doubling, most = weight("port_sequence", "per_doubling"), weight("port_sequence", "most")
-    return np.clip(-per_doubling * _b_over_a(others), -most, most)
+    of_ends = (weight("port_sequence", "served") * served - per_doubling * taken) * (ends.ports >= 1024)
+    return np.clip(_b_over_a(of_ends), -most, most)
+
+
+def asked(ends: Ends, context: Context) -> Numbers:
+    """Weigh what each endpoint asked in other flows, and whether its host sweeps the other's: a client."""
+    calls, flows = calls_elsewhere(ends, context).astype(float), accepted_elsewhere(ends, context)
+    once, per_doubling = weight("asked", "once"), weight("asked", "per_doubling")
+    called = np.where(calls > 0, once + per_doubling * np.log2(np.maximum(calls, 1)), 0.0)
+    called = np.minimum(called, weight("asked", "most")) * calls / np.maximum(flows + calls, 1)
+    surely, perhaps = sweeps_of(ends, context)
+    sweeps = np.where(surely, weight("asked", "sweep"), np.where(perhaps, weight("asked", "mirrored"), 0.0))
+    return -_b_over_a(np.maximum(called, sweeps))
 
 
 def icmp_unreachable(ends: Ends, context: Context) -> Numbers:
@@ -114,8 +161,10 @@ def icmp_unreachable(ends: Ends, context: Context) -> Numbers:
 
 
 def group_address(ends: Ends, context: Context) -> Numbers:
-    """Weigh multicast and broadcast addresses: they are called, and call nobody."""
-    return weight("group_address", "called") * _b_over_a(ends.groups.astype(float))
+    """Weigh multicast and broadcast addresses: they are asked, and never answer nor announce."""
+    tells, announces = context.survey.tells_group(ends, likeness(ends, context))
+    asked, announced = weight("group_address", "asked"), weight("group_address", "announces")
+    return _b_over_a(np.where(ends.groups & ~tells[::-1], asked, 0.0) + announced * announces)
 
 
 def first_packet(ends: Ends, context: Context) -> Numbers:
@@ -161,6 +210,7 @@ KINDS: dict[Evidence, Kind] = {
     Evidence.FAN_IN: Kind(fan_in),
     Evidence.PORTS: Kind(ports),
     Evidence.PORT_SEQUENCE: Kind(port_sequence),
+    Evidence.ASKED: Kind(asked),
     Evidence.ICMP_UNREACHABLE: Kind(icmp_unreachable),
     Evidence.GROUP_ADDRESS: Kind(group_address),
     Evidence.FIRST_PACKET: Kind(first_packet, late=silent),
@@ -192,6 +242,25 @@ def began_inside(ends: Ends, context: Context) -> Mask:
     return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
 
 
+@once
+def likeness(ends: Ends, context: Context) -> Numbers:
+    """How much the port of each end looks like a server's (2, n)."""
+    return port_tables.likeness(context.rules, ends)
+
+
+@once
+def sweeps_of(ends: Ends, context: Context) -> tuple[Mask, Mask]:
+    """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
+    return context.survey.sweeps.sweeps(ends, likeness(ends, context))
+
+
+@once
+def calls_elsewhere(ends: Ends, context: Context) -> Counts:
+    """How many endpoints each end has asked in other flows, up to 64 (2, n)."""
+    return context.survey.calls(ends, likeness(ends, context))
+
+
+@once
 def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
     """In how many flows each end has proven to serve, not counting this one (2, n)."""
     own = ends.serving == np.array([[0], [1]])

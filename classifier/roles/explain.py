@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from classifier import payload
 from classifier.handshake import Outcome
+from classifier.roles import limits, summed, weigh
 from classifier.roles import ports as port_tables
 from classifier.roles.ends import Ends
 from classifier.roles.evidence import (
@@ -16,9 +19,13 @@ from classifier.roles.evidence import (
     Evidence,
     accepted_elsewhere,
     began_inside,
+    calls_elsewhere,
     last_data,
+    likeness,
+    sweeps_of,
     window_likeness,
 )
+from classifier.roles.weights import weight
 from classifier.wording import counted
 
 
@@ -35,6 +42,35 @@ class Reason:
     seen: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """How the evidence about one flow adds up, for the end that the verdict calls the server."""
+
+    #: Sum of the log-odds of all evidence.
+    log_odds: float
+    #: The sum is multiplied by `scale`, and then limited to `most`, for the reason `why`.
+    scale: float
+    most: float
+    why: str
+    #: Log-odds of the verdict: its confidence is 1 / (1 + e^-total).
+    total: float
+
+
+def add_up(ends: Ends, context: Context) -> Sum | None:
+    """Return how the evidence about a single flow adds up; None where a handshake decides."""
+    if ends.handshakes.confirmed[0]:
+        return None
+    odds, disputed = weigh(ends, context), ends.handshakes.disputed
+    total = float(summed(odds, disputed)[0])
+    return Sum(
+        log_odds=float(odds.sum()) * (-1 if total < 0 else 1),
+        scale=weight("verdict", "scale"),
+        most=float(limits(disputed)[0]),
+        why="the handshake is not conclusive" if disputed[0] else "only a handshake is certain",
+        total=abs(total),
+    )
+
+
 def explain(ends: Ends, context: Context) -> list[Reason]:
     """Return what speaks for either end of a single flow, strongest first."""
     reasons = []
@@ -48,14 +84,14 @@ def explain(ends: Ends, context: Context) -> list[Reason]:
 
 
 def settles(ends: Ends, context: Context) -> str:
-    """Say what would decide about a single flow that no handshake decides."""
+    """Return what would decide a single flow that no handshake decides."""
     inside = began_inside(ends, context)[0]
     if ends.datagrams[0]:
-        return ("" if inside else "A capture that begins before the flow does shows who called. ") + _MORE
-    return f"Capture from the start of the connection: its SYN and SYN+ACK prove who called. {_MORE}"
+        return ("" if inside else "A capture that begins before the flow shows who sent first. ") + _MORE
+    return f"Capture from the start of the connection: its SYN and SYN+ACK prove who opened it. {_MORE}"
 
 
-_MORE = "More flows of either end help, in this capture or in an earlier one (--directory)."
+_MORE = "More flows of either endpoint help, in this capture or in an earlier one (--directory)."
 
 
 def _handshake(ends: Ends) -> list[Reason]:
@@ -65,14 +101,13 @@ def _handshake(ends: Ends) -> list[Reason]:
     caller, called = ("{a}", "{b}") if shakes.initiator[0] == 0 else ("{b}", "{a}")
     outcome = shakes.outcome[0].as_py()
     if shakes.disputed[0]:
-        seen = "parts of a handshake that prove nothing: simultaneous open, or an answer to nobody"
+        seen = "incomplete handshake, not conclusive: simultaneous open, or an answer to nobody"
         return [Reason(Evidence.HANDSHAKE, None, 0.0, seen)]
     if outcome in (Outcome.REFUSED, Outcome.UNANSWERED):
-        seen = f"{caller} called {called}, which " + (
-            "refused" if outcome == Outcome.REFUSED else "did not answer"
-        )
+        answer = "refused" if outcome == Outcome.REFUSED else "did not answer"
+        seen = f"{caller} tried to open a connection, {called} {answer}"
     else:
-        seen = f"{caller} called, {called} accepted"
+        seen = f"{caller} opened the connection, {called} accepted"
     return [Reason(Evidence.HANDSHAKE, "b" if shakes.initiator[0] == 0 else "a", None, seen)]
 
 
@@ -84,7 +119,7 @@ def _of_ends(say: Callable[..., str], *values: Iterable[Any]) -> str:
 
 def _payload(ends: Ends, context: Context) -> str:
     said = payload.told(ends.facts, payload.load())
-    return _of_ends(lambda end, messages: f"{end} said: {', '.join(messages)}", said)
+    return _of_ends(lambda end, messages: f"{end} sent: {', '.join(messages)}", said)
 
 
 def _announced(ends: Ends, context: Context) -> str:
@@ -101,28 +136,48 @@ def _directory(ends: Ends, context: Context) -> str:
         called = f", and called {counted(calls, 'other')}" if calls else ""
         return f"{end} has {served} {counted(flows, one)}{called}"
 
-    return _of_ends(say, accepted_elsewhere(ends, context)[:, 0], context.survey.calls(ends)[:, 0])
+    return _of_ends(say, accepted_elsewhere(ends, context)[:, 0], calls_elsewhere(ends, context)[:, 0])
 
 
 def _fan_in(ends: Ends, context: Context) -> str:
     a, b = context.survey.peer_ports(ends)[:, 0]
-    if a == b == 1:
-        return ""
-    return f"different client ports that have talked to {{a}}: {a}, to {{b}}: {b}"
+    around = context.survey.scattered_callers(ends, likeness(ends, context))[:, 0]
+    seen = [f"different client ports that have talked to {{a}}: {a}, to {{b}}: {b}"] if max(a, b) > 1 else []
+    seen += [
+        f"to {{{end}}} and the ports close to it: {n}" for end, n in zip("ab", around, strict=True) if n > 1
+    ]
+    return "; ".join(seen)
 
 
 def _ports(ends: Ends, context: Context) -> str:
-    a, b = port_tables.likeness(context.rules, ends)[:, 0]
+    a, b = likeness(ends, context)[:, 0]
     if port_tables.callers(ends)[:, 0].any():
         return f"from such a port connections are opened: {ends.ports[port_tables.callers(ends)][0]}"
-    return f"like a server's: port {ends.ports[0, 0]} {a:+.1f}, port {ends.ports[1, 0]} {b:+.1f}"
+    most = weight("ports", "most")
+    limited = f"; limited to {most:.1f}" if abs(b - a) > most else ""
+    return f"like a server's: port {ends.ports[0, 0]} {a:+.3f}, port {ends.ports[1, 0]} {b:+.3f}{limited}"
 
 
 def _port_sequence(ends: Ends, context: Context) -> str:
-    a, b = context.survey.neighbours(ends)[:, 0]
-    if not (a or b):
-        return ""
-    return f"ports nearby that the host uses in other flows, {{a}}: {a}, {{b}}: {b}"
+    survey = context.survey
+
+    def say(end: str, others: int, targets: float, served: int) -> str:
+        proven = f", {counted(served, 'of them')} proven to serve" if served else ""
+        return f"{counted(1 + others, 'port')} near {end} in use, for about {targets:.0f} of peers{proven}"
+
+    others, served = survey.neighbours(ends)[:, 0], survey.served_neighbours(ends)[:, 0]
+    return _of_ends(say, others | served, survey.targets(ends)[:, 0], served)
+
+
+def _asked(ends: Ends, context: Context) -> str:
+    calls = calls_elsewhere(ends, context)[:, 0]
+    sweeps = np.logical_or(*sweeps_of(ends, context))[:, 0]
+
+    def say(end: str, asked: bool, calls: int, sweeps: bool) -> str:
+        how = [f"asked {counted(calls, 'other endpoint')}"] if calls else []
+        return f"{end} {' and '.join([*how, 'its host sweeps the other'] if sweeps else how)}"
+
+    return _of_ends(say, (calls > 0) | sweeps, calls, sweeps)
 
 
 def _icmp_unreachable(ends: Ends, context: Context) -> str:
@@ -136,7 +191,12 @@ def _icmp_unreachable(ends: Ends, context: Context) -> str:
 
 
 def _group_address(ends: Ends, context: Context) -> str:
-    return " and ".join(f"{{{end}}}" for end, group in zip("ab", ends.groups[:, 0], strict=True) if group)
+    tells = context.survey.tells_group(ends, likeness(ends, context))[0][::-1, 0]
+
+    def say(end: str, group: bool, told: bool) -> str:
+        return f"{end} is a group address, which {'is told something' if told else 'is asked'}"
+
+    return _of_ends(say, ends.groups[:, 0], tells)
 
 
 def _first_packet(ends: Ends, context: Context) -> str:
@@ -170,6 +230,7 @@ _SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
     Evidence.FAN_IN: _fan_in,
     Evidence.PORTS: _ports,
     Evidence.PORT_SEQUENCE: _port_sequence,
+    Evidence.ASKED: _asked,
     Evidence.ICMP_UNREACHABLE: _icmp_unreachable,
     Evidence.GROUP_ADDRESS: _group_address,
     Evidence.FIRST_PACKET: _first_packet,

@@ -76,3 +76,10 @@ class SelfCheck:
         for count, bits in enumerate((late.speaks[late.proven], late.right[late.proven])):
             for place, kind in enumerate(self.kinds):
                 self.kinds[kind][count] += int(np.count_nonzero(bits >> place & 1))
+
+    def merge(self, other: SelfCheck) -> None:
+        """Add the counts of other flows."""
+        for name in ("flows", "inferred", "inferred_right", "right"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, counts in other.kinds.items():
+            self.kinds[kind] = [one + more for one, more in zip(self.kinds[kind], counts, strict=True)]

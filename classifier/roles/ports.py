@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from classifier.roles.ends import TCP, UDP, Ends, Mask, Numbers
 from classifier.roles.weights import weights
 from classifier.services.lookup import Standing
 from classifier.services.rules import PORTS, Rules
 
+#: Ports below this one take privilege to listen at, and clients that show privilege take theirs above.
+_PRIVILEGED = 600
 _ALL = np.arange(PORTS, dtype=np.uint16)
 
 
@@ -23,8 +26,38 @@ def likeness(rules: Rules, ends: Ends) -> Numbers:
 
 def callers(ends: Ends) -> Mask:
     """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
-    found: Mask = (ends.proto == TCP) & np.isin(ends.ports, weights()["ports"]["callers"])
+    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
+    found: Mask = _callers()[ends.ports + offset]
     return found
+
+
+@cache
+def _callers() -> Mask:
+    """Return TCP's ports, and behind them those of all others."""
+    ports = weights()["ports"]["callers"]
+    return np.concatenate([np.isin(_ALL, ports[transport]) for transport in ("tcp", "udp")])
+
+
+def known(rules: Rules, ends: Ends) -> Mask:
+    """Return whether something is known of an end's port, or it takes privilege to listen there (n)."""
+    offset = np.where(ends.proto == TCP, 0, PORTS).astype(np.uint32)
+    found: Mask = _known(rules)[ends.ports + offset].any(axis=0)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _known(rules: Rules) -> Mask:
+    return np.concatenate(
+        [(_ALL < _PRIVILEGED) | (_standing(rules, proto) > Standing.REGISTERED) for proto in (TCP, UDP)]
+    )
+
+
+def _standing(rules: Rules, proto: int) -> npt.NDArray[np.uint8]:
+    standing = rules.standing(rules.places(np.full(PORTS, proto, dtype=np.uint8), _ALL))
+    if proto == UDP:
+        peers = weights()["ports"]["peers"]
+        standing[peers] = np.where(standing[peers] < Standing.USER, Standing.REGISTERED, standing[peers])
+    return standing
 
 
 @lru_cache(maxsize=4)
@@ -34,7 +67,7 @@ def _tables(rules: Rules) -> Numbers:
 
 
 def _table(rules: Rules, proto: int) -> Numbers:
-    standing = rules.standing(rules.places(np.full(PORTS, proto, dtype=np.uint8), _ALL))
+    standing = _standing(rules, proto)
     table = np.zeros(PORTS)
     for entry in weights()["ports"]["range"]:
         ports = slice(entry["first"], entry["last"] + 1)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.payload import Announced, Certainty, Endpoints
+from classifier.payload import Announced, Certainty, Endpoints, load
 from classifier.payload.announced import SIDES, unpack
-from classifier.roles.ends import Ends, Numbers, endpoint_hashes, host_hashes
-from classifier.roles.weights import weight
+from classifier.roles.ends import Ends, Mask, Numbers, endpoint_hashes, host_hashes
+from classifier.roles.weights import weight, weights
 
 
 def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
@@ -36,14 +38,29 @@ def odds_of(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> Numbe
     return clipped
 
 
-def payload(ends: Ends) -> Numbers:
-    """Weigh the messages of both ends."""
-    return odds_of(ends.said.client, ends.said.server)
+def payload(ends: Ends, of_ports: Numbers) -> Numbers:
+    """Weigh the messages of both ends; `of_ports`: what the ports say (n)."""
+    return _reversible(ends, odds_of(ends.said.client, ends.said.server), of_ports)
 
 
-def later_payload(ends: Ends) -> Numbers:
+def later_payload(ends: Ends, of_ports: Numbers) -> Numbers:
     """Do the same, leaving out each end's first message."""
-    return odds_of(ends.said.late_client, ends.said.late_server)
+    return _reversible(ends, odds_of(ends.said.late_client, ends.said.late_server), of_ports)
+
+
+def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
+    """Weaken messages of protocols whose client may accept the connection, where the ports say otherwise."""
+    against = (odds * of_ports < 0) & (np.abs(of_ports) > weight("payload", "reversible_against"))
+    against &= ~ends.datagrams & _reversible_protocols()[ends.said.protocol]
+    likely = weight("payload", "likely")
+    return np.where(against, np.clip(odds, -likely, likely), odds)
+
+
+@cache
+def _reversible_protocols() -> Mask:
+    """Return of each protocol, by its place in the table of signatures, whether that holds; last, of none."""
+    names = [protocol.name for protocol in load().protocols]
+    return np.append(np.isin(names, weights()["payload"]["reversible"]), False)
 
 
 def announced(purposes: npt.NDArray[np.uint8]) -> Numbers:

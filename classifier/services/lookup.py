@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from ipaddress import IPv4Network
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,8 @@ class Lookup:
         self._table[UDP_LITE] = self._table[TRANSPORTS["udp"]]
         for (proto, port), candidates in by_port.items():
             self._table[proto][port] = self._add(candidates)
+        #: Held where lists of candidates are added, which several threads may do.
+        self._adding = Lock()
         self._standings()
         #: The widest network first, so that a narrower one is put before it; the file's first one last.
         self._bound = sorted(
@@ -75,14 +78,15 @@ class Lookup:
             place[chosen] = table[port[chosen]]
         if address is None:
             return place
-        for service, network in self._bound:
-            here = np.flatnonzero(_served(service, proto, port))
-            here = here[_within(octets(address)[here], network)]
-            for old in np.unique(place[here]):
-                same = here[place[here] == old]
-                rest = [other for other in self.candidates[old] if other is not service]
-                place[same] = self._add((service, *rest))
-        self._standings()
+        with self._adding:
+            for service, network in self._bound:
+                here = np.flatnonzero(_served(service, proto, port))
+                here = here[_within(octets(address)[here], network)]
+                for old in np.unique(place[here]):
+                    same = here[place[here] == old]
+                    rest = [other for other in self.candidates[old] if other is not service]
+                    place[same] = self._add((service, *rest))
+            self._standings()
         return place
 
     def _add(self, candidates: tuple[Service, ...]) -> int:

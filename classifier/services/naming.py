@@ -24,6 +24,8 @@ class Names(NamedTuple):
     source: pa.DictionaryArray
     #: dictionary of strings (n): what kind of thing `service` is; null where no rule tells.
     category: pa.DictionaryArray
+    #: dictionary of strings (n): `service`, or the candidates joined by |; null where nothing is known.
+    label: pa.DictionaryArray
     #: list of strings (n), likeliest first; empty where nothing is known.
     candidates: pa.Array
     #: dictionary of strings (n): the protocol recognised in the payload, null for none.
@@ -106,6 +108,7 @@ def name(
         service=_take([case.service for case in verdicts], place),
         source=_take([case.source for case in verdicts], place),
         category=_take([rules.category(case.service or "") for case in verdicts], place),
+        label=_take([case.service or "|".join(case.candidates) or None for case in verdicts], place),
         candidates=_lists([list(case.candidates) for case in verdicts], place),
         payload=_take([*protocols, None], payloads.said.protocol.astype(np.int32) % (len(protocols) + 1)),
         mismatch=np.array([case.mismatch for case in verdicts], dtype=bool)[place],

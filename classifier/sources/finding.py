@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.sources import Input, Source, Via, names, not_there
@@ -31,7 +33,7 @@ def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
     Each file is taken once, whatever names and links lead to it. Folders are searched with all that is below
     them; there only files count that are named as captures or archives; links to folders aren't followed.
     """
-    sources: list[Source] = [source] if _is_one(source) else list(source)  # type: ignore[list-item, arg-type]
+    sources = _several(source)
     if not sources:
         raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
     found = Found()
@@ -49,8 +51,21 @@ def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
     return found
 
 
-def _is_one(source: Source | Iterable[Source]) -> bool:
-    return isinstance(source, str | os.PathLike) or hasattr(source, "read")
+def _several(source: object) -> list[Source]:
+    """Return the sources; TypeError for what is none."""
+    one = isinstance(source, _ONE) or hasattr(source, "read") or not isinstance(source, Iterable)
+    sources: list[Any] = [source] if one else list(source)  # type: ignore[call-overload]
+    for each in sources:
+        if isinstance(each, io.TextIOBase):
+            raise TypeError(f"{_NEEDED}, not an open text file; open it with mode 'rb'")
+        if not isinstance(each, str | os.PathLike) and not hasattr(each, "read"):
+            hint = "; wrap a capture in memory in io.BytesIO" if isinstance(each, bytes | bytearray) else ""
+            raise TypeError(f"{_NEEDED}, not {type(each).__name__}{hint}")
+    return sources
+
+
+_ONE = (str, os.PathLike, bytes, bytearray, Mapping)
+_NEEDED = "a source must be a path, pattern, URL or open binary file, or an iterable of these"
 
 
 def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> Iterator[Input]:

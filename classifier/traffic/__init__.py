@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
-from classifier.traffic.adding import measured, total
-from classifier.traffic.breakdown import BY, breakdown
+from classifier.traffic import packet_types
+from classifier.traffic.aggregate import Aggregate, Rows, Texts, summed
 from classifier.traffic.comparison import FACTOR, compare
+from classifier.traffic.judged import Judged
 from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.selection import Selection, selection
-from classifier.traffic.sums import Sums
 from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
+from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, flow_rows, table
 from classifier.wording import listed
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from classifier.reports.names import Hosts
     from classifier.reports.report import Report
 
+Found = TypeVar("Found")
+
 
 class Judging(Protocol):
     """What judges metered flows."""
@@ -40,8 +43,8 @@ class Judging(Protocol):
     def context(self) -> object:
         """What all flows together say about each; once it is there, all inputs have been compared."""
 
-    def __call__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the flows batch by batch, with all verdicts."""
+    def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
+        """Yield what a function makes of each batch of judged flows, in order; it runs in several threads."""
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server."""
@@ -64,7 +67,8 @@ class Traffic:
         self.metered = metered
         self.judge = judge
         self._selections = selections
-        self._left_out: pa.Table | None = None
+        self._left_out: dict[str, int] = {}
+        self._looked_through = False
 
     def select(
         self,
@@ -94,7 +98,11 @@ class Traffic:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
         metered, _ = self.metered, self.judge.context
         groups = sorted(metered.seen_twice)
-        return metered.remarks + _twice([[metered.captures[part] for part in group] for group in groups])
+        return (
+            metered.remarks
+            + packet_types.remarks(metered.irregular)
+            + _twice([[metered.captures[part] for part in group] for group in groups])
+        )
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -106,40 +114,58 @@ class Traffic:
         lost = dict(self.metered.unmetered)
         packets = self.metered.packets
         if self._selections:
-            left_out = self.left_out
             columns = ("client_packets", "server_packets", "attempt_packets")
-            lost["filtered"] = sum(left_out[name][0].as_py() for name in columns if left_out.num_rows)
+            lost["filtered"] = sum(self.left_out.get(name, 0) for name in columns)
         return {"packets": packets, "in_flows": packets - sum(lost.values()), **lost}
 
     @property
-    def left_out(self) -> pa.Table:
-        """Sums over the flows that a selection left out: one row, or none."""
-        if self._selections and self._left_out is None:
-            for _ in self._selected():
-                pass
-        return pa.table({}) if self._left_out is None else self._left_out
+    def unknown_types(self) -> Mapping[str, int]:
+        """Packets by type number that is not known (`EtherType 0x1234`), at most 32 and `other`.
 
-    def _selected(self) -> Iterator[pa.RecordBatch]:
-        """Yield the judged flows that are wanted, and add up the others."""
-        left_out = Sums(total)
-        for judged in self.judge():
+        They sum to the accounting's `unknown_type` and `link_type`.
+        """
+        return packet_types.unknown_types(self.metered.unknown_types)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Sums over the flows that a selection left out, by measure; empty if there are none."""
+        if self._selections and not self._looked_through:
+            for _ in self._each(lambda _: None):
+                pass
+        return self._left_out
+
+    def _each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
+        """Yield what a function makes of each batch of the selected flows; sum the others."""
+
+        def chosen(judged: Judged) -> tuple[Found, Rows | None]:
             wanted = np.ones(judged.num_rows, dtype=bool)
             for one in self._selections:
                 wanted &= one.mask(judged, self.metered.captures)
             if wanted.all():
-                yield judged
-                continue
-            left_out.add(measured(judged.filter(pa.array(~wanted))))
-            yield judged.filter(pa.array(wanted))
-        self._left_out = next(left_out.parts(), pa.table({}))
+                return function(judged), None
+            others = flow_rows(judged.filter(pa.array(~wanted)), Texts(), ())
+            return function(judged.filter(pa.array(wanted))), summed(others, ("kind",), FLOW_MEASURES)
+
+        left_out = Aggregate(("kind",), FLOW_MEASURES)
+        for found, others in self.judge.each(chosen, bins=bins):
+            if others:
+                left_out.add(others)
+            yield found
+        total = left_out.total()
+        sums = summed(total, (), MEASURES) if total else {}
+        self._left_out = {name: int(column[0]) for name, column in sums.items()}
+        self._looked_through = True
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of the flow table batch by batch, each in the order of `first_seen`.
 
         The flows are judged on the way.
         """
-        for judged in self._selected():
-            yield present(judged.sort_by("first_seen_ns"), self.metered.captures)
+
+        def public(judged: Judged) -> pa.RecordBatch:
+            return present(judged.batch().sort_by("first_seen_ns"), self.metered.captures)
+
+        return self._each(public)
 
     def to_arrow(self) -> pa.Table:
         """Return the flow table, in the order of `first_seen`."""
@@ -176,8 +202,8 @@ class Traffic:
             raise IntervalError(interval_s, least_s)
         interval_ns = round(min(interval_s, MOST_SECONDS) * 1e9)
         timeline = Timeline(interval_ns)
-        for judged in self._selected():
-            timeline.add(judged)
+        for rows in self._each(timeline.rows, bins=True):
+            timeline.add(rows)
         return timeline.table()
 
     @cached_property
@@ -185,10 +211,14 @@ class Traffic:
         """All sums, in one pass over the flows."""
         totals, overview = Totals(self.metered.memory_bytes), Overview()
         timeline = Timeline(usual_interval_ns(self.metered.begin_ns, self.metered.end_ns))
-        for judged in self._selected():
-            totals.add(judged)
-            overview.add(judged)
-            timeline.add(judged)
+
+        def all_of(judged: Judged) -> tuple[Any, Overview, Rows]:
+            return totals.rows(judged), Overview.of(judged), timeline.rows(judged)
+
+        for flows, known, bins in self._each(all_of, bins=True):
+            totals.add(flows)
+            overview.merge(known)
+            timeline.add(bins)
         return totals, overview, timeline
 
     @property
@@ -203,7 +233,13 @@ class Traffic:
         """
         if by not in BY:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
-        return breakdown(self._selected(), by, self.metered.captures, top, self.metered.memory_bytes)
+        view, texts = BY[by], Texts()
+        part_by = next((name[:-4] for name in view.keys if name.endswith("_low")), None)
+        flows = Aggregate((*view.keys, "kind"), FLOW_MEASURES, part_by, self.metered.memory_bytes)
+        for rows in self._each(lambda judged: flow_rows(judged, texts, view.keys)):
+            flows.add(rows)
+        groups = (summed(rows, view.keys, view.sums) for rows in flows.parts())
+        return table(view, groups, texts, top, self.metered.captures)
 
     def by(self, group: str) -> pd.DataFrame:
         """Return `breakdown(group)` as a DataFrame."""
@@ -317,7 +353,15 @@ _NAMED = 3
 
 
 #: Reasons that mean that a packet could not be looked into.
-_UNDECODED = {"link_type", "too_deep", "cut_short", "damaged_link", "damaged_ip", "damaged_transport"}
+_UNDECODED = {
+    "link_type",
+    "unknown_type",
+    "too_deep",
+    "cut_short",
+    "damaged_link",
+    "damaged_ip",
+    "damaged_transport",
+}
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

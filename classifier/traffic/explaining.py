@@ -1,15 +1,16 @@
-"""What is to be told of one flow: its first packets, the evidence, and what would settle it."""
+"""The explanation of one flow: its first packets, the evidence, and what would resolve it."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 
 from classifier import _meter
 from classifier.roles import Context, Ends, decide
-from classifier.roles.explain import explain, settles
+from classifier.roles.explain import add_up, explain, settles
 from classifier.services.rules import Rules
 
 #: So many packets a ladder has.
@@ -30,9 +31,11 @@ def told(ends: Ends, row: dict[str, Any], context: Context, decapsulate: bool) -
         }
         for reason in explain(ends, context)
     ]
+    sums = add_up(ends, context)
     packets = _packets(facts, row["capture"].split("|"), decapsulate)
     return {
         "evidence": reasons,
+        "sum": None if sums is None else asdict(sums),
         "service": [row["service"]]
         if row["service"]
         else _candidates(context.rules, facts, "b" if server_is_b else "a"),

@@ -37,7 +37,9 @@ class _Sums(Protocol):
     @property
     def unmetered(self) -> Mapping[str, int]: ...
     @property
-    def unread_link_types(self) -> Mapping[int, int]: ...
+    def unknown_types(self) -> Mapping[tuple[str, int], int]: ...
+    @property
+    def irregular(self) -> Mapping[tuple[str, int, int], int]: ...
 
 
 class Counted(_Sums, Protocol):
@@ -80,12 +82,16 @@ class Metered:
     dns_names: list[pa.RecordBatch] = field(default_factory=list)
     dns_names_left_out: int = 0
     interrupted: bool = False
+    #: The program that read the inputs; None: the core.
+    via: sources.Via | None = None
     #: The names of combinations, where rows of several captures are joined already.
     combinations: Captures | None = None
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
-    #: Packets by link type that isn't read.
-    unread_link_types: dict[int, int] = field(default_factory=dict)
+    #: Packets by kind and number of what isn't known; see `_meter.Reader.unknown_types`.
+    unknown_types: dict[tuple[str, int], int] = field(default_factory=dict)
+    #: Packets of flows that depart from their headers; see `_meter.Reader.irregular`.
+    irregular: dict[tuple[str, int, int], int] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
     #: What is to be known of the inputs, and is no failure.
     remarks: list[str] = field(default_factory=list)
@@ -154,5 +160,7 @@ class Metered:
                 self.bad_checksums[header] += packets
         for reason, packets in counted.unmetered.items():
             self.unmetered[reason] = self.unmetered.get(reason, 0) + packets
-        for link_type, packets in counted.unread_link_types.items():
-            self.unread_link_types[link_type] = self.unread_link_types.get(link_type, 0) + packets
+        for number, packets in counted.unknown_types.items():
+            self.unknown_types[number] = self.unknown_types.get(number, 0) + packets
+        for how, packets in counted.irregular.items():
+            self.irregular[how] = self.irregular.get(how, 0) + packets

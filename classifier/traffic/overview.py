@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.roles import Role
+from classifier.roles import Reasons, Role
+from classifier.traffic.judged import Judged
 
 #: How a flow's server is known, in the order of reports.
 ROLES = tuple(map(str, Role))
@@ -26,8 +27,14 @@ class Overview:
         #: or above all other kinds.
         self.evidence: dict[tuple[str, str], Counter[str]] = {}
 
-    def add(self, judged: pa.RecordBatch) -> None:
-        """Add a batch of judged flows."""
+    @staticmethod
+    def of(judged: Judged) -> Overview:
+        """Return that of a batch of judged flows."""
+        found = Overview()
+        found._add(judged)
+        return found
+
+    def _add(self, judged: Judged) -> None:
         roles = pc.index_in(judged["role"].cast(pa.string()), pa.array(ROLES)).to_numpy()
         volumes = {
             unit: pc.add(judged[f"client_{unit}"], judged[f"server_{unit}"]).to_numpy()
@@ -37,17 +44,27 @@ class Overview:
             here = roles == number
             sums = {unit: int(values[here].sum()) for unit, values in volumes.items()}
             self.roles[name].update({"flows": int(here.sum()), **sums})
-        self._add_evidence(roles, judged["role_evidence"])
+        self._add_evidence(roles, judged["_reasons"])
 
-    def _add_evidence(self, roles: npt.NDArray[np.int32], lists: pa.ListArray) -> None:
+    def merge(self, other: Overview) -> None:
+        """Add what another has of other flows."""
+        for role, counts in other.roles.items():
+            self.roles[role].update(counts)
+        for case, counts in other.evidence.items():
+            self.evidence.setdefault(case, Counter()).update(counts)
+
+    def _add_evidence(self, roles: npt.NDArray[np.int32], reasons: Reasons) -> None:
         """Count the kinds that spoke for n flows of roles, which are places in `ROLES`."""
-        sizes = lists.value_lengths().to_numpy()
-        kinds = lists.flatten().dictionary_encode()
-        names = kinds.dictionary.to_pylist()
-        cases = roles.repeat(sizes) * len(names) + kinds.indices.to_numpy()
-        strongest = cases[(np.cumsum(sizes) - sizes)[sizes > 0]]
-        flows, first = (np.bincount(some, minlength=len(ROLES) * len(names)) for some in (cases, strongest))
-        for case in np.flatnonzero(flows):
-            role, kind = divmod(int(case), len(names))
-            counts = self.evidence.setdefault((ROLES[role], names[kind]), Counter())
-            counts.update({"flows": int(flows[case]), "strongest": int(first[case])})
+        agreeing, strongest = reasons.agreeing(), reasons.strongest()
+        found = {}
+        for kind, name in enumerate(reasons.names):
+            here = agreeing[:, kind]
+            decided = here & (strongest == kind)
+            found[name] = [np.bincount(roles[some], minlength=len(ROLES)) for some in (here, decided)]
+        names = reasons.by_appearance()
+        for number, role in enumerate(ROLES):
+            for name in names:
+                flows, first = (int(counts[number]) for counts in found[name])
+                if flows:
+                    counts = self.evidence.setdefault((role, name), Counter())
+                    counts.update({"flows": flows, "strongest": first})

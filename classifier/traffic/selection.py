@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from classifier.errors import FilterError
 from classifier.flows.addresses import octets
 from classifier.flows.table import SCHEMA, present
-from classifier.traffic.grouping import Mask
+from classifier.traffic.aggregate import Mask
+from classifier.traffic.judged import Judged
 from classifier.traffic.where import BAR, Condition, moment, parse
 
 _SECOND_NS = 1_000_000_000
@@ -31,7 +32,7 @@ class Selection:
     #: Flows with an end in one of them.
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
-    def mask(self, judged: pa.RecordBatch, captures: list[str]) -> Mask:
+    def mask(self, judged: Judged, captures: list[str]) -> Mask:
         """Say for each of n judged flows whether it is wanted."""
         wanted = np.ones(judged.num_rows, dtype=bool)
         if self.since_ns is not None:
@@ -41,7 +42,7 @@ class Selection:
         if self.networks:
             wanted &= np.logical_or.reduce([_within(judged, network) for network in self.networks])
         if self.conditions:
-            rows = present(judged, captures)
+            rows = present(judged.batch(), captures)
             for condition in self.conditions:
                 wanted &= _fulfilled(rows, condition)
         return wanted
@@ -84,7 +85,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise FilterError(message, text, 0, len(text)) from None
 
 
-def _within(judged: pa.RecordBatch, network: IPv4Network | IPv6Network) -> Mask:
+def _within(judged: Judged, network: IPv4Network | IPv6Network) -> Mask:
     """Say for each flow whether one of its ends is in a network."""
     right_version = judged["ip_version"].to_numpy() == network.version
     size = len(network.network_address.packed)

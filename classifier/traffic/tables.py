@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from classifier.flows.table import COUNT, PORT
-from classifier.traffic.adding import ATTEMPTS, SUMS, VOLUMES
+from classifier.flows.table import COUNT, PORT, VLAN
+from classifier.handshake import ATTEMPTED
 
+#: Outcomes of flows that came to nothing: counted apart, never as traffic of a service.
+ATTEMPTS = tuple(map(str, ATTEMPTED))
+ROLES = ("confirmed", "inferred", "ambiguous")
+VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
+SUMS = ("flows", *ROLES, "by_payload", *ATTEMPTS, *VOLUMES, "attempt_packets", "attempt_bytes")
 TIME = pa.timestamp("ns", tz="UTC")
 _COUNTS = {
     "flows": "flows, attempts left out",
@@ -95,3 +100,30 @@ TARGETS = pa.schema(
 CONVERSATIONS = pa.schema(
     [_CLIENT_IP, _SERVICE, _PROTO, _SERVER_IP, _SERVER_PORT, *_counts("flows", "bytes", *VOLUMES)]
 )
+MISMATCHES = pa.schema(
+    [
+        _CLIENT_IP,
+        _SERVER_IP,
+        _SERVER_PORT,
+        _PROTO,
+        _text("promised", "service that people expect at the port"),
+        _text("spoken", "protocol recognised in the payload"),
+        pa.field("flows", COUNT, False),
+        *_counts("bytes"),
+    ]
+)
+
+
+def groups_schema(names: list[str]) -> pa.Schema:
+    """Return the columns of a table of groups, whose own columns are named."""
+    kinds = {"server_port": PORT, "vlan": VLAN}
+    return pa.schema(
+        [
+            pa.field("group", pa.string(), False, {"doc": "the columns that follow, in one text"}),
+            *(pa.field(name, kinds.get(name, pa.string())) for name in names),
+            *_counts("bytes"),
+            pa.field("share", pa.float64(), False, {"doc": "of the bytes of all rows"}),
+            *(pa.field(name, COUNT, False) for name in SUMS),
+            *(pa.field(name, TIME, False) for name in ("first_seen", "last_seen")),
+        ]
+    )

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows.table import COUNT, PROTOCOLS
-from classifier.traffic.adding import ATTEMPTS, labels
-from classifier.traffic.grouping import Grouping
+from classifier.traffic.aggregate import Aggregate, Rows, Texts, plain, summed
+from classifier.traffic.judged import Judged
+from classifier.traffic.tables import ATTEMPTS
 
 #: The meter's narrowest bins: a 64th of a second.
 BASE_NS = 1_000_000_000 // 64
@@ -25,10 +26,8 @@ MOST_BINS = 100_000
 MOST_SECONDS = 10**9
 #: Stands for the services of flows that came to nothing.
 ATTEMPTED = "(attempts)"
-_SUMS = ["flows", "client_packets", "server_packets", "client_bytes", "server_bytes"]
-_KEYS = ["service", "proto", "bin"]
-#: Rows are merged when so many have piled up.
-_MERGE_ROWS = 200_000
+_KEYS = ("service", "proto", "bin")
+_MEASURES = plain("flows", "client_packets", "server_packets", "client_bytes", "server_bytes")
 _MOST_NS = 2**63 - 1
 
 SCHEMA = pa.schema(
@@ -60,49 +59,49 @@ class Timeline:
     def __init__(self, interval_ns: int) -> None:
         """Start at nothing."""
         self.interval_ns = interval_ns
-        self._pieces: list[pa.Table] = []
-        self._rows = 0
+        self._texts = Texts()
+        self._sums = Aggregate(_KEYS, _MEASURES)
 
-    def add(self, judged: pa.RecordBatch) -> None:
-        """Add a batch of judged flows."""
+    def rows(self, judged: Judged) -> Rows:
+        """Return what a batch of judged flows brings; may be called by several threads."""
         flow, begin, end, counts = _binned(judged)
         part, place, shares = _spread(begin, end, self.interval_ns)
-        tried = pc.is_in(judged["outcome"].cast(pa.string()), pa.array(ATTEMPTS))
-        label = pc.if_else(tried, ATTEMPTED, labels(judged))
         shared = {name: _share(values, part, shares) for name, values in counts.items()}
         moved = np.logical_or.reduce([values > 0 for values in shared.values()])
         part, place = part[moved], place[moved]
-        of_flow = pa.array(flow[part])
-        table = pa.table(
-            {
-                "service": label.dictionary_encode().take(of_flow),
-                "proto": judged["proto"].take(of_flow),
-                "bin": pa.array(place),
-                "flows": pa.array(_first_in_bin(flow[part], place)),
-                **{name: pa.array(values[moved]) for name, values in shared.items()},
-            }
-        )
-        self._pieces.append(_added(table))
-        self._rows += self._pieces[-1].num_rows
-        if self._rows > _MERGE_ROWS:
-            self._rows = self._merged().num_rows
+        of_flow = flow[part]
+        rows: Rows = {
+            "service": self._labels(judged)[of_flow],
+            "proto": judged["proto"].to_numpy()[of_flow],
+            "bin": place,
+            "flows": _first_in_bin(of_flow, place),
+            **{name: values[moved] for name, values in shared.items()},
+        }
+        return summed(rows, _KEYS, _MEASURES)
 
-    def _merged(self) -> pa.Table:
-        if len(self._pieces) > 1:
-            self._pieces = [_added(pa.concat_tables(self._pieces))]
-        return self._pieces[0]
+    def add(self, rows: Rows) -> None:
+        """Add what `rows` returned."""
+        self._sums.add(rows)
+
+    def _labels(self, judged: Judged) -> npt.NDArray[np.int32]:
+        """Return codes of the services of n flows, with one for all failed attempts."""
+        outcome = judged["outcome"]
+        failed = np.isin(outcome.dictionary.to_pylist(), ATTEMPTS)[outcome.indices.to_numpy()]
+        (attempted,) = self._texts.codes(pa.array([ATTEMPTED]).dictionary_encode())
+        return np.where(failed, attempted, self._texts.codes(judged["label"]))
 
     def table(self) -> pa.Table:
         """Return a row for each bin and service with packets, by time, most bytes first."""
-        if not self._pieces:
+        merged = self._sums.total()
+        if merged is None:
             return SCHEMA.empty_table()
-        merged = self._merged()
-        starts = merged["bin"].to_numpy() * self.interval_ns
         columns = {
-            "start": pa.array(starts).cast(SCHEMA.field("start").type),
-            "service": merged["service"],
-            "proto": pa.array([PROTOCOLS[number] for number in merged["proto"].to_pylist()], pa.string()),
-            **{name: merged[name] for name in _SUMS},
+            "start": pa.array(merged["bin"].astype(np.int64) * self.interval_ns).cast(
+                SCHEMA.field("start").type
+            ),
+            "service": self._texts.take(merged["service"]),
+            "proto": pa.array([PROTOCOLS[number] for number in merged["proto"].tolist()], pa.string()),
+            **{name: pa.array(merged[name]).cast(SCHEMA.field(name).type) for name in _MEASURES},
         }
         table = pa.table(columns, schema=SCHEMA)
         size = pc.add(table["client_bytes"], table["server_bytes"])
@@ -115,7 +114,7 @@ class Timeline:
         return table.append_column("size", size).sort_by(order).select(SCHEMA.names)
 
 
-def _binned(judged: pa.RecordBatch) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Numbers]]:
+def _binned(judged: Judged) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Numbers]]:
     """Return all bins of n flows: the flow's row, begin and end in nanoseconds, counts by side."""
     lists, first = judged["bins"], judged["first_seen_ns"].to_numpy()
     last = judged["last_seen_ns"].to_numpy()
@@ -157,9 +156,9 @@ def _spread(
     return span, place, (before, after)
 
 
-def _first_in_bin(flow: _Numbers, place: _Numbers) -> npt.NDArray[np.uint64]:
+def _first_in_bin(flow: _Numbers, place: _Numbers) -> _Numbers:
     """Return 1 for the first of the parts that a flow has in a bin, 0 for the others (n)."""
-    first = np.zeros(len(flow), dtype=np.uint64)
+    first = np.zeros(len(flow), dtype=np.int64)
     if len(flow):
         since = place - place.min()
         first[np.unique(flow * (since.max() + 1) + since, return_index=True)[1]] = 1
@@ -168,15 +167,10 @@ def _first_in_bin(flow: _Numbers, place: _Numbers) -> npt.NDArray[np.uint64]:
 
 def _share(
     values: _Numbers, part: _Numbers, shares: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-) -> npt.NDArray[np.uint64]:
+) -> _Numbers:
     """Share out whole numbers so that their sums stay what they are."""
     before, after = shares
     whole = values[part]
     upto = np.where(after >= 1, whole, np.floor(whole * after).astype(np.int64))
-    return (upto - np.where(before >= 1, whole, np.floor(whole * before).astype(np.int64))).astype(np.uint64)
-
-
-def _added(table: pa.Table) -> pa.Table:
-    plain = table.set_column(0, "service", table["service"].cast(pa.string()))
-    by = Grouping(plain, _KEYS)
-    return pa.table({**by.keys(*_KEYS), **by.sums(*_SUMS)})
+    share: _Numbers = upto - np.where(before >= 1, whole, np.floor(whole * before).astype(np.int64))
+    return share

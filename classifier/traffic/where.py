@@ -50,6 +50,8 @@ class Condition:
 
 def parse(text: str, schema: pa.Schema) -> Condition:
     """Read a condition on the columns of `schema`; FilterError points at what is wrong with it."""
+    if not isinstance(text, str):
+        raise TypeError(f"a condition must be a text like \"service == 'https'\", not {type(text).__name__}")
     if len(text) > _MOST_CHARACTERS:
         raise FilterError(f"is longer than {_MOST_CHARACTERS:,} characters", text[:40], 0, 40)
     try:

@@ -8,7 +8,7 @@ use arrow_schema::ArrowError;
 use crate::capture::{Capture, Frame};
 use crate::flow::Key;
 use crate::payload::DnsNames;
-use crate::wire::{self, Aside, Content, Transport};
+use crate::wire::{self, Aside, Content, Ends, Packet, Transport};
 
 /// Which packets are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,13 @@ pub struct Wanted {
     pub most: usize,
     /// Look into tunnels over IP.
     pub decapsulate: bool,
+}
+
+impl Wanted {
+    /// Whether a packet of the key is in the VLAN and virtual network.
+    fn includes(&self, ends: &Ends, content: &Content) -> bool {
+        self.lane.is_none_or(|lane| lane == (content.vlan.unwrap_or(0), ends.network_id))
+    }
 }
 
 /// The packets found, column by column.
@@ -60,12 +67,21 @@ impl Packets {
 /// Notes the names that a frame gives to addresses, if it is an answer of DNS.
 pub fn note_names(names: &mut DnsNames, frame: &Frame<'_>, decapsulate: bool) {
     let decoded = wire::decode(frame.link_type, frame.data, frame.wire_bytes, decapsulate);
-    match decoded {
-        Ok(packet) if packet.ends.proto == Transport::Udp as u8 => {
+    for packet in each(decoded).filter_map(Result::ok) {
+        if packet.ends.proto == Transport::Udp as u8 {
             names.datagram(packet.ends.source_port, packet.payload, frame.time_ns);
         }
-        _ => {}
     }
+}
+
+/// The packets in a frame, or what is there instead of one.
+fn each<'a>(decoded: Result<Packet<'a>, Aside<'a>>) -> impl Iterator<Item = Result<Packet<'a>, Aside<'a>>> {
+    let (one, aggregate) = match decoded {
+        Err(Aside::Aggregate(aggregate)) => (None, Some(aggregate)),
+        Err(Aside::Irregular(packet, _)) => (Some(Ok(*packet)), None),
+        one => (Some(one), None),
+    };
+    one.into_iter().chain(aggregate.into_iter().flatten())
 }
 
 /// The first packets of a flow in the order of the capture, and the ICMP errors about them.
@@ -82,21 +98,17 @@ pub fn packets(capture: &mut Capture, wanted: &Wanted) -> Result<RecordBatch, Ar
         if !(wanted.first_ns..=wanted.last_ns).contains(&frame.time_ns) {
             continue;
         }
-        match wire::decode(frame.link_type, frame.data, frame.wire_bytes, wanted.decapsulate) {
-            Ok(packet) => {
-                let (key, from_a) = Key::of(&packet.ends);
-                let lane = (packet.content.vlan.unwrap_or(0), packet.ends.network_id);
-                if key == wanted.key && wanted.lane.is_none_or(|wanted| wanted == lane) {
-                    found.add(frame.time_ns, from_a, Some(&packet.content));
-                }
+        let decoded = wire::decode(frame.link_type, frame.data, frame.wire_bytes, wanted.decapsulate);
+        for packet in each(decoded) {
+            let (ends, content) = match &packet {
+                Ok(packet) => (&packet.ends, Some(&packet.content)),
+                Err(Aside::IcmpError(quoted)) => (&quoted.ends, None),
+                Err(_) => continue,
+            };
+            let (key, from_a) = Key::of(ends);
+            if key == wanted.key && content.is_none_or(|content| wanted.includes(ends, content)) {
+                found.add(frame.time_ns, from_a, content);
             }
-            Err(Aside::IcmpError(quoted)) => {
-                let (key, from_a) = Key::of(&quoted.ends);
-                if key == wanted.key {
-                    found.add(frame.time_ns, from_a, None);
-                }
-            }
-            Err(_) => {}
         }
     }
     found.batch()

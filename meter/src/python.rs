@@ -6,6 +6,7 @@ mod live;
 mod reader;
 mod signatures;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::flow::{self, Idle, Options, UnmeteredCounts, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
 use crate::table::{self, Rows};
-use crate::wire::Unmetered;
+use crate::wire::{Irregularity, Unmetered};
 
 use signatures::Signatures;
 
@@ -113,6 +114,28 @@ fn unmetered<'py>(py: Python<'py>, counts: &UnmeteredCounts) -> PyResult<Bound<'
         reasons.set_item(reason.name(), counts.of(reason))?;
     }
     Ok(reasons)
+}
+
+/// Packets by kind and number of what isn't known.
+fn unknown_types(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16), u64> {
+    counts.tallies().unknown_types().map(|(number, packets)| (number.parts(), packets)).collect()
+}
+
+/// Packets by how they depart from their headers, by the declared link type, and by that as which they were read.
+fn irregular(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16, u16), u64> {
+    let mut found = BTreeMap::new();
+    for (irregularity, declared, packets) in counts.tallies().irregularities() {
+        let key = match irregularity {
+            Irregularity::ReadAs(link_type) => ("link_type", declared, link_type),
+            Irregularity::IpVersion => ("ip_version", 0, 0),
+            Irregularity::CutTransport => ("cut_transport", 0, 0),
+        };
+        *found.entry(key).or_default() += packets;
+    }
+    if counts.tallies().aggregates() > 0 {
+        found.insert(("aggregate", 0, 0), counts.tallies().aggregates());
+    }
+    found
 }
 
 fn described(error: &CaptureError) -> (&'static str, u64, String) {

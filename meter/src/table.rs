@@ -218,9 +218,11 @@ columns! {
     reset_seq_a: Option<u32>, OfReset;
     /// Sequence number of b's first RST (TCP)
     reset_seq_b: Option<u32>, OfReset;
-    /// When the next connection between the same ports was opened, where this one was established before
-    superseded_ns: Option<i64>, Found;
-    /// Number among the rows of the same key and first_seen_ns
+    /// a's first RST came after the next connection between the same ports was opened
+    reset_late_a: bool, Found;
+    /// b's first RST came after the next connection between the same ports was opened
+    reset_late_b: bool, Found;
+    /// Number among the rows of the same key that begin at one time
     ordinal: u16, Found;
 }
 
@@ -262,7 +264,8 @@ impl Row {
             isn_b: None,
             reset_seq_a: None,
             reset_seq_b: None,
-            superseded_ns: None,
+            reset_late_a: false,
+            reset_late_b: false,
             ordinal: 0,
         }
     }

@@ -306,6 +306,70 @@ def seen_in_an_overlay() -> Made:
     return told, ETHERNET
 
 
+def neighbouring_servers() -> Made:
+    """Ten ports of one host in use before the capture began, in no order of time, each by another client."""
+    told = []
+    for n, port in enumerate(
+        (32_774, 32_769, 32_777, 32_771, 32_778, 32_770, 32_776, 32_772, 32_775, 32_773)
+    ):
+        client, server = End(f"10.5.1.{n + 1}", 34_000 + n * 2_711 % 26_000), End(SERVER, port)
+        told += [
+            _tcp(server, client, "PA", 700, 900, b"news"),
+            _tcp(client, server, "A", 900, 704),
+            _tcp(client, server, "PA", 900, 704, b"more"),
+            _tcp(server, client, "A", 704, 904),
+        ]
+    return _spaced(told), ETHERNET
+
+
+def asked_in_vain() -> Made:
+    """Traceroute by UDP from one port; the target refuses the last probes, and answers at port 53."""
+    asker, target = End(CLIENT, 3060), SERVER
+    told: list[ScapyPacket] = []
+    for port in range(33_434, 33_446):
+        probe = _udp(asker, End(target, port), bytes(12))
+        told.append(probe)
+        if port >= 33_444:
+            told.append(_internet(target, asker.ip) / ICMP(type=3, code=3) / probe)
+    question = [_udp(asker, End(target, 53), b"\0" * 12), _udp(End(target, 53), asker, b"\0" * 40)]
+    return _spaced([*told, *question]), ETHERNET
+
+
+def told_to_groups() -> Made:
+    """DHCP by broadcast, NTP's mode 5, and a question to a group, answered from ports of the hosts' own."""
+    everybody, client, server = "255.255.255.255", End("0.0.0.0", 68), End(SERVER, 67)
+    number = b"abcd" + bytes(228) + b"\x63\x82\x53\x63\x35\x01"
+    discover, offer = (bytes((op, 1, 6, 0)) + number + bytes((kind, 255)) for op, kind in ((1, 1), (2, 2)))
+    time = bytes((0x25, 2, 6, 0xEC)) + bytes(44)
+    asker = End(CLIENT, 41_516)
+    answers = [_udp(End(f"10.5.0.{n}", 33_000 + 7 * n), asker, b"here") for n in range(10, 20)]
+    return _spaced(
+        [
+            _udp(client, End(everybody, 67), discover),
+            _udp(server, End(everybody, 68), offer),
+            _udp(End(SERVER, 123), End("224.0.1.1", 123), time),
+            _udp(asker, End("239.255.255.250", 3702), b"who is there?"),
+            *answers,
+        ]
+    ), ETHERNET
+
+
+def call_home() -> Made:
+    """NETCONF call home (RFC 8071): the device has opened the connection, the manager is TLS's client."""
+    manager, device = End(SERVER, 4335), End(CLIENT, 49_800)
+    hello = b"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03" + bytes(39)
+    return _spaced(
+        [
+            _tcp(manager, device, "PA", 700, 900, hello),
+            _tcp(device, manager, "A", 900, 750),
+            _tcp(
+                device, manager, "PA", 900, 750, b"\x16\x03\x03\x00\x2c\x02\x00\x00\x28\x03\x03" + bytes(38)
+            ),
+            _tcp(manager, device, "A", 750, 949),
+        ]
+    ), ETHERNET
+
+
 CASES: tuple[Callable[[], Made], ...] = (
     idle_timeout,
     active_ftp,
@@ -325,6 +389,10 @@ CASES: tuple[Callable[[], Made], ...] = (
     reset_of_another_connection,
     idle_connection,
     seen_in_an_overlay,
+    neighbouring_servers,
+    asked_in_vain,
+    told_to_groups,
+    call_home,
 )
 
 

@@ -10,7 +10,7 @@ from launching import OFFICE, SAMPLES, run
 
 from classifier.cli.report import BY
 from classifier.errors import ExitStatus
-from classifier.traffic.breakdown import BY as GROUPS
+from classifier.traffic.views import BY as GROUPS
 
 
 def test_the_command_line_knows_all_groups() -> None:

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from classifier.cli import app
+from classifier.cli.reading import LEAST_MEMORY
 from classifier.errors import CaptureError
+from classifier.pipeline import LEAST_MEMORY_BYTES
 
 HUGE = "9" * 20
 
@@ -44,3 +46,14 @@ def test_a_command_that_is_mistyped(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def refused(call: str, value: str) -> None:
     error = CliRunner().invoke(app, [*call.split(), value], standalone_mode=False).exception
     assert isinstance(error, click.BadParameter) and value[:3] in str(error)
+
+
+@pytest.mark.parametrize("value", ["0", "1k", "255M", "nan"])
+def test_too_little_memory(value: str) -> None:
+    refused("report x --memory", value)
+
+
+def test_the_least_memory_is_named() -> None:
+    assert LEAST_MEMORY == LEAST_MEMORY_BYTES
+    error = CliRunner().invoke(app, ["report", "x", "--memory", "255M"], standalone_mode=False).exception
+    assert "the least is 256M" in str(error)

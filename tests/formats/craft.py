@@ -63,6 +63,27 @@ from .headers import (
     snap,
     typed,
 )
+from .wrappers import (
+    ADDRESSES,
+    PEEK,
+    Q922,
+    RAW_IP,
+    aggregate,
+    ethernet,
+    family,
+    framed,
+    in_gre,
+    in_ip,
+    in_udp,
+    junos,
+    nlpid,
+    nsh,
+    pktap,
+    plain_ppp,
+    shim,
+    swapped,
+    tagged,
+)
 
 RAW = 101
 
@@ -77,6 +98,8 @@ class Format:
     tshark: tuple[str, ...] = ()
     versions: tuple[int, ...] = (4, 6)
     byte_order: str = "<"
+    #: tshark reads it, too.
+    same: bool = True
 
 
 FORMATS: dict[str, Format] = {
@@ -283,6 +306,138 @@ FORMATS: dict[str, Format] = {
         RAW,
         lambda packet: over_udp(1701)(Raw(ppp(b"\x02\x02\0\1\0\2\0\3abc\xff\x03")(packet))),
         "l2tp/ip",
+    ),
+    # Seldom link types
+    "slip": Format(8, lambda packet: bytes(16) + bytes(packet), same=False),
+    "atm-rfc1483": Format(100, snap(Raw())),
+    "atm-clip": Format(106, RAW_IP),
+    "sunatm": Format(123, snap(Raw(b"\x02\0\0\x21"))),
+    "enc": Format(109, family(lambda number: struct.pack("<III", number, 7, 0), 24)),
+    "pflog": Format(117, family(lambda number: bytes([61, number]) + bytes(62), 24)),
+    "ip-over-fc": Format(122, snap(Raw(bytes(16)))),
+    "tzsp-link": Format(128, framed(b"\1\0\0\1\x0a\1\0\1")),
+    "firewire": Format(138, typed(bytes(16))),
+    "ppp-pppd": Format(166, ppp(b"\x01\x03"), same=False),
+    "cisco-hdlc-direction": Format(205, typed(b"\1\x0f\0"), same=False),
+    "frame-relay-direction": Format(206, nlpid(b"\1" + Q922), same=False),
+    "mpls-link": Format(219, lambda packet: b"\0\1\x01\x40" + bytes(packet), "mpls", same=False),
+    "netanalyzer": Format(240, lambda packet: bytes([0, 4, 0, 0]) + bytes(ETHER / packet) + bytes(4)),
+    "ipoib": Format(242, typed(bytes(40), bytes(2))),
+    "pktap": Format(258, pktap(1, framed(b""))),
+    "pktap-raw": Format(258, pktap(12, RAW_IP)),
+    "pktap-null": Format(258, pktap(0, family(lambda number: struct.pack("<I", number)))),
+    "epon": Format(259, framed(b"\x55\x55\xd5\x55\x55\0\1\0"), same=False),
+    "mpacket": Format(
+        274, lambda packet: b"\x55" * 7 + b"\xd5" + bytes(ETHER / packet) + bytes(4), same=False
+    ),
+    "dsa-broadcom": Format(281, typed(ADDRESSES + bytes(4)), same=False),
+    "dsa-broadcom-prepended": Format(282, framed(bytes(4)), same=False),
+    "dsa-marvell": Format(284, typed(ADDRESSES + b"\xc0\x08\0\0"), same=False),
+    "edsa-marvell": Format(285, typed(ADDRESSES + b"\xda\xda\0\0\xc0\x08\0\0"), same=False),
+    "juniper-ethernet": Format(178, junos(framed(b""))),
+    "juniper-no-link-header": Format(178, lambda packet: b"MGC\3\0\0\0\2" + bytes(packet), same=False),
+    "juniper-pppoe": Format(167, junos(framed(b""))),
+    "juniper-ppp": Format(179, junos(ppp(b"\xff\x03"))),
+    "juniper-frame-relay": Format(180, junos(nlpid(Q922))),
+    "juniper-cisco-hdlc": Format(181, junos(typed(b"\x0f\0"))),
+    "juniper-atm1": Format(137, junos(snap(Raw()), bytes(4))),
+    "juniper-atm2": Format(135, junos(snap(Raw()), bytes(8))),
+    "juniper-mlppp": Format(130, junos(plain_ppp, bytes(2))),
+    "juniper-services": Format(136, junos(RAW_IP, bytes(8)), same=False),
+    "juniper-ggsn": Format(
+        133, junos(family(lambda n: bytes([0, 0, n if n == 2 else 6]) + bytes(5))), same=False
+    ),
+    "linux-sll-radiotap": Format(113, snap(Raw(struct.pack("!HH", 0, 803) + bytes(12)) / RadioTap() / PLAIN)),
+    "wifi-aggregate": Format(105, aggregate),
+    # Tags of switches
+    "vn-tag": Format(1, tagged(0x8926, bytes([0, 0, 0, 0x14]))),
+    "e-tag": Format(1, tagged(0x893F, bytes([0, 0, 0, 5, 0, 0]))),
+    "hsr": Format(1, tagged(0x892F, bytes([0, 0x3A, 0, 1]))),
+    "r-tag": Format(1, tagged(0xF1C1, bytes([0, 0, 0, 1]))),
+    "cn-tag": Format(1, tagged(0x22E9, bytes([0, 7])), same=False),
+    "cisco-metadata": Format(1, tagged(0x8909, bytes([1, 1, 0, 1, 0, 17]))),
+    "cisco-ttag": Format(1, tagged(0x8988, bytes(6)), tshark=("-d", "ethertype==0x8988,ttag")),
+    "arista-64": Format(1, tagged(0xD28B, bytes([0, 1, 0, 0x10]) + bytes(8)), same=False),
+    "arista-48": Format(1, tagged(0xD28B, bytes([0, 1, 1, 0x20]) + bytes(6)), same=False),
+    "broadcom-tag": Format(1, tagged(0x8874, bytes(4)), same=False),
+    "marvell-ethertype-tag": Format(1, tagged(0xDADA, b"\0\0\xc0\x08\0\0"), same=False),
+    "realtek-rtl8366": Format(1, tagged(0x8899, b"\xa0\2"), same=False),
+    "realtek-rtl8365": Format(1, tagged(0x8899, b"\4\0\0\0\0\2"), same=False),
+    "a5psw": Format(1, tagged(0xE001, bytes(6)), same=False),
+    "jumbo-llc": Format(1, snap(Ether(**MACS, type=0x8870))),
+    "prp": Format(1, lambda packet: bytes(ETHER / packet) + b"\0\1\xa0\x34\x88\xfb"),
+    # Fabrics and service chains
+    "fabricpath": Format(1, shim(0x8903, b"\0\x60"), "fabricpath/eth", ("--enable-heuristic", "fp_eth")),
+    "trill": Format(1, shim(0x22F3, bytes([0, 0x10, 0, 1, 0, 2])), "trill/eth"),
+    "batman-unicast": Format(1, shim(0x4305, b"\x40\x0f\x32\1" + bytes(6)), "batman/eth"),
+    "batman-unicast-4": Format(1, shim(0x4305, b"\x42\x0f\x32\1" + bytes(12) + b"\1\0"), "batman/eth"),
+    "batman-broadcast": Format(1, shim(0x4305, b"\1\x0f\x32\0" + bytes(10)), "batman/eth"),
+    "nsh": Format(1, ethernet(0x894F, nsh(None)), "nsh"),
+    "nsh-ethernet": Format(1, ethernet(0x894F, nsh(3, framed(b""))), "nsh/eth"),
+    "ppp-bridging": Format(9, framed(b"\0\x31\0\1"), "eth"),
+    "multilink-ppp": Format(9, lambda packet: b"\0\x3d\xc0\0\0\1" + plain_ppp(packet)),
+    # More tunnels
+    "etherip": Format(RAW, in_ip(97, framed(b"\x30\0")), "etherip/eth/ip"),
+    "ethernet-in-ip": Format(RAW, in_ip(143, framed(b"")), "eth/ip"),
+    "pim-register": Format(
+        RAW, in_ip(103, lambda packet: b"\x21\0\xde\xff\0\0\0\0" + bytes(packet)), "pim/ip"
+    ),
+    "aruba-gre": Format(RAW, in_gre(0x8200, snap(QOS)), "gre/wifi/ip"),
+    "aruba-gre-8370": Format(RAW, in_gre(0x8370, snap(PLAIN)), "gre/wifi/ip"),
+    "wccp": Format(RAW, in_gre(0x883E, RAW_IP), "gre/ip", versions=(4,)),
+    "wccp2": Format(RAW, in_gre(0x883E, RAW_IP, bytes(4)), "gre/ip", versions=(4,)),
+    "mikrotik-eoip": Format(
+        RAW,
+        lambda packet: in_ip(47, framed(b"\x20\1\x64\0" + struct.pack("<HH", 60, 7)))(packet),
+        "gre/eth/ip",
+    ),
+    "gre-frame-relay": Format(RAW, in_gre(0x6559, nlpid(Q922)), "gre/frame-relay/ip"),
+    "gre-nsh": Format(RAW, in_gre(0x894F, nsh(None)), "gre/nsh/ip"),
+    "gre-cisco-metadata": Format(
+        RAW, in_gre(0x8909, typed(bytes([1, 1, 0, 1, 0, 17]))), "gre/ip", same=False
+    ),
+    "gre-udp": Format(RAW, in_udp(4754, typed(b"\0\0")), "gre/ip"),
+    "mpls-udp": Format(RAW, in_udp(6635, lambda packet: b"\0\1\x01\x40" + bytes(packet)), "mpls/ip"),
+    "lisp": Format(RAW, in_udp(4341, lambda packet: b"\xc0\1\2\3\0\0\0\1" + bytes(packet)), "lisp/ip"),
+    "gue": Format(
+        RAW,
+        in_udp(6080, lambda packet: bytes([0, 4 if packet.version == 4 else 41, 0, 0]) + bytes(packet)),
+        "gue/ip",
+        same=False,
+    ),
+    "gue-direct": Format(RAW, in_udp(6080, RAW_IP), "gue/ip", versions=(4,), same=False),
+    "vxlan-gpe-nsh": Format(
+        RAW, in_udp(4790, lambda packet: b"\x0c\0\0\4\0\0\7\0" + nsh(None)(packet)), "vxlan-gpe/nsh/ip"
+    ),
+    "tzsp": Format(RAW, in_udp(37008, framed(b"\1\0\0\1\x0a\1\0\1")), "tzsp/eth/ip"),
+    "tzsp-wifi": Format(RAW, in_udp(37008, snap(Raw(b"\1\0\0\x12\x29\2\0\7\1") / PLAIN)), "tzsp/wifi/ip"),
+    "hp-erm": Format(RAW, in_udp(7932, framed(bytes(12))), "erm/eth/ip", ("-d", "udp.port==7932,hp_erm")),
+    "capwap": Format(
+        RAW, in_udp(5247, lambda packet: b"\0\x10\3\0\0\0\0\0" + swapped(packet)), "capwap/wifi/ip"
+    ),
+    "capwap-802.3": Format(RAW, in_udp(5247, framed(b"\0\x10\2\0\0\0\0\0")), "capwap/eth/ip"),
+    "jmirror": Format(RAW, in_udp(30030, lambda packet: b"\0\0\0\1\0\0\0\2" + bytes(packet)), "jmirror/ip"),
+    "ayiya": Format(
+        RAW,
+        in_udp(
+            5072,
+            lambda packet: (
+                bytes([0x41, 0x52, 0x11, 4 if packet.version == 4 else 41]) + bytes(40) + bytes(packet)
+            ),
+        ),
+        "ayiya/ip",
+    ),
+    "peekremote": Format(RAW, in_udp(5000, snap(Raw(PEEK) / PLAIN)), "peekremote/wifi/ip"),
+    "peekremote-old": Format(
+        RAW,
+        in_udp(
+            5000,
+            lambda packet: (
+                struct.pack("!BBHH", 200, 160, len(snap(PLAIN)(packet)), 0) + bytes(14) + snap(PLAIN)(packet)
+            ),
+        ),
+        "peekremote/wifi/ip",
+        ("-d", "udp.port==5000,peekremote"),
     ),
     # One in another
     "gre-in-vxlan": Format(

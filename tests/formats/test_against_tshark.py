@@ -56,7 +56,8 @@ def test_every_format_leads_to_the_conversations_inside(name: str, tmp_path: Pat
         for conversation in (pair("tcp", version, 40000, 80), pair("udp", version, 40001, 7))
     }
     assert by_us(capture) == expected
-    assert by_tshark(capture, *shape.tshark) == expected
+    if shape.same:
+        assert by_tshark(capture, *shape.tshark) == expected
     flows = classifier.read(capture).flows
     assert set(flows["tunnel"].dropna()) == ({shape.tunnel} if shape.tunnel else set())
     tcp = flows[flows["proto"] == "tcp"]

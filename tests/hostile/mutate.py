@@ -95,7 +95,10 @@ def meter(data: bytes, rng: random.Random, outcome: Outcome) -> None:
     lost = sum(reader.unmetered.values())
     assert in_rows + lost == reader.packets, f"{in_rows} in rows + {lost} lost != {reader.packets}"
     assert evicted == reader.evicted, f"{evicted} rows evicted != {reader.evicted}"
-    assert sum(reader.unread_link_types.values()) == reader.unmetered["link_type"]
+    unknown = {"link_type": 0, "unknown_type": 0}
+    for (kind, _), packets in reader.unknown_types.items():
+        unknown[kind if kind == "link_type" else "unknown_type"] += packets
+    assert unknown == {reason: reader.unmetered[reason] for reason in unknown}
     assert reader.bytes_read <= len(data)
 
 

@@ -16,7 +16,7 @@ from feeding import OFFICE, windows_of
 
 from classifier import payload
 from classifier.cli import live_setup, live_showing
-from classifier.errors import CaptureError, ClassifierError, ExitStatus, missing_extra
+from classifier.errors import CaptureError, ClassifierError, ExitStatus, UserError, missing_extra
 from classifier.live import child, engines, interfaces, privileges
 from classifier.live.loop import Loop
 from classifier.live.screen.views import VIEWS, Moment
@@ -185,11 +185,11 @@ class TestUser:
         monkeypatch.setattr(os, "geteuid", lambda: 12_345)
         assert privileges.default_user() is None
         assert privileges.only_capture_as("root") is None
-        with pytest.raises(privileges.UserError, match="only root can become another user"):
+        with pytest.raises(UserError, match="only root can become another user"):
             privileges.drop_to("root")
 
     def test_no_such_user(self) -> None:
-        with pytest.raises(privileges.UserError, match="no-such-user: no such user"):
+        with pytest.raises(UserError, match="no-such-user: no such user"):
             privileges.drop_to("no-such-user")
 
 

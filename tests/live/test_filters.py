@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from classifier.errors import CaptureFilterError
 from classifier.live import bpf, interfaces
 
 needs_libpcap = pytest.mark.skipif(bpf._libpcap() is None, reason="needs libpcap")
@@ -40,12 +41,12 @@ def test_the_message_says_where(text: str, place: str) -> None:
     if not text:
         assert bpf.compile_filter(text, 1).code, "no filter takes all"
         return
-    with pytest.raises(bpf.FilterError, match=place):
+    with pytest.raises(CaptureFilterError, match=place):
         bpf.compile_filter(text, 1)
 
 
 def test_without_libpcap_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpf, "_libpcap", lambda: None)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(bpf.FilterError, match="install libpcap"):
+    with pytest.raises(CaptureFilterError, match="install libpcap"):
         bpf.compile_filter("tcp", 1)

@@ -10,9 +10,10 @@ from feeding import OFFICE, windows_of
 from prometheus_client.parser import text_string_to_metric_families
 from world import free_port
 
+from classifier.errors import MetricsError
 from classifier.live import metrics as serving
 from classifier.live.ledger import Ledger
-from classifier.live.metrics import Metrics, MetricsError
+from classifier.live.metrics import Metrics
 
 LABELS = ("service", "proto", "role")
 

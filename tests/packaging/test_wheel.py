@@ -35,6 +35,32 @@ ENVIRONMENT = os.environ | {
 }
 
 
+#: What a user may write; `assert_type` is an error where something is Any.
+USER_SCRIPT = """
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, assert_type
+
+import classifier
+
+traffic = classifier.read(Path("a.pcap"), tcp_idle_s=60, rules=classifier.Rules.load())
+assert_type(traffic, classifier.Traffic)
+several = classifier.read(["a.pcap", "b.pcap"])
+assert_type(several.select("role == 'confirmed'", net="10.0.0.0/8"), classifier.Traffic)
+assert_type(traffic.explain("10.0.0.1:1-10.0.0.2:2"), dict[str, Any])
+assert_type(traffic.problems, list[classifier.CaptureError])
+assert_type(traffic.report(top=3).to_html(), str)
+assert_type(classifier.sniff("eth0", filter="tcp", user="nobody"), Iterator[classifier.Traffic])
+assert_type(classifier.__version__, str)
+try:
+    traffic.select("servce == 'https'")
+except classifier.FilterError as error:
+    assert_type(error.start, int)
+except classifier.ClassifierError:
+    pass
+"""
+
+
 def call(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(args, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
@@ -114,6 +140,29 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     }
     assert {name for name in names if name.endswith((".py", ".pyi"))} == sources
     assert about + "licenses/LICENSE" in names
+
+
+def test_types_reach_users(tree: Path, wheel: Path, environment: Path, tmp_path: Path) -> None:
+    """A type checker takes the installed package's annotations, and finds a misspelled name."""
+    pytest.importorskip("mypy")
+    assert (tree / "classifier/py.typed").is_file()
+    with zipfile.ZipFile(wheel) as packed:
+        assert "classifier/py.typed" in packed.namelist()
+    script = tmp_path / "script.py"
+    script.write_text(USER_SCRIPT)
+    command = (
+        sys.executable,
+        "-P",
+        "-m",
+        "mypy",
+        "--strict",
+        "--python-executable",
+        environment / "bin/python",
+    )
+    good(call(*command, script, cwd=tmp_path))
+    script.write_text("import classifier\n\nclassifier.reed('a.pcap')\nclassifier.read('a.pcap', job=2)\n")
+    told = call(*command, script, cwd=tmp_path).stdout
+    assert 'Module has no attribute "reed"' in told and 'Unexpected keyword argument "job"' in told
 
 
 def test_the_wheel_is_for_every_python_from_311(wheel: Path) -> None:

@@ -26,15 +26,15 @@ from classifier.live.window import Window, identities
 from classifier.reports import tabular, zeek
 from classifier.reports.page.contents import contents
 from classifier.roles import Role
-from classifier.traffic.breakdown import BY
+from classifier.traffic.views import BY
 
 ROLES = [str(role) for role in Role]
 ATTEMPTED = {"refused", "unanswered", "unsolicited"}
 
 
-def captures() -> dict[str, tuple[Path, Mapping[str, float]]]:
+def captures() -> dict[str, tuple[Path, Mapping[str, Any]]]:
     """All samples and the captures of all cases, with the options of `read`."""
-    found: dict[str, tuple[Path, Mapping[str, float]]] = {
+    found: dict[str, tuple[Path, Mapping[str, Any]]] = {
         str(path.relative_to(SAMPLES)): (path, {}) for path in SAMPLES.rglob("*") if ".pcap" in path.name
     }
     for path in (REPOSITORY / "tests/cases").glob("*/case.toml"):
@@ -54,7 +54,7 @@ def some(counts: Mapping[str, int]) -> dict[str, int]:
 
 def in_ledger(traffic: classifier.Traffic) -> Ledger:
     """The running totals of live traffic after one window with all flows, which have ended."""
-    judged = list(traffic.judge())
+    judged = list(traffic.judge.each(lambda flows: flows.batch(), bins=True))
     ids = [identities(batch) for batch in judged]
     window = Window(
         time_ns=0,
@@ -103,7 +103,7 @@ def test_every_place_counts_the_same(name: str) -> None:
         | {"attempted": sum(row[outcome] for row in services for outcome in ATTEMPTED)},
         "overview": {role: counts["flows"] for role, counts in traffic.overview.roles.items()},
         "page": {row["name"]: row["flows"] for row in page["known"] if row["name"] in ROLES},
-        "DataFrame": traffic.flows["role"].astype(str).value_counts().to_dict(),
+        "DataFrame": Counter(map(str, traffic.flows["role"])),
         "JSON": Counter(row["role"] for row in json_rows),
         "Zeek": Counter(row["role"] for row in zeek_rows),
         "where": {role: len(traffic.select(f"role == '{role}'").to_arrow()) for role in ROLES},

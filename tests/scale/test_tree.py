@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import frames
 from support.frames import Packet
@@ -91,6 +91,8 @@ def here(pieces: Sequence[Sequence[Packet]], idle_s: tuple[float, float], **how:
 IDLE_S = TCP_IDLE_S, UDP_IDLE_S
 
 
+# Half as many examples as elsewhere: each one is judged as a cluster does and as one machine does.
+@settings(max_examples=settings().max_examples // 2)
 @given(
     cut_captures(between_times=True).flatmap(lambda pieces: st.permutations(pieces)),
     st.integers(2, 8),

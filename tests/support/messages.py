@@ -90,6 +90,7 @@ TALKS: list[tuple[str, int, int, str | None, str | None]] = [
         f"0021 0001 0100 0001 0000 0000 0000 {NAME} 0001 0001",
         f"0031 0001 8180 0001 0001 0000 0000 {NAME} 0001 0001 c00c",
     ),
+    ("ssdp", UDP, 1900, None, "'NOTIFY * HTTP/1.1'0d0a"),
     ("ssdp", UDP, 1900, "'M-SEARCH * HTTP/1.1'0d0a", "'HTTP/1.1 200 OK'0d0a'ST: upnp:rootdevice'0d0a"),
     (
         "ws-discovery",
@@ -415,7 +416,6 @@ EITHER: list[tuple[str, int, int, str]] = [
     ("vnc", TCP, 5900, "'RFB 003.008'0a"),
     ("tls", TCP, 443, "17030300 1c 5a*28"),
     ("mdns", UDP, 5353, "0000 0000 0001 0000 0000 0000 05'_http'04'_tcp'05'local'00 000c 0001"),
-    ("ssdp", UDP, 1900, "'NOTIFY * HTTP/1.1'0d0a"),
     ("bgp", TCP, 179, "ff*16 001d 01 04 fde8 00b4"),
     ("ldp", TCP, 646, "0001 000a 0a000001 0000 0200 0014"),
     ("dtls", UDP, 443, "17 0100 0001 000000000010 0010 00*16"),

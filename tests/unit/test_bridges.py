@@ -172,7 +172,7 @@ def test_link_types_that_nobody_knows_are_counted(tmp_path: Path) -> None:
     wrpcap(str(path), [b"something", b"else"], linktype=147)
     traffic = classifier.read(path, via="scapy")
     assert traffic.accounting["link_type"] == 2
-    assert traffic.metered.unread_link_types == {147: 2}
+    assert traffic.metered.unknown_types == {("link_type", 147): 2}
 
 
 def test_time_is_kept_to_the_nanosecond(tmp_path: Path) -> None:

@@ -2,90 +2,120 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.places import SAMPLES
 
 import classifier
 from classifier.traffic import Traffic
-from classifier.traffic.grouping import Grouping
-from classifier.traffic.sums import Sums, ranked
+from classifier.traffic.aggregate import Aggregate, Rows, Texts, address_words, joined, plain, size, summed
+from classifier.traffic.views import View, ranked
 
 OFFICE = SAMPLES / "office.pcapng"
 TABLES = ["services", "servers", "clients", "attempts", "conversations"]
-#: One part of it is less than any batch of sums.
+#: Less than any batch of rows takes.
 NO_MEMORY = 16
 
-
-def add_up(table: pa.Table) -> pa.Table:
-    by = Grouping(table, ["addr", "port"])
-    return pa.table({**by.keys("addr", "port"), **by.sums("bytes")})
-
-
-def total(table: pa.Table) -> pa.Table:
-    return pa.table(Grouping(table, []).sums("bytes"))
+KEYS = ("ip_version", "server_high", "server_low", "port")
+MEASURES = plain("bytes", "first_seen_ns", "last_seen_ns")
+VIEW = View(pa.schema([("bytes", pa.uint64())]), KEYS, measures=plain("bytes"))
 
 
-def rows(count: int, seed: int) -> pa.Table:
+def rows(count: int, seed: int) -> Rows:
     """Rows with 300 addresses and 5 ports, and numbers that no float could add up."""
     rng = np.random.default_rng(seed)
-    addresses = rng.integers(0, 300, count)
-    return pa.table(
-        {
-            "addr": pa.array([int(one).to_bytes(16, "big") for one in addresses], pa.binary(16)),
-            "port": pa.array(rng.integers(0, 5, count).astype(np.uint16)),
-            "bytes": pa.array((rng.integers(0, 1000, count) + (1 << 50)).astype(np.uint64)),
-        }
-    )
+    addresses = pa.array([int(one).to_bytes(16, "big") for one in rng.integers(0, 300, count)], pa.binary(16))
+    return {
+        "ip_version": np.full(count, 4, dtype=np.uint8),
+        **address_words(addresses, "server"),
+        "port": rng.integers(0, 5, count).astype(np.uint16),
+        "bytes": rng.integers(0, 1000, count) + (1 << 50),
+        "first_seen_ns": rng.integers(-1000, 1000, count),
+        "last_seen_ns": rng.integers(-1000, 1000, count),
+    }
 
 
-def as_dict(parts: list[pa.Table]) -> dict[tuple[bytes, int], int]:
-    found = [row for part in parts for row in part.to_pylist()]
-    sums = {(row["addr"], row["port"]): row["bytes"] for row in found}
-    assert len(sums) == len(found), "a key is in one part only"
-    return sums
+def listed(found: Rows) -> list[tuple[int, ...]]:
+    return list(zip(*(column.tolist() for column in found.values()), strict=True))
+
+
+def aggregate(memory_bytes: int, pieces: list[Rows]) -> Aggregate:
+    found = Aggregate(KEYS, MEASURES, "server", memory_bytes)
+    for piece in pieces:
+        found.add(dict(piece))
+    return found
+
+
+def sums(parts: list[Rows]) -> dict[tuple[int, ...], tuple[int, ...]]:
+    found = [row for part in parts for row in listed(summed(part, KEYS, MEASURES))]
+    assert len({row[:4] for row in found}) == len(found), "a key is in one part only"
+    return {row[:4]: row[4:] for row in found}
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 5_000, 1_000_000, 1 << 30])
 def test_sums_are_exact_however_little_memory_there_is(memory_bytes: int) -> None:
     pieces = [rows(1_000, seed) for seed in range(8)]
-    sums, expected = Sums(add_up, ["addr"], memory_bytes), dict[tuple[bytes, int], int]()
-    for piece in pieces:
-        sums.add(piece)
-        for row in piece.to_pylist():
-            key = (row["addr"], row["port"])
-            expected[key] = expected.get(key, 0) + row["bytes"]
-    parts = list(sums.parts())
-    assert (len(parts) > 1) == (memory_bytes < 50_000), "parts where they don't fit"
-    assert as_dict(parts) == expected
-    assert as_dict(list(sums.parts())) == expected, "again"
+    expected: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for *key, moved, first, last in (row for piece in pieces for row in listed(piece)):
+        before = expected.get(tuple(key), (0, first, last))
+        expected[tuple(key)] = (before[0] + moved, min(before[1], first), max(before[2], last))
+    found = aggregate(memory_bytes, pieces)
+    parts = list(found.parts())
+    assert (len(parts) > 1) == found.is_on_disk == (memory_bytes < 50_000), "parts where they don't fit"
+    assert sums(parts) == expected
+    assert sums(list(found.parts())) == expected, "again"
 
 
 def test_keys_that_are_no_addresses_stay_in_memory() -> None:
-    sums = Sums(add_up, memory_bytes=0)
+    found = Aggregate(KEYS, MEASURES, memory_bytes=0)
     for seed in range(3):
-        sums.add(rows(100, seed))
-    assert len(list(sums.parts())) == 1
+        found.add(rows(100, seed))
+    assert not found.is_on_disk
+    assert len(list(found.parts())) == 1
 
 
 def test_nothing_added_gives_no_part() -> None:
-    sums = Sums(add_up, ["addr"])
-    sums.add(rows(0, 1))
-    assert list(sums.parts()) == []
-    assert ranked(sums.parts(), [("bytes", "descending")], 3, total) == []
+    found = aggregate(0, [rows(0, 1)])
+    assert list(found.parts()) == []
+    assert found.total() is None
+    assert ranked(VIEW, found.parts(), Texts(), 3) == (None, None)
 
 
 @pytest.mark.parametrize("top", [1, 7, 10_000, None])
 def test_ranks_over_parts_are_those_of_the_whole(top: int | None) -> None:
-    sums = Sums(add_up, ["addr"], memory_bytes=0)
-    sums.add(rows(5_000, 1))
-    order = [("bytes", "descending"), ("addr", "ascending"), ("port", "ascending")]
-    whole = pa.concat_tables(sums.parts()).sort_by(order)
-    best, rest = ranked(sums.parts(), order, top, total)
-    assert best.to_pylist() == whole.slice(0, top).to_pylist()
-    assert sum(rest["bytes"].to_pylist()) == sum(whole.slice(best.num_rows)["bytes"].to_pylist())
+    parts = [summed(part, KEYS, VIEW.measures) for part in aggregate(0, [rows(5_000, 1)]).parts()]
+    whole = sorted(listed(joined(parts)), key=lambda row: (-row[-1], *row))
+    best, rest = ranked(VIEW, parts, Texts(), top)
+    assert best
+    assert listed(best) == whole[:top]
+    assert (rest["bytes"].tolist() if rest else [0]) == [sum(row[-1] for row in whole[size(best) :])]
+
+
+@given(
+    addresses=st.lists(st.binary(min_size=16, max_size=16), min_size=1),
+    numbers=st.lists(st.integers(-(1 << 62), 1 << 62), min_size=1),
+)
+def test_groups_are_those_of_equal_keys(addresses: list[bytes], numbers: list[int]) -> None:
+    """Keys of any size: addresses of 128 bits, numbers of 62."""
+    count = 3 * max(len(addresses), len(numbers))
+    keys = [(addresses[at % len(addresses)], numbers[at // 2 % len(numbers)]) for at in range(count)]
+    found = summed(
+        {
+            **address_words(pa.array([address for address, _ in keys], pa.binary(16)), "server"),
+            "number": np.array([number for _, number in keys]),
+            "rows": np.ones(count, dtype=np.uint32),
+        },
+        ("server_high", "server_low", "number"),
+        plain("rows"),
+    )
+    expected = Counter((int.from_bytes(address, "big"), number) for address, number in keys)
+    assert {(high << 64 | low, number): many for high, low, number, many in listed(found)} == expected
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +155,7 @@ class TestTraffic:
         assert pc.sum(cut["share"]).as_py() == pytest.approx(pc.sum(whole["share"]).as_py())
 
     def test_mismatches(self, roomy: Traffic, cramped: Traffic) -> None:
-        assert cramped.totals.mismatches.table().equals(roomy.totals.mismatches.table())
+        assert cramped.totals.mismatches().equals(roomy.totals.mismatches())
 
     def test_flows(self, roomy: Traffic, cramped: Traffic) -> None:
         assert cramped.to_arrow().equals(roomy.to_arrow())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.flows.hashing import mixed
-from classifier.roles.survey import PLACES, Bitmaps
+from classifier.roles.bitmaps import PLACES, Bitmaps
 
 entries = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 63)), max_size=60)
 

@@ -40,7 +40,7 @@ def metered(path: Path, threads: int, block_bytes: int, most_flows: int) -> tupl
 
 COUNTERS = (
     *("packets", "wire_bytes", "bytes_read", "dropped", "span_ns", "evicted", "duplicates", "bad_checksums"),
-    *("unmetered", "unread_link_types", "problem", "format", "compression"),
+    *("unmetered", "unknown_types", "irregular", "problem", "format", "compression"),
 )
 
 

@@ -16,8 +16,7 @@ from support.talk import Talk
 
 import classifier
 from classifier.reports import tabular
-from classifier.traffic.breakdown import BY
-from classifier.traffic.totals import fold
+from classifier.traffic.views import BY, fold
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"
 
@@ -186,7 +185,7 @@ def tables(traffic: classifier.Traffic) -> dict[str, pa.Table]:
         **grouped,
         "flows": traffic.to_arrow(),
         "conversations": totals.conversations(),
-        "mismatches": totals.mismatches.table(),
+        "mismatches": totals.mismatches(),
         "timeline": traffic.over_time(),
         "difference": traffic.difference(nothing),
     }

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 from classifier.reports import charts
 from classifier.reports.report import Report
-from classifier.reports.summary import REASONS
+from classifier.reports.summary import REASONS, types_text
 from classifier.reports.tabular import rows
 from classifier.roles import Role
 from classifier.traffic import Traffic
-from classifier.traffic.adding import ATTEMPTS
+from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import counted, duration_text, endpoint, listed, role_text, service_text, size_text
 
 Row = dict[str, Any]
@@ -104,6 +104,8 @@ def _notes(said: Row) -> list[str]:
         notes.insert(0, "No packet is in a flow that is shown; see where the packets went.")
     if said["dropped"]:
         notes.append(f"{counted(said['dropped'], 'packet was', 'packets were')} lost while capturing.")
+    if types := said["unknown_types"]:
+        notes.append(f"Unknown types: {types_text(types)}.")
     if said["evicted"]:
         notes.append(f"{counted(said['evicted'], 'flow was', 'flows were')} ended early by the cap on flows.")
     if filtered := said["accounting"].get("filtered"):

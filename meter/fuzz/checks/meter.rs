@@ -1,9 +1,11 @@
 //! A story of frames through the meter: nothing is lost, and pieces stitch together to the whole.
 
+use std::io::Cursor;
+use std::num::NonZero;
 use std::sync::Arc;
 
-use meter::capture::Frame;
-use meter::flow::{Idle, Meter, Options, stitch};
+use meter::capture::{Capture, Frame};
+use meter::flow::{Cores, Idle, Meter, Options, Sharing, Step, stitch};
 use meter::table::{Row, rows_of};
 use meter::wire::{Aside, Unmetered, decode};
 
@@ -11,6 +13,7 @@ use super::script::{Script, pick};
 use super::story::{IDLE_TCP_NS, IDLE_UDP_NS, Sent, tell};
 
 const MOST_FLOWS: [usize; 4] = [1_000_000, 1, 3, 40];
+const BATCH_ROWS: usize = 5;
 
 /// What a meter made of some frames.
 struct Metered {
@@ -35,6 +38,7 @@ pub fn check(input: &[u8]) {
         let options = Options { idle, most_flows, decapsulate, dedup, verify_checksums };
         let whole = metered(&sent, options);
         let together = stitched(&whole.rows, &idle);
+        on_threads(&sent, options, 2 + usize::from(setting >> 1) % 6);
 
         let pieces: Vec<Metered> =
             sent.chunk_by(|_, next| !next.cut_before).map(|piece| metered(piece, options)).collect();
@@ -75,16 +79,71 @@ fn metered(sent: &[Sent], options: Options) -> Metered {
         }
     }
     let unmetered: u64 = meter.unmetered().map(|(_, packets)| packets).sum();
-    assert_eq!(meter.packets(), sent.len() as u64);
+    assert!(meter.packets() >= sent.len() as u64, "a frame may hold several");
+    assert!(meter.counts().unmetered.tallies().aggregates() > 0 || meter.packets() == sent.len() as u64);
     assert_eq!(packets(&rows) + unmetered, meter.packets(), "every packet has its place");
     assert_eq!(meter.wire_bytes(), sent.iter().map(|sent| u64::from(sent.wire_bytes)).sum::<u64>());
     assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
-    let of_link_types: u64 = meter.counts().unmetered.link_types().values().sum();
-    assert!(meter.unmetered().any(|counted| counted == (Unmetered::LinkType, of_link_types)));
+    let counts = meter.counts();
+    for reason in [Unmetered::LinkType, Unmetered::UnknownType] {
+        let numbers = counts.unmetered.tallies().unknown_types();
+        let packets: u64 =
+            numbers.filter(|(number, _)| number.reason() == reason).map(|(_, packets)| packets).sum();
+        assert_eq!(counts.unmetered.of(reason), packets);
+    }
     for row in &rows {
         sound(row, meter.span_ns());
     }
     Metered { rows, unmetered, evicted: meter.evicted(), duplicates: meter.duplicates() }
+}
+
+/// On any number of threads rows, their order and the counts are the same.
+fn on_threads(sent: &[Sent], options: Options, threads: usize) {
+    let bytes = pcapng(sent);
+    let open = || Capture::open(Box::new(Cursor::new(bytes.clone()))).expect("a section");
+    let mut capture = open();
+    let mut alone = Meter::by_part(options, Arc::default(), BATCH_ROWS);
+    while let Ok(Some(frames)) = capture.next_frames() {
+        alone.frames(frames);
+    }
+    let threads = NonZero::new(threads).expect("some");
+    let sharing = Sharing { threads, block_bytes: 700, batch_rows: BATCH_ROWS };
+    let cores = Cores::start(open(), options, Arc::default(), sharing).expect("threads");
+    loop {
+        match cores.next() {
+            Step::Batch(batch) => assert_eq!(Some(batch), alone.next_batch(true)),
+            Step::Waiting => {}
+            Step::End(_) => break,
+        }
+    }
+    assert_eq!(alone.next_batch(true), None);
+    assert_eq!(cores.counts(), alone.counts());
+    assert_eq!(cores.progress().totals.packets, alone.packets());
+}
+
+/// A capture of the frames with an interface for each, so that all may have a link type of their own.
+fn pcapng(sent: &[Sent]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut block = |kind: u32, body: &[u8]| {
+        let padded = body.len().next_multiple_of(4);
+        let total = 12 + padded as u32;
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(total.to_le_bytes());
+        bytes.extend(body);
+        bytes.extend(std::iter::repeat_n(0, padded - body.len()));
+        bytes.extend(total.to_le_bytes());
+    };
+    block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
+    for (number, sent) in sent.iter().enumerate() {
+        // Nanoseconds: option if_tsresol.
+        block(1, &[&sent.link_type.to_le_bytes()[..], &[0; 6], &[9, 0, 1, 0, 9, 0, 0, 0], &[0; 4]].concat());
+        let time = sent.time_ns.unsigned_abs();
+        let words =
+            [number as u32, (time >> 32) as u32, time as u32, sent.data.len() as u32, sent.wire_bytes];
+        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        block(6, &[&words[..], &sent.data].concat());
+    }
+    bytes
 }
 
 fn sound(row: &Row, span_ns: Option<(i64, i64)>) {

@@ -23,7 +23,11 @@ mod sync {
     }
 
     /// Without a clock: whoever isn't woken is found.
-    pub fn wait_for<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, _: Duration) -> (MutexGuard<'a, T>, bool) {
+    pub fn wait_for<'a, T>(
+        condvar: &Condvar,
+        guard: MutexGuard<'a, T>,
+        _: Duration,
+    ) -> (MutexGuard<'a, T>, bool) {
         (wait(condvar, guard), false)
     }
 }
@@ -129,7 +133,8 @@ fn join(threads: Vec<JoinHandle<()>>) {
 fn results_come_in_one_order() {
     check(|| {
         let (model, threads) = start(Story::Ends);
-        let expected: Vec<_> = (0..=BLOCKS).flat_map(|block| (0..WORKERS).map(move |each| (block, each))).collect();
+        let expected: Vec<_> =
+            (0..=BLOCKS).flat_map(|block| (0..WORKERS).map(move |each| (block, each))).collect();
         assert_eq!(results(&model, usize::MAX), (expected, false));
         join(threads);
     });

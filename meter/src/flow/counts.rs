@@ -1,7 +1,6 @@
 //! Packets that are in no flow, and what else is counted.
 
-use std::collections::BTreeMap;
-
+use super::tallies::Tallies;
 use crate::wire::{self, Unmetered};
 
 /// Packets in flows whose checksum is wrong: that says nothing against them, for a capture on the machine
@@ -25,11 +24,11 @@ impl BadChecksums {
     }
 }
 
-/// Packets in no flow.
+/// Packets in no flow, and packets that are peculiar.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnmeteredCounts {
     by_reason: [u64; Unmetered::ALL.len()],
-    link_types: BTreeMap<u16, u64>,
+    tallies: Tallies,
 }
 
 impl UnmeteredCounts {
@@ -39,22 +38,11 @@ impl UnmeteredCounts {
         self.by_reason[reason as usize] += packets;
     }
 
-    /// Counts the packet of a frame under a reason.
-    #[inline]
-    pub(super) fn add_frame(&mut self, reason: Unmetered, link_type: u16) {
-        self.add(reason, 1);
-        if reason == Unmetered::LinkType {
-            *self.link_types.entry(link_type).or_default() += 1;
-        }
-    }
-
     pub(super) fn absorb(&mut self, other: &Self) {
         for (sum, packets) in self.by_reason.iter_mut().zip(other.by_reason) {
             *sum += packets;
         }
-        for (link_type, packets) in &other.link_types {
-            *self.link_types.entry(*link_type).or_default() += packets;
-        }
+        self.tallies.merge(&other.tallies);
     }
 
     /// Packets under a reason.
@@ -63,10 +51,15 @@ impl UnmeteredCounts {
         self.by_reason[reason as usize]
     }
 
-    /// Packets by each link type that isn't read.
+    /// Packets by numbers that aren't known, and by departures from their headers.
     #[must_use]
-    pub fn link_types(&self) -> &BTreeMap<u16, u64> {
-        &self.link_types
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
+
+    /// The same, to count more.
+    pub(super) fn tallies_mut(&mut self) -> &mut Tallies {
+        &mut self.tallies
     }
 }
 

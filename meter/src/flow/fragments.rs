@@ -31,9 +31,9 @@ struct Header {
 
 impl Header {
     /// The packet of a fragment, and its time.
-    fn packet(self, fragment: Waiting) -> (Packet<'static>, i64) {
+    fn packet(self, fragment: &Waiting) -> (Packet<'static>, i64) {
         let Self { ends, bytes, segment } = self;
-        let Waiting { mut content, offset, time_ns } = fragment;
+        let Waiting { mut content, offset, time_ns } = *fragment;
         content.segment = segment;
         content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
         // A fragment is of the same datagram as others, and so never taken for a copy.
@@ -102,7 +102,7 @@ impl Fragments {
         };
         let fragment = Waiting { content, offset: fragment.offset, time_ns };
         if let (Some(Ok(header)), true) = (state.header, state.waiting.is_empty()) {
-            attributed.packets.push(header.packet(fragment));
+            attributed.packets.push(header.packet(&fragment));
             return attributed;
         }
         state.waiting.push(fragment);
@@ -195,7 +195,7 @@ impl State {
 impl Attributed {
     fn settle(&mut self, header: Result<Header, Unmetered>, waiting: &mut Vec<Waiting>) {
         match header {
-            Ok(header) => self.packets.extend(waiting.drain(..).map(|fragment| header.packet(fragment))),
+            Ok(header) => self.packets.extend(waiting.drain(..).map(|fragment| header.packet(&fragment))),
             Err(reason) => {
                 self.unmetered.push((reason, waiting.len() as u64));
                 waiting.clear();

@@ -11,7 +11,7 @@ use super::counts::{Counts, UnmeteredCounts};
 use super::finished::Finished;
 use super::fragments::{Attributed, Fragments};
 use super::part::{PARTS, Part};
-use super::pending::{Decoder, Pending, Totals};
+use super::pending::{Decoder, Left, Pending, Totals};
 use crate::capture::Frame;
 use crate::payload::Signatures;
 use crate::wire::{Aside, Unmetered};
@@ -79,7 +79,7 @@ impl Meter {
             self.totals.add(&frame);
             match self.decoder.decode(&frame) {
                 Ok(packet) => pending.push(packet),
-                Err(aside) => self.aside(&aside, &frame, &mut pending),
+                Err(aside) => self.aside(aside, &frame, &mut pending),
             }
             if pending.len() >= LOOKED_UP {
                 self.meter_pending(&mut pending);
@@ -89,19 +89,19 @@ impl Meter {
     }
 
     #[cold]
-    fn aside(&mut self, aside: &Aside<'_>, frame: &Frame<'_>, pending: &mut Vec<Pending<&[u8]>>) {
-        match aside {
-            Aside::Unmetered(reason) => self.unmetered.add_frame(*reason, frame.link_type),
-            Aside::Fragment(fragment) => {
-                let attributed = self.fragments.take(fragment, frame.time_ns);
+    fn aside<'f>(&mut self, aside: Aside<'f>, frame: &Frame<'f>, pending: &mut Vec<Pending<&'f [u8]>>) {
+        let left = self.decoder.settle(aside, frame, &mut self.unmetered, |packet| pending.push(packet));
+        match left {
+            Some(Left::Fragment(fragment)) => {
+                let attributed = self.fragments.take(&fragment, frame.time_ns);
                 self.attribute(attributed, pending);
             }
-            Aside::IcmpError(quoted) => {
-                self.unmetered.add(Unmetered::Icmp, 1);
+            Some(Left::IcmpError(quoted)) => {
                 self.meter_pending(pending);
                 let part = super::Key::of(&quoted.ends).0.part();
-                self.parts[part].unreachable(quoted, frame.time_ns);
+                self.parts[part].unreachable(&quoted, frame.time_ns);
             }
+            None => {}
         }
     }
 
@@ -231,7 +231,7 @@ impl Meter {
     /// Packets taken in.
     #[must_use]
     pub fn packets(&self) -> u64 {
-        self.totals.packets
+        self.totals.packets + self.unmetered.tallies().more_packets()
     }
 
     /// What frames come to, whatever is in them.

@@ -19,6 +19,7 @@ mod pending;
 mod record;
 mod settle;
 mod stitch;
+mod tallies;
 
 pub use community::community_id;
 pub use cores::{BLOCK_BYTES, Cores, Progress, Sharing, Step};
@@ -32,6 +33,7 @@ pub use options::{Idle, Options};
 pub use part::PARTS;
 pub use pending::Totals;
 pub use stitch::{join, stitch};
+pub use tallies::Tallies;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -82,7 +82,7 @@ fn shown(segment: &Segment, payload_bytes: u32) -> (u32, u32, Option<u32>) {
 impl Numbers {
     /// Whether a segment's numbers are near these.
     #[inline]
-    pub fn are_near(&self, segment: &Segment, from_a: bool) -> bool {
+    pub(crate) fn are_near(&self, segment: &Segment, from_a: bool) -> bool {
         let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
         // The zero of a RST that answers a SYN says nothing.
         let tells = !segment.flags.rst() || segment.sequence != 0;
@@ -93,7 +93,7 @@ impl Numbers {
 
     /// Records a segment that is near. A RST tells something only where nothing else does.
     #[inline]
-    pub fn record(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool) {
+    pub(crate) fn record(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool) {
         let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
         if segment.flags.rst() {
             if *self == Self::default() {
@@ -110,24 +110,24 @@ impl Numbers {
     }
 
     /// Whether two rows' numbers are apart by more than one connection's could be.
-    pub fn are_far(&self, other: &Self) -> bool {
+    pub(crate) fn are_far(&self, other: &Self) -> bool {
         self.pairs(other).any(|(one, other)| !one.touches(other, NEAR))
     }
 
     /// Whether two rows' numbers are those of one connection: what both know overlaps or follows closely.
-    pub fn overlap(&self, other: &Self) -> bool {
+    pub(crate) fn overlap(&self, other: &Self) -> bool {
         self.pairs(other).next().is_some() && self.pairs(other).all(|(one, other)| one.touches(other, AHEAD))
     }
 
     /// Whether a later row goes on where this one ended. `within`: at most so far ahead.
     ///
     /// Of unrelated connections one in 170 million passes: both endpoints' numbers are compared.
-    pub fn go_on(&self, later: &Self) -> bool {
+    pub(crate) fn go_on(&self, later: &Self) -> bool {
         self.follow(later, AHEAD)
     }
 
     /// The same after an unknown loss: anywhere ahead.
-    pub fn go_on_somewhere(&self, later: &Self) -> bool {
+    pub(crate) fn go_on_somewhere(&self, later: &Self) -> bool {
         self.follow(later, 1 << 31)
     }
 
@@ -141,7 +141,7 @@ impl Numbers {
     }
 
     /// Whether one endpoint alone is known in both, and goes on exactly.
-    pub fn go_on_exactly(&self, later: &Self) -> bool {
+    pub(crate) fn go_on_exactly(&self, later: &Self) -> bool {
         let mut pairs = self.pairs(later);
         pairs.next().is_some_and(|(one, later)| later.first == one.next) && pairs.next().is_none()
     }
@@ -151,7 +151,7 @@ impl Numbers {
     }
 
     /// Of both, `later` being the later piece.
-    pub fn joined(&self, later: &Self, later_ends_later: bool) -> Self {
+    pub(crate) fn joined(&self, later: &Self, later_ends_later: bool) -> Self {
         let one = |end: usize| match (self.0[end], later.0[end]) {
             (Some(one), Some(other)) => Some(one.joined(other, later_ends_later)),
             (one, other) => one.or(other),

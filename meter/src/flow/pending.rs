@@ -2,10 +2,11 @@
 
 use ahash::RandomState;
 
+use super::counts::UnmeteredCounts;
 use super::{Key, Options};
 use crate::capture::Frame;
 use crate::payload::MOST_SEEN_BYTES;
-use crate::wire::{self, Aside, BadChecksums, Content, Identity, Packet};
+use crate::wire::{self, Aside, BadChecksums, Content, Fragment, Identity, Packet, Quoted, Unmetered};
 
 /// A packet on its way into its flow.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,14 @@ impl<P> Pending<P> {
     }
 }
 
+/// What needs other frames to be understood.
+pub enum Left<'a> {
+    /// Its ports may be in another one.
+    Fragment(Fragment<'a>),
+    /// It is about a packet of another one.
+    IcmpError(Quoted),
+}
+
 /// From frames to pending packets. It keeps nothing of a frame, so that it can run in a thread of its own.
 #[derive(Clone)]
 pub struct Decoder {
@@ -82,6 +91,59 @@ impl Decoder {
         let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
         decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate)
             .map(|packet| Pending { interface: frame.interface, ..self.pending(&packet, frame.time_ns) })
+    }
+
+    /// Counts what isn't a plain packet, hands on the packets in it, and returns what needs other frames.
+    ///
+    /// Of several packets in one frame, fragments and ICMP errors are only counted.
+    #[cold]
+    pub fn settle<'f>(
+        &self,
+        aside: Aside<'f>,
+        frame: &Frame<'f>,
+        counts: &mut UnmeteredCounts,
+        mut packet: impl FnMut(Pending<&'f [u8]>),
+    ) -> Option<Left<'f>> {
+        match aside {
+            Aside::Unmetered(reason) => counts.add(reason, 1),
+            Aside::UnknownType(number) => {
+                counts.add(number.reason(), 1);
+                counts.tallies_mut().unknown(number);
+            }
+            Aside::Irregular(irregular, how) => {
+                counts.tallies_mut().irregular(how, frame.link_type);
+                packet(self.pending(&irregular, frame.time_ns));
+            }
+            Aside::Aggregate(packets) => {
+                let mut number = 0;
+                for one in packets {
+                    number += 1;
+                    match one {
+                        Ok(one) => packet(self.pending(&one, frame.time_ns)),
+                        Err(Aside::Irregular(irregular, how)) => {
+                            counts.tallies_mut().irregular(how, frame.link_type);
+                            packet(self.pending(&irregular, frame.time_ns));
+                        }
+                        Err(Aside::UnknownType(unknown)) => {
+                            counts.add(unknown.reason(), 1);
+                            counts.tallies_mut().unknown(unknown);
+                        }
+                        Err(Aside::Unmetered(reason)) => counts.add(reason, 1),
+                        Err(Aside::Fragment(_)) => counts.add(Unmetered::LaterFragment, 1),
+                        Err(Aside::IcmpError(_)) => counts.add(Unmetered::Icmp, 1),
+                        // There is no 802.11 in LLC.
+                        Err(Aside::Aggregate(_)) => counts.add(Unmetered::TooDeep, 1),
+                    }
+                }
+                counts.tallies_mut().aggregate(number);
+            }
+            Aside::Fragment(fragment) => return Some(Left::Fragment(fragment)),
+            Aside::IcmpError(quoted) => {
+                counts.add(Unmetered::Icmp, 1);
+                return Some(Left::IcmpError(quoted));
+            }
+        }
+        None
     }
 
     #[inline]

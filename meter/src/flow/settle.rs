@@ -19,7 +19,7 @@ const COMPARED: usize = 64;
 pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
     let mut of_key: HashMap<Key, Vec<usize>, ahash::RandomState> = HashMap::default();
     for (place, row) in rows.iter_mut().enumerate() {
-        (row.superseded_ns, row.ordinal) = (None, 0);
+        (row.reset_late_a, row.reset_late_b, row.ordinal) = (false, false, 0);
         of_key.entry(row.key).or_default().push(place);
     }
     let mut went_to: Vec<usize> = (0..rows.len()).collect();
@@ -30,7 +30,7 @@ pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
         }
         if rows[group[0]].key.proto == Transport::Tcp as u8 {
             join_continued(&mut rows, &mut group, &mut went_to, idle);
-            supersede(&mut rows, &group);
+            mark_late_resets(&mut rows, &group);
         }
         number(&mut rows, &group);
     }
@@ -158,26 +158,32 @@ fn goes_on(rows: &[Row], from_earlier: &[usize], later: &Row, idle: &Idle) -> bo
         && earlier.numbers.go_on_somewhere(&later.numbers)
 }
 
-/// Notes which connections were established when a new one between the same ports was opened.
-fn supersede(rows: &mut [Row], group: &[usize]) {
+/// Marks the RSTs of established connections that came when the next one between the same ports was opened.
+fn mark_late_resets(rows: &mut [Row], group: &[usize]) {
     for (at, &earlier) in group.iter().enumerate() {
         let row = &rows[earlier];
-        let next_ns = group[at + 1..].iter().take(COMPARED).filter_map(|&place| {
-            let next = &rows[place];
-            let opened_ns =
-                [true, false].into_iter().filter_map(|end| next.events.time_ns(Event::Syn, end)).min()?;
-            let established = [Event::Ack, Event::Data].into_iter().any(|event| {
-                [true, false]
-                    .into_iter()
-                    .any(|end| row.events.time_ns(event, end).is_some_and(|ns| ns < opened_ns))
-            });
-            let one_lane = row.lane() == next.lane() || row.across || next.across;
-            let accepted = next.events.seen(Event::SynAck, true) || next.events.seen(Event::SynAck, false);
-            (established && accepted && one_lane).then_some(opened_ns)
-        });
-        let next_ns = next_ns.min();
-        rows[earlier].superseded_ns = next_ns;
+        let reset_ns = [true, false].map(|from_a| row.events.time_ns(Event::Rst, from_a));
+        if reset_ns == [None; 2] {
+            continue;
+        }
+        let later = group[at + 1..].iter().take(COMPARED).map(|&place| &rows[place]);
+        let next_ns = later.filter_map(|next| reopened_ns(row, next)).min();
+        let [late_a, late_b] = reset_ns
+            .map(|reset_ns| reset_ns.zip(next_ns).is_some_and(|(reset_ns, next_ns)| reset_ns >= next_ns));
+        (rows[earlier].reset_late_a, rows[earlier].reset_late_b) = (late_a, late_b);
     }
+}
+
+/// When a later connection was opened between the ports of one that was established by then.
+fn reopened_ns(row: &Row, next: &Row) -> Option<i64> {
+    let either = [true, false];
+    let opened_ns = either.iter().filter_map(|&end| next.events.time_ns(Event::Syn, end)).min()?;
+    let established = [Event::Ack, Event::Data].into_iter().any(|event| {
+        either.iter().any(|&end| row.events.time_ns(event, end).is_some_and(|ns| ns < opened_ns))
+    });
+    let accepted = either.iter().any(|&end| next.events.seen(Event::SynAck, end));
+    let one_lane = row.lane() == next.lane() || row.across || next.across;
+    (established && accepted && one_lane).then_some(opened_ns)
 }
 
 /// Numbers the rows that begin at one time.

@@ -33,16 +33,21 @@ impl Bytes {
 
     /// Bits that every allowed byte has in common, as (mask, value): a quick test that lets all of them pass.
     pub fn common_bits(&self) -> (u8, u8) {
-        let (ones, zeros) = (0..=u8::MAX)
-            .filter(|&byte| self.has(byte))
-            .fold((u8::MAX, u8::MAX), |(ones, zeros), byte| (ones & byte, zeros & !byte));
+        let (mut ones, mut zeros) = (u8::MAX, u8::MAX);
+        for (place, mut allowed) in (0_u8..).zip(self.0) {
+            while allowed != 0 && ones | zeros != 0 {
+                let byte = place << 6 | allowed.trailing_zeros() as u8;
+                (ones, zeros) = (ones & byte, zeros & !byte);
+                allowed &= allowed - 1;
+            }
+        }
         (ones | zeros, ones)
     }
 
     /// Whether all bytes with these bits are allowed.
     fn is_told_by_its_bits(&self) -> bool {
-        let (mask, value) = self.common_bits();
-        *self == Self::of(|byte| byte & mask == value)
+        // All allowed ones have them.
+        self.count() == 1 << self.common_bits().0.count_zeros()
     }
 
     /// How many bytes are allowed.

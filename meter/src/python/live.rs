@@ -64,7 +64,8 @@ impl Live {
             counts.set_item("evicted", of_meter.evicted)?;
             counts.set_item("span_ns", meter.span_ns())?;
             counts.set_item("unmetered", super::unmetered(py, &of_meter.unmetered)?)?;
-            counts.set_item("unread_link_types", of_meter.unmetered.link_types().clone())?;
+            counts.set_item("unknown_types", super::unknown_types(&of_meter.unmetered))?;
+            counts.set_item("irregular", super::irregular(&of_meter.unmetered))?;
             Ok(counts)
         })
     }

@@ -11,7 +11,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use super::{BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, described, unmetered};
+use super::{
+    BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, described, irregular,
+    unknown_types, unmetered,
+};
 use crate::capture::{Capture, CaptureError};
 use crate::flow::{BLOCK_BYTES, Cores, Counts, Meter, Options, Progress, Sharing, Step, no_rows};
 use crate::payload::DnsNames;
@@ -227,7 +230,8 @@ impl Reader {
 
     #[getter]
     fn packets(&self) -> u64 {
-        self.state().progress().totals.packets
+        let state = self.state();
+        state.progress().totals.packets + state.counts().unmetered.tallies().more_packets()
     }
 
     #[getter]
@@ -268,8 +272,13 @@ impl Reader {
     }
 
     #[getter]
-    fn unread_link_types(&self) -> BTreeMap<u16, u64> {
-        self.state().counts().unmetered.link_types().clone()
+    fn unknown_types(&self) -> BTreeMap<(&'static str, u16), u64> {
+        unknown_types(&self.state().counts().unmetered)
+    }
+
+    #[getter]
+    fn irregular(&self) -> BTreeMap<(&'static str, u16, u16), u64> {
+        irregular(&self.state().counts().unmetered)
     }
 
     #[getter]

@@ -7,6 +7,8 @@ const TYPE: usize = 12;
 /// Below this the field is a length, and LLC follows. IEEE 802.3 §3.2.6.
 pub const LEAST_ETHERTYPE: u16 = 0x0600;
 const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
+/// Organisation of IEEE 802.1.
+const BRIDGED: [u8; 3] = [0x00, 0x80, 0xc2];
 const LLC_IP: [u8; 3] = [0x06, 0x06, 0x03];
 
 /// What an Ethernet header leads to.
@@ -36,11 +38,23 @@ pub fn behind_llc(data: &[u8]) -> Result<Next<'_>, Flaw> {
 /// What a SNAP header leads to: an EtherType, unless the number is one of another organisation.
 pub fn behind_snap(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (snap, rest) = data.split_first_chunk::<5>().ok_or(Flaw::Short)?;
-    let behind = match snap[..3] {
-        [0, 0, 0 | 0xf8] => ethertype(be16(snap, 3)), // Ethernet; bridged, IEEE 802.1H
-        _ => Behind::Other,
-    };
-    Ok((behind, rest))
+    let number = be16(snap, 3);
+    match [snap[0], snap[1], snap[2]] {
+        [0, 0, 0 | 0xf8] => Ok((ethertype(number), rest)), // Ethernet; bridged, IEEE 802.1H
+        BRIDGED => bridged(number, rest),
+        _ => Ok((Behind::Other, rest)),
+    }
+}
+
+/// A bridged Ethernet frame. RFC 2427 §4.2, RFC 2684 §5.2, which has two bytes of padding before it.
+fn bridged(kind: u16, rest: &[u8]) -> Result<Next<'_>, Flaw> {
+    const WITH_CHECKSUM: u16 = 1;
+    const WITHOUT_CHECKSUM: u16 = 7;
+    const PADDING: [u8; 2] = [0, 0];
+    if !matches!(kind, WITH_CHECKSUM | WITHOUT_CHECKSUM) {
+        return Ok((Behind::Other, rest));
+    }
+    next(rest.strip_prefix(&PADDING).unwrap_or(rest))
 }
 
 /// What an EtherType leads to where a smaller number isn't a length.

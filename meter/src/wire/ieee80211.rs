@@ -1,8 +1,9 @@
 //! Wi-Fi data frames, and the headers that monitor mode puts before them. IEEE 802.11 §9.
 
-use super::{Behind, Flaw, Next, be32, behind, le16};
+use super::{Behind, Flaw, Next, be16, be32, behind, le16};
 
 const FRAME_CONTROL: usize = 0;
+const VERSION: u8 = 0x03;
 const TYPE_DATA: u8 = 0x08;
 const TYPE_MASK: u8 = 0x0c;
 const SUBTYPE_NO_DATA: u8 = 0x40;
@@ -16,24 +17,35 @@ const ADDRESS_BYTES: usize = 6;
 /// First byte of the QoS control field: the body is an A-MSDU.
 const AGGREGATE: u8 = 0x80;
 
-/// What an 802.11 frame leads to; `Err(None)` for an aggregate of several packets.
-pub fn next(data: &[u8], padded: bool) -> Result<Next<'_>, Option<Flaw>> {
+/// What is in an 802.11 frame.
+pub enum Body<'a> {
+    /// One packet, or none.
+    One(Next<'a>),
+    /// An A-MSDU. IEEE 802.11 §9.3.2.2.
+    Aggregate(&'a [u8]),
+}
+
+/// What an 802.11 frame leads to.
+pub fn next(data: &[u8], padded: bool) -> Result<Body<'_>, Flaw> {
     let control = data.first_chunk::<2>().ok_or(Flaw::Short)?;
-    let (kind, flags) = (control[FRAME_CONTROL], control[1]);
+    let (mut kind, mut flags) = (control[FRAME_CONTROL], control[1]);
+    // The version is 0; access points that tunnel frames to their controller swap the two bytes.
+    if kind & VERSION != 0 {
+        (kind, flags) = (flags, kind);
+    }
     if kind & TYPE_MASK != TYPE_DATA || kind & SUBTYPE_NO_DATA != 0 {
-        return Ok((Behind::Other, data));
+        return Ok(Body::One((Behind::Other, data)));
     }
     if flags & PROTECTED != 0 {
-        return Ok((Behind::Encrypted, data));
+        return Ok(Body::One((Behind::Encrypted, data)));
     }
     let mut header = HEADER_BYTES;
     if flags & TO_DS_FROM_DS == TO_DS_FROM_DS {
         header += ADDRESS_BYTES;
     }
+    let mut is_aggregate = false;
     if kind & SUBTYPE_QOS != 0 {
-        if data.get(header).ok_or(Flaw::Short)? & AGGREGATE != 0 {
-            return Err(None);
-        }
+        is_aggregate = data.get(header).ok_or(Flaw::Short)? & AGGREGATE != 0;
         header += 2;
         if flags & ORDER != 0 {
             header += 4; // HT control
@@ -42,7 +54,18 @@ pub fn next(data: &[u8], padded: bool) -> Result<Next<'_>, Option<Flaw>> {
     if padded {
         header = header.next_multiple_of(4);
     }
-    Ok((Behind::Llc, behind(data, header)?))
+    let body = behind(data, header)?;
+    Ok(if is_aggregate { Body::Aggregate(body) } else { Body::One((Behind::Llc, body)) })
+}
+
+/// Length and bytes of the first subframe of an A-MSDU, and the subframes behind it.
+pub fn first_subframe(data: &[u8]) -> Result<(u32, &[u8], &[u8]), Flaw> {
+    const HEADER_BYTES: usize = 14;
+    const LENGTH: usize = 12;
+    let (header, rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+    let length = usize::from(be16(header, LENGTH));
+    let next = (HEADER_BYTES + length).next_multiple_of(4);
+    Ok((length as u32, &rest[..rest.len().min(length)], data.get(next..).unwrap_or_default()))
 }
 
 /// The frame behind a radiotap header, and whether its header is padded to four bytes.

@@ -2,12 +2,19 @@
 //!
 //! Numbers and layouts: <https://www.tcpdump.org/linktypes.html>.
 
-use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, ethernet, le16};
+mod atm;
+mod juniper;
+mod packet_filter;
+mod pktap;
+mod switch_tag;
+
+use super::tunnel::tzsp;
+use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, ethernet, ethertype, le16};
 
 pub const ETHERNET: u16 = 1;
-const NULL: u16 = 0;
+pub const NULL: u16 = 0;
 const TOKEN_RING: u16 = 6;
-const PPP: u16 = 9;
+pub const PPP: u16 = 9;
 const FDDI: u16 = 10;
 /// `DLT_RAW`, as systems wrote it before `LINKTYPE_RAW` had a number of its own (OpenBSD: 14, others: 12).
 const RAW_OLD: [u16; 2] = [12, 14];
@@ -15,12 +22,12 @@ const PPP_HDLC: u16 = 50;
 const PPP_ETHER: u16 = 51;
 /// The first byte of Cisco's framing, which this link type may mean too; PPP's is another.
 const CISCO_ADDRESSES: [u8; 2] = [0x0f, 0x8f];
-const RAW: u16 = 101;
+pub const RAW: u16 = 101;
 const CISCO_HDLC: u16 = 104;
 pub const IEEE802_11: u16 = 105;
-const FRAME_RELAY: u16 = 107;
+pub const FRAME_RELAY: u16 = 107;
 const LOOP: u16 = 108;
-const LINUX_SLL: u16 = 113;
+pub const LINUX_SLL: u16 = 113;
 pub const IEEE802_11_PRISM: u16 = 119;
 pub const IEEE802_11_RADIOTAP: u16 = 127;
 pub const IEEE802_11_AVS: u16 = 163;
@@ -31,7 +38,28 @@ const IPNET: u16 = 226;
 const IPV4: u16 = 228;
 const IPV6: u16 = 229;
 const NFLOG: u16 = 239;
-const LINUX_SLL2: u16 = 276;
+pub const LINUX_SLL2: u16 = 276;
+const SLIP: u16 = 8;
+/// `DLT_ATM_RFC1483`, before it had a number of its own.
+const ATM_RFC1483_OLD: u16 = 11;
+const ATM_RFC1483: u16 = 100;
+const ATM_CLIP: u16 = 106;
+const ENC: u16 = 109;
+const PFLOG: u16 = 117;
+const IP_OVER_FC: u16 = 122;
+const SUNATM: u16 = 123;
+const TZSP: u16 = 128;
+const APPLE_IP_OVER_IEEE1394: u16 = 138;
+const PPP_PPPD: u16 = 166;
+const C_HDLC_WITH_DIR: u16 = 205;
+const FRELAY_WITH_DIR: u16 = 206;
+const MPLS: u16 = 219;
+const NETANALYZER: u16 = 240;
+const NETANALYZER_TRANSPARENT: u16 = 241;
+const IPOIB: u16 = 242;
+const PKTAP: u16 = 258;
+const EPON: u16 = 259;
+const ETHERNET_MPACKET: u16 = 274;
 
 /// What the link header leads to; `None` for a link type that isn't known.
 ///
@@ -56,8 +84,73 @@ pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
         FDDI => fddi(data),
         TOKEN_RING => token_ring(data),
         IPNET => ipnet(data),
+        _ => return seldom(link_type, data),
+    })
+}
+
+/// The same for link types that most people never meet.
+#[cold]
+fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
+    let after = |behind: Behind, bytes| super::behind(data, bytes).map(|rest| (behind, rest));
+    Some(match link_type {
+        SLIP => after(Behind::Ip, 16), // direction, and the header as it was compressed
+        ATM_RFC1483 | ATM_RFC1483_OLD | ATM_CLIP => atm::rfc1483(data),
+        SUNATM => atm::sun(data),
+        ENC => packet_filter::encapsulation(data),
+        PFLOG => packet_filter::log(data),
+        IP_OVER_FC => after(Behind::Llc, 16), // RFC 2625: two addresses
+        TZSP => tzsp::next(data).map(|(behind, rest)| (unwrapped(behind), rest)),
+        APPLE_IP_OVER_IEEE1394 => typed_at(data, 16, 18),
+        PPP_PPPD => after(Behind::Ppp, 2), // the direction takes the place of the address
+        C_HDLC_WITH_DIR => after(Behind::Frame(CISCO_HDLC), 1),
+        FRELAY_WITH_DIR => after(Behind::Frame(FRAME_RELAY), 1),
+        MPLS => Ok((Behind::Ether(ethertype::MPLS), data)),
+        NETANALYZER => after(Behind::Frame(ETHERNET), 4),
+        NETANALYZER_TRANSPARENT => after(Behind::Frame(ETHERNET), 12), // with the preamble
+        IPOIB => typed_at(data, 40, 44), // RFC 4391, behind the global routing header
+        PKTAP => pktap::next(data),
+        EPON | ETHERNET_MPACKET => after(Behind::Frame(ETHERNET), 8), // a preamble
+        juniper::MLPPP
+        | juniper::MLFR
+        | juniper::GGSN
+        | juniper::MFR
+        | juniper::ATM2
+        | juniper::SERVICES
+        | juniper::ATM1
+        | juniper::MONITOR
+        | juniper::PPPOE
+        | juniper::PPPOE_ATM
+        | juniper::ETHER
+        | juniper::PPP
+        | juniper::FRELAY
+        | juniper::CHDLC
+        | juniper::VP
+        | juniper::ATM_CEMIC => juniper::next(link_type, data),
+        switch_tag::BROADCOM
+        | switch_tag::BROADCOM_PREPENDED
+        | switch_tag::MARVELL
+        | switch_tag::MARVELL_ETHERTYPE => switch_tag::next(link_type, data),
         _ => return None,
     })
+}
+
+/// A frame that stands in its link header instead of in a packet.
+fn unwrapped(behind: Behind) -> Behind {
+    match behind {
+        Behind::Link(link_type) => Behind::Frame(link_type),
+        other => other,
+    }
+}
+
+/// A header with an EtherType at this place, so many bytes long.
+fn typed_at(data: &[u8], at: usize, bytes: usize) -> Result<Next<'_>, Flaw> {
+    let rest = behind(data, bytes)?;
+    Ok((ethernet::ethertype(be16(data, at)), rest))
+}
+
+/// Whether frames of this link type are IP packets, with nothing before them.
+pub fn is_raw(link_type: u16) -> bool {
+    matches!(link_type, RAW | IPV4 | IPV6) || RAW_OLD.contains(&link_type)
 }
 
 /// BSD loopback: four bytes with the address family, in the byte order of the machine that
@@ -82,21 +175,29 @@ fn of_family(family: u32) -> Behind {
 /// Linux "cooked" capture v1: the protocol is in bytes 14 and 15.
 fn linux_sll(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (header, rest) = data.split_first_chunk::<16>().ok_or(Flaw::Short)?;
-    Ok((of_linux(be16(header, 14)), rest))
+    Ok((of_linux(be16(header, 2), be16(header, 14)), rest))
 }
 
 /// Linux "cooked" capture v2: the protocol comes first.
 fn linux_sll2(data: &[u8]) -> Result<Next<'_>, Flaw> {
     let (header, rest) = data.split_first_chunk::<20>().ok_or(Flaw::Short)?;
-    Ok((of_linux(be16(header, 0)), rest))
+    Ok((of_linux(be16(header, 8), be16(header, 0)), rest))
 }
 
-/// An EtherType, or one of Linux's own small numbers.
-fn of_linux(protocol: u16) -> Behind {
+/// An EtherType, or one of Linux's own small numbers; of some kinds of device it says nothing.
+fn of_linux(device: u16, protocol: u16) -> Behind {
+    const ARPHRD_FRAD: u16 = 770;
+    const ARPHRD_IEEE80211: u16 = 801;
+    const ARPHRD_IEEE80211_PRISM: u16 = 802;
+    const ARPHRD_IEEE80211_RADIOTAP: u16 = 803;
     const ETH_P_802_2: u16 = 4;
-    match protocol {
-        ETH_P_802_2 => Behind::Llc,
-        number => ethernet::ethertype(number),
+    match (device, protocol) {
+        (ARPHRD_FRAD, _) => Behind::Frame(FRAME_RELAY),
+        (ARPHRD_IEEE80211, _) => Behind::Frame(IEEE802_11),
+        (ARPHRD_IEEE80211_PRISM, _) => Behind::Frame(IEEE802_11_PRISM),
+        (ARPHRD_IEEE80211_RADIOTAP, _) => Behind::Frame(IEEE802_11_RADIOTAP),
+        (_, ETH_P_802_2) => Behind::Llc,
+        (_, number) => ethernet::ethertype(number),
     }
 }
 
@@ -122,17 +223,26 @@ fn frame_relay(data: &[u8]) -> Result<Next<'_>, Flaw> {
         return Err(if data.len() < 4 { Flaw::Short } else { Flaw::Damaged });
     };
     let (header, rest) = data[last + 1..].split_first_chunk::<2>().ok_or(Flaw::Short)?;
-    Ok(match *header {
-        [UNNUMBERED, 0xcc] => (Behind::Ether(ETHERTYPE_IPV4), rest),
-        [UNNUMBERED, 0x8e] => (Behind::Ether(ETHERTYPE_IPV6), rest),
-        [UNNUMBERED, 0x80] => ethernet::behind_snap(rest)?,
+    match *header {
+        [UNNUMBERED, nlpid] => of_nlpid(nlpid, rest),
+        number => Ok((ethernet::ethertype(u16::from_be_bytes(number)), rest)),
+    }
+}
+
+/// What a network layer protocol id leads to. RFC 2427 §3, ISO/IEC TR 9577.
+pub fn of_nlpid(nlpid: u8, rest: &[u8]) -> Result<Next<'_>, Flaw> {
+    const SNAP: u8 = 0x80;
+    Ok(match nlpid {
+        0xcc => (Behind::Ether(ETHERTYPE_IPV4), rest),
+        0x8e => (Behind::Ether(ETHERTYPE_IPV6), rest),
+        0xcf => (Behind::Ppp, rest),
+        SNAP => ethernet::behind_snap(rest)?,
         // Padding after the control field, then SNAP.
-        [UNNUMBERED, 0x00] => match rest.split_first().ok_or(Flaw::Short)? {
-            (0x80, rest) => ethernet::behind_snap(rest)?,
+        0x00 => match rest.split_first().ok_or(Flaw::Short)? {
+            (&SNAP, rest) => ethernet::behind_snap(rest)?,
             _ => (Behind::Other, rest),
         },
-        [UNNUMBERED, _] => (Behind::Other, rest),
-        number => (ethernet::ethertype(u16::from_be_bytes(number)), rest),
+        _ => (Behind::Other, rest),
     })
 }
 

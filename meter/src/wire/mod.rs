@@ -9,14 +9,17 @@
 mod checksum;
 mod dccp;
 mod ethernet;
+mod ethertype;
 mod icmp;
 mod identity;
 mod ieee80211;
 mod ipv4;
 mod ipv6;
 mod link;
+mod misdeclared;
 mod ppp;
 mod sctp;
+mod tag;
 mod tcp;
 mod tunnel;
 mod udp;
@@ -28,8 +31,8 @@ pub use icmp::Quoted;
 pub use identity::{Identity, Proof};
 pub use tcp::Flags;
 pub use tunnel::{Path, Shim};
-pub use unmetered::Unmetered;
-pub use walk::{decode, decode_first, decode_verified};
+pub use unmetered::{Irregularity, TypeNumber, Unmetered};
+pub use walk::{Aggregate, decode, decode_first, decode_verified};
 
 /// A transport protocol with ports, by its IANA protocol number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,11 +117,17 @@ pub struct Content {
     pub segment: Option<Segment>,
 }
 
-/// What a frame holds where it holds no packet with ports of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a frame holds where it holds no packet with ports of its own, or not as its headers announce it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Aside<'a> {
     /// It is counted under this reason.
     Unmetered(Unmetered),
+    /// It is counted under the reason that goes with this number, and under the number.
+    UnknownType(TypeNumber),
+    /// A packet all the same; how it departs from its headers is counted. In a box: it is as large as seldom.
+    Irregular(Box<Packet<'a>>, Irregularity),
+    /// Several packets.
+    Aggregate(Aggregate<'a>),
     /// A fragment whose ports, if it has any, are in another one.
     Fragment(Fragment<'a>),
     /// An ICMP error: it is counted, and tells something of the packet it quotes.
@@ -152,6 +161,13 @@ pub struct Fragment<'a> {
     pub tunnel: Path,
 }
 
+impl Fragment<'_> {
+    /// Whether these are all of a datagram's first bytes, because the snap length cut its first fragment.
+    fn is_cut_behind(&self, start: &[u8]) -> bool {
+        self.offset == 0 && start.len() == self.body.len() && self.body.len() < self.body_bytes as usize
+    }
+}
+
 /// What the fragments of one datagram have in common. RFC 791 §3.2, RFC 8200 §4.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Datagram {
@@ -182,12 +198,20 @@ enum Flaw {
 /// What lies behind a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Behind {
-    /// A link header of this LINKTYPE_ number.
+    /// A frame inside another packet, with a link header of this LINKTYPE_ number.
     Link(u16),
+    /// The frame itself, with a link header of this LINKTYPE_ number.
+    Frame(u16),
     /// What this EtherType says.
     Ether(u16),
+    /// Something that isn't known by this protocol type of GRE.
+    UnknownGre(u16),
+    /// Something that isn't known by this protocol of PPP.
+    UnknownPpp(u16),
     /// An LLC header. IEEE 802.2.
     Llc,
+    /// A network layer protocol id.
+    Nlpid,
     /// A PPP frame from its protocol field on.
     Ppp,
     /// An IP packet; the version says which.
@@ -201,8 +225,7 @@ enum Behind {
 /// What a header leads to, and the bytes behind it.
 type Next<'a> = (Behind, &'a [u8]);
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
+use ethertype::{IPV4 as ETHERTYPE_IPV4, IPV6 as ETHERTYPE_IPV6};
 
 /// Two bytes in network order. The caller has checked the length.
 #[inline]

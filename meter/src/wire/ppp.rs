@@ -1,7 +1,14 @@
-//! PPP and what carries it. RFC 1661, RFC 1662 (HDLC framing), RFC 2516 (PPPoE).
+//! PPP and what carries it. RFC 1661, RFC 1662 (HDLC framing), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
 
-use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16};
+use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, link};
 
+const MULTILINK: u16 = 0x003d;
+const BRIDGING: u16 = 0x0031;
+/// Padding, OSI, `DECnet`, `AppleTalk`, IPX, headers compressed by Van Jacobson's method, and more that need a state.
+const WITHOUT_IP: [u16; 14] = [
+    0x0001, 0x0023, 0x0027, 0x0029, 0x002b, 0x002d, 0x002f, 0x0035, 0x0061, 0x0065, 0x0067, 0x004d, 0x0205,
+    0x0207,
+];
 const ADDRESS_CONTROL: [u8; 2] = [0xff, 0x03];
 const PPPOE_BYTES: usize = 6;
 const PPPOE_VERSION_TYPE: usize = 0;
@@ -28,9 +35,34 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, Flaw> {
         0x0281 => 0x8847, // MPLS
         // Encryption (RFC 1968), and what is MPPE (RFC 3078) far more often than compression.
         0x0053 | 0x00fd => return Ok((Behind::Encrypted, rest)),
+        MULTILINK => return behind_multilink(rest),
+        BRIDGING => return behind_bridging(rest),
+        // A network layer: those without IP are known, and their control protocols are above.
+        number if number < 0x4000 && !WITHOUT_IP.contains(&number) => {
+            return Ok((Behind::UnknownPpp(number), rest));
+        }
         _ => return Ok((Behind::Other, rest)),
     };
     Ok((Behind::Ether(ethertype), rest))
+}
+
+/// The frame of one that was not split. Four bytes of flags and sequence number, unless short ones were negotiated.
+fn behind_multilink(rest: &[u8]) -> Result<Next<'_>, Flaw> {
+    const WHOLE: u8 = 0xc0;
+    let flags = *rest.first().ok_or(Flaw::Short)?;
+    if flags & WHOLE == WHOLE { Ok((Behind::Ppp, behind(rest, 4)?)) } else { Ok((Behind::Other, rest)) }
+}
+
+/// An Ethernet frame behind flags and the kind of its addresses.
+fn behind_bridging(rest: &[u8]) -> Result<Next<'_>, Flaw> {
+    const KIND: usize = 1;
+    const ETHERNET: u8 = 1;
+    let header = rest.first_chunk::<2>().ok_or(Flaw::Short)?;
+    Ok(if header[KIND] == ETHERNET {
+        (Behind::Link(link::ETHERNET), &rest[2..])
+    } else {
+        (Behind::Other, rest)
+    })
 }
 
 /// The PPP frame in a PPPoE session packet; in one of discovery there is none.

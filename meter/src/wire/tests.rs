@@ -5,10 +5,12 @@ mod checksum;
 mod frames;
 mod icmp;
 mod identity;
+mod irregular;
 mod links;
 mod properties;
 mod transports;
 mod tunnels;
+mod wrappers;
 
 use self::frames::*;
 use super::{Aside, Identity, Packet, Segment, Transport, Unmetered};
@@ -32,6 +34,9 @@ fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet<'s
     decoded.map(|packet| Packet { identity: Identity::default(), payload: &[], ..packet }).map_err(|aside| {
         match aside {
             Aside::Unmetered(reason) => reason,
+            Aside::UnknownType(number) => number.reason(),
+            Aside::Irregular(..) => Unmetered::CutShort,
+            Aside::Aggregate(_) => Unmetered::NotIp,
             Aside::Fragment(_) => Unmetered::LaterFragment,
             Aside::IcmpError(_) => Unmetered::Icmp,
         }
@@ -156,8 +161,6 @@ fn damage_is_told_by_layer() {
         ("cooked v2 header ends early", DamagedLink, 276, vec![0; 19]),
         ("nothing at all", DamagedIp, RAW, vec![]),
         ("IP version 5", DamagedIp, RAW, vec![0x55; 60]),
-        ("IPv6 where IPv4 was announced", DamagedIp, ETHERNET, ethernet(IPV4, &ipv6(TCP, &tcp(0)))),
-        ("IPv4 where IPv6 was announced", DamagedIp, ETHERNET, ethernet(IPV6, &ipv4(TCP, &tcp(0)))),
         ("IPv4 header of 16 bytes", DamagedIp, RAW, with(ipv4(TCP, &tcp(0)), 0, &[0x44])),
         ("total length within the header", DamagedIp, RAW, with(ipv4(TCP, &tcp(0)), 2, &be(19))),
         ("IPv4 header ends early", DamagedIp, RAW, ipv4(TCP, &[])[..19].to_vec()),

@@ -1,13 +1,15 @@
 //! The walk from the link header inwards: what leads to what.
 
+mod aggregate;
 mod ip;
 
+pub use aggregate::Aggregate;
 pub use ip::{Internet, decode_first};
 
-use super::tunnel::{Path, Shim, macsec, mpls, pbb};
+use super::tunnel::{Path, Shim, batman, fabricpath, macsec, mpls, nsh, pbb, trill};
 use super::{
-    Aside, Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, Packet, Unmetered, ethernet, ieee80211, ipv4,
-    link, ppp,
+    Aside, Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Irregularity, Next, Packet, TypeNumber, Unmetered,
+    ethernet, ethertype, ieee80211, ipv4, link, misdeclared, ppp, tag,
 };
 
 /// More headers than any network stacks inside one another.
@@ -33,6 +35,8 @@ struct Walk<'a> {
     /// The innermost datagram whose port is a tunnel's. A port alone makes no tunnel: where it leads to
     /// nothing, the packet is this one.
     datagram: Option<Packet<'a>>,
+    /// Where the walk stops at [`Stop::Unknown`]: at this number.
+    unknown: TypeNumber,
 }
 
 /// Where one step of the walk leads.
@@ -41,6 +45,23 @@ enum Step<'a> {
     Into(Behind),
     /// To the packet.
     At(Packet<'a>),
+}
+
+/// Why the walk can't go on.
+#[derive(Clone, Copy)]
+enum Stop {
+    /// For this reason.
+    Unmetered(Unmetered),
+    /// The number that says what follows isn't known.
+    Unknown,
+    /// It stands before several packets.
+    Aggregate,
+}
+
+impl From<Unmetered> for Stop {
+    fn from(reason: Unmetered) -> Self {
+        Self::Unmetered(reason)
+    }
 }
 
 /// The packet with ports in a frame, or what is there instead.
@@ -88,19 +109,85 @@ impl<'a> Walk<'a> {
             decapsulate,
             verify: false,
             datagram: None,
+            unknown: TypeNumber::Link(0),
         }
     }
 
     #[inline]
     fn packet(mut self, link_type: u16) -> Result<Packet<'a>, Aside<'a>> {
-        let mut behind = self.link(link_type)?;
+        let whole = (self.rest, self.wire_bytes);
+        let mut behind = match self.link(link_type) {
+            Ok(behind) => behind,
+            Err(stop) => return self.or_misdeclared(Err(self.stopped(stop)), link_type, whole),
+        };
         loop {
             behind = match self.step(behind) {
                 Ok(Step::Into(behind)) => behind,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(Aside::Unmetered(reason)) => return self.datagram.ok_or(reason.into()),
-                Err(told) => return Err(told),
+                Err(aside) => return self.or_misdeclared(self.instead(aside), link_type, whole),
             }
+        }
+    }
+
+    /// Goes on from a header to the packet, as [`packet`](Self::packet) does.
+    #[cold]
+    fn run(&mut self, mut behind: Behind) -> Result<Packet<'a>, Aside<'a>> {
+        loop {
+            behind = match self.step(behind) {
+                Ok(Step::Into(behind)) => behind,
+                Ok(Step::At(packet)) => return Ok(packet),
+                Err(aside) => return self.instead(aside),
+            }
+        }
+    }
+
+    /// Where a tunnel over UDP leads to nothing, the packet is its datagram.
+    #[cold]
+    fn instead(&self, aside: Aside<'a>) -> Result<Packet<'a>, Aside<'a>> {
+        match aside {
+            Aside::Unmetered(_) | Aside::UnknownType(_) => self.datagram.ok_or(aside),
+            other => Err(other),
+        }
+    }
+
+    #[cold]
+    fn stop_at(&mut self, number: TypeNumber) -> Stop {
+        self.unknown = number;
+        Stop::Unknown
+    }
+
+    /// What a frame holds at which the walk stops.
+    #[cold]
+    fn stopped(&self, stop: Stop) -> Aside<'a> {
+        match stop {
+            Stop::Unmetered(reason) => Aside::Unmetered(reason),
+            Stop::Unknown => Aside::UnknownType(self.unknown),
+            Stop::Aggregate => Aside::Aggregate(Aggregate::new(self)),
+        }
+    }
+
+    /// The packet in a frame that isn't of the link type that the capture declares, if its bytes show one that fits.
+    #[cold]
+    fn or_misdeclared(
+        &self,
+        found: Result<Packet<'a>, Aside<'a>>,
+        declared: u16,
+        (data, wire_bytes): (&'a [u8], u32),
+    ) -> Result<Packet<'a>, Aside<'a>> {
+        use Unmetered::{CutShort, DamagedIp, DamagedLink, NotIp};
+        let may_be = matches!(
+            found,
+            Err(Aside::Unmetered(NotIp | DamagedLink | DamagedIp | CutShort)
+                | Aside::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)))
+        );
+        let shown = if may_be { misdeclared::shown(declared, data, wire_bytes) } else { None };
+        let Some(shown) = shown else { return found };
+        let mut walk = Walk { verify: self.verify, ..Walk::new(data, wire_bytes, self.decapsulate) };
+        let Ok(behind) = walk.link(shown) else { return found };
+        match walk.run(behind) {
+            Ok(packet) => Err(Aside::Irregular(Box::new(packet), Irregularity::ReadAs(shown))),
+            Err(Aside::UnknownType(_)) => found,
+            other => other,
         }
     }
 
@@ -135,11 +222,11 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn link(&mut self, link_type: u16) -> Result<Behind, Unmetered> {
+    fn link(&mut self, link_type: u16) -> Result<Behind, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
-                self.on(next)
+                Ok(self.on(next)?)
             }
             None => self.wifi(link_type),
         }
@@ -147,7 +234,7 @@ impl<'a> Walk<'a> {
 
     /// Link types of Wi-Fi, which stack.
     #[cold]
-    fn wifi(&mut self, link_type: u16) -> Result<Behind, Unmetered> {
+    fn wifi(&mut self, link_type: u16) -> Result<Behind, Stop> {
         let (link_type, frame, padded) = self.checked(match link_type {
             link::IEEE802_11 => Ok((link_type, self.rest, false)),
             link::IEEE802_11_RADIOTAP => {
@@ -160,32 +247,62 @@ impl<'a> Walk<'a> {
                 ieee80211::behind_avs(self.rest).map(|frame| (link::IEEE802_11, frame, false))
             }
             link::PPI => ieee80211::behind_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
-            _ => return Err(Unmetered::LinkType),
+            _ => return Err(self.stop_at(TypeNumber::Link(link_type))),
         })?;
         self.on((Behind::Link(link_type), frame))?;
         if link_type != link::IEEE802_11 {
             return self.link(link_type);
         }
-        match ieee80211::next(frame, padded) {
-            Ok(next) => self.on(next),
-            Err(None) => Err(Unmetered::Aggregate),
-            Err(Some(flaw)) => Err(self.blame(flaw, Unmetered::DamagedLink)),
+        match self.checked(ieee80211::next(frame, padded))? {
+            ieee80211::Body::One(next) => Ok(self.on(next)?),
+            ieee80211::Body::Aggregate(subframes) => {
+                self.on((Behind::Other, subframes))?;
+                Err(Stop::Aggregate)
+            }
         }
     }
 
     /// One header, or what can be told at once: the IP header and the transport's behind it.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // `run`, which needs it seldom, would keep it out of `packet`
     fn step(&mut self, behind: Behind) -> Result<Step<'a>, Aside<'a>> {
         match behind {
-            Behind::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest)),
+            Behind::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest), 4),
             Behind::Ether(ETHERTYPE_IPV6) => self.ipv6(),
             Behind::Ip => self.ip_of_either_version(),
-            shim => Ok(Step::Into(self.shim(shim)?)),
+            shim => match self.shim(shim) {
+                Ok(behind) => Ok(Step::Into(behind)),
+                Err(stop) => Err(self.stopped(stop)),
+            },
+        }
+    }
+
+    /// The version in an IP header.
+    fn version(&self) -> Option<u8> {
+        self.rest.first().map(|first| first >> 4)
+    }
+
+    /// What is there instead of an IP header of the announced version: one of the other, if its version says so.
+    #[cold]
+    fn of_other_version(&mut self, flaw: Flaw, announced: u8) -> Aside<'a> {
+        let ethertype = match (announced, self.version()) {
+            (6, Some(4)) => ETHERTYPE_IPV4,
+            (4, Some(6)) => ETHERTYPE_IPV6,
+            _ => return self.blame(flaw, Unmetered::DamagedIp).into(),
+        };
+        // This counts as a header, so that the calls of `run` end.
+        match self
+            .on((Behind::Ip, self.rest))
+            .map_err(Aside::from)
+            .and_then(|_| self.run(Behind::Ether(ethertype)))
+        {
+            Ok(packet) => Aside::Irregular(Box::new(packet), Irregularity::IpVersion),
+            Err(aside) => aside,
         }
     }
 
     fn ip_of_either_version(&self) -> Result<Step<'a>, Aside<'a>> {
-        let ethertype = match self.rest.first().map(|first| first >> 4) {
+        let ethertype = match self.version() {
             Some(4) => ETHERTYPE_IPV4,
             Some(6) => ETHERTYPE_IPV6,
             Some(_) => return Err(Unmetered::DamagedIp.into()),
@@ -195,17 +312,28 @@ impl<'a> Walk<'a> {
     }
 
     /// What may stand between the link header and IP.
-    fn shim(&mut self, behind: Behind) -> Result<Behind, Unmetered> {
+    fn shim(&mut self, behind: Behind) -> Result<Behind, Stop> {
         match behind {
             Behind::Ether(ethertype) => self.ether(ethertype),
             Behind::Link(link_type) => {
-                self.in_shim(Shim::Eth)?;
+                self.in_shim(match link_type {
+                    link::ETHERNET => Shim::Eth,
+                    link::FRAME_RELAY => Shim::FrameRelay,
+                    _ => Shim::Wifi,
+                })?;
                 self.link(link_type)
             }
-            Behind::Llc => self.pass(ethernet::behind_llc(self.rest)),
-            Behind::Ppp => self.pass(ppp::next(self.rest)),
-            Behind::Encrypted => Err(Unmetered::Encrypted),
-            Behind::Ip | Behind::Other => Err(Unmetered::NotIp),
+            Behind::Frame(link_type) => self.link(link_type),
+            Behind::Llc => Ok(self.pass(ethernet::behind_llc(self.rest))?),
+            Behind::Nlpid => {
+                let next = self.rest.split_first().ok_or(Flaw::Short);
+                Ok(self.pass(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
+            }
+            Behind::Ppp => Ok(self.pass(ppp::next(self.rest))?),
+            Behind::UnknownGre(number) => Err(self.stop_at(TypeNumber::Gre(number))),
+            Behind::UnknownPpp(number) => Err(self.stop_at(TypeNumber::Ppp(number))),
+            Behind::Encrypted => Err(Unmetered::Encrypted.into()),
+            Behind::Ip | Behind::Other => Err(Unmetered::NotIp.into()),
         }
     }
 
@@ -214,27 +342,37 @@ impl<'a> Walk<'a> {
         self.on(next)
     }
 
-    fn ether(&mut self, ethertype: u16) -> Result<Behind, Unmetered> {
-        let (shim, next) = match ethertype {
-            0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
-                let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
-                self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
-                return self.on(next);
-            }
-            length if length < ethernet::LEAST_ETHERTYPE => {
-                // What is behind is padding, or a trailer, also where the snap length cut it.
-                self.rest = &self.rest[..self.rest.len().min(length.into())];
-                self.wire_bytes = self.wire_bytes.min(length.into());
-                return self.on((Behind::Llc, self.rest));
-            }
-            0x8847 | 0x8848 => (Shim::Mpls, mpls::next(self.rest)),
-            0x8864 => (Shim::Pppoe, ppp::behind_pppoe(self.rest)),
-            0x880b => (Shim::Pppoe, Ok((Behind::Ppp, self.rest))),
-            0x88e5 => (Shim::Macsec, macsec::next(self.rest)),
-            0x88e7 => (Shim::Pbb, pbb::next(self.rest)),
-            _ => return Err(Unmetered::NotIp),
+    fn ether(&mut self, number: u16) -> Result<Behind, Stop> {
+        if ethertype::VLAN.contains(&number) {
+            let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
+            self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
+            return Ok(self.on(next)?);
+        }
+        if number < ethernet::LEAST_ETHERTYPE {
+            // A length. What is behind is padding, or a trailer, also where the snap length cut it.
+            self.rest = &self.rest[..self.rest.len().min(number.into())];
+            self.wire_bytes = self.wire_bytes.min(number.into());
+            return Ok(self.on((Behind::Llc, self.rest))?);
+        }
+        let (shim, next) = match number {
+            ethertype::MPLS | ethertype::MPLS_MULTICAST => (Shim::Mpls, mpls::next(self.rest)),
+            ethertype::PPPOE_SESSION => (Shim::Pppoe, ppp::behind_pppoe(self.rest)),
+            ethertype::PPP => (Shim::Pppoe, Ok((Behind::Ppp, self.rest))),
+            ethertype::MACSEC => (Shim::Macsec, macsec::next(self.rest)),
+            ethertype::PBB => (Shim::Pbb, pbb::next(self.rest)),
+            ethertype::FABRIC_PATH => (Shim::FabricPath, fabricpath::next(self.rest)),
+            ethertype::TRILL => (Shim::Trill, trill::next(self.rest)),
+            ethertype::BATMAN => (Shim::Batman, batman::next(self.rest)),
+            ethertype::NSH => (Shim::Nsh, nsh::next(self.rest)),
+            ethertype::TRANSPARENT_ETHERNET => return Ok(Behind::Link(link::ETHERNET)),
+            ethertype::JUMBO_LLC => return Ok(Behind::Llc),
+            number if ethertype::is_without_ip(number) => return Err(Unmetered::NotIp.into()),
+            number => match tag::next(number, self.rest) {
+                Some(next) => return Ok(self.pass(next)?),
+                None => return Err(self.stop_at(TypeNumber::Ether(number))),
+            },
         };
         self.in_shim(shim)?;
-        self.pass(next)
+        Ok(self.pass(next)?)
     }
 }

@@ -5,8 +5,8 @@ use crate::flow::Key;
 use crate::flow::counts::UnmeteredCounts;
 use crate::flow::fragments::Fragments;
 use crate::flow::part::PARTS;
-use crate::flow::pending::{Decoder, Pending, Totals};
-use crate::wire::{Aside, Quoted, Unmetered};
+use crate::flow::pending::{Decoder, Left, Pending, Totals};
+use crate::wire::{Aside, Quoted};
 
 /// Some bytes of a buffer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,12 +115,17 @@ impl Block {
                     let packet = packet.with(Span::of(packet.payload, begin));
                     lists[packet.part()].packets.push(Decoded { frame: number, packet });
                 }
-                Err(Aside::Unmetered(reason)) => unmetered.add_frame(reason, located.link_type),
                 Err(Aside::Fragment(_)) => fragments.push(number),
-                Err(Aside::IcmpError(quoted)) => {
-                    unmetered.add(Unmetered::Icmp, 1);
-                    let part = Key::of(&quoted.ends).0.part();
-                    lists[part].rare.push((number, Rare::IcmpError(quoted, located.time_ns)));
+                Err(aside) => {
+                    let frame = located.frame(buffer);
+                    let left = decoder.settle(aside, &frame, unmetered, |packet| {
+                        let packet = packet.with(Span::of(packet.payload, begin));
+                        lists[packet.part()].packets.push(Decoded { frame: number, packet });
+                    });
+                    if let Some(Left::IcmpError(quoted)) = left {
+                        let part = Key::of(&quoted.ends).0.part();
+                        lists[part].rare.push((number, Rare::IcmpError(quoted, located.time_ns)));
+                    }
                 }
             }
         }

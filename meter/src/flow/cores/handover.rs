@@ -50,14 +50,22 @@ pub enum Next<R> {
 /// The place of a result among those of blocks: the block, the frame in it, and the number among those of one frame.
 type Place = (u64, u32, u32);
 
+/// Why all workers quit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GivenUp {
+    /// Nobody wants the results.
+    Unwanted,
+    /// A worker has failed.
+    Failed,
+}
+
 struct State<B, R> {
     workers: usize,
     /// A worker is reading.
     reading: bool,
     /// There are no more blocks to read.
     ended: bool,
-    quit: bool,
-    failed: bool,
+    given_up: Option<GivenUp>,
     /// Blocks read.
     read: u64,
     /// Blocks that wait for those before them.
@@ -95,8 +103,7 @@ impl<B, R> Handover<B, R> {
             workers,
             reading: false,
             ended: false,
-            quit: false,
-            failed: false,
+            given_up: None,
             read: 0,
             decoded: BTreeMap::new(),
             publishing: false,
@@ -132,7 +139,7 @@ impl<B, R> Handover<B, R> {
     pub fn turn(&self, worker: usize) -> Turn<B> {
         let mut state = self.state();
         loop {
-            if state.quit {
+            if state.given_up.is_some() {
                 return Turn::Quit;
             }
             let next = state.metered[worker];
@@ -218,12 +225,12 @@ impl<B, R> Handover<B, R> {
     /// Hands over a result of a part's end; waits as long as others of the part do. Returns whether anybody wants it.
     pub fn last(&self, part: usize, result: R) -> bool {
         let mut state = self.state();
-        while state.last[part].0.len() >= MOST_LAST && !state.quit {
+        while state.last[part].0.len() >= MOST_LAST && state.given_up.is_none() {
             state = self.sleep(state);
         }
         state.last[part].0.push_back(result);
         self.results.notify_one();
-        !state.quit
+        state.given_up.is_none()
     }
 
     /// Reports that a part has ended.
@@ -240,8 +247,7 @@ impl<B, R> Handover<B, R> {
 
     /// Reports that a worker can't go on: all others quit.
     pub fn fail(&self) {
-        self.state().failed = true;
-        self.quit();
+        self.give_up(GivenUp::Failed);
     }
 
     /// Reads no further; what was read is metered.
@@ -253,7 +259,11 @@ impl<B, R> Handover<B, R> {
 
     /// Ends all workers: nobody wants the results.
     pub fn quit(&self) {
-        self.state().quit = true;
+        self.give_up(GivenUp::Unwanted);
+    }
+
+    fn give_up(&self, why: GivenUp) {
+        self.state().given_up = Some(why);
         self.turns.notify_all();
         self.results.notify_one();
     }
@@ -272,7 +282,7 @@ impl<B, R> Handover<B, R> {
     }
 
     fn take(&self, state: &mut State<B, R>) -> Next<R> {
-        if state.failed {
+        if state.given_up == Some(GivenUp::Failed) {
             return Next::Failed;
         }
         if let Some(result) = state.results.first_entry() {

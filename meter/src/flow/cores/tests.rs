@@ -3,11 +3,13 @@
 use std::io::{self, Cursor, Read};
 use std::num::NonZero;
 use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use proptest::prelude::*;
 
+use super::handover::{Handover, Next, Turn};
 use super::{Cores, Sharing, Step};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::flow::tests::packets::{IDLE, Sent, options, signatures, tcp, udp};
@@ -205,9 +207,9 @@ fn a_slow_consumer_is_waited_for() {
     let (over, ended) = channel();
     let cores =
         start(Endless::capture(over), Options { most_flows: 1, ..options(IDLE) }, sharing(2, 4096, 16));
-    std::thread::sleep(Duration::from_millis(50));
+    thread::sleep(Duration::from_millis(50));
     let read = cores.progress().totals.packets;
-    std::thread::sleep(Duration::from_millis(50));
+    thread::sleep(Duration::from_millis(50));
     assert_eq!(cores.progress().totals.packets, read, "memory is bounded");
     assert!(ended.try_recv().is_err());
 }
@@ -270,11 +272,88 @@ fn a_thread_that_panics_is_an_error_and_no_deadlock() {
     assert!(error.kind == CaptureErrorKind::Io && error.message.contains("has failed"), "{error:?}");
 }
 
+/// Lets other threads go first, for a time that follows from a seed.
+struct Delays(u64);
+
+impl Delays {
+    fn wait(&mut self) {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        match self.0 >> 60 {
+            0..=7 => {}
+            8..=14 => thread::yield_now(),
+            _ => thread::sleep(Duration::from_micros(self.0 >> 40 & 0x3f)),
+        }
+    }
+}
+
+/// A worker without packets: it hands over block numbers.
+fn hand_over(handover: &Handover<u64, (u64, usize)>, worker: usize, blocks: u64, mut delays: Delays) {
+    loop {
+        delays.wait();
+        match handover.turn(worker) {
+            Turn::Meter(block) => {
+                let number = *block;
+                delays.wait();
+                handover.metered(worker, block, [(worker as u32, (number, worker))]);
+            }
+            Turn::Read => {
+                delays.wait();
+                let number = handover.read(false);
+                if number + 1 >= blocks {
+                    handover.stop();
+                }
+                delays.wait();
+                handover.decoded(number, number, |_| delays.wait());
+            }
+            Turn::Finish => break,
+            Turn::Quit => return,
+        }
+    }
+    for _ in 0..5 {
+        delays.wait();
+        assert!(handover.last(worker, (u64::MAX, worker)));
+    }
+    handover.part_ended(worker);
+    handover.worker_ended();
+}
+
+#[test]
+fn results_come_in_one_order_whatever_the_delays() {
+    const WORKERS: usize = 3;
+    let runs = std::env::var("DELAYED_RUNS").map_or(200, |runs| runs.parse().expect("a number"));
+    for seed in 0..runs {
+        let handover = Handover::new(WORKERS, WORKERS, 4);
+        let mut delays = Delays(seed);
+        let results = thread::scope(|scope| {
+            for worker in 0..WORKERS {
+                let delays = Delays(seed << 8 | worker as u64);
+                let handover = &handover;
+                scope.spawn(move || hand_over(handover, worker, 20, delays));
+            }
+            let mut results = Vec::new();
+            loop {
+                delays.wait();
+                match handover.next(SOON) {
+                    Next::Result(result) => results.push(result),
+                    Next::End => break results,
+                    other => panic!("seed {seed}: {other:?}"),
+                }
+            }
+        });
+        let blocks = results.iter().filter(|(block, _)| *block < u64::MAX).count() / WORKERS;
+        let expected = (0..blocks as u64).flat_map(|block| (0..WORKERS).map(move |worker| (block, worker)));
+        let last = (0..WORKERS).flat_map(|worker| [(u64::MAX, worker); 5]);
+        assert!(blocks >= 20 && results.into_iter().eq(expected.chain(last)), "seed {seed}");
+    }
+}
+
 #[test]
 fn parts_are_about_equal_and_all_used() {
     let packets: Vec<Sent> = (0..16_000).map(|number| udp(0, &format!("a{}>b{}", 1 + number, 80))).collect();
     let mut sizes = [0; PARTS];
-    packets.iter().for_each(|packet| sizes[packet.part()] += 1);
+    for packet in &packets {
+        sizes[packet.part()] += 1;
+    }
     assert!(sizes.iter().all(|size| (700..1300).contains(size)), "{sizes:?}");
 }
 

@@ -1,6 +1,7 @@
 //! Everything that may stand before an IP packet: link headers, shims and tunnels.
 
 use super::frames::*;
+use super::wrappers;
 
 /// Outer ends, told from the inner ones.
 const OUTER: [(u8, u16); 2] = [(8, 50_000), (9, 0)];
@@ -126,6 +127,7 @@ pub fn links(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
     }
     link(192, &[&[0, 0, 8, 0, 1, 0, 0, 0], &ethernet(ethertype, &[])]);
     link(192, &[&[0, 0, 20, 0, 105, 0, 0, 0], &[0; 12], &plain]);
+    links.extend(wrappers::links(ethertype));
     links
 }
 
@@ -156,12 +158,12 @@ pub fn outer(port: u16, ip_bytes: usize) -> super::Packet<'static> {
 }
 
 /// The last label of a stack, or one before it.
-fn label(bottom: u8) -> [u8; 4] {
+pub fn label(bottom: u8) -> [u8; 4] {
     [0, 0x06, 0x40 | bottom, 64]
 }
 
 /// A VXLAN header with network id 0x102.
-fn vxlan(flags: u8, next_protocol: u8) -> [u8; 8] {
+pub fn vxlan(flags: u8, next_protocol: u8) -> [u8; 8] {
     [flags, 0, 0, next_protocol, 0, 1, 2, 0]
 }
 
@@ -188,6 +190,10 @@ fn shims(ethertype: u16) -> Vec<Carrier> {
     shim("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp]));
     shim("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp[1..]]));
     shim("pppoe/mpls", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0, 2, 0x81], &label(1)]));
+    for (path, outer, header) in wrappers::shims(ethertype) {
+        shim(path, outer, &header);
+    }
+    carrier(219, "mpls", label(1).to_vec());
     carriers
 }
 
@@ -229,6 +235,9 @@ fn tunnels_over_ip(ethertype: u16) -> Vec<Carrier> {
     tunnel("erspan/eth/ip", 0, 47, [gre(0x1000, 0x22eb, &[0; 4]), type_3(0), frame.clone()].concat());
     let subheader = [type_3(1), vec![0; 8]].concat();
     tunnel("erspan/eth/ip", 0, 47, [gre(0x1000, 0x22eb, &[0; 4]), subheader, frame.clone()].concat());
+    for (path, protocol, header) in wrappers::over_ip(ethertype) {
+        tunnel(path, 0, protocol, header);
+    }
     carriers
 }
 
@@ -271,6 +280,9 @@ fn tunnels_over_udp(ethertype: u16) -> Vec<Carrier> {
     tunnel("l2tp/ip", 0, 1701, cat(&[&[0x40, 2, 0, 99, 0, 1, 0, 2], &ppp_with_address]));
     tunnel("l2tp/ip", 0, 1701, cat(&[&[0x48, 2, 0, 99, 0, 1, 0, 2, 0, 0, 0, 1], &ppp]));
     tunnel("l2tp/ip", 0, 1701, cat(&[&[2, 2, 0, 1, 0, 2, 0, 3, 1, 2, 3], &ppp]));
+    for (path, network_id, port, header) in wrappers::over_udp(ethertype) {
+        tunnel(path, network_id, port, header);
+    }
     carriers
 }
 

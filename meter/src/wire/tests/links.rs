@@ -30,8 +30,6 @@ fn wifi_frames_without_a_packet_are_told_by_kind() {
         let frame = [wifi(control, bytes), ip.clone()].concat();
         assert_eq!(decode(105, &frame), Err(reason), "{what}");
     }
-    let aggregate = with(wifi([0x88, 2], 26), 24, &[0x80]);
-    assert_eq!(decode(105, &[aggregate, ip].concat()), Err(Unmetered::Aggregate));
 }
 
 #[test]

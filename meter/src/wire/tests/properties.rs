@@ -69,8 +69,11 @@ fn is_outer(packet: &Result<Packet<'static>, Unmetered>) -> bool {
     packet.is_ok_and(|packet| packet.ends.source_port == 50_000)
 }
 
-const LINK_TYPES: [u16; 23] =
-    [0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 107, 108, 113, 119, 127, 163, 192, 204, 228, 229, 239, 276, 147];
+const LINK_TYPES: [u16; 46] = [
+    0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 107, 108, 113, 119, 127, 163, 192, 204, 228, 229, 239, 276, 147,
+    100, 109, 117, 123, 128, 130, 131, 133, 134, 135, 168, 178, 179, 180, 181, 219, 242, 258, 281, 282, 284,
+    285, 240,
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]

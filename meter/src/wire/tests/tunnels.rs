@@ -125,7 +125,6 @@ fn what_is_in_a_tunnel_without_ports_is_told_by_kind() {
             over_ip(47, &gre(0x4000, IPV4, &[0, 0, 0, 0, 8, 0, 0, 0])),
         ),
         ("ERSPAN ends early", Unmetered::DamagedLink, RAW, over_ip(47, &gre(0x1000, 0x88be, &[0; 11]))),
-        ("IPv6 in IPv4's protocol", Unmetered::DamagedIp, RAW, over_ip(4, &ipv6(TCP, &tcp(0)))),
         ("authentication ends early", Unmetered::DamagedIp, RAW, ipv4(AUTHENTICATION, &[51])),
         ("ESP", Unmetered::Encrypted, RAW, ipv4(50, &[0; 20])),
         ("label stack without bottom", Unmetered::DamagedLink, ETHERNET, ethernet(0x8847, &[0; 64])),

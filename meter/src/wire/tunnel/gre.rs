@@ -1,9 +1,12 @@
-//! GRE. RFC 2784, RFC 2890 (key, sequence), RFC 1701 (routing), RFC 2637 (PPTP), RFC 7637 (NVGRE).
+//! GRE. RFC 2784, RFC 2890 (key, sequence), RFC 1701 (routing), RFC 2637 (PPTP), RFC 7637 (NVGRE), RFC 8086 (UDP).
 
-use crate::wire::{Behind, Flaw, be16, be32, behind, ethernet};
+use crate::wire::{Behind, Flaw, be16, be32, behind, ethertype, link};
 
 use super::{Inside, Shim};
+use ethertype::{PPP, TRANSPARENT_ETHERNET};
 
+/// Over UDP.
+pub const PORT: u16 = 4754;
 const FLAGS: usize = 0;
 const PROTOCOL: usize = 2;
 const HEADER_BYTES: usize = 4;
@@ -15,10 +18,17 @@ const SEQUENCE: u16 = 0x1000;
 const ACKNOWLEDGEMENT: u16 = 0x0080;
 const VERSION: u16 = 0x0007;
 
-const TRANSPARENT_ETHERNET: u16 = 0x6558;
 const ERSPAN_I_II: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
-const PPP: u16 = 0x880b;
+const FRAME_RELAY: u16 = 0x6559;
+/// Ethernet over IP of `MikroTik`'s: version 1, the key a length and an id.
+const MIKROTIK: u16 = 0x6400;
+/// Redirected by WCCP; its version 2 puts four bytes before the packet.
+const WCCP: u16 = 0x883e;
+/// Of Aruba's access points: 802.11 frames, the last bits say which queue.
+const ARUBA: std::ops::RangeInclusive<u16> = 0x8200..=0x837f;
+/// Keep-alive, OSI, NHRP: what carries no IP and is no EtherType.
+const WITHOUT_IP: [u16; 3] = [0x0000, 0x00fe, 0x2001];
 
 /// What a GRE header leads to.
 pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
@@ -47,7 +57,7 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
     if flags & ROUTING != 0 {
         rest = behind_routing(rest)?;
     }
-    let (shim, behind) = match protocol {
+    let (shim, leads_to) = match protocol {
         // NVGRE has a key and nothing else. RFC 7637 §3.2.
         TRANSPARENT_ETHERNET if flags == KEY => (Shim::Nvgre, Behind::Link(1)),
         TRANSPARENT_ETHERNET => (Shim::Gre, Behind::Link(1)),
@@ -55,15 +65,22 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
         // Of PPTP: without a sequence number only an acknowledgement. RFC 2637 §4.1.
         PPP if flags & (VERSION | SEQUENCE) == 1 => (Shim::Gre, Behind::Other),
         PPP => (Shim::Gre, Behind::Ppp),
-        number => (Shim::Gre, ethernet::ethertype(number)),
+        MIKROTIK => (Shim::Gre, Behind::Link(link::ETHERNET)),
+        FRAME_RELAY => (Shim::Gre, Behind::Link(link::FRAME_RELAY)),
+        WCCP => (Shim::Gre, Behind::Ip),
+        number if ARUBA.contains(&number) => (Shim::Gre, Behind::Link(link::IEEE802_11)),
+        number if WITHOUT_IP.contains(&number) => (Shim::Gre, Behind::Other),
+        number if ethertype::is_known(number) => (Shim::Gre, Behind::Ether(number)),
+        number => (Shim::Gre, Behind::UnknownGre(number)),
     };
     match protocol {
+        WCCP if rest.first().is_some_and(|first| first >> 4 != 4) => rest = behind(rest, 4)?,
         ERSPAN_I_II => rest = super::erspan::behind_type_1_or_2(rest, flags & SEQUENCE != 0)?,
         ERSPAN_III => rest = super::erspan::behind_type_3(rest)?,
         _ => {}
     }
     let network_id = key.filter(|_| shim == Shim::Nvgre).map(|key| key >> 8);
-    Ok(Inside { shim, network_id, behind, rest })
+    Ok(Inside { shim, network_id, behind: leads_to, rest })
 }
 
 /// Source route entries: family, offset, length, the route; an empty one of family 0 ends them.

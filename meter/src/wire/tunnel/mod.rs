@@ -1,14 +1,28 @@
 //! Headers that wrap a whole packet, and the path that they make.
 
+pub mod ayiya;
+pub mod batman;
+pub mod capwap;
+pub mod erm;
 pub mod erspan;
+pub mod etherip;
+pub mod fabricpath;
 pub mod geneve;
 pub mod gre;
 pub mod gtp;
+pub mod gue;
+pub mod jmirror;
 pub mod l2tp;
+pub mod lisp;
 pub mod macsec;
 pub mod mpls;
+pub mod nsh;
 pub mod pbb;
+pub mod peekremote;
+pub mod pim;
 pub mod teredo;
+pub mod trill;
+pub mod tzsp;
 pub mod vxlan;
 
 use std::fmt;
@@ -37,6 +51,17 @@ pub fn is_udp_port(port: u16) -> bool {
             | gtp::PORT
             | teredo::PORT
             | l2tp::PORT
+            | ayiya::PORT
+            | capwap::PORT
+            | erm::PORT
+            | gre::PORT
+            | gue::PORT
+            | jmirror::PORT
+            | lisp::PORT
+            | mpls::PORT
+            | peekremote::PORT
+            | peekremote::PORT_ARUBA
+            | tzsp::PORT
     )
 }
 
@@ -44,6 +69,7 @@ pub fn is_udp_port(port: u16) -> bool {
 pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
     let network = |shim, (id, behind, rest)| Inside { shim, network_id: Some(id), behind, rest };
     let plain = |shim, behind, rest| Inside { shim, network_id: None, behind, rest };
+    let framed = |shim, (behind, rest)| plain(shim, behind, rest);
     Some(match port {
         vxlan::PORT | vxlan::PORT_LINUX => network(Shim::Vxlan, vxlan::next(data)?),
         vxlan::PORT_GPE => network(Shim::VxlanGpe, vxlan::next_gpe(data)?),
@@ -51,11 +77,23 @@ pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
         gtp::PORT => plain(Shim::Gtp, Behind::Ip, gtp::next(data)?),
         teredo::PORT => plain(Shim::Teredo, Behind::Ip, teredo::next(data)?),
         l2tp::PORT => plain(Shim::L2tp, Behind::Ppp, l2tp::next(data)?),
+        ayiya::PORT => plain(Shim::Ayiya, Behind::Ip, ayiya::next(data)?),
+        capwap::PORT => framed(Shim::Capwap, capwap::next(data)?),
+        erm::PORT => framed(Shim::Erm, erm::next(data)?),
+        gre::PORT => return gre::next(data).ok(),
+        gue::PORT => framed(Shim::Gue, gue::next(data)?),
+        jmirror::PORT => plain(Shim::Jmirror, Behind::Ip, jmirror::next(data)?),
+        lisp::PORT => plain(Shim::Lisp, Behind::Ip, lisp::next(data)?),
+        mpls::PORT => framed(Shim::Mpls, mpls::next(data).ok()?),
+        peekremote::PORT | peekremote::PORT_ARUBA => framed(Shim::Peek, peekremote::next(data)?),
+        tzsp::PORT => framed(Shim::Tzsp, tzsp::next(data).ok()?),
         _ => return None,
     })
 }
 
 /// One wrapping of a packet.
+///
+/// The numbers are their codes in a [`Path`]: four bits for the most usual, eight for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Shim {
@@ -81,65 +119,98 @@ pub enum Shim {
     Geneve,
     /// 3GPP TS 29.281.
     Gtp,
-    /// RFC 4380.
-    Teredo,
-    /// RFC 2661.
-    L2tp,
     /// An Ethernet frame inside another packet.
     Eth,
     /// An IP packet inside another packet.
     Ip,
+    /// RFC 4380.
+    Teredo = 0xe0,
+    /// RFC 2661.
+    L2tp,
+    /// An 802.11 frame inside another packet.
+    Wifi,
+    /// Cisco `FabricPath`.
+    FabricPath,
+    /// RFC 6325.
+    Trill,
+    /// B.A.T.M.A.N. advanced.
+    Batman,
+    /// RFC 8300.
+    Nsh,
+    /// RFC 3378.
+    EtherIp,
+    /// RFC 9300.
+    Lisp,
+    /// draft-ietf-intarea-gue.
+    Gue,
+    /// `TaZmen` Sniffer Protocol.
+    Tzsp,
+    /// Remote mirroring of HP and Aruba switches.
+    Erm,
+    /// RFC 5415.
+    Capwap,
+    /// Register messages of RFC 7761.
+    Pim,
+    /// Juniper's packet mirroring.
+    Jmirror,
+    /// draft-massar-v6ops-ayiya.
+    Ayiya,
+    /// Remote capture of access points.
+    Peek,
+    /// A frame of frame relay inside another packet.
+    FrameRelay,
 }
 
 impl Shim {
-    const ALL: [Self; 15] = [
-        Self::Mpls,
-        Self::Pbb,
-        Self::Macsec,
-        Self::Pppoe,
-        Self::Gre,
-        Self::Erspan,
-        Self::Nvgre,
-        Self::Vxlan,
-        Self::VxlanGpe,
-        Self::Geneve,
-        Self::Gtp,
-        Self::Teredo,
-        Self::L2tp,
-        Self::Eth,
-        Self::Ip,
+    const ALL: [(Self, &'static str); 31] = [
+        (Self::Mpls, "mpls"),
+        (Self::Pbb, "pbb"),
+        (Self::Macsec, "macsec"),
+        (Self::Pppoe, "pppoe"),
+        (Self::Gre, "gre"),
+        (Self::Erspan, "erspan"),
+        (Self::Nvgre, "nvgre"),
+        (Self::Vxlan, "vxlan"),
+        (Self::VxlanGpe, "vxlan-gpe"),
+        (Self::Geneve, "geneve"),
+        (Self::Gtp, "gtp"),
+        (Self::Eth, "eth"),
+        (Self::Ip, "ip"),
+        (Self::Teredo, "teredo"),
+        (Self::L2tp, "l2tp"),
+        (Self::Wifi, "wifi"),
+        (Self::FabricPath, "fabricpath"),
+        (Self::Trill, "trill"),
+        (Self::Batman, "batman"),
+        (Self::Nsh, "nsh"),
+        (Self::EtherIp, "etherip"),
+        (Self::Lisp, "lisp"),
+        (Self::Gue, "gue"),
+        (Self::Tzsp, "tzsp"),
+        (Self::Erm, "erm"),
+        (Self::Capwap, "capwap"),
+        (Self::Pim, "pim"),
+        (Self::Jmirror, "jmirror"),
+        (Self::Ayiya, "ayiya"),
+        (Self::Peek, "peekremote"),
+        (Self::FrameRelay, "frame-relay"),
     ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Mpls => "mpls",
-            Self::Pbb => "pbb",
-            Self::Macsec => "macsec",
-            Self::Pppoe => "pppoe",
-            Self::Gre => "gre",
-            Self::Erspan => "erspan",
-            Self::Nvgre => "nvgre",
-            Self::Vxlan => "vxlan",
-            Self::VxlanGpe => "vxlan-gpe",
-            Self::Geneve => "geneve",
-            Self::Gtp => "gtp",
-            Self::Teredo => "teredo",
-            Self::L2tp => "l2tp",
-            Self::Eth => "eth",
-            Self::Ip => "ip",
-        }
-    }
 }
 
-/// What a packet is wrapped in, outermost first: `gre/ip`. Four bits a shim, the outermost highest.
+/// What a packet is wrapped in, outermost first: `gre/ip`. The codes of the shims, the outermost's in the highest bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Path(pub u32);
 
 impl Path {
+    /// The first code of eight bits.
+    const LONG: u8 = 0xe0;
+
     /// One shim more, further in; `None` if there are too many.
     #[must_use]
     pub fn with(self, shim: Shim) -> Option<Self> {
-        (self.0 >> 28 == 0).then_some(Self(self.0 << 4 | shim as u32))
+        let code = shim as u8;
+        let bits = if code < Self::LONG { 4 } else { 8 };
+        (self.0 >> (32 - bits) == 0).then_some(Self(self.0 << bits | u32::from(code)))
     }
 
     /// Whether the packet stands in the frame as it is.
@@ -158,19 +229,22 @@ impl Path {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.split('/').try_fold(Self::default(), |path, name| {
-            path.with(*Shim::ALL.iter().find(|shim| shim.name() == name)?)
+            path.with(Shim::ALL.iter().find(|(_, known)| *known == name)?.0)
         })
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shims = (0..8).rev().filter_map(|place| {
-            let number = (self.0 >> (4 * place) & 0xf) as usize;
-            Shim::ALL.get(number.checked_sub(1)?)
-        });
-        for (place, shim) in shims.enumerate() {
-            write!(f, "{}{}", if place > 0 { "/" } else { "" }, shim.name())?;
+        let mut nibbles = (0..8).rev().map(|place| (self.0 >> (4 * place)) as u8 & 0xf);
+        let mut first = true;
+        while let Some(nibble) = nibbles.next() {
+            let code =
+                if nibble < Self::LONG >> 4 { nibble } else { nibble << 4 | nibbles.next().unwrap_or(0) };
+            if let Some((_, name)) = Shim::ALL.iter().find(|(shim, _)| *shim as u8 == code) {
+                write!(f, "{}{name}", if first { "" } else { "/" })?;
+                first = false;
+            }
         }
         Ok(())
     }

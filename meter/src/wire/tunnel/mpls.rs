@@ -1,7 +1,8 @@
-//! MPLS label stacks and what they carry. RFC 3032, RFC 4385 (control word), RFC 4448 (Ethernet).
+//! MPLS label stacks and what they carry. RFC 3032, RFC 4385 (control word), RFC 4448 (Ethernet), RFC 7510 (UDP).
 
 use crate::wire::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind};
 
+pub const PORT: u16 = 6635;
 const BOTTOM_OF_STACK: u8 = 0x01;
 const LABEL_BYTES: usize = 4;
 const CONTROL_WORD_BYTES: usize = 4;

@@ -1,6 +1,6 @@
 //! VXLAN and its generic protocol extension. RFC 7348 §5, draft-ietf-nvo3-vxlan-gpe §3.
 
-use crate::wire::{Behind, be32};
+use crate::wire::{Behind, be32, ethertype};
 
 pub const PORT: u16 = 4789;
 /// Linux's default, from before the registration.
@@ -31,6 +31,8 @@ pub fn next_gpe(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
     let behind = match header[NEXT_PROTOCOL] {
         0 | 3 => ETHERNET,
         1 | 2 => Behind::Ip,
+        4 => Behind::Ether(ethertype::NSH),
+        5 => Behind::Ether(ethertype::MPLS),
         _ => return None,
     };
     let known = header[FLAGS] & ID_VALID != 0 && header[RESERVED] == 0;

@@ -1,10 +1,11 @@
 //! The walk from the IP header on: to the transport, or into a tunnel.
 
 use super::{Shim, Step, Walk};
-use crate::wire::tunnel::{self, Inside, gre, mpls};
+use crate::wire::tunnel::{self, Inside, etherip, gre, mpls, pim};
 use crate::wire::{
     Address, Aside, BadChecksums, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw,
-    Fragment, Identity, Packet, Segment, Transport, Unmetered, checksum, dccp, icmp, ipv6, sctp, tcp, udp,
+    Fragment, Identity, Irregularity, Packet, Segment, Transport, Unmetered, checksum, dccp, icmp, ipv6,
+    link, sctp, tcp, udp,
 };
 
 /// What an IP header leads to.
@@ -30,12 +31,19 @@ pub struct Internet<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn ipv6(&mut self) -> Result<Step<'a>, Aside<'a>> {
-        self.behind_ip(ipv6::internet(self.rest))
+        self.behind_ip(ipv6::internet(self.rest), 6)
     }
 
     #[inline]
-    pub(super) fn behind_ip(&mut self, internet: Result<Internet<'a>, Flaw>) -> Result<Step<'a>, Aside<'a>> {
-        let mut internet = internet.map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
+    pub(super) fn behind_ip(
+        &mut self,
+        internet: Result<Internet<'a>, Flaw>,
+        announced: u8,
+    ) -> Result<Step<'a>, Aside<'a>> {
+        let mut internet = match internet {
+            Ok(internet) => internet,
+            Err(flaw) => return Err(self.of_other_version(flaw, announced)),
+        };
         if self.verify && internet.ip_version == 4 {
             let header = &self.rest[..internet.header_bytes as usize];
             internet.bad_header = checksum::is_bad_header(header);
@@ -77,6 +85,35 @@ impl<'a> Walk<'a> {
         })
     }
 
+    /// What is there instead of a transport header: its ports, if the snap length left them.
+    #[cold]
+    fn ports_alone(&self, flaw: Flaw, internet: &Internet<'a>, ip_bytes: u32) -> Aside<'a> {
+        let reason = self.blame(flaw, Unmetered::DamagedTransport);
+        let Ok(ports) = udp::Udp::new(self.rest) else { return reason.into() };
+        if reason != Unmetered::CutShort {
+            return reason.into();
+        }
+        let (source_port, destination_port) = ports.ports();
+        let ends = Ends {
+            ip_version: internet.ip_version,
+            proto: internet.protocol,
+            source: internet.source,
+            destination: internet.destination,
+            source_port,
+            destination_port,
+            network_id: self.network_id,
+        };
+        // Where its header ends isn't known, so neither is how much of it is payload.
+        let content =
+            Content { ip_bytes, payload_bytes: 0, vlan: self.vlan, tunnel: self.tunnel, segment: None };
+        let identity = Identity::new(internet, ip_bytes, self.rest, false);
+        let bad_checksums = BadChecksums { ipv4_header: internet.bad_header, transport: false };
+        Aside::Irregular(
+            Box::new(Packet { ends, content, payload: &[], identity, bad_checksums }),
+            Irregularity::CutTransport,
+        )
+    }
+
     /// From the transport header on. The walk has the body of the IP packet.
     #[inline]
     fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
@@ -111,36 +148,38 @@ impl<'a> Walk<'a> {
             };
         match internet.protocol {
             6 => {
-                let tcp = self.header(tcp::Tcp::new(self.rest))?;
+                let tcp =
+                    tcp::Tcp::new(self.rest).map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?;
                 packet(Transport::Tcp, tcp.ports(), tcp.header_bytes(), Some(tcp.segment())).map(Step::At)
             }
             17 => {
-                let ports = self.header(udp::Udp::new(self.rest))?.ports();
+                let ports = udp::Udp::new(self.rest)
+                    .map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?
+                    .ports();
                 let packet = packet(Transport::Udp, ports, udp::HEADER_BYTES, None)?;
                 let may_be_tunnel = tunnel::is_udp_port(ports.0) || tunnel::is_udp_port(ports.1);
                 if may_be_tunnel && self.decapsulate { self.over_udp(packet) } else { Ok(Step::At(packet)) }
             }
             132 => {
-                let sctp = self.header(sctp::Sctp::new(self.rest))?;
+                let sctp =
+                    sctp::Sctp::new(self.rest).map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?;
                 let (data, segment) = sctp.segment();
                 let all = if data { sctp::HEADER_BYTES as u32 } else { self.wire_bytes };
                 packet(Transport::Sctp, sctp.ports(), all, Some(segment)).map(Step::At)
             }
             136 => {
-                let ports = self.header(udp::Udp::new(self.rest))?.ports();
+                let ports = udp::Udp::new(self.rest)
+                    .map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?
+                    .ports();
                 packet(Transport::UdpLite, ports, udp::HEADER_BYTES, None).map(Step::At)
             }
             33 => {
-                let dccp = self.header(dccp::Dccp::new(self.rest))?;
+                let dccp =
+                    dccp::Dccp::new(self.rest).map_err(|flaw| self.ports_alone(flaw, internet, ip_bytes))?;
                 packet(Transport::Dccp, dccp.ports(), dccp.header_bytes(), Some(dccp.segment())).map(Step::At)
             }
             protocol => self.over_ip(protocol, internet, ip_bytes),
         }
-    }
-
-    #[inline]
-    fn header<T>(&self, header: Result<T, Flaw>) -> Result<T, Unmetered> {
-        header.map_err(|flaw| self.blame(flaw, Unmetered::DamagedTransport))
     }
 
     /// What else an IP packet may hold: ICMP, and tunnels that have an IP protocol of their own.
@@ -156,7 +195,11 @@ impl<'a> Walk<'a> {
         const GRE: u8 = 47;
         const ENCRYPTED: u8 = 50;
         const AUTHENTICATION: u8 = 51;
+        const ETHER_IP: u8 = 97;
+        const PIM: u8 = 103;
         const MPLS_IN_IP: u8 = 137;
+        /// Of segment routing. RFC 8986 §4.9.
+        const ETHERNET: u8 = 143;
         Ok(Step::Into(match protocol {
             icmp::ICMP | icmp::ICMP_V6 => {
                 return Err(match icmp::unreachable(internet, self.rest, self.network_id) {
@@ -182,6 +225,18 @@ impl<'a> Walk<'a> {
                 self.in_shim(Shim::Mpls)?;
                 self.pass(mpls::next(self.rest))?
             }
+            ETHERNET => Behind::Link(link::ETHERNET),
+            ETHER_IP => {
+                self.in_shim(Shim::EtherIp)?;
+                self.pass(etherip::next(self.rest))?
+            }
+            PIM => match self.checked(pim::next(self.rest))? {
+                (Behind::Other, _) => return Err(Unmetered::NoPorts.into()),
+                register => {
+                    self.in_shim(Shim::Pim)?;
+                    self.on(register)?
+                }
+            },
             _ => return Err(Unmetered::NoPorts.into()),
         }))
     }
@@ -250,7 +305,14 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'sta
         Ok(Step::At(packet)) => Ok(Packet { payload: &[], ..packet }),
         Err(Aside::Unmetered(reason)) => Err(reason),
         Err(Aside::IcmpError(_)) => Err(Unmetered::Icmp),
-        // Neither can be: tunnels stay closed, and fragments don't nest.
-        Ok(Step::Into(_)) | Err(Aside::Fragment(_)) => Err(Unmetered::NoPorts),
+        // More may be in the next fragment, unless the snap length cut this one.
+        Err(Aside::Irregular(packet, _)) if fragment.is_cut_behind(start) => {
+            Ok(Packet { payload: &[], ..*packet })
+        }
+        Err(Aside::Irregular(..)) => Err(Unmetered::CutShort),
+        // None can be: tunnels stay closed, and fragments don't nest.
+        Ok(Step::Into(_)) | Err(Aside::Fragment(_) | Aside::UnknownType(_) | Aside::Aggregate(_)) => {
+            Err(Unmetered::NoPorts)
+        }
     }
 }

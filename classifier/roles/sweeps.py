@@ -1,0 +1,106 @@
+"""Sweeps: a host that asks many targets in vain, as scanners and traceroute do.
+
+A lone question is a flow in which one end sends a few datagrams, or segments without data and handshake, and
+the other takes no part. A host sweeps where such questions, alike in size, go to one port of many hosts; or
+where they go to many ports of one host, which refuses some, or at which services are known. All others may be
+the lone answers that a mirror of one direction shows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.flows.hashing import Hashes, mixed
+from classifier.roles.bitmaps import Bitmaps, of_ports, sixth
+from classifier.roles.ends import TCP, Ends, Mask, Numbers
+from classifier.roles.ports import callers
+from classifier.roles.weights import weight
+
+#: What a key of the table is for.
+_TO_HOSTS, _TO_PORTS = np.uint64(1), np.uint64(2)
+
+
+class Sweeps:
+    """Counters of lone questions, by the host that asks."""
+
+    def __init__(self, beside: Bitmaps) -> None:
+        """Start with nothing, in the table of others."""
+        self._asked, self._sizes, self._refused, self._known = (
+            Bitmaps(beside, kind) for kind in range(16, 20)
+        )
+
+    def add(self, ends: Ends, likeness: Numbers) -> None:
+        """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
+        lone, sizes = _lone(ends), _sizes(ends)
+        for end in (0, 1):
+            other = 1 - end
+            hosts, ports = _keys(ends, end)
+            where = lone[end]
+            wide = where & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[other]
+            refused = where & (ends.sent[other] | (ends.handshakes.closed == other))
+            known = where & (likeness[other] >= weight("fan_in", "client_below"))
+            self._add(hosts, sixth(ends.hosts[other]), sizes[end], wide)
+            self._add(ports, of_ports(ends.ports[other]), sizes[end], where)
+            self._known.add(ports[known], of_ports(ends.ports[other])[known])
+            self._refused.add(ports[refused], np.zeros(int(refused.sum()), np.uint64))
+
+    def sweeps(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
+        """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
+        surely, perhaps = np.zeros_like(ends.sent), np.zeros_like(ends.sent)
+        for end in (0, 1):
+            hosts, ports = _keys(ends, end)
+            wide, deep = (np.flatnonzero(self._many(keys)) for keys in (hosts, ports))
+            alike = self._sizes.counts(hosts[wide]) <= weight("sweep", "most_sizes")
+            surely[end, wide[alike]] = True
+            no_server = likeness[end, deep] < weight("fan_in", "client_below")
+            surely[end, deep] |= self._proven(ports[deep], no_server)
+            perhaps[end, deep] = no_server
+        return surely, perhaps
+
+    def _many(self, keys: Hashes) -> Mask:
+        many: Mask = self._asked.counts(keys) >= weight("sweep", "targets")
+        return many
+
+    def _proven(self, ports: Hashes, no_server: Mask) -> Mask:
+        """Return whether a host, asked at many ports, refused some or has known services there (m)."""
+        known = self._known.counts(ports)
+        share = weight("sweep", "known_share") * self._asked.counts(ports)
+        services = (known >= weight("sweep", "known")) & (known >= share)
+        proven: Mask = services | (no_server & (self._refused.sets(ports) != 0))
+        return proven
+
+    def in_vain(self, ends: Ends, sweeps: Mask) -> Mask:
+        """Return whether each flow is a lone question, in datagrams, of an end that `sweeps` (n)."""
+        vain: Mask = (sweeps & _lone(ends)).any(axis=0) & ends.datagrams
+        return vain
+
+    def _add(self, keys: Hashes, numbers: Hashes, sizes: Hashes, where: Mask) -> None:
+        self._asked.add(keys[where], numbers[where])
+        self._sizes.add(keys[where], sizes[where])
+
+
+def _keys(ends: Ends, end: int) -> tuple[Hashes, Hashes]:
+    """Return the keys of an end's host with the other's port, and with the other's host (n)."""
+    other = 1 - end
+    proto = ends.proto.astype(np.uint64)
+    port = proto << np.uint64(16) | ends.ports[other]
+    return (
+        mixed([ends.hosts[end], port << np.uint64(8) | _TO_HOSTS]),
+        mixed([ends.hosts[end], ends.hosts[other], proto << np.uint64(8) | _TO_PORTS]),
+    )
+
+
+def _lone(ends: Ends) -> Mask:
+    """Return whether each end asks, and the other takes no part: at most a RST or an ICMP error (2, n)."""
+    asks = ends.took_part & ~ends.took_part[::-1] & ~ends.groups[::-1]
+    asks &= (ends.packets <= weight("sweep", "most_packets")) & (ends.said.server == 0)
+    lone: Mask = asks & (ends.datagrams | ((ends.proto == TCP) & (ends.handshakes.initiator < 0)))
+    return lone
+
+
+def _sizes(ends: Ends) -> npt.NDArray[np.uint64]:
+    """Return the bytes of an end's packets, as a number below 64 (2, n)."""
+    sent = np.stack([ends.facts[name].to_numpy() for name in ("bytes_ab", "bytes_ba")])
+    mean = sent.astype(np.uint64) // np.maximum(ends.packets, 1).astype(np.uint64)
+    return sixth(mixed([mean]))

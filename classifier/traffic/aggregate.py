@@ -1,0 +1,320 @@
+"""One way of summing: rows of whole numbers by any of their columns, exactly and in bounded memory.
+
+Rows are columns of numbers: keys, which identify (texts by their codes, addresses as two words), and
+measures, which merge. What is summed by which keys is data, in `views`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.flows.addresses import octets
+from classifier.flows.distinct import Numbers, distinct
+from classifier.flows.hashing import mixed
+from classifier.flows.parted import Parted
+from classifier.flows.spool import MEMORY_BYTES, give_back
+
+Mask = npt.NDArray[np.bool_]
+#: Columns of numbers, all of one length.
+Rows = dict[str, npt.NDArray[Any]]
+#: Products of numbers of keys stay below, so that they fit an int64.
+_MOST = 1 << 62
+#: Parts on disk. Summing takes several times the size of the rows: one part is a small share of the memory.
+_PART_BITS = 6
+_PARTS = 1 << _PART_BITS
+_SUMMING = 4
+
+
+class Measure(NamedTuple):
+    """What is summed: columns, of the rows of some kinds."""
+
+    columns: tuple[str, ...]
+    #: For each number in the column `kind` whether such rows count; None: all rows do.
+    kinds: tuple[bool, ...] | None = None
+    merge: np.ufunc = np.add
+
+
+#: Merge kinds of measures that aren't added.
+MERGES = {"first_seen_ns": np.minimum, "last_seen_ns": np.maximum}
+
+
+def plain(*columns: str) -> dict[str, Measure]:
+    """Return the measures of columns of which all rows count."""
+    return {name: Measure((name,), merge=MERGES.get(name, np.add)) for name in columns}
+
+
+def size(rows: Rows) -> int:
+    """Return the number of rows."""
+    return len(next(iter(rows.values())))
+
+
+def some(rows: Rows, mask: Mask) -> Rows:
+    """Return the rows of a mask."""
+    return rows if mask.all() else {name: column[mask] for name, column in rows.items()}
+
+
+def joined(pieces: Sequence[Rows]) -> Rows:
+    """Return the rows of several pieces, of which there are some."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def as_batch(rows: Rows) -> pa.RecordBatch:
+    """Return rows as they are spooled: numbers of 64 bits, however narrow those of a piece are."""
+    kinds = {name: np.int64 if column.dtype.kind == "i" else np.uint64 for name, column in rows.items()}
+    return pa.RecordBatch.from_pydict(
+        {name: pa.array(rows[name].astype(kinds[name], copy=False)) for name in rows}
+    )
+
+
+def address_words(address: pa.Array, name: str) -> Rows:
+    """Return n addresses of 16 bytes as two columns, ordered as their bytes are."""
+    words = octets(address).view(">u8").astype(np.uint64)
+    return {f"{name}_high": words[:, 0].copy(), f"{name}_low": words[:, 1].copy()}
+
+
+def words_of(name: str) -> tuple[str, str, str]:
+    """Return the columns that identify an address."""
+    return ("ip_version", f"{name}_high", f"{name}_low")
+
+
+def address_bytes(rows: Rows, name: str) -> pa.Array:
+    """Return the addresses of `address_words`."""
+    words = np.stack([rows[f"{name}_high"], rows[f"{name}_low"]], axis=1).astype(">u8")
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), len(words), [None, pa.py_buffer(words.tobytes())]
+    )
+
+
+class Texts:
+    """Texts by codes, which may be given in any order, by several threads."""
+
+    def __init__(self) -> None:
+        """Know no text."""
+        self._codes: dict[str | None, int] = {}
+        self._lock = Lock()
+
+    def codes(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+        """Return the codes of n texts; null is a text like any other."""
+        with self._lock:
+            texts = [*column.dictionary.to_pylist(), None]
+            codes = [self._codes.setdefault(text, len(self._codes)) for text in texts]
+        place = column.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)
+        found: npt.NDArray[np.int32] = np.array(codes, dtype=np.int32)[place]
+        return found
+
+    def ranks(self, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what n codes are sorted by: their texts, null last."""
+        order = sorted(self._codes, key=lambda text: (text is None, text or ""))
+        ranks = np.empty(len(order), dtype=np.int32)
+        ranks[[self._codes[text] for text in order]] = np.arange(len(order))
+        return np.asarray(ranks[codes])
+
+    def take(self, codes: npt.NDArray[Any]) -> pa.Array:
+        """Return the texts of n codes."""
+        return pa.array(list(self._codes), pa.string()).take(pa.array(codes))
+
+
+def numbered(rows: Rows, keys: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """Number the groups of rows with equal keys: each row's number (n), and a row of each group (g)."""
+    ids, most = np.zeros(size(rows), dtype=np.int64), 1
+    for name in keys:
+        codes, count = _codes(rows[name])
+        if most * count > _MOST:
+            values, ids = distinct(ids)
+            most = len(values)
+        if most * count > _MOST:
+            values, codes = distinct(codes)
+            count = len(values)
+        ids = ids * count + codes if most > 1 else codes
+        most *= count
+    if most > 4 * len(ids) + 1024:
+        values, ids = distinct(ids)
+        most = len(values)
+    else:
+        present = np.zeros(most, dtype=bool)
+        present[ids] = True
+        places = np.cumsum(present) - 1
+        ids, most = places[ids], int(places[-1]) + 1 if most else 0
+    row = np.empty(most, dtype=np.int64)
+    row[ids] = np.arange(len(ids))
+    return ids, row
+
+
+def _codes(column: npt.NDArray[Any]) -> tuple[Numbers, int]:
+    """Return numbers from 0 that stand for the values of a column, and how many there may be."""
+    if not len(column):
+        return column.astype(np.int64), 1
+    least, most = int(column.min()), int(column.max())
+    if most - least < _MOST:
+        return (column - column.dtype.type(least)).astype(np.int64), most - least + 1
+    values, codes = distinct(column.view(np.int64))
+    return codes, len(values)
+
+
+def summed(rows: Rows, keys: Sequence[str], measures: Mapping[str, Measure]) -> Rows:
+    """Sum rows by keys: a row for each group, with its keys and measures."""
+    ids, row = numbered(rows, keys)
+    return {name: rows[name][row] for name in keys} | sums(rows, ids, len(row), measures)
+
+
+def sums(
+    rows: Rows, ids: Numbers, groups: int, measures: Mapping[str, Measure], among: Mask | None = None
+) -> Rows:
+    """Sum rows, or those of a mask, by the numbers of their groups; times of a group without rows are 0."""
+    chosen: dict[tuple[bool, ...] | None, tuple[Numbers, Mask | None]] = {None: (ids, among)}
+    found: Rows = {}
+    for name, measure in measures.items():
+        if measure.kinds not in chosen:
+            mask: Mask = np.array(measure.kinds)[rows["kind"]]
+            within = mask if among is None else mask[among]
+            whole = bool(within.all())
+            chosen[measure.kinds] = (
+                ids if whole else ids[within],
+                among if whole else mask if among is None else mask & among,
+            )
+        places, where = chosen[measure.kinds]
+        for column in measure.columns:
+            values = rows[column] if where is None else rows[column][where]
+            if name not in found:
+                found[name] = np.zeros(groups, dtype=np.int64)
+                if measure.merge is not np.add:
+                    found[name][places] = values
+            if len(values):
+                measure.merge.at(found[name], places, values.astype(np.int64, copy=False))
+    return found
+
+
+def counted(ids: Numbers, groups: int, values: Numbers) -> Numbers:
+    """Count the distinct values in each of some groups; n numbers of groups and of values."""
+    pairs = distinct_pairs(ids, values)[0]
+    return np.bincount(pairs, minlength=groups)
+
+
+def distinct_pairs(ids: Numbers, values: npt.NDArray[Any]) -> tuple[Numbers, Numbers]:
+    """Return the distinct pairs of n numbers of groups and n values, in order."""
+    count = int(values.max()) + 1 if len(values) else 1
+    pairs = np.sort(ids * count + values.astype(np.int64, copy=False))
+    pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])] if len(pairs) else pairs
+    return pairs // count, pairs % count
+
+
+class Aggregate:
+    """Rows to be summed by some of their columns, or by all of them.
+
+    Past a limit rows of equal keys are summed; where that doesn't help, they go to a temporary file, in parts
+    by an address. The order in which rows are added only affects the order of groups.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        measures: Mapping[str, Measure],
+        part_by: str | None = None,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        """Name what identifies a row, and the address that says which part it is in.
+
+        Without an address all stays in memory: for keys of which there are few.
+        """
+        self._keys = [*keys]
+        self._measures = measures
+        self._part_by = part_by
+        self._memory_bytes = memory_bytes
+        self._pieces: list[Rows] = []
+        self._bytes = 0
+        self._parted: Parted | None = None
+
+    def add(self, rows: Rows) -> None:
+        """Add rows."""
+        if not size(rows):
+            return
+        self._pieces.append({name: _narrow(column) for name, column in rows.items()})
+        self._bytes += _bytes(self._pieces[-1])
+        if self._bytes > self._memory_bytes // (_SUMMING if self.is_on_disk else 1):
+            self._shrink()
+
+    def total(self) -> Rows | None:
+        """Return the sums by all keys, of which there are few; None if nothing was added."""
+        return self._summed() if self._pieces else None
+
+    def parts(self) -> Iterator[Rows]:
+        """Yield all rows, those of one address of `part_by` together; not summed. None can be added then."""
+        if self._parted is None:
+            if self._pieces:
+                self._pieces = [self._whole()]
+                yield self._pieces[0]
+            return
+        if self._pieces:
+            self._spill(self._summed())
+        together: list[int] = []
+        bytes_ = 0
+        for part in np.flatnonzero(self._parted.part_bytes).tolist():
+            more = self._parted.part_bytes[part]
+            if together and bytes_ + more > self._memory_bytes // _SUMMING:
+                yield self._read(together)
+                together, bytes_ = [], 0
+            together.append(part)
+            bytes_ += more
+        yield self._read(together)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether rows are in parts on disk."""
+        return self._parted is not None
+
+    def _summed(self) -> Rows:
+        whole = summed(self._whole(), self._keys, self._measures)
+        self._pieces = [whole]
+        self._bytes = _bytes(whole)
+        return whole
+
+    def _whole(self) -> Rows:
+        """Return all pieces as one; each column is given up once it is joined."""
+        pieces, self._pieces = self._pieces, []
+        if len(pieces) == 1:
+            return pieces[0]
+        return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in [*pieces[0]]}
+
+    def _shrink(self) -> None:
+        """Bring rows of equal keys together, and move them to the file if they are still too many."""
+        rows = self._summed()
+        if self._part_by is None:
+            self._memory_bytes = max(self._memory_bytes, 2 * self._bytes)
+        elif self._bytes > self._memory_bytes // 2:
+            self._spill(rows)
+        give_back()
+
+    def _spill(self, rows: Rows) -> None:
+        if self._parted is None:
+            self._parted = Parted(_PARTS, memory_bytes=0)
+        words = [rows[name].astype(np.uint64) for name in words_of(self._part_by or "")]
+        part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
+        self._parted.write(as_batch(rows), part)
+        self._pieces, self._bytes = [], 0
+
+    def _read(self, parts: list[int]) -> Rows:
+        assert self._parted
+        batches = list(self._parted.read(parts))
+        return {
+            name: _narrow(np.concatenate([batch[name].to_numpy() for batch in batches]))
+            for name in batches[0].schema.names
+        }
+
+
+def _narrow(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return numbers from 0 to 2**32 in as few bytes as they fit; joined with wider ones they stay exact."""
+    if column.min() < 0 or column.max() >> 32:
+        return column
+    return column.astype(np.min_scalar_type(column.max()), copy=False)
+
+
+def _bytes(rows: Rows) -> int:
+    return sum(column.nbytes for column in rows.values())

@@ -1,0 +1,70 @@
+//! What is counted beside the flows and the reasons: by numbers that aren't known, and by departures from the headers.
+
+use std::collections::BTreeMap;
+
+use crate::wire::{Irregularity, TypeNumber};
+
+/// Counts that are added up over frames, threads and files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// Packets by a number that isn't known. There are at most 65,536 of each kind.
+    unknown_types: BTreeMap<TypeNumber, u64>,
+    /// Packets of flows by how they depart from their headers, and by the link type that the capture declares.
+    irregular: BTreeMap<(Irregularity, u16), u64>,
+    /// Frames that held several packets.
+    aggregates: u64,
+    /// Packets that they held beyond one each.
+    more_packets: u64,
+}
+
+impl Tallies {
+    /// Counts a packet whose type isn't known.
+    pub fn unknown(&mut self, number: TypeNumber) {
+        *self.unknown_types.entry(number).or_default() += 1;
+    }
+
+    /// Counts a packet that departs from its headers.
+    pub fn irregular(&mut self, irregularity: Irregularity, link_type: u16) {
+        *self.irregular.entry((irregularity, link_type)).or_default() += 1;
+    }
+
+    /// Counts a frame that holds so many packets.
+    pub fn aggregate(&mut self, packets: u64) {
+        self.aggregates += 1;
+        self.more_packets += packets.saturating_sub(1);
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        for (&number, packets) in &other.unknown_types {
+            *self.unknown_types.entry(number).or_default() += packets;
+        }
+        for (&how, packets) in &other.irregular {
+            *self.irregular.entry(how).or_default() += packets;
+        }
+        self.aggregates += other.aggregates;
+        self.more_packets += other.more_packets;
+    }
+
+    /// Packets by kind and number.
+    pub fn unknown_types(&self) -> impl Iterator<Item = (TypeNumber, u64)> + '_ {
+        self.unknown_types.iter().map(|(&number, &packets)| (number, packets))
+    }
+
+    /// Packets by departure and declared link type.
+    pub fn irregularities(&self) -> impl Iterator<Item = (Irregularity, u16, u64)> + '_ {
+        self.irregular.iter().map(|(&(irregularity, link_type), &packets)| (irregularity, link_type, packets))
+    }
+
+    /// Frames that held several packets.
+    #[must_use]
+    pub fn aggregates(&self) -> u64 {
+        self.aggregates
+    }
+
+    /// Packets beyond one in each frame.
+    #[must_use]
+    pub fn more_packets(&self) -> u64 {
+        self.more_packets
+    }
+}

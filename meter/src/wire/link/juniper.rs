@@ -1,0 +1,80 @@
+//! What Junos writes: a header of its own before the frame, which the link type names.
+//!
+//! Magic number, flags, perhaps extensions; service cards put a cookie before the frame.
+
+use super::{ATM_RFC1483, CISCO_HDLC, ETHERNET, FRAME_RELAY};
+use crate::wire::{Behind, Flaw, Next, be16, behind};
+
+pub const MLPPP: u16 = 130;
+pub const MLFR: u16 = 131;
+pub const GGSN: u16 = 133;
+pub const MFR: u16 = 134;
+pub const ATM2: u16 = 135;
+pub const SERVICES: u16 = 136;
+pub const ATM1: u16 = 137;
+pub const MONITOR: u16 = 164;
+pub const PPPOE: u16 = 167;
+pub const PPPOE_ATM: u16 = 168;
+pub const ETHER: u16 = 178;
+pub const PPP: u16 = 179;
+pub const FRELAY: u16 = 180;
+pub const CHDLC: u16 = 181;
+pub const VP: u16 = 183;
+pub const ATM_CEMIC: u16 = 238;
+
+const MAGIC: [u8; 3] = *b"MGC";
+const NO_LINK_HEADER: u8 = 0x02;
+const EXTENSIONS: u8 = 0x80;
+/// First bytes of cookies that say what they are: of a link service, of an adaptive service.
+const LINK_SERVICE_COOKIE: u8 = 0x54;
+const ADAPTIVE_SERVICE_COOKIE: u8 = 0x47;
+
+/// What the header leads to.
+pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (header, mut rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+    if header[..3] != MAGIC {
+        return Err(Flaw::Damaged);
+    }
+    let flags = header[3];
+    if flags & EXTENSIONS != 0 {
+        let (length, extensions) = rest.split_first_chunk::<2>().ok_or(Flaw::Short)?;
+        rest = behind(extensions, be16(length, 0).into())?;
+    }
+    if flags & NO_LINK_HEADER != 0 {
+        return Ok((Behind::Ip, behind(rest, 4)?)); // behind the address family
+    }
+    match link_type {
+        ETHER | PPPOE => Ok((Behind::Frame(ETHERNET), rest)),
+        PPP => Ok((Behind::Ppp, rest)),
+        FRELAY => Ok((Behind::Frame(FRAME_RELAY), rest)),
+        CHDLC => Ok((Behind::Frame(CISCO_HDLC), rest)),
+        PPPOE_ATM => {
+            let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(Flaw::Short)?;
+            Ok((Behind::Ether(be16(ethertype, 0)), rest))
+        }
+        VP => Ok((Behind::Ip, behind(rest, 18)?)),
+        MLPPP => behind_cookie(rest, 2).map(|rest| ip_or(Behind::Ppp, rest)),
+        MLFR | MFR => {
+            let rest = behind_cookie(rest, if link_type == MLFR { 2 } else { 4 })?;
+            Ok(ip_or(Behind::Nlpid, rest))
+        }
+        ATM1 => Ok((Behind::Frame(ATM_RFC1483), behind_cookie(rest, 4)?)),
+        ATM2 | ATM_CEMIC => Ok((Behind::Frame(ATM_RFC1483), behind_cookie(rest, 8)?)),
+        _ => behind_cookie(rest, 8).map(|rest| ip_or(Behind::Other, rest)), // GGSN, SERVICES, MONITOR
+    }
+}
+
+fn behind_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], Flaw> {
+    let bytes = match *rest.first().ok_or(Flaw::Short)? {
+        LINK_SERVICE_COOKIE => bytes + 2,
+        ADAPTIVE_SERVICE_COOKIE => 8,
+        _ => bytes,
+    };
+    behind(rest, bytes)
+}
+
+/// IP, where the first byte is one of an IP header; no header says so.
+fn ip_or(other: Behind, rest: &[u8]) -> Next<'_> {
+    let is_ip = matches!(rest.first(), Some(0x45..=0x4f | 0x60..=0x6f));
+    (if is_ip { Behind::Ip } else { other }, rest)
+}

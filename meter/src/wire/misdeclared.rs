@@ -1,0 +1,64 @@
+//! Frames of another link type than the capture declares, as drivers and converters leave them.
+//!
+//! Only bytes that can hardly be anything else count: an IP header at the place where a link type has it, whose length
+//! is what was left of the frame on the wire, and whose checksum is right.
+
+use super::ethertype::{IPV4, IPV6};
+use super::{be16, checksum, link};
+
+const IPV4_HEADER_BYTES: usize = 20;
+const IPV6_HEADER_BYTES: usize = 40;
+/// A shorter Ethernet frame is padded. IEEE 802.3 §3.2.8.
+const LEAST_ETHERNET_BYTES: usize = 60;
+
+/// The link type that a frame shows, where it isn't the declared one.
+pub fn shown(declared: u16, frame: &[u8], wire_bytes: u32) -> Option<u16> {
+    let version = |bytes: usize| version_at(frame, wire_bytes as usize, bytes);
+    let typed = |at: usize, bytes: usize| {
+        let ethertype = frame.get(at..at + 2).map(|two| be16(two, 0));
+        matches!((version(bytes), ethertype), (Some(4), Some(IPV4)) | (Some(6), Some(IPV6)))
+    };
+    let tagged = frame.get(12..14) == Some(&[0x81, 0x00]);
+    let shown = if version(0).is_some() {
+        link::RAW
+    } else if typed(12, 14) || tagged && typed(16, 18) {
+        link::ETHERNET
+    } else if typed(14, 16) {
+        link::LINUX_SLL
+    } else if frame.get(2..4) == Some(&[0, 0]) && typed(0, 20) {
+        link::LINUX_SLL2
+    } else if has_family(frame) && version(4).is_some() {
+        link::NULL
+    } else if frame.starts_with(&[0xff, 0x03, 0x00]) && version(4).is_some() {
+        link::PPP
+    } else {
+        return None;
+    };
+    let same = shown == declared || shown == link::RAW && link::is_raw(declared);
+    (!same).then_some(shown)
+}
+
+/// The version of the IP packet that begins behind so many bytes, if one does.
+fn version_at(frame: &[u8], wire_bytes: usize, bytes: usize) -> Option<u8> {
+    let packet = frame.get(bytes..)?;
+    let left = wire_bytes.checked_sub(bytes)?;
+    let fits = |length: usize| length == left || length < left && wire_bytes <= LEAST_ETHERNET_BYTES;
+    match packet.first()? >> 4 {
+        4 => {
+            let header_bytes = usize::from(packet[0] & 0x0f) * 4;
+            let header = packet.get(..header_bytes).filter(|_| header_bytes >= IPV4_HEADER_BYTES)?;
+            let length = usize::from(be16(header, 2));
+            (length >= header_bytes && fits(length) && !checksum::is_bad_header(header)).then_some(4)
+        }
+        6 => {
+            let header = packet.first_chunk::<IPV6_HEADER_BYTES>()?;
+            fits(usize::from(be16(header, 4)) + IPV6_HEADER_BYTES).then_some(6)
+        }
+        _ => None,
+    }
+}
+
+/// An address family in one of both byte orders, as a loopback has it.
+fn has_family(frame: &[u8]) -> bool {
+    matches!(frame.get(..4), Some(&[0, 0, 0, 2..=30] | &[2..=30, 0, 0, 0]))
+}

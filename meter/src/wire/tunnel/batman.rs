@@ -1,0 +1,24 @@
+//! B.A.T.M.A.N. advanced, version 15. Linux's `batadv_packet.h`.
+
+use crate::wire::{Behind, Flaw, Next, behind};
+
+const PACKET_TYPE: usize = 0;
+const VERSION: usize = 1;
+const SUBTYPE: usize = 16;
+const BROADCAST: u8 = 0x01;
+const UNICAST: u8 = 0x40;
+const UNICAST_4ADDR: u8 = 0x42;
+/// Payload, as opposed to messages of the distributed ARP table.
+const DATA: u8 = 1;
+
+/// What the header leads to: an Ethernet frame, in packets that carry one whole.
+pub fn next(rest: &[u8]) -> Result<Next<'_>, Flaw> {
+    let header = rest.first_chunk::<2>().ok_or(Flaw::Short)?;
+    let bytes = match (header[VERSION], header[PACKET_TYPE]) {
+        (15, BROADCAST) => 14,
+        (15, UNICAST) => 10,
+        (15, UNICAST_4ADDR) if *rest.get(SUBTYPE).ok_or(Flaw::Short)? == DATA => 18,
+        _ => return Ok((Behind::Other, rest)),
+    };
+    Ok((Behind::Link(1), behind(rest, bytes)?))
+}

@@ -1,0 +1,27 @@
+//! Remote capture of access points for `AiroPeek` and `OmniPeek`: a header, then an 802.11 frame.
+//! No public standard.
+
+use crate::wire::{Behind, be16, be32, link};
+
+/// Cisco's and Aruba's default.
+pub const PORT: u16 = 5000;
+/// Aruba's other one.
+pub const PORT_ARUBA: u16 = 5555;
+/// Of the newer header: a magic number and the version, then the header's size.
+const MAGIC: [u8; 5] = [0x00, 0xff, 0xab, 0xcd, 2];
+const HEADER_SIZE: usize = 5;
+/// The older header has no magic number, but says how long the frame is.
+const OLD_BYTES: usize = 20;
+const OLD_PACKET_LENGTH: usize = 2;
+
+/// The frame, if one of the headers is there.
+pub fn next(data: &[u8]) -> Option<(Behind, &[u8])> {
+    let frame = if data.starts_with(&MAGIC) {
+        let size = be32(data.get(HEADER_SIZE..)?.first_chunk::<4>()?, 0);
+        data.get(size as usize..)?
+    } else {
+        let (header, frame) = data.split_first_chunk::<OLD_BYTES>()?;
+        (usize::from(be16(header, OLD_PACKET_LENGTH)) == frame.len()).then_some(frame)?
+    };
+    Some((Behind::Link(link::IEEE802_11), frame))
+}

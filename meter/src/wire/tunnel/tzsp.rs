@@ -1,0 +1,39 @@
+//! `TaZmen` Sniffer Protocol, in which `MikroTik`'s routers and sensors stream frames.
+//! <https://en.wikipedia.org/wiki/TZSP>
+
+use crate::wire::{Behind, Flaw, Next, be16, behind, link};
+
+pub const PORT: u16 = 37008;
+const HEADER_BYTES: usize = 4;
+const VERSION: usize = 0;
+const TYPE: usize = 1;
+const ENCAPSULATION: usize = 2;
+/// Received by the sensor, or sent by it.
+const RECEIVED: u8 = 0;
+const TRANSMITTED: u8 = 1;
+/// Tagged fields: padding and the end have no length.
+const PADDING: u8 = 0;
+const END: u8 = 1;
+
+/// The frame, if this is a message that carries one.
+pub fn next(data: &[u8]) -> Result<Next<'_>, Flaw> {
+    let (header, mut rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+    if header[VERSION] != 1 || !matches!(header[TYPE], RECEIVED | TRANSMITTED) {
+        return Err(Flaw::Damaged);
+    }
+    let link_type = match be16(header, ENCAPSULATION) {
+        0x01 => link::ETHERNET,
+        0x12 => link::IEEE802_11,
+        0x77 => link::IEEE802_11_PRISM,
+        0x7f => link::IEEE802_11_AVS,
+        _ => return Err(Flaw::Damaged),
+    };
+    loop {
+        let (&tag, field) = rest.split_first().ok_or(Flaw::Short)?;
+        rest = match tag {
+            PADDING => field,
+            END => return Ok((Behind::Link(link_type), field)),
+            _ => behind(field, 1 + usize::from(*field.first().ok_or(Flaw::Short)?))?,
+        };
+    }
+}
