@@ -29,7 +29,7 @@ def believed(facts: pa.RecordBatch) -> npt.NDArray[np.uint64]:
 
 
 def _is_foreign_reset(facts: pa.RecordBatch, end: str) -> npt.NDArray[np.bool_]:
-    """Return whether the RST of an endpoint is outside its numbers, or came after the next connection began."""
+    """Return whether an endpoint's RST is outside its numbers, or came after the next connection began."""
     number, first, following = (_numbers(facts[f"{name}_seq_{end}"]) for name in ("reset", "first", "next"))
     length = (following - first) % (1 << 32)
     inside = (number - first + 1) % (1 << 32) <= length + 1 + _AHEAD

@@ -146,7 +146,7 @@ fn ports_addresses_and_transports_tell_flows_apart() {
 fn an_idle_flow_ends_after_its_limit_not_at_it() {
     let elsewhere = [101, 2_000_000_000, 900_000_000].map(|number| tcp(0, "a>b", "PA", number, number, 1));
     for (limit_ns, packets) in [(100, elsewhere), (10, [(); 3].map(|()| udp(0, "a>b")))] {
-        let every = |gap_ns| [0, 1, 2].map(|n| packets[n].clone().at(gap_ns * [0, 1, 2][n]));
+        let every = |gap_ns| [0, 1, 2].map(|n| packets[n].clone().at(gap_ns * [0_i64, 1, 2][n]));
         assert_eq!(histories(&every(limit_ns + 1)), ["D", "D", "D"]);
     }
     for (limit_ns, packet) in [(100, tcp(0, "a>b", "PA", 101, 501, 1)), (10, udp(0, "a>b"))] {
