@@ -261,6 +261,8 @@ pub fn mirrored(row: &Row) -> Row {
         numbers: Numbers([row.numbers.0[1], row.numbers.0[0]]),
         reset_seq_a: row.reset_seq_b,
         reset_seq_b: row.reset_seq_a,
+        reset_late_a: row.reset_late_b,
+        reset_late_b: row.reset_late_a,
         ack_moved_a: row.ack_moved_b,
         ack_moved_b: row.ack_moved_a,
         events: Events::new(ends_swapped, row.events.times_ns()),
