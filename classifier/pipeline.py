@@ -297,6 +297,7 @@ class Judge:
                 self._table,
                 facts["alpn"],
                 context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+                roles.began_unseen(ends, context),
             ),
         )
         return _judged(facts, ends.handshakes, verdicts, names)
@@ -338,10 +339,10 @@ def _judged(
         "service_source": lambda: names.source,
         "category": lambda: names.category,
         "label": lambda: names.label,
-        "service_candidates": lambda: names.candidates,
+        "service_candidates": names.candidates,
         "payload": lambda: names.payload,
-        "mismatch": lambda: pa.array(names.mismatch),
-        "promised": lambda: names.promised,
+        "mismatch": lambda: names.expected.is_valid(),
+        "expected": lambda: names.expected,
         "outcome": lambda: handshakes.outcome,
         "conn_state": lambda: handshakes.conn_state(~server_is_b),
         "history": lambda: handshakes.history(~server_is_b),

@@ -8,6 +8,8 @@ from rich.filesize import decimal
 
 #: In place of a service.
 NO_RULE = "(no rule)"
+#: Where the name of a service comes from.
+NAMED_BY = {"user": "user", "payload": "payload", "unofficial": "de facto", "official": "registry only"}
 _DURATIONS = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 

@@ -47,6 +47,7 @@ COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("payload", _WORD, True, "protocol recognised in the payload"),
     ("server_name", pa.string(), True, "name that the client asked for"),
     ("mismatch", pa.bool_(), False, "the payload is neither the service of the port nor a carrier of it"),
+    ("expected", _WORD, True, "service expected at the port; null unless mismatch"),
     ("outcome", _WORD, False, "refused, unanswered, unsolicited, reset, midstream, one_way, answered"),
     ("client_packets", COUNT, False, "packets sent by the client"),
     ("server_packets", COUNT, False, "packets sent by the server"),

@@ -46,6 +46,8 @@ OTHER = "other"
 RATES = 60
 #: Flows of a window that are shown.
 MOST_FLOWS = 200
+#: Servers and protocols remembered as mismatched; those past it are reported again.
+MOST_MISMATCHED = 20_000
 
 _TEXTS = ("name", "known")
 _MEASURES = plain("gained_bytes", "gained_packets", "ended", "one", "first_seen_ns", "last_seen_ns")
@@ -93,7 +95,8 @@ class Change:
     new_servers: list[Server]
     #: Rows of the public flow table and `rate`, bytes a second, the busiest first.
     flows: list[dict[str, Any]]
-    #: The same of flows that turned out to carry something else than their port says.
+    #: The same of flows that carry something else than is expected at their port: of each server and protocol
+    #: detected the first.
     mismatches: list[dict[str, Any]]
 
 
@@ -112,6 +115,7 @@ class Ledger:
         self.evicted = 0
         self.active_flows = 0
         self._known = _Known()
+        self._mismatched: set[tuple[Any, ...]] = set()
 
     def take(self, window: Window) -> Change:
         """Add a window, and say what it brought."""
@@ -133,10 +137,25 @@ class Ledger:
         self._add_services(flows, window.seconds)
         new = list(self._add_servers(flows, window.seconds))
         busiest = np.argsort(-flows["gained_bytes"].to_numpy(), kind="stable")[:MOST_FLOWS]
-        strange = np.flatnonzero(flows["new_mismatch"].to_numpy(zero_copy_only=False))[:MOST_FLOWS]
+        strange = self._new_mismatches(flows)
         return Change(
             new, _shown(flows.take(pa.array(busiest)), window), _shown(flows.take(pa.array(strange)), window)
         )
+
+    def _new_mismatches(self, flows: pa.Table) -> npt.NDArray[np.int64]:
+        """Return the rows of flows that are the first of a server with a protocol not expected there."""
+        rows = np.flatnonzero(flows["new_mismatch"].to_numpy(zero_copy_only=False))
+        keys = flows.select(["server_addr", "server_port", "proto", "network_id", "payload"]).take(
+            pa.array(rows)
+        )
+        found = []
+        for row, key in zip(rows.tolist(), keys.to_pylist(), strict=True):
+            known = tuple(key.values())
+            if known not in self._mismatched:
+                found.append(row)
+                if len(self._mismatched) < MOST_MISMATCHED:
+                    self._mismatched.add(known)
+        return np.array(found[:MOST_FLOWS], dtype=np.int64)
 
     def _gains(self, window: Window) -> pa.Table:
         """Return the judged flows with what they have gained since they were seen last."""

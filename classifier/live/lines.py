@@ -51,7 +51,10 @@ def event_lines(change: Change, wanted: frozenset[str]) -> Iterator[dict[str, An
             yield {"event": NEW_SERVER, "time": time_text(server.first_seen_ns)} | _server(server)
     if MISMATCH in wanted:
         for row in change.mismatches:
-            told = ("client_ip", "client_port", "server_ip", "server_port", "proto", "service", "payload")
+            told = (
+                *("flow_id", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),
+                *("expected", "payload"),
+            )
             yield {"event": MISMATCH, "time": row["last_seen"]} | {name: row[name] for name in told}
 
 

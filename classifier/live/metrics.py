@@ -39,6 +39,7 @@ class Metrics(Collector):
             raise MetricsError(f"--metrics {address}: not host:port, such as 127.0.0.1:9464") from None
         self._lock = threading.Lock()
         self._labelled: set[tuple[str, str]] = set()
+        self._mismatches: Counter[tuple[str, str, str]] = Counter()
         self._ledger = Ledger()
         self._sums = _Sums({}, {}, {})
         registry = CollectorRegistry()
@@ -73,11 +74,13 @@ class Metrics(Collector):
                         total[label, proto, role] += count
         with self._lock:
             self._ledger, self._sums = ledger, _Sums(*sums)
+            for row in change.mismatches:
+                self._mismatches[row["expected"], row["payload"], row["proto"]] += 1
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; the client library calls this for each request."""
         with self._lock:
-            ledger, sums = self._ledger, self._sums
+            ledger, sums, mismatches = self._ledger, self._sums, dict(self._mismatches)
         labels = ["service", "proto", "role"]
         for name, told, counts in (
             ("bytes", "IP bytes both ways of the flows of a service", sums.bytes),
@@ -90,6 +93,14 @@ class Metrics(Collector):
             for key, count in counts.items():
                 family.add_metric(key, count)
             yield family
+        family = CounterMetricFamily(
+            "classifier_mismatches",
+            "Servers with a protocol that is not the one expected at their port.",
+            labels=["expected", "payload", "proto"],
+        )
+        for key, count in mismatches.items():
+            family.add_metric(key, count)
+        yield family
         for name, told, count in (
             ("captured_packets", "Packets captured.", ledger.packets),
             ("captured_bytes", "Bytes of captured packets on the wire.", ledger.wire_bytes),

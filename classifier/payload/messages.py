@@ -35,26 +35,36 @@ class Said(NamedTuple):
 
 
 def read(facts: pa.RecordBatch, table: Table) -> Said:
-    """Read the hits of n flows; each pair of hits, of which there are few, once."""
+    """Read the hits of n flows; each distinct case, of which there are few, once."""
     both = [facts[name].dictionary_encode() for name in ("hits_a", "hits_b")]
     hits_a, hits_b = (encoded.dictionary.to_numpy() for encoded in both)
     place_a, place_b = (encoded.indices.to_numpy().astype(np.int64) for encoded in both)
-    pairs, place = distinct(place_a * len(hits_b) + place_b)
-    found = _said(hits_a[pairs // max(len(hits_b), 1)], hits_b[pairs % max(len(hits_b), 1)], table)
+    home_a, home_b = (table.home[facts[name].to_numpy()] for name in ("port_a", "port_b"))
+    shape = (max(len(hits_a), 1), max(len(hits_b), 1), len(table.homes), len(table.homes))
+    cases, place = distinct(np.ravel_multi_index((place_a, place_b, home_a, home_b), shape))
+    place_a, place_b, *homes = np.unravel_index(cases, shape)
+    found = _said(hits_a[place_a], hits_b[place_b], table.homes[np.stack(homes)], table)
     return Said._make(column[..., place] for column in found)
 
 
-def _said(hits_a: npt.NDArray[np.uint64], hits_b: npt.NDArray[np.uint64], table: Table) -> Said:
-    """Read n pairs of hits."""
+def _said(
+    hits_a: npt.NDArray[np.uint64],
+    hits_b: npt.NDArray[np.uint64],
+    ports: npt.NDArray[np.uint16],
+    table: Table,
+) -> Said:
+    """Read n pairs of hits; `ports` are those at which messages count by themselves, else 0 (2, n)."""
     slots = np.stack([_slots(hits_a), _slots(hits_b)])  # (2, 4, n)
     numbers = slots & np.uint16(_NUMBER)
-    shown = _shown(numbers, table)
+    counts = _counts(numbers, ports, table)
+    shown = np.where(counts, _shown(numbers, table), 0)
     sender = np.where(slots & _OPENED, table.opened[numbers], table.sender[numbers])
     sender = np.where(slots & _ANSWERED, table.answered[numbers], sender)
     answered = (slots & _ANSWERED != 0).any(axis=1)
     protocol, certainty = _protocol(numbers, shown, table)
     inside = (np.where(shown > 0, table.tunnels[numbers], 0) != 0).any(axis=(0, 1))
-    sides = np.where(inside, np.minimum(shown, np.int8(Certainty.LIKELY)), shown)
+    sides = np.where(shown > 0, np.minimum(table.side[numbers].astype(np.int8), shown), 0)
+    sides = np.where(inside, np.minimum(sides, np.int8(Certainty.LIKELY)), sides)
     client, server = np.where(sender > 0, sides, 0), np.where(sender < 0, sides, 0)
     return Said(
         protocol=protocol,
@@ -71,6 +81,25 @@ def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
     """Take apart what n ends said: (4, n)."""
     shifts = np.arange(SLOTS, dtype=np.uint64)[:, None] * np.uint64(16)
     return (hits >> shifts & np.uint64(0xFFFF)).astype(np.uint16)
+
+
+def _counts(
+    numbers: npt.NDArray[np.uint16], ports: npt.NDArray[np.uint16], table: Table
+) -> npt.NDArray[np.bool_]:
+    """Return which messages count: those that do by themselves there, or that the other end agrees with."""
+    counts = np.ones(numbers.shape, dtype=bool)
+    flow = np.flatnonzero(table.needs_both[numbers].any(axis=(0, 1)))
+    if not len(flow):
+        return counts
+    some = numbers[:, :, flow]
+    alone = ~table.needs_both[some]
+    for number in np.unique(some[~alone]).tolist():
+        at_home = np.isin(ports[:, flow], table.alone[number]).any(axis=0)
+        alone |= (some == number) & at_home
+    protocol = table.protocol[some]
+    agrees = (protocol[:, :, None] == protocol[::-1, None]).any(axis=2) & (protocol >= 0)
+    counts[:, :, flow] = alone | agrees
+    return counts
 
 
 def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8]:
@@ -100,7 +129,13 @@ def _protocol(
     best = rank.argmax(axis=0)
     row = np.arange(flows)
     certainty = sure[best, row]
-    return np.where(certainty > 0, candidates[best, row], -1).astype(np.int16), certainty
+    chosen = np.where(certainty > 0, candidates[best, row], -1).astype(np.int16)
+    for protocol, better in table.gives_way_to.items():
+        flow = np.flatnonzero(chosen == protocol)
+        follows = enough[:, flow] & np.isin(candidates[:, flow], better)
+        flow, first = flow[follows.any(axis=0)], follows.argmax(axis=0)[follows.any(axis=0)]
+        chosen[flow] = candidates[first, flow]
+    return chosen, certainty
 
 
 def told(facts: pa.RecordBatch, table: Table) -> list[list[str]]:

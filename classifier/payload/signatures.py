@@ -46,6 +46,10 @@ class Protocol(NamedTuple):
     over: tuple[str, ...] = ()
     #: What follows is inside of it, and goes its way: that shows the sides no more surely than it does.
     tunnels: bool = False
+    #: Protocols that say more than it does where they follow it.
+    gives_way_to: tuple[str, ...] = ()
+    #: Its place among equally certain protocols of one flow: the highest is chosen.
+    layer: int = 0
 
 
 class Message(NamedTuple):
@@ -53,7 +57,10 @@ class Message(NamedTuple):
 
     protocol: Protocol
     message: str
+    #: How surely it shows its protocol.
     certainty: Certainty
+    #: How surely it shows its sender's side.
+    side: Certainty
     #: As in `SENDERS`.
     sender: int
     #: The same where the core has decrypted it with its own keys, or with those of the peer's.
@@ -63,6 +70,16 @@ class Message(NamedTuple):
     repeats: int
     #: It counts only where one end has one of these; empty: anywhere.
     ports: tuple[int, ...]
+    #: Where no end has one of these, it counts only if the other end's messages show the protocol too;
+    #: None: it counts by itself.
+    alone: tuple[int, ...] | None
+    #: The core counts it only where it agrees with other packets of the flow.
+    joint: bool = False
+
+    @property
+    def by_itself(self) -> bool:
+        """Return whether a single such packet shows the protocol at any port."""
+        return self.alone is None and self.repeats == 1 and not self.joint
 
 
 class Table:
@@ -79,13 +96,34 @@ class Table:
         # A slot has the number plus 2; 0 is no packet, 1 no signature.
         self.protocol = _array([-1, -1, *(places[message.protocol] for message in messages)])
         self.certainty = _array([0, 0, *(message.certainty for message in messages)])
+        self.side = _array([0, 0, *(message.side for message in messages)])
         self.sender = _array([0, 0, *(message.sender for message in messages)])
         self.opened = _array([0, 0, *(message.opened for message in messages)])
         self.answered = _array([0, 0, *(message.answered for message in messages)])
         self.repeats = _array([1, 1, *(message.repeats for message in messages)])
         self.tunnels = _array([0, 0, *(message.protocol.tunnels for message in messages)])
-        #: What decides among equally certain protocols of one flow: the highest.
-        self.layer = _array([_layer(protocol) for protocol in self.protocols])
+        self.layer = _array([protocol.layer for protocol in self.protocols])
+        #: For each protocol the places of those that it gives way to.
+        self.gives_way_to = {
+            place: [other for name in protocol.gives_way_to for other in self._named(name)]
+            for place, protocol in enumerate(self.protocols)
+            if protocol.gives_way_to
+        }
+        #: The ports at which messages count by themselves, of those that elsewhere need the other end's.
+        self.alone = {
+            number: np.array(message.alone, dtype=np.uint16)
+            for number, message in enumerate(messages, 2)
+            if message.alone is not None
+        }
+        #: All of these ports behind a 0, and the place there of each port; 0 for others.
+        self.homes = np.unique([0, *(port for ports in self.alone.values() for port in ports)])
+        self.home = np.zeros(1 << 16, dtype=np.int64)
+        self.home[self.homes] = np.arange(len(self.homes))
+        self.needs_both = np.zeros(len(messages) + 2, dtype=bool)
+        self.needs_both[list(self.alone)] = True
+
+    def _named(self, name: str) -> list[int]:
+        return [place for place, protocol in enumerate(self.protocols) if protocol.name == name]
 
     def find(self, proto: int, ports: tuple[int, int], payload: bytes) -> Message | None:
         """Return the message that a payload looks like."""
@@ -95,12 +133,6 @@ class Table:
 
 def _array(numbers: list[int]) -> npt.NDArray[np.int16]:
     return np.array(numbers, dtype=np.int16)
-
-
-def _layer(protocol: Protocol) -> int:
-    if not protocol.carrier:
-        return 2
-    return 1 if protocol.over else 0
 
 
 @cache
@@ -145,13 +177,18 @@ def _entry(
         service=entry.get("service", entry["name"]),
         over=tuple(entry.get("over", ())),
         tunnels=entry.get("tunnels", False),
+        gives_way_to=tuple(entry.get("gives_way_to", ())),
+        layer=_layer(entry),
     )
+    alone: list[int] | None = entry.get("alone")
     # One protocol may stand at several transports, with another service at each.
     known = protocols.setdefault(f"{protocol.name}/{transport}/{protocol.service}", protocol)
     for message in entry["messages"]:
         place = f"{where}: message {message.get('message', '?')}"
         _check(place, message, _MESSAGE_KEYS)
-        certainty = _choice(place, "certainty", message["certainty"], _CERTAINTIES)
+        side = _choice(place, "certainty", message["certainty"], _CERTAINTIES)
+        certainty = _choice(place, "shows", message.get("shows", message["certainty"]), _CERTAINTIES)
+        by_itself = alone is None or "ports" in message or message.get("anywhere", False)
         sender = _choice(place, "from", message["from"], SENDERS)
         patterns = message["match"]
         yield (
@@ -160,33 +197,48 @@ def _entry(
                 protocol=known,
                 message=message["message"],
                 certainty=certainty,
+                side=side,
                 sender=sender,
                 opened=_choice(place, "opened", message.get("opened", message["from"]), SENDERS),
                 answered=_choice(place, "answered", message.get("answered", message["from"]), SENDERS),
                 repeats=message.get("repeats", 1),
                 ports=tuple(message.get("ports", ())),
+                alone=None if by_itself else tuple(alone or ()),
+                joint=message.get("extract") in _JOINT,
             ),
             (
                 [transport],
                 message.get("ports", []),
                 [patterns] if isinstance(patterns, str) else patterns,
                 message.get("where", []),
-                Certainty.SURE - certainty,
+                # Those that need the other end's come last: what needs nobody's must not be hidden by them.
+                2 * (Certainty.SURE - side) + (not by_itself),
                 message.get("extract"),
                 message.get("settles", False),
             ),
         )
 
 
+def _layer(entry: dict[str, Any]) -> int:
+    if entry.get("header", False):
+        return 0
+    if entry.get("carrier", False):
+        return 2 if entry.get("over") else 1
+    return 3
+
+
+#: What the core reads of several packets before it believes them.
+_JOINT = ("utp", "rtp")
 _CERTAINTIES = {certainty.name.lower(): certainty for certainty in Certainty if certainty}
 #: Keys, and whether they must be there.
 _PROTOCOL_KEYS = {
     **dict.fromkeys(("name", "transport", "source", "messages"), True),
-    **dict.fromkeys(("carrier", "service", "over", "tunnels"), False),
+    **dict.fromkeys(("carrier", "service", "over", "tunnels", "header", "gives_way_to", "alone"), False),
 }
 _MESSAGE_KEYS = {
     **dict.fromkeys(("message", "from", "certainty", "match"), True),
-    **dict.fromkeys(("where", "ports", "extract", "opened", "answered", "repeats", "settles"), False),
+    **dict.fromkeys(("where", "ports", "extract", "opened", "answered", "repeats"), False),
+    **dict.fromkeys(("settles", "shows", "anywhere"), False),
 }
 
 

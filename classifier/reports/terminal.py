@@ -10,8 +10,10 @@ from rich.text import Text
 from classifier.reports.sparkline import sparkline
 from classifier.reports.summary import REASONS, reason_text, types_text
 from classifier.reports.tables import Column, Row, clean, show
+from classifier.services.rules import own_rules
 from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
+    NAMED_BY,
     counted,
     duration_text,
     endpoint,
@@ -49,7 +51,7 @@ def tables(report: Row, encoding: str) -> Iterator[tuple[str, list[Column], list
     yield "Servers (named by payload, else by port)", SERVERS, report["servers"]
     yield "Clients", _CLIENTS, report["clients"]
     yield "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"]
-    yield "Payload that is not what the port promises", _MISMATCHES, report["mismatches"]
+    yield "Protocol mismatches", _MISMATCHES, report["mismatches"]
 
 
 def _print_head(out: Console, report: Row) -> None:
@@ -140,7 +142,13 @@ def _host(row: Row, ip: str) -> str:
 
 def _service(row: Row) -> str:
     """Name a row's service; `--top` leaves rows that sum up many."""
-    return service_name(row["service"]) if row["proto"] else row["service"] or ""
+    return _familiar(service_name(row["service"])) if row["proto"] else row["service"] or ""
+
+
+def _familiar(service: str) -> str:
+    """Write a service with the name beside it that people know better: `domain (dns)`."""
+    familiar = own_rules().familiar.get(service)
+    return f"{service} ({familiar})" if familiar else service
 
 
 def _service_and_proto(row: Row) -> str:
@@ -248,8 +256,8 @@ _MISMATCHES = [
     Column("Client", lambda row: row["client_ip"], folds=True, whole=True),
     _end("server"),
     Column("Proto", lambda row: row["proto"] or "", spare=2),
-    Column("Promised", lambda row: row["promised"] or ""),
-    Column("Spoken", lambda row: row["spoken"] or ""),
+    Column("Expected (port)", lambda row: row["expected"] or ""),
+    Column("Detected (payload)", lambda row: row["payload"] or ""),
     _number("flows", "Flows", 1),
     _size("bytes", "Bytes", 3),
 ]
@@ -261,10 +269,11 @@ FLOWS = [
     Column("Proto", lambda row: row["proto"], spare=3),
     Column(
         "Service",
-        lambda row: service_name(row["service"], row["service_candidates"]),
+        lambda row: _familiar(service_name(row["service"], row["service_candidates"])),
         folds=True,
         spare=1,
     ),
+    Column("Named by", lambda row: NAMED_BY.get(row["service_source"], ""), spare=6),
     Column("Server is", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
     Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),
     Column("Outcome", lambda row: row["outcome"], spare=4),

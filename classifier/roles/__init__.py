@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
-from classifier.roles.evidence import KINDS, Context, Evidence, sweeps_of
+from classifier.roles.evidence import KINDS, Context, Evidence, began_unseen, sweeps_of
 from classifier.roles.late import Late, SelfCheck, look_back
 from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
@@ -33,6 +33,7 @@ __all__ = [
     "Role",
     "Survey",
     "Verdicts",
+    "began_unseen",
     "decide",
     "note_announced",
     "self_check",
@@ -87,6 +88,8 @@ class Reasons:
 
     def by_appearance(self) -> list[str]:
         """Return the kinds of `lists` in the order in which they first appear there."""
+        if not len(self._odds):
+            return []
         agreeing = self.agreeing()
         first = np.unique(agreeing.argmax(axis=0)[agreeing.any(axis=0)])
         return list(dict.fromkeys(Reasons(self._odds[first]).lists().flatten().to_pylist()))

@@ -146,7 +146,11 @@ def asked(ends: Ends, context: Context) -> Numbers:
     calls, flows = calls_elsewhere(ends, context).astype(float), accepted_elsewhere(ends, context)
     once, per_doubling = weight("asked", "once"), weight("asked", "per_doubling")
     called = np.where(calls > 0, once + per_doubling * np.log2(np.maximum(calls, 1)), 0.0)
-    called = np.minimum(called, weight("asked", "most")) * calls / np.maximum(flows + calls, 1)
+    called = (
+        np.minimum(called, weight("asked", "most"))
+        * np.maximum(calls - flows, 0)
+        / np.maximum(flows + calls, 1)
+    )
     surely, perhaps = sweeps_of(ends, context)
     sweeps = np.where(surely, weight("asked", "sweep"), np.where(perhaps, weight("asked", "mirrored"), 0.0))
     return -_b_over_a(np.maximum(called, sweeps))
@@ -240,6 +244,12 @@ def began_inside(ends: Ends, context: Context) -> Mask:
     """Whether the flow surely began inside the capture: not within an idle timeout of its start (n)."""
     idle_ns = np.where(ends.datagrams, context.udp_idle_ns, context.tcp_idle_ns)
     return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
+
+
+def began_unseen(ends: Ends, context: Context) -> Mask:
+    """Return whether the beginning of each of n flows may have been missed."""
+    unseen = np.where(ends.datagrams, ~began_inside(ends, context), True)
+    return np.asarray(~ends.handshakes.confirmed & unseen)
 
 
 @once

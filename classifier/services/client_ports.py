@@ -23,6 +23,8 @@ class ClientRange:
     source: str
     confidence: str
     note: str | None = None
+    #: It is the default of a system that is widely used today.
+    current: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ def client_ranges() -> tuple[ClientRange, ...]:
         ClientRange(**entry | {"transports": tuple(entry["transports"])}) for entry in _document()["range"]
     ]
     return tuple(sorted(found, key=lambda range: range.last - range.first))
+
+
+@cache
+def given_out() -> tuple[ClientRange, ...]:
+    """Return those that widely used systems of today have by default."""
+    return tuple(range for range in client_ranges() if range.current)
 
 
 @cache

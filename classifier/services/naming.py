@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -26,14 +27,12 @@ class Names(NamedTuple):
     category: pa.DictionaryArray
     #: dictionary of strings (n): `service`, or the candidates joined by |; null where nothing is known.
     label: pa.DictionaryArray
-    #: list of strings (n), likeliest first; empty where nothing is known.
-    candidates: pa.Array
+    #: Makes a list of strings (n), likeliest first; empty where nothing is known.
+    candidates: Callable[[], pa.Array]
     #: dictionary of strings (n): the protocol recognised in the payload, null for none.
     payload: pa.DictionaryArray
-    #: bool (n): the port promises something else than what is spoken.
-    mismatch: npt.NDArray[np.bool_]
-    #: list of strings (n): what the ports alone promise, likeliest first.
-    promised: pa.Array
+    #: dictionary of strings (n): the service expected at the port, where something else is spoken; else null.
+    expected: pa.DictionaryArray
 
 
 class Ends(NamedTuple):
@@ -52,13 +51,16 @@ class Payloads(NamedTuple):
     alpn: pa.Array
     #: uint8 (n): for what one of the ends was announced.
     announced: npt.NDArray[np.uint8]
+    #: bool (n): the beginning wasn't seen.
+    late: npt.NDArray[np.bool_]
 
     def codes(self) -> tuple[npt.NDArray[np.int64], list[Spoken]]:
         """Return what each flow speaks as a place in a list of what is spoken."""
         encoded = self.alpn.dictionary_encode("encode")
         offer = encoded.indices.to_numpy().astype(np.int64)
         protocols = len(self.table.protocols) + 1
-        numbers = (offer * len(Announced) + self.announced) * len(Certainty) + self.said.certainty
+        numbers = ((self.late + offer * 2) * len(Announced) + self.announced) * len(Certainty)
+        numbers += self.said.certainty
         cases, row = distinct(numbers * protocols + self.said.protocol + 1)
         offers = [(offered or "").split(",")[0] for offered in encoded.dictionary.to_pylist()]
         return row, [self._spoken(case, offers) for case in cases.tolist()]
@@ -66,13 +68,14 @@ class Payloads(NamedTuple):
     def _spoken(self, case: int, offers: list[str]) -> Spoken:
         case, protocol = divmod(case, len(self.table.protocols) + 1)
         case, certainty = divmod(case, len(Certainty))
-        offer, purpose = divmod(case, len(Announced))
+        case, purpose = divmod(case, len(Announced))
+        offer, late = divmod(case, 2)
         if purpose and not (protocol and purpose in CARRIERS):
-            return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True)
+            return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True, bool(late))
         if not protocol:
             return SILENT
         named = self.table.alpn.get(offers[offer])
-        return Spoken(self.table.protocols[protocol - 1], Certainty(certainty), named, False)
+        return Spoken(self.table.protocols[protocol - 1], Certainty(certainty), named, False, bool(late))
 
 
 def name(
@@ -95,13 +98,11 @@ def name(
     many, spoken_many = len(rules.candidates), len(spoken)
     numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
     cases, row = distinct(numbers)
-    verdicts, promised = [], []
+    verdicts = []
     for case in cases.tolist():
         ports, code = divmod(case, spoken_many)
-        likelier = rules.candidates[ports // many % many]
-        undecided = ports >= many * many
-        verdicts.append(verdict(likelier, rules.candidates[ports % many], undecided, spoken[code]))
-        promised.append(list(dict.fromkeys(service.name for service in likelier)))
+        likelier, other = rules.candidates[ports // many % many], rules.candidates[ports % many]
+        verdicts.append(verdict(likelier, other, ports >= many * many, spoken[code]))
     place = row.astype(np.int32)
     protocols = [protocol.name for protocol in payloads.table.protocols]
     return Names(
@@ -109,10 +110,9 @@ def name(
         source=_take([case.source for case in verdicts], place),
         category=_take([rules.category(case.service or "") for case in verdicts], place),
         label=_take([case.service or "|".join(case.candidates) or None for case in verdicts], place),
-        candidates=_lists([list(case.candidates) for case in verdicts], place),
+        candidates=lambda: _lists([list(case.candidates) for case in verdicts], place),
         payload=_take([*protocols, None], payloads.said.protocol.astype(np.int32) % (len(protocols) + 1)),
-        mismatch=np.array([case.mismatch for case in verdicts], dtype=bool)[place],
-        promised=_lists(promised, place),
+        expected=_take([case.expected for case in verdicts], place),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from classifier.errors import RulesError
 from classifier.rule_files import FOLDER, Problem, parse_toml, read_toml, told, user_file
-from classifier.services import registry
+from classifier.services import client_ports, registry
 from classifier.services.service import (
     PORTS,
     TRANSPORTS,
@@ -118,6 +118,24 @@ class Rules:
         narrowest_first = [service for _, service in sorted(here, key=lambda found: -found[0])]
         return tuple(dict.fromkeys([*narrowest_first, *self.by_port.get((proto, port), ())]))
 
+    def names_of(self, name: str) -> frozenset[str]:
+        """Return the services that a name may mean: those with that alias, else the one of that name."""
+        return self._by_alias.get(name.lower(), frozenset({name}))
+
+    @cached_property
+    def familiar(self) -> dict[str, str]:
+        """Familiar names of services that are registered under others: `dns` for `domain`."""
+        return {service.name: service.familiar for service in self.services if service.familiar}
+
+    @cached_property
+    def _by_alias(self) -> dict[str, frozenset[str]]:
+        named: dict[str, set[str]] = {}
+        for service in self.services:
+            for alias in service.aliases:
+                named.setdefault(alias.lower(), set()).add(service.name)
+        own = {service.name.lower() for service in self.services if service.met}
+        return {alias: frozenset(names) for alias, names in named.items() if alias not in own}
+
     def category(self, name: str) -> str | None:
         """Return what kind of thing a service is, by its name or an alias; None: no rule tells."""
         return self._categories.get(name)
@@ -190,12 +208,20 @@ def _only_registered(services: list[Service], rows: list[registry.Row]) -> Itera
     for row in rows:
         same = [other for ports, other in by_hand.get(row.name, ()) if not ports.isdisjoint(row.ports)]
         if row.name and not same:
-            yield Service(row.name, row.spans, "official", met=False, source="IANA")
+            unused = all(_is_given_out(span) for span in row.spans)
+            yield Service(
+                row.name, row.spans, "official", met=False, unused=unused, source="IANA", speaks=(row.name,)
+            )
         for service in same:
             left = [key for key in _keys(row.spans) if (key, service.name) not in known]
             known.update((key, service.name) for key in left)
             if left:
                 yield replace(service, spans=spans_of(left), met=False)
+
+
+def _is_given_out(span: Span) -> bool:
+    """Return whether today's systems take ports of a span for clients, or for services that ask for none."""
+    return any(given.first <= span.first <= given.last for given in client_ports.given_out())
 
 
 def _user_text(path: Path) -> bytes:

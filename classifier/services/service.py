@@ -89,10 +89,14 @@ class Service:
     status: str
     #: Other names of the same thing.
     aliases: tuple[str, ...] = ()
+    #: The alias that people know it by better than by its name.
+    familiar: str | None = None
     #: What really runs there, though unofficial.
     usual: bool = False
     #: People meet it: a hand-made entry tells of it, not just IANA's list.
     met: bool = True
+    #: Only IANA's list has it, and systems give its ports to anything that asks: a candidate, and no more.
+    unused: bool = False
     category: str | None = None
     #: `yes`, `no`, `optional`; None if the rules don't tell.
     encrypted: str | None = None
@@ -144,11 +148,11 @@ def parse_ports(text: object) -> Span:
 
 #: What each key takes: one of some words, any text, or a list.
 _WORDS = {"status": STATUSES, "rank": ("usual",), "category": CATEGORIES, "encrypted": ENCRYPTED}
-_TEXTS = ("name", "description", "source")
+_TEXTS = ("name", "familiar", "description", "source")
 _LISTS = ("aliases", "ports", "carriers", "speaks", "addresses")
 KEYS = (*_TEXTS, *_WORDS, *_LISTS)
 #: What only one kind of file may say, and what it must.
-OWN_ONLY, USER_ONLY = ("status", "rank"), ("addresses",)
+OWN_ONLY, USER_ONLY = ("status", "rank", "familiar"), ("addresses",)
 OWN_NEEDS = ("name", "ports", "status", "category", "encrypted", "description", "source")
 USER_NEEDS = ("name", "ports")
 REMOVE_KEYS = ("name", "ports")
@@ -251,6 +255,7 @@ def service_of(entry: dict[str, Any], users: bool) -> Service:
         spans=tuple(parse_ports(text) for text in entry["ports"]),
         status="user" if users else entry["status"],
         aliases=tuple(entry.get("aliases", ())),
+        familiar=entry.get("familiar"),
         usual="rank" in entry,
         category=entry.get("category"),
         encrypted=entry.get("encrypted"),

@@ -19,9 +19,11 @@ class Spoken(NamedTuple):
     named: str | None
     #: It was announced: no port promises anything.
     announced: bool
+    #: Its beginning wasn't seen: what it carries may be inside of what it began as.
+    late: bool
 
 
-SILENT = Spoken(None, Certainty.NONE, None, False)
+SILENT = Spoken(None, Certainty.NONE, None, False, False)
 
 
 class Verdict(NamedTuple):
@@ -32,8 +34,8 @@ class Verdict(NamedTuple):
     source: str | None
     #: All that it could be, likeliest first.
     candidates: tuple[str, ...]
-    #: The port promises something else than what is spoken.
-    mismatch: bool = False
+    #: What is expected at the port, where something else is spoken.
+    expected: str | None = None
 
 
 def verdict(
@@ -53,36 +55,35 @@ def verdict(
     if users:
         told = users[0].carriers or set(users[0].speaks) - users[0].names
         fits = _speaks(users[0], spoken.protocol) or spoken.protocol.name in users[0].carriers
-        mismatch = bool(told) and not fits and _is_sure(spoken)
-        return Verdict(by_ports.service, by_ports.source, by_ports.candidates, mismatch)
+        expected = users[0].name if told and not fits and _is_sure(spoken) else None
+        return Verdict(by_ports.service, by_ports.source, by_ports.candidates, expected)
     confirmed = next((service for service in here if _speaks(service, spoken.protocol)), None)
     if confirmed is None and undecided:
         confirmed = next((service for service in there if _speaks(service, spoken.protocol)), None)
-    if confirmed is None:
-        carried = (service for service in here if spoken.protocol.name in service.carriers)
-        confirmed = None if undecided else next(carried, None)
     if confirmed is not None:
         return _first(confirmed.name, "payload", by_ports)
+    carried = (service for service in here if spoken.protocol.name in service.carriers)
+    if not undecided and (rides := next(carried, None)) is not None:
+        # Of a name by habit a carrier shows no more than that it may be right.
+        return _first(rides.name, "payload" if rides.status == "official" else "unofficial", by_ports)
     if not _is_sure(spoken):
         return by_ports
-    return _first(
-        spoken.named or spoken.protocol.service,
-        "payload",
-        by_ports,
-        mismatch=not undecided and _promises(here),
-    )
+    if not undecided and spoken.late and (spoken.protocol.carrier or _is_proxy(here)) and _is_met(here):
+        return by_ports
+    expected = None if undecided else expected_at(here)
+    return _first(spoken.named or spoken.protocol.service, "payload", by_ports, expected)
 
 
 def _by_ports(here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool) -> Verdict:
     names = tuple(dict.fromkeys(service.name for service in (*here, *there)))
     best = here[0] if here else None
-    if best is None or (undecided and (not there or there[0].name != best.name)):
+    if best is None or best.unused or (undecided and (not there or there[0].name != best.name)):
         return Verdict(None, None, names)
     return Verdict(best.name, best.status if best.status in ("user", "official") else "unofficial", names)
 
 
-def _first(service: str, source: str, by_ports: Verdict, *, mismatch: bool = False) -> Verdict:
-    return Verdict(service, source, tuple(dict.fromkeys((service, *by_ports.candidates))), mismatch)
+def _first(service: str, source: str, by_ports: Verdict, expected: str | None = None) -> Verdict:
+    return Verdict(service, source, tuple(dict.fromkeys((service, *by_ports.candidates))), expected)
 
 
 def _speaks(service: Service, protocol: Protocol) -> bool:
@@ -94,6 +95,25 @@ def _is_sure(spoken: Spoken) -> bool:
     return spoken.certainty >= Certainty.LIKELY
 
 
-def _promises(here: tuple[Service, ...]) -> bool:
-    """Whether the port promises anything: a service that people meet there, not just IANA's list names."""
+def expected_at(here: tuple[Service, ...]) -> str | None:
+    """Return the service that is expected at a port; None where nothing else would be a surprise.
+
+    Only a registered service that people meet is, and only where it is what people meet first.
+    """
+    best = here[0] if here else None
+    return best.name if best and best.met and best.rank == Rank.OFFICIAL else None
+
+
+def is_spoken_at(here: tuple[Service, ...], protocol: Protocol) -> bool:
+    """Return whether a protocol is what runs at a port, or carries it."""
+    return any(_speaks(service, protocol) or protocol.name in service.carriers for service in here)
+
+
+def _is_met(here: tuple[Service, ...]) -> bool:
+    """Return whether people meet a service at the port."""
     return any(service.met and service.rank < Rank.CONFLICT for service in here)
+
+
+def _is_proxy(here: tuple[Service, ...]) -> bool:
+    """Return whether what passes the port may be anything, once a proxy was asked for it."""
+    return any(service.met and service.category == "proxy" for service in here)

@@ -58,11 +58,18 @@ def selection(
     if where is None and since is None and until is None and not net:
         return None
     return Selection(
-        conditions=() if where is None else (parse(where, SCHEMA),),
+        conditions=() if where is None else (parse(where, SCHEMA, _names_of),),
         since_ns=_time_ns(since),
         until_ns=_time_ns(until),
         networks=tuple(_network(text) for text in ([net] if isinstance(net, str) else net)),
     )
+
+
+def _names_of(name: str) -> frozenset[str]:
+    """Return the services that somebody may mean by a name."""
+    from classifier.services.rules import Rules  # thousands, which most conditions don't need
+
+    return Rules.load().names_of(name)
 
 
 def _time_ns(time: str | datetime | None) -> int | None:

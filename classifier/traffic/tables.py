@@ -106,8 +106,8 @@ MISMATCHES = pa.schema(
         _SERVER_IP,
         _SERVER_PORT,
         _PROTO,
-        _text("promised", "service that people expect at the port"),
-        _text("spoken", "protocol recognised in the payload"),
+        _text("expected", "service expected at the port"),
+        _text("payload", "protocol detected in the payload"),
         pa.field("flows", COUNT, False),
         *_counts("bytes"),
     ]

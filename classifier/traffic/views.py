@@ -130,7 +130,7 @@ VIEWS = {
     "conversations": View(CONVERSATIONS, PAIR, id="pair", where="flowed"),
     "mismatches": View(
         MISMATCHES,
-        ("promised", "spoken", "proto", *words_of("client"), "server_high", "server_low", "server_port"),
+        ("expected", "payload", "proto", *words_of("client"), "server_high", "server_low", "server_port"),
         ("flows", "bytes"),
         measures=plain("flows", "bytes"),
     ),
@@ -200,8 +200,7 @@ def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
     found = judged.filter(judged["mismatch"])
     if not found.num_rows:
         return None
-    promised = pc.list_element(found["promised"], 0).dictionary_encode()
-    rows = {"promised": texts.codes(promised), "spoken": texts.codes(found["payload"])}
+    rows = {name: texts.codes(found[name]) for name in ("expected", "payload")}
     rows |= {name: found[name].to_numpy() for name in ("proto", "ip_version", "server_port")}
     rows |= address_words(found["client_addr"], "client") | address_words(found["server_addr"], "server")
     rows["flows"] = np.ones(found.num_rows, dtype=np.int64)
@@ -209,7 +208,7 @@ def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
     return rows
 
 
-_TEXTS = ("service", "promised", "spoken", "category")
+_TEXTS = ("service", "expected", "payload", "category")
 
 
 def table(

@@ -8,7 +8,7 @@ A missing value equals nothing: `service != 'https'` is true where there is no s
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -21,6 +21,8 @@ from classifier.errors import FilterError
 
 #: Lists are looked at as texts, with this before, between and behind their words.
 BAR = "\x1f"
+#: Columns that name services: there a familiar name means IANA's, too.
+_SERVICES = ("service", "service_candidates", "expected")
 #: Longer ones are no conditions that a person wrote.
 _MOST_CHARACTERS = 10_000
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[..., pc.Expression]]] = {
@@ -48,15 +50,20 @@ class Condition:
     columns: frozenset[str]
 
 
-def parse(text: str, schema: pa.Schema) -> Condition:
-    """Read a condition on the columns of `schema`; FilterError points at what is wrong with it."""
+def parse(
+    text: str, schema: pa.Schema, names_of: Callable[[str], Iterable[str]] = lambda name: (name,)
+) -> Condition:
+    """Read a condition on the columns of `schema`; FilterError points at what is wrong with it.
+
+    `names_of` returns the services that a name may mean: `dns` is an alias of `domain`.
+    """
     if not isinstance(text, str):
         raise TypeError(f"a condition must be a text like \"service == 'https'\", not {type(text).__name__}")
     if len(text) > _MOST_CHARACTERS:
         raise FilterError(f"is longer than {_MOST_CHARACTERS:,} characters", text[:40], 0, 40)
     try:
         tree = ast.parse(text.strip(), mode="eval")
-        reader = _Reader(text.strip(), schema)
+        reader = _Reader(text.strip(), schema, names_of)
         return Condition(text, _sure(reader.condition(tree.body)), frozenset(reader.columns))
     except SyntaxError as error:
         start = max((error.offset or 1) - 1, 0)
@@ -79,9 +86,10 @@ def _sure(expression: pc.Expression) -> pc.Expression:
 class _Reader:
     """Turns the nodes of one condition into expressions."""
 
-    def __init__(self, text: str, schema: pa.Schema) -> None:
+    def __init__(self, text: str, schema: pa.Schema, names_of: Callable[[str], Iterable[str]]) -> None:
         self._text = text
         self._schema = schema
+        self._names_of = names_of
         self.columns: set[str] = set()
 
     def condition(self, node: ast.expr) -> pc.Expression:
@@ -145,7 +153,10 @@ class _Reader:
             if _kind(other.type) != kind:
                 self._fail(right, f"is {_kind(other.type)}, and {field.name} is {kind}")
             return compare(pc.field(field.name), pc.field(other.name))
-        return compare(pc.field(field.name), self._value(right, field))
+        if not equality:
+            return compare(pc.field(field.name), self._value(right, field))
+        found = self._equal(field, right)
+        return found if isinstance(op, ast.Eq) else pc.invert(found)
 
     def _membership(self, left: ast.expr, right: ast.expr) -> pc.Expression:
         """Read `column in (…)`, `'text' in column`."""
@@ -155,10 +166,9 @@ class _Reader:
             field = self._field(left)
             if _kind(field.type) == "list":
                 self._fail(left, f"is a list; ask what is in it: '…' in {field.name}")
-            found = [pc.equal(pc.field(field.name), self._value(item, field)) for item in right.elts]
             whole = pc.scalar(False)
-            for one in found:
-                whole = whole | _sure(one)
+            for item in right.elts:
+                whole = whole | self._equal(field, item)
             return whole
         if not isinstance(right, ast.Name):
             self._fail(right, "is no list; write (…, …), or --net for networks")
@@ -166,10 +176,23 @@ class _Reader:
         if not isinstance(left, ast.Constant) or not isinstance(left.value, str):
             self._fail(left, "is not a text in quotation marks")
         if _kind(field.type) == "list":
-            return pc.match_substring(pc.field(field.name), f"{BAR}{left.value}{BAR}")
+            names = self._names_of(left.value) if field.name in _SERVICES else [left.value]
+            whole = pc.scalar(False)
+            for name in names:
+                whole = whole | _sure(pc.match_substring(pc.field(field.name), f"{BAR}{name}{BAR}"))
+            return whole
         if _kind(field.type) != "text":
             self._fail(right, f"is {_kind(field.type)}, not text")
         return pc.match_substring(pc.field(field.name), left.value)
+
+    def _equal(self, field: pa.Field, node: ast.expr) -> pc.Expression:
+        """Return whether a column has a literal's value, or for a service one of its names."""
+        value = self._value(node, field)
+        values = map(pa.scalar, self._names_of(value.as_py())) if field.name in _SERVICES else [value]
+        whole = pc.scalar(False)
+        for one in values:
+            whole = whole | _sure(pc.equal(pc.field(field.name), one))
+        return whole
 
     def _field(self, node: ast.Name) -> pa.Field:
         if node.id not in self._schema.names:

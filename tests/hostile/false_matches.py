@@ -1,7 +1,7 @@
-"""How often random and encrypted payloads look like a protocol: `python tests/hostile/false_matches.py`.
+"""How often payloads of no protocol look like one: `python tests/hostile/false_matches.py`.
 
 A signature called sure may match one in 10 million, one called likely one in 100,000. Each payload is tried
-away from all known ports, and at ports that signatures ask for.
+away from all known ports, and at ports that signatures ask for. Not counted is what needs other packets.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from classifier import payload
 from classifier.payload import Certainty
@@ -38,19 +39,29 @@ def payloads(count: int, seed: int) -> Iterator[bytes]:
         packed = packed[length:]
 
 
-def matches(count: int, seed: int, at_ports: bool) -> tuple[int, Counter[tuple[str, str, str]]]:
+def structured_payloads(count: int, seed: int) -> Iterator[bytes]:
+    """Counters, lengths, zeros, low versions, ASN.1, text: as many of each kind."""
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from support import structured
+
+    chance, kinds = random.Random(seed), list(structured.KINDS)
+    for number in range(count):
+        yield structured.payload(kinds[number % len(kinds)], chance)
+
+
+def matches(data_of: Iterator[bytes], seed: int, at_ports: bool) -> tuple[int, Counter[tuple[str, str, str]]]:
     """Count how often each message was found; returns how many payloads were tried, too."""
     table = payload.load()
     chance = random.Random(seed)
     known = sorted({port for message in table.messages for port in message.ports})
     found: Counter[tuple[str, str, str]] = Counter()
     tried = 0
-    for data in payloads(count, seed):
+    for data in data_of:
         port = chance.choice(known) if at_ports else 61_001
         for proto in (TCP, UDP):
             tried += 1
             message = table.find(proto, (port, 61_002), data)
-            if message and message.repeats == 1:
+            if message and (message.by_itself or port in (message.alone or ())):
                 found[message.certainty.name, message.protocol.name, message.message] += 1
     return tried, found
 
@@ -61,8 +72,10 @@ def main() -> None:
     parser.add_argument("--payloads", type=int, default=10_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at-ports", action="store_true", help="at ports that signatures ask for")
+    parser.add_argument("--structured", action="store_true", help="structured ones in place of random ones")
     options = parser.parse_args()
-    tried, found = matches(options.payloads, options.seed, options.at_ports)
+    generate = structured_payloads if options.structured else payloads
+    tried, found = matches(generate(options.payloads, options.seed), options.seed, options.at_ports)
     for (certainty, protocol, message), count in found.most_common():
         print(f"{count:8}  {count / tried:.1e}  {certainty.lower():6}  {protocol}: {message}")
     too_many = [key for key, count in found.items() if count / tried > MOST.get(Certainty[key[0]], 1)]

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 from feeding import OFFICE, windows_of
+from support import frames
+from support.frames import End
+from support.talk import Talk
 
 import classifier
 from classifier.live import ledger as ledgers
@@ -78,6 +81,21 @@ def test_a_mismatch_is_told_once() -> None:
     flows = classifier.read(OFFICE).flows
     expected = flows[flows["mismatch"]][["client_ip", "client_port", "server_port"]]
     assert places == sorted(expected.itertuples(index=False, name=None)) != []
+
+
+def test_a_server_is_reported_once_for_each_protocol_that_is_not_expected() -> None:
+    said = [b"SSH-2.0-a\r\n", b"SSH-2.0-b\r\n", b"RFB 003.008\n", b"SSH-2.0-c\r\n"]
+    packets = []
+    for number, banner in enumerate(said):
+        talk = Talk(End("10.0.0.1", 50_001 + 2 * number), End("10.0.0.2", 80))
+        talk.now_ns += number * 1_000_000_000
+        packets += talk.handshake().segment(1, "PA", banner).segment(0, "PA", banner).packets
+    ledger = Ledger()
+    _, windows = windows_of(frames.pcap(packets), pieces=2)
+    changes = [ledger.take(window) for window in windows]
+    told = [line for change in changes for line in event_lines(change, frozenset({MISMATCH}))]
+    assert [(line["expected"], line["payload"]) for line in told] == [("http", "ssh"), ("http", "vnc")]
+    assert all("@" in line["flow_id"] for line in told)
 
 
 def test_before_the_first_packet_there_is_no_time() -> None:

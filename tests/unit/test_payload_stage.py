@@ -183,6 +183,39 @@ class TestServices:
         row = connection([(0, REQUEST)], 1234).flow()
         assert (row["service"], row["mismatch"]) == ("http", False)
 
+    @pytest.mark.parametrize(
+        ("port", "said", "service"),
+        [
+            (80, client_hello("a.example"), "http"),
+            (389, client_hello("a.example"), "ldap"),
+            (1080, client_hello("a.example"), "socks"),
+            (3128, SSH, "squid"),
+        ],
+    )
+    def test_what_is_inside_of_an_unseen_beginning_is_no_mismatch(
+        self, port: int, said: bytes, service: str
+    ) -> None:
+        talk = Talk(CLIENT, SERVER._replace(port=port))
+        row = talk.segment(0, "PA", said).segment(1, "A").segment(0, "PA", b"\xfe\xe1").flow()
+        assert (row["service"], row["mismatch"], row["expected"]) == (service, False, None)
+
+    def test_another_protocol_of_a_late_flow_is_one(self) -> None:
+        row = Talk(CLIENT, SERVER._replace(port=80)).segment(1, "PA", SSH).segment(0, "PA", SSH).flow()
+        assert (row["service"], row["mismatch"], row["expected"]) == ("ssh", True, "http")
+
+    @pytest.mark.parametrize("port", [8123, 18_080, 9000])
+    def test_a_name_by_habit_is_no_promise_and_a_carrier_no_proof(self, port: int) -> None:
+        for said in ([(0, REQUEST)], [(1, SSH), (0, SSH)]):
+            row = connection(said, port).flow()
+            assert (row["mismatch"], row["expected"]) == (False, None)
+            carried = said == [(0, REQUEST)] and row["service"] == "home-assistant"
+            assert not carried or row["service_source"] == "unofficial"
+
+    def test_a_registered_name_that_nobody_uses_is_a_candidate(self) -> None:
+        row = connection([(0, b"\xfe\xe1 nothing known")], 32_767).flow()
+        assert (row["service"], row["service_source"]) == (None, None)
+        assert row["service_candidates"] == ["filenet-powsrm"]
+
     def test_starttls_stays_what_it_began_as(self) -> None:
         said = [(1, GREETING), (0, b"EHLO a\r\n"), (0, b"STARTTLS\r\n"), (0, client_hello("mx.example"))]
         row = connection(said, 25).flow()
@@ -192,13 +225,13 @@ class TestServices:
         report = summary(connection([(1, SSH), (0, SSH)], 443).read())
         (row,) = report["mismatches"]
         assert {
-            name: row[name] for name in ("client_ip", "server_ip", "server_port", "promised", "spoken")
+            name: row[name] for name in ("client_ip", "server_ip", "server_port", "expected", "payload")
         } == {
             "client_ip": "10.0.0.1",
             "server_ip": "10.0.0.2",
             "server_port": 443,
-            "promised": "https",
-            "spoken": "ssh",
+            "expected": "https",
+            "payload": "ssh",
         }
         assert [(row["service"], row["by_payload"]) for row in report["services"]] == [("ssh", 1)]
 
@@ -209,6 +242,31 @@ class TestServices:
             packets = connection([(0, said)], 443).packets
             (row,) = row_dicts(classifier.read(io.BytesIO(frames.pcap(packets)), rules=rules))
             assert (row["service"], row["service_source"], row["mismatch"]) == ("our-app", "user", mismatch)
+
+
+def proxied(version: int) -> bytes:
+    if version == 1:
+        return b"PROXY TCP4 192.0.2.1 10.0.0.2 50000 443\r\n"
+    return b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)
+
+
+class TestProxyHeader:
+    @pytest.mark.parametrize("version", [1, 2])
+    @pytest.mark.parametrize("together", [True, False])
+    def test_what_stands_behind_it_is_read(self, version: int, together: bool) -> None:
+        header, hello = proxied(version), client_hello("shop.example")
+        said = [(0, header + hello)] if together else [(0, header), (0, hello)]
+        row = connection(said, 29_513).flow()
+        assert (row["payload"], row["server_name"]) == ("tls", "shop.example")
+
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_who_sends_it_is_the_client(self, version: int) -> None:
+        row = midstream((0, proxied(version)), (1, GREETING))
+        assert (row["role"], server_of(row), row["payload"]) == ("inferred", SERVER, "smtp")
+
+    def test_a_request_behind_it(self) -> None:
+        row = connection([(0, proxied(1) + REQUEST)], 29_513).flow()
+        assert (row["payload"], row["server_name"]) == ("http", "www.example")
 
 
 class TestServerName:

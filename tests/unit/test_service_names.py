@@ -48,12 +48,13 @@ def ends(ip: str, ports: tuple[int, ...]) -> naming.Ends:
 
 def silent(flows: int) -> naming.Payloads:
     """Nothing was said, and nothing announced."""
+    columns = {name: np.zeros(flows, np.uint64) for name in ("hits_a", "hits_b")}
+    columns |= {name: np.zeros(flows, np.uint16) for name in ("port_a", "port_b")}
     said = payload.read(
-        pa.record_batch({end: pa.array(np.zeros(flows, np.uint64)) for end in ("hits_a", "hits_b")}),
-        payload.load(),
+        pa.record_batch({name: pa.array(column) for name, column in columns.items()}), payload.load()
     )
     nothing = np.zeros(flows, np.uint8)
-    return naming.Payloads(said, payload.load(), pa.nulls(flows, pa.string()), nothing)
+    return naming.Payloads(said, payload.load(), pa.nulls(flows, pa.string()), nothing, nothing > 0)
 
 
 def named(
@@ -69,7 +70,7 @@ def named(
         np.array(ambiguous, bool),
         silent(len(flows)),
     )
-    columns = names.service, names.source, names.candidates
+    columns = names.service, names.source, names.candidates()
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 

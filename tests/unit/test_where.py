@@ -222,3 +222,17 @@ def test_groups_of_nothing() -> None:
 
 def total(table: pa.Table, *columns: str) -> int:
     return sum(pc.sum(table[name]).as_py() or 0 for name in columns if table.num_rows)
+
+
+@pytest.mark.parametrize(
+    ("familiar", "registered"),
+    [
+        ("service == 'dns'", "service == 'domain'"),
+        ("service in ('DNS', 'https')", "service in ('domain', 'https')"),
+        ("service != 'rdp'", "service != 'ms-wbt-server'"),
+        ("'smb' in service_candidates", "'microsoft-ds' in service_candidates"),
+    ],
+)
+def test_a_familiar_name_means_iana_s(office: classifier.Traffic, familiar: str, registered: str) -> None:
+    found = office.select(familiar).flows
+    assert len(found) and found.equals(office.select(registered).flows)

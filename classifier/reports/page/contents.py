@@ -16,7 +16,16 @@ from classifier.reports.tabular import rows
 from classifier.roles import Role
 from classifier.traffic import Traffic
 from classifier.traffic.tables import ATTEMPTS
-from classifier.wording import counted, duration_text, endpoint, listed, role_text, service_text, size_text
+from classifier.wording import (
+    NAMED_BY,
+    counted,
+    duration_text,
+    endpoint,
+    listed,
+    role_text,
+    service_text,
+    size_text,
+)
 
 Row = dict[str, Any]
 #: Longer tables are cut, with a remark.
@@ -52,7 +61,7 @@ def contents(report: Report) -> dict[str, Any]:
         "tables": [
             _table("services", "Services", served, _SERVICES, len(served)),
             _table("servers", "Servers", said["servers"], _SERVERS, len(said["servers"])),
-            _table("mismatches", "Payload and port disagree", rows(mismatches), _FLOWS, mismatches.num_rows),
+            _table("mismatches", "Protocol mismatches", rows(mismatches), _MISMATCHES, mismatches.num_rows),
             _table(
                 "attempts",
                 "Attempts that came to nothing",
@@ -202,6 +211,8 @@ def _value(row: Row, column: Column) -> Any:
             if row["proto"] is None:  # a sum of others
                 return row["service"]
             return service_text(row["service"], row["proto"], row.get("service_candidates") or ())
+        case "named_by":
+            return NAMED_BY.get(row["service_source"], "")
         case "role":
             return role_text(row["role"], row["role_confidence"])
         case "attempts":
@@ -267,6 +278,7 @@ _FLOWS = _columns(
     ("Client", "text", "client"),
     ("Server", "text", "server"),
     ("Service", "text", "service"),
+    ("Named by", "text", "named_by"),
     ("Payload", "text", "payload"),
     ("Name", "text", "server_name"),
     ("Server is", "text", "role"),
@@ -275,9 +287,21 @@ _FLOWS = _columns(
     ("Bytes", "bytes", "bytes"),
     ("Packets", "count", "packets"),
 )
+_MISMATCHES = _columns(
+    ("First seen (UTC)", "time", "first_seen"),
+    ("Client", "text", "client"),
+    ("Server", "text", "server"),
+    ("Expected (port)", "text", "expected"),
+    ("Detected (payload)", "text", "payload"),
+    ("Role", "text", "role"),
+    ("Outcome", "text", "outcome"),
+    ("Bytes", "bytes", "bytes"),
+    ("Packets", "count", "packets"),
+    ("Flow", "text", "flow_id"),
+)
 _FLOW_COLUMNS: Iterable[str] = (
     *("first_seen", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),
-    *("service_candidates", "payload", "server_name", "mismatch", "role", "role_confidence", "role_evidence"),
-    "outcome",
+    *("service_source", "service_candidates", "payload", "server_name", "mismatch", "expected", "flow_id"),
+    *("role", "role_confidence", "role_evidence", "outcome"),
 )
 _SUMS = ("packets", "bytes")

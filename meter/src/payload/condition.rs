@@ -1,6 +1,7 @@
 //! Conditions of signatures: numbers in a payload that must fit each other, or the payload's length.
 
 use std::cmp::Ordering;
+use std::num::NonZeroU64;
 
 /// A number in the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +19,15 @@ enum Value {
     Field(Field),
 }
 
-/// One side of a condition: a value, and a number added to it.
+/// One side of a condition: a value, perhaps its remainder, and a number added to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Term {
     value: Value,
+    modulo: Option<NonZeroU64>,
     plus: u64,
 }
 
-/// Two terms that must compare: `u16@3 + 5 <= length`.
+/// Two terms that must compare: `u16@3 + 5 <= length`, `length % 4 = 0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     left: Term,
@@ -67,12 +69,14 @@ impl Condition {
 impl Term {
     fn parse(text: &str) -> Result<Self, String> {
         let (value, plus) = match text.split_once('+') {
-            Some((value, plus)) => {
-                (value, plus.trim().parse().map_err(|_| format!("{plus:?} is no number"))?)
-            }
-            None => (text, 0u32),
+            Some((value, plus)) => (value, number(plus)?),
+            None => (text, 0),
         };
-        Ok(Self { value: Value::parse(value.trim())?, plus: plus.into() })
+        let (value, modulo) = match value.split_once('%') {
+            Some((value, modulo)) => (value, Some(NonZeroU64::new(number(modulo)?).ok_or("modulo 0")?)),
+            None => (value, None),
+        };
+        Ok(Self { value: Value::parse(value.trim())?, modulo, plus })
     }
 
     fn read(&self, payload: &[u8], wire_bytes: u32) -> Option<u64> {
@@ -81,8 +85,12 @@ impl Term {
             Value::Length => wire_bytes.into(),
             Value::Field(field) => field.read(payload)?,
         };
-        Some(value + self.plus)
+        Some(self.modulo.map_or(value, |modulo| value % modulo) + self.plus)
     }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.trim().parse::<u32>().map(u64::from).map_err(|_| format!("{text:?} is no number"))
 }
 
 impl Value {
@@ -130,13 +138,23 @@ mod tests {
         assert!(holds("u16@3 + 5 = length", payload));
         assert!(holds("u16le@3 = 1024", payload));
         assert!(holds("u24@6 != u8@0", payload));
+        assert!(holds("length % 4 = 1", payload) && holds("u8@0 % 16 + 3 = length", payload));
         assert!(holds("length >= 9", payload) && holds("length <= 9", payload));
         assert!(!holds("u32@6 >= 0", payload), "beyond the payload");
     }
 
     #[test]
     fn what_is_no_condition_is_refused() {
-        for text in ["", "length", "u9@1 = 1", "u16@x = 1", "length = -1", "u8@0 + x = 1", "u8@70000 = 1"] {
+        for text in [
+            "",
+            "length",
+            "u9@1 = 1",
+            "u16@x = 1",
+            "length = -1",
+            "length % 0 = 1",
+            "u8@0 + x = 1",
+            "u8@70000 = 1",
+        ] {
             assert!(Condition::parse(text).is_err(), "{text}");
         }
     }

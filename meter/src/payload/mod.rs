@@ -10,10 +10,13 @@ mod hits;
 mod note;
 mod observer;
 mod pattern;
+mod proxy;
 mod quic;
 mod rpc;
+mod rtp;
 mod signatures;
 mod tls;
+mod utp;
 
 pub use announce::{Announced, Use};
 pub use dns_names::DnsNames;

@@ -7,7 +7,7 @@ use super::assembly::Assembly;
 use super::note::Note;
 use super::signatures::{Extract, Found, Signatures};
 use super::tls::{self, Hello};
-use super::{Hits, Proof, quic, rpc};
+use super::{Hits, Proof, proxy, quic, rpc, rtp, utp};
 
 /// So much of a payload is looked at.
 pub const MOST_SEEN_BYTES: usize = 16_384;
@@ -35,6 +35,20 @@ pub struct Seen<'a> {
     pub payload_bytes: u32,
 }
 
+impl Seen<'_> {
+    /// The same packet without its first `count` bytes; `None` where nothing more was captured.
+    fn behind(&self, count: usize) -> Option<Self> {
+        let payload = self.payload.get(count..).filter(|rest| !rest.is_empty())?;
+        let count = u32::try_from(count).ok()?;
+        Some(Self {
+            payload,
+            payload_bytes: self.payload_bytes.saturating_sub(count),
+            sequence: self.sequence.map(|sequence| sequence.wrapping_add(count)),
+            ..*self
+        })
+    }
+}
+
 /// A message that goes on in the next packets.
 struct Stream {
     assembly: Assembly,
@@ -54,6 +68,14 @@ struct QuicClient {
 struct State {
     note: Note,
     watched: Option<Box<Watched>>,
+    /// The latest packets of a and of b that show their protocol only together with others.
+    latest: Option<Box<Latest>>,
+}
+
+#[derive(Default)]
+struct Latest {
+    utp: [Option<utp::Header>; 2],
+    rtp: [Option<rtp::Header>; 2],
 }
 
 /// What is still expected of a flow.
@@ -105,16 +127,29 @@ impl Observer {
             return;
         }
         if !hits.is_full() {
-            let found = self.signatures.find(seen.proto, seen.ports, seen.payload, seen.payload_bytes);
-            let proof = match found {
-                Some(Found { extract: Some(extract), .. }) => self.extract(place, extract, seen),
-                _ => Proof::None,
-            };
-            let settles = found.is_some_and(|found| found.settles);
-            hits.push(found.map(|found| found.number), proof, settles);
+            self.look_for_signatures(place, hits, seen);
         }
         if self.is_watching(place) {
             self.watch(place, seen);
+        }
+    }
+
+    fn look_for_signatures(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) {
+        let found = self.signatures.find(seen.proto, seen.ports, seen.payload, seen.payload_bytes);
+        let (found, proof) = match found {
+            Some(Found { extract: Some(extract), .. }) => match self.extract(place, extract, seen) {
+                Some(proof) => (found, proof),
+                None => (None, Proof::None),
+            },
+            _ => (found, Proof::None),
+        };
+        let settles = found.is_some_and(|found| found.settles);
+        hits.push(found.map(|found| found.number), proof, settles);
+        // What a proxy passes on is a message of its own, with a slot of its own.
+        if found.and_then(|found| found.extract) == Some(Extract::ProxyHeader) && !hits.is_full() {
+            if let Some(behind) = proxy::header_bytes(seen.payload).and_then(|count| seen.behind(count)) {
+                self.look_for_signatures(place, hits, &behind);
+            }
         }
     }
 
@@ -172,14 +207,18 @@ impl Observer {
         true
     }
 
-    fn extract(&mut self, place: u32, extract: Extract, seen: &Seen<'_>) -> Proof {
+    /// Reads what a message has to say; `None` if it turns out to be none of its kind.
+    fn extract(&mut self, place: u32, extract: Extract, seen: &Seen<'_>) -> Option<Proof> {
         match extract {
+            Extract::ProxyHeader => {}
+            Extract::Utp => return self.utp(place, seen).then_some(Proof::None),
+            Extract::Rtp => return self.rtp(place, seen).then_some(Proof::None),
             Extract::ClientHello => self.client_hello(place, seen),
             Extract::DtlsClientHello => {
                 let hello = tls::in_datagram(seen.payload).unwrap_or_default();
                 self.state(place).note.take_hello(hello);
             }
-            Extract::QuicInitial => return self.quic(place, seen).unwrap_or(Proof::None),
+            Extract::QuicInitial => return Some(self.quic(place, seen).unwrap_or(Proof::None)),
             Extract::HttpHost => {
                 if let Some(name) = http_host(seen.payload) {
                     self.state(place).note.server_name.get_or_insert(name);
@@ -194,7 +233,27 @@ impl Observer {
             }
             Extract::Towers => self.announce(place, &rpc::towers(seen.payload, seen.sender, seen.ports.0)),
         }
-        Proof::None
+        Some(Proof::None)
+    }
+
+    /// Whether a packet that looks like micro transport opens a connection, or agrees with one of the peer's.
+    fn utp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+        let Some(header) = utp::Header::read(seen.payload) else { return false };
+        let latest = &mut self.latest(place).utp;
+        let peer = latest[usize::from(seen.from_a)];
+        latest[usize::from(!seen.from_a)] = Some(header);
+        header.is_syn() || peer.is_some_and(|peer| header.answers(peer))
+    }
+
+    /// Whether a packet that looks like media is the next one of its source.
+    fn rtp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+        let Some(header) = rtp::Header::read(seen.payload) else { return false };
+        let earlier = self.latest(place).rtp[usize::from(!seen.from_a)].replace(header);
+        earlier.is_some_and(|earlier| header.follows(earlier))
+    }
+
+    fn latest(&mut self, place: u32) -> &mut Latest {
+        self.state(place).latest.get_or_insert_default()
     }
 
     fn announce(&mut self, place: u32, endpoints: &[Announced]) {

@@ -252,6 +252,9 @@ fn token(text: &str) -> Result<(Vec<Step>, &str), String> {
         return Ok((vec![Step::Find(letters)], rest));
     }
     let (word, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    if let Some(digits) = word.strip_prefix("..") {
+        return Ok((vec![Step::Find(hex_text(digits)?)], rest));
+    }
     let step = match word {
         "<ber>" => Step::Length(Length::Ber),
         "<varint>" => Step::Length(Length::Varint),
@@ -277,6 +280,17 @@ fn quoted_text(quoted: &str, any_case: bool) -> Result<(Vec<Bytes>, &str), Strin
     let allowed =
         |letter: u8| Bytes::of(|byte| byte == letter || any_case && byte.eq_ignore_ascii_case(&letter));
     Ok((letters.bytes().map(allowed).collect(), rest))
+}
+
+/// Bytes by their hexadecimal digits: `0d0a`.
+fn hex_text(digits: &str) -> Result<Vec<Bytes>, String> {
+    let wrong = || format!("..{digits} is no text and no bytes");
+    let pairs = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let bytes = pairs.collect::<Option<Vec<u8>>>().filter(|bytes| !bytes.is_empty()).ok_or_else(wrong)?;
+    Ok(bytes.into_iter().map(|only| Bytes::of(|byte| byte == only)).collect())
 }
 
 /// One byte, or the same several times: `16`, `1?`, `{01,02,10-1f}`, `&80`, `!80`, `??*16`.
@@ -348,6 +362,7 @@ mod tests {
         assert!(matches("~'ehlo ' <word> 0d 0a", b"EHLO a.example\r\n"));
         assert!(matches("'220' {20,2d} ..~'smtp'", b"220 mail ESMTP ready"));
         assert!(!matches("..'abc'", &[b'x'; 5000]));
+        assert!(matches("?? ..0d0a 07", b"ab\r\r\n\x07") && !matches("..0d0a", b"ab\r"));
     }
 
     #[test]
@@ -364,8 +379,10 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for text in ["", "1", "1g", "é", "{}", "{02-01}", "'open", "''", "00*0", "00*9999", "'a''b'", "<u9>"]
-        {
+        for text in [
+            "", "1", "1g", "é", "{}", "{02-01}", "'open", "''", "00*0", "00*9999", "..", "..0", "..0x",
+            "'a''b'", "<u9>",
+        ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
     }

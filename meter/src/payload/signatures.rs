@@ -29,6 +29,12 @@ pub enum Extract {
     Towers,
     /// The endpoint that a TFTP request will be answered at: its own.
     Tftp,
+    /// What stands behind the header that a proxy writes.
+    ProxyHeader,
+    /// Whether the packets of both ends are of one micro transport connection.
+    Utp,
+    /// Whether the packets of an end are of one source of media.
+    Rtp,
 }
 
 impl Extract {
@@ -44,6 +50,9 @@ impl Extract {
             "portmap" => Self::Portmap,
             "towers" => Self::Towers,
             "tftp" => Self::Tftp,
+            "proxy-header" => Self::ProxyHeader,
+            "utp" => Self::Utp,
+            "rtp" => Self::Rtp,
             _ => return None,
         })
     }
