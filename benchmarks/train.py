@@ -13,10 +13,10 @@ from pathlib import Path
 
 from make_capture import make
 
-from classifier import _meter, payload
+from classifier import _meter, signatures
 
 #: Packets and flows of each capture.
-SIZES = ((150_000, 5_000), (150_000, 40_000))
+SIZES = ((150_000, 5_000), (300_000, 40_000))
 #: Threads, and the cap on flows.
 OPTIONS = ((1, 250_000), (2, 250_000), (1, 10_000))
 
@@ -25,7 +25,7 @@ def meter(path: Path, threads: int, most_flows: int) -> int:
     """Meter a capture; return its flows."""
     reader = _meter.read(
         str(path),
-        payload.load().compiled,
+        signatures.compiled().signatures,
         tcp_idle_ns=300_000_000_000,
         udp_idle_ns=120_000_000_000,
         most_flows=most_flows,

@@ -50,7 +50,7 @@ from classifier.errors import (
 
 if TYPE_CHECKING:
     from classifier.live import sniff
-    from classifier.pipeline import read
+    from classifier.reading import read
     from classifier.services.rules import Rules
     from classifier.traffic import Traffic
 
@@ -81,7 +81,7 @@ __all__ = [
 
 #: Imported when first used: pyarrow alone takes a tenth of a second.
 _HOMES = {
-    "read": "classifier.pipeline",
+    "read": "classifier.reading",
     "sniff": "classifier.live",
     "Rules": "classifier.services.rules",
     "Traffic": "classifier.traffic",

@@ -104,7 +104,7 @@ class Reader(Iterator[Batch]):
 
         `link_type`: frames of the first LINKTYPE_ number that were read as ones of the second.
         `ip_version`: IPv4 announced as IPv6, or the reverse. `cut_transport`: ports are all that the snap
-        length left of the transport header. `aggregate`: frames of several packets each.
+        length left of the transport header. `aggregate`: packets beyond one in each frame.
         """
     @property
     def problem(self) -> tuple[str, int, str] | None:

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import payload
+from classifier import signatures
 from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
 from classifier.flows.pieces import AFTER_ALL, BEFORE_ALL, join, settled
 from classifier.flows.spool import Spool
@@ -90,7 +90,7 @@ def _absolute(found: Input) -> Input:
 def map_input(found: Input, options: Options, like: Metered) -> tuple[Metered, pa.Table]:
     """Meter an input; returns what there is to know of it, and its rows. Runs on a worker."""
     metered = like.another(1 << 62)
-    meter_input(found, options, payload.load().compiled, metered, lambda *_: None)
+    meter_input(found, options, signatures.compiled().signatures, metered, lambda *_: None)
     rows = pa.Table.from_batches(list(metered.spool)) if metered.spool.rows else _NO_ROWS
     return replace(metered, spool=Spool()), rows
 

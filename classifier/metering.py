@@ -6,8 +6,6 @@ result depends on which was ready first.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -53,13 +51,6 @@ class Progress:
 Tell = Callable[[Progress], None]
 #: Is told the bytes and packets read of an input, after each step. A KeyboardInterrupt ends the reading.
 Step = Callable[[int, int], None]
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def meter_input(

@@ -3,29 +3,30 @@
     source → meter → spool → stitch → handshake → payload → roles → services → Traffic
 
 First every packet is metered and finished flows go to the spool; then, with all evidence in, the
-flows are judged batch by batch.
+flows are judged batch by batch. `reading` may have started the source and the meter already.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier import handshake, payload, roles
+from classifier import handshake, payload, roles, signatures
+from classifier.budget import Budget
 from classifier.errors import NoSuchFlowError
 from classifier.flows.find import Wanted
 from classifier.flows.spool import BATCH_ROWS, Spool, give_back
 from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
-from classifier.metering import Metering, Tell, cores
+from classifier.metering import Metering, Tell
 from classifier.reports import tabular
 from classifier.roles import directory_file
 from classifier.roles.directory import Entries, no_entries, proven_servers
@@ -34,86 +35,39 @@ from classifier.roles.ports import likeness
 from classifier.rule_files import user_file
 from classifier.services import naming
 from classifier.services.rules import Rules
-from classifier.sources import Options, Source, Via, finding
+from classifier.sources import Options
+from classifier.sources.finding import Found
 from classifier.traffic import Traffic, explaining
 from classifier.traffic.judged import Judged
 from classifier.traffic.metered import Metered
 
-SECOND_NS = 1_000_000_000
-MEMORY_BYTES = 512_000_000
-#: Less than this isn't kept: the program itself takes half of it.
-LEAST_MEMORY_BYTES = 256_000_000
-_PROGRAM_BYTES = 130_000_000
-#: Bytes of an active flow in the meter, and of a batch that is being judged.
-_FLOW_BYTES = 1_000
-_BATCH_BYTES = 60_000_000
+#: Batches of which handshakes and payload are kept from one pass to the next: a megabyte each.
+_BATCHES_SHOWN = 16
 
 
-def read(
-    source: Source | Iterable[Source],
+def run(
+    found: Found,
+    options: Options,
+    budget: Budget,
     *,
-    tcp_idle_s: float = 300,
-    udp_idle_s: float = 120,
-    max_flows: int = 250_000,
-    memory_bytes: int = MEMORY_BYTES,
-    decapsulate: bool = True,
-    dedup: bool = False,
-    verify_checksums: bool = False,
-    dns_names: bool = False,
-    via: Via | None = None,
-    rules: Rules | str | os.PathLike[str] | None = None,
-    directory: str | os.PathLike[str] | None = None,
-    jobs: int | None = None,
-    scheduler: str | None = None,
-    progress: Tell | None = None,
-    keep_interrupted: bool = False,
+    rules: Rules | str | os.PathLike[str] | None,
+    directory: str | os.PathLike[str] | None,
+    jobs: int,
+    scheduler: str | None,
+    progress: Tell | None,
+    keep_interrupted: bool,
 ) -> Traffic:
-    """Read captures and judge their flows.
-
-    `source` is a path (`-`: standard input), a pattern, a folder, an archive or a URL of captures, several of
-    them, or an open binary file. A flow ends when
-    it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
-    `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
-    of flows (four bytes each come on top): the rest of flows and sums is in temporary files. It is at least
-    256 MB, of which the program takes half; flows past what fits are evicted, as past `max_flows`.
-    Without `decapsulate` tunnels over IP stay closed.
-    With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
-    are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
-    addresses from the DNS answers in the capture, for its reports; the network is never asked.
-    `via` is the program that reads what isn't read here: `tshark` for other file formats, `scapy` for
-    other link types.
-    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
-    `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
-    `jobs` is the number of threads, over inputs and within one, by default one for each core; the Dask
-    cluster of a `scheduler`, `tcp://host:8786`, reads as many inputs at a time as it has workers for.
-    `progress` is told how far that is.
-    With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
-
-    Raises CaptureError for an input that isn't there, or where none can be read, RulesError and
-    DirectoryError for such rules and such a directory. Of several inputs one that can't be read, and of
-    each what is damaged, is left out, and the trouble is in `Traffic.problems`.
-    """
+    """Meter inputs and judge their flows; the arguments are those of `reading.read`."""
     known = directory_file.load(directory) if directory else no_entries()
     ready_rules = _rules(rules)
-    idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
-    budget = Budget(memory_bytes)
-    options = Options(
-        **idle,
-        most_flows=min(max_flows, budget.most_flows),
-        decapsulate=decapsulate,
-        dedup=dedup,
-        verify_checksums=verify_checksums,
-        dns_names=dns_names,
-    )
-    found = finding.find(source, via)
     metered = Metered(
-        idle=idle,
+        idle={"tcp_idle_ns": options.tcp_idle_ns, "udp_idle_ns": options.udp_idle_ns},
         spool=Spool(budget.spool_bytes, BATCH_ROWS),
         memory_bytes=budget.sums_bytes,
         remarks=found.remarks,
-        via=via,
+        via=found.via,
     )
-    if verify_checksums:
+    if options.verify_checksums:
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
         if scheduler:
@@ -121,7 +75,8 @@ def read(
 
             distributed.meter(found.inputs, options, scheduler, metered, progress)
         else:
-            metering = Metering(options, payload.load().compiled, jobs or cores(), progress)
+            threads = min(jobs, budget.metering_threads)
+            metering = Metering(options, signatures.compiled().signatures, threads, progress)
             metering.run(found.inputs, metered)
     except KeyboardInterrupt:
         if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
@@ -129,42 +84,11 @@ def read(
         metered.interrupted = True
     give_back()
     judge = Judge(
-        metered, ready_rules(), known, decapsulate=decapsulate, jobs=min(jobs or cores(), budget.threads)
+        metered, ready_rules(), known, decapsulate=options.decapsulate, jobs=min(jobs, budget.threads)
     )
     if directory:
         directory_file.save(directory, judge.context.directory.entries)
     return Traffic(metered, judge)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What each phase may take of the memory budget: metering, then judging and summing."""
-
-    memory_bytes: int
-
-    @property
-    def most_flows(self) -> int:
-        """Active flows that fit into memory while packets are metered."""
-        return max(self._rest - self.spool_bytes, 10_000 * _FLOW_BYTES) // _FLOW_BYTES
-
-    @property
-    def spool_bytes(self) -> int:
-        """Bytes of rows that wait in memory to be judged, through all phases."""
-        return self.memory_bytes // 16
-
-    @property
-    def sums_bytes(self) -> int:
-        """Bytes of rows that are being joined, or summed, while others are judged."""
-        return max(self._rest - self.spool_bytes - _BATCH_BYTES, 0) // 4
-
-    @property
-    def threads(self) -> int:
-        """Batches of flows that may be judged at a time."""
-        return max(1, self._rest // 2 // _BATCH_BYTES)
-
-    @property
-    def _rest(self) -> int:
-        return self.memory_bytes - _PROGRAM_BYTES
 
 
 def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
@@ -183,17 +107,18 @@ def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]
     return loaded.result
 
 
+Shown = tuple[handshake.Handshakes, payload.Said]
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-def in_order(function: Callable[[Item], Found], items: Iterator[Item], threads: int) -> Iterator[Found]:
+def in_order(function: Callable[[Item], Result], items: Iterator[Item], threads: int) -> Iterator[Result]:
     """Yield what a function makes of items, in their order; it runs in threads, a few items ahead."""
     if threads == 1:
         yield from map(function, items)
         return
     with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Future[Found]] = deque()
+        ahead: deque[Future[Result]] = deque()
         try:
             for item in items:
                 ahead.append(pool.submit(function, item))
@@ -222,15 +147,18 @@ class Judge:
         self._rules = rules
         self._known = known
         self._table = payload.load()
+        #: What the flows of the first batches show by themselves.
+        self._shown: list[Shown] = []
 
-    def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
+    def each(self, function: Callable[[Judged], Result], *, bins: bool = False) -> Iterator[Result]:
         """Yield what a function, in several threads, makes of each batch of the flows, in order.
 
         Batches have the facts of flows, and the verdicts of all stages beside them; `bins` only if asked for.
         """
         _ = self.context  # its passes end before the one that follows, which names captures as they do
         facts = self.stitched(_NEVER if bins else (*_NEVER, *_BINS))
-        return in_order(lambda facts: function(self._judged(self.ends(facts))), facts, self._jobs)
+        batches = zip(facts, chain(self._shown, repeat(None)), strict=False)
+        return in_order(lambda batch: function(self._judged(self.ends(*batch))), batches, self._jobs)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Say of one flow why its server is the server; see `Traffic.explain`."""
@@ -254,13 +182,15 @@ class Judge:
         survey, directory = roles.Survey(metered.begin_ns), roles.Directory(known)
         announced = payload.Endpoints()
         for ends, similar, servers in self.looked_at(self._first_look):
+            if len(self._shown) < _BATCHES_SHOWN:
+                self._shown.append((ends.handshakes, ends.said))
             roles.note_announced(announced, ends.facts)
             survey.add(ends, similar)
             directory.enter(servers)
         give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
-    def looked_at(self, function: Callable[[roles.Ends], Found]) -> Iterator[Found]:
+    def looked_at(self, function: Callable[[roles.Ends], Result]) -> Iterator[Result]:
         """Yield what a function makes of each batch of flows, with what each shows by itself."""
         facts = self.stitched((*_NEVER, *_BINS, *_TEXTS))
         return in_order(lambda facts: function(self.ends(facts)), facts, self._jobs)
@@ -276,8 +206,10 @@ class Judge:
         )  # in this thread
         return ends, likeness(self._rules, ends), proven_servers(ends)
 
-    def ends(self, facts: pa.RecordBatch) -> roles.Ends:
-        """Return the ends of n flows, with what each flow shows by itself."""
+    def ends(self, facts: pa.RecordBatch, shown: Shown | None = None) -> roles.Ends:
+        """Return the ends of n flows, with what each flow shows by itself, unless that is known."""
+        if shown:
+            return roles.Ends(facts, *shown)
         said = payload.read(facts, self._table)
         return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
 
@@ -296,7 +228,7 @@ class Judge:
                 ends.said,
                 self._table,
                 facts["alpn"],
-                context.announced.purposes(ends.endpoints, ends.first_seen_ns).max(axis=0),
+                roles.purposes(ends, context).max(axis=0),
                 roles.began_unseen(ends, context),
             ),
         )

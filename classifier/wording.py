@@ -42,6 +42,11 @@ def endpoint(ip: str, port: int | None) -> str:
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
 
+def named_by(source: str | None) -> str:
+    """Write where the name of a service comes from."""
+    return NAMED_BY.get(source or "", "")
+
+
 def service_name(service: str | None, candidates: Iterable[str] = ()) -> str:
     """Write a service, or what it could be where that is undecided."""
     return service or "|".join(candidates) or NO_RULE

@@ -23,7 +23,7 @@ from late import MODES, TCP, Capture, read, stripped
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from classifier import pipeline, roles
+from classifier import reading, roles
 from classifier.flows.addresses import octets
 from classifier.roles import probability
 from classifier.roles.evidence import KINDS
@@ -80,7 +80,7 @@ def _silent(facts: pa.RecordBatch) -> pa.RecordBatch:
 def _weighed(
     path: Path, capture: Capture, present: set, prepare: Callable[[pa.RecordBatch], pa.RecordBatch]
 ) -> Iterator[tuple]:
-    judge = pipeline.read(path).judge
+    judge = reading.read(path).judge
     judge.stitched = partial(map, prepare, list(judge.stitched()))
     suite = capture.path.parent.name
     for facts in judge.stitched():

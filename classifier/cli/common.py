@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -86,17 +87,19 @@ class _NoPandas:
             raise ModuleNotFoundError(fullname)
 
 
-def keep_pandas_out() -> None:
-    """Stop pyarrow from importing pandas, half a second that no command needs.
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Import pyarrow, when it is needed, without pandas: half a second that no command needs.
 
-    pyarrow does so at its first conversion, to see whether it was handed a DataFrame. It looks once;
+    pyarrow imports it at its first conversion, to see whether it was handed a DataFrame. It looks once;
     where pandas is really asked for, it looks again.
     """
-    import pyarrow as pa
-
     hidden = _NoPandas()
     sys.meta_path.insert(0, hidden)
     try:
+        yield
+        import pyarrow as pa
+
         pa.array([0])
     finally:
         sys.meta_path.remove(hidden)

@@ -211,7 +211,8 @@ def live(
     shown = "events" if events and not events_file else showing.form(format)
     with ExitStack() as stack:
         page = setup.open_page(html, stack)  # it needs pandas; all else does without
-        common.keep_pandas_out()
+        with common.without_pandas():
+            pass
         setup.preload(shown, write, metrics, html)
         from classifier.live.loop import Events, Loop
 

@@ -13,6 +13,7 @@ import click
 
 from classifier.cli import common
 from classifier.errors import ExitStatus, MissingExtraError, missing_extra
+from classifier.reports import TOP
 from classifier.wording import counted
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from classifier.live.page import Page
     from classifier.traffic import Traffic
 
-TOP = 20
 #: So many flows take their time.
 _MANY_FLOWS = 100_000
 

@@ -88,6 +88,6 @@ def _write(found: list[Found], format: str, file: IO[bytes]) -> None:
         return
     from classifier.reports import tabular
 
-    common.keep_pandas_out()
-    table = ports.as_table(found)
+    with common.without_pandas():
+        table = ports.as_table(found)
     tabular.write(table, table.schema, file, format)

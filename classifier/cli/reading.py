@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from classifier.budget import LEAST_MEMORY_BYTES, least_memory
 from classifier.cli import common, progress
 from classifier.cli.quantities import MOST_FLOWS, MOST_SECONDS, size
 from classifier.cli.sections import described, options
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 #: More at a time than any machine has cores.
 _MOST_JOBS = 4096
-#: As `pipeline.LEAST_MEMORY_BYTES`; a test compares them.
-LEAST_MEMORY = 256_000_000
 
 
 def _seconds(text: str) -> float:
@@ -37,8 +36,8 @@ def _seconds(text: str) -> float:
 def _memory(text: str) -> int:
     """Read a memory budget; what is too little is no budget."""
     found = size(text)
-    if found < LEAST_MEMORY:
-        raise click.BadParameter(f"{text!r} is too little; the least is {LEAST_MEMORY // 10**6}M")
+    if found < LEAST_MEMORY_BYTES:
+        raise click.BadParameter(f"{text!r} is too little; the least is {LEAST_MEMORY_BYTES // 10**6}M")
     return found
 
 
@@ -52,7 +51,7 @@ reading_options = options(
     ),
     described(
         "--max-flows",
-        default=250_000,
+        default=150_000,
         show_default=True,
         metavar="N",
         type=click.IntRange(1, MOST_FLOWS),
@@ -65,7 +64,7 @@ reading_options = options(
         show_default=True,
         metavar="SIZE",
         type=_memory,
-        help="Memory budget, at least 256M; excess spills to temporary files.",
+        help="Memory budget, at least 256M; more if --max-flows is raised. Excess spills to temporary files.",
     ),
     described(
         "--directory",
@@ -137,11 +136,14 @@ def read(
     dns_names: bool = False,
 ) -> Traffic:
     """Read captures with a progress bar; Ctrl-C keeps what was read so far."""
-    common.keep_pandas_out()
-    from classifier.pipeline import read
+    from classifier.reading import read
 
+    if memory < (least := least_memory(max_flows)):
+        raise click.UsageError(
+            f"--memory is too little for --max-flows {max_flows}; the least is {-(-least // 10**6)}M"
+        )
     try:
-        with progress.of_reading() as tell:
+        with common.without_pandas(), progress.of_reading() as tell:
             return read(
                 paths,
                 tcp_idle_s=tcp_idle,

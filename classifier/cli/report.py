@@ -15,6 +15,7 @@ from classifier.cli.quantities import duration
 from classifier.cli.reading import read, reading
 from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
+from classifier.reports import TOP
 
 if TYPE_CHECKING:
     from classifier.reports.pictures import Format
@@ -76,7 +77,6 @@ def report(
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
-    from classifier.reports.report import TOP
 
     def found(top: int | None) -> Report:
         return chosen(read(**given)).report(top=top, by=by, hosts=names, interval_s=interval)

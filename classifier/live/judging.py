@@ -7,7 +7,7 @@ from functools import cached_property
 
 from classifier import roles
 from classifier.live.earlier import Earlier
-from classifier.pipeline import Found, Judge
+from classifier.pipeline import Judge, Result
 from classifier.roles.directory import no_entries
 from classifier.services.rules import Rules
 from classifier.traffic.judged import Judged
@@ -22,7 +22,7 @@ class JudgeWindow(Judge):
         super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
         self._earlier = earlier
 
-    def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
+    def each(self, function: Callable[[Judged], Result], *, bins: bool = False) -> Iterator[Result]:
         """Yield what a function makes of each batch of the flows."""
         return map(function, self.judged)
 
@@ -31,7 +31,7 @@ class JudgeWindow(Judge):
         """The flows, judged."""
         return list(map(self._judged, self._ends))
 
-    def looked_at(self, function: Callable[[roles.Ends], Found]) -> Iterator[Found]:
+    def looked_at(self, function: Callable[[roles.Ends], Result]) -> Iterator[Result]:
         """Yield what a function makes of each batch of flows, with what each shows by itself."""
         return map(function, self._ends)
 

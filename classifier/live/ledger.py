@@ -36,6 +36,7 @@ from classifier.traffic.aggregate import (
     words_of,
 )
 from classifier.traffic.overview import ROLES
+from classifier.traffic.views import source_ranks
 from classifier.wording import NO_RULE
 
 #: Past so many services the rest are one, `other`; past so many servers the longest silent one goes.
@@ -50,7 +51,7 @@ MOST_FLOWS = 200
 MOST_MISMATCHED = 20_000
 
 _TEXTS = ("name", "known")
-_MEASURES = plain("gained_bytes", "gained_packets", "ended", "one", "first_seen_ns", "last_seen_ns")
+_MEASURES = plain("gained_bytes", "gained_packets", "ended", "one", "source", "first_seen_ns", "last_seen_ns")
 _Counts = npt.NDArray[np.int64]
 
 
@@ -64,6 +65,8 @@ class Service:
     bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     packets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     flows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    #: Place among `SOURCES` of where the name comes from, the strongest of its flows.
+    source: int = 0
     #: In this window: flows with packets, servers, clients, bytes a second.
     flows_now: int = 0
     servers_now: int = 0
@@ -82,6 +85,8 @@ class Server:
     known_by: str
     first_seen_ns: int
     last_seen_ns: int
+    #: Place among `SOURCES` of where the name comes from, the strongest of the flows that have it.
+    source: int = 0
     bytes: int = 0
     flows: int = 0
     clients_now: int = 0
@@ -172,6 +177,7 @@ class Ledger:
         more = {
             "name": flows["label"].cast(pa.string()).fill_null(NO_RULE),
             "known": flows["role"].cast(pa.string()),
+            "source": pa.array(source_ranks(_one(flows["service_source"]))),
             "gained_bytes": pa.array(gained[:, 0]),
             "gained_packets": pa.array(gained[:, 1]),
             "new_mismatch": pa.array(gained[:, 2] > 0),
@@ -185,6 +191,7 @@ class Ledger:
     def _add_services(self, flows: pa.Table, seconds: float) -> None:
         for row in _sums(flows, ("name", "proto", "known")):
             service = self._service(row["name"], PROTOCOLS[row["proto"]])
+            service.source = max(service.source, row["source"])
             service.bytes[row["known"]] += row["gained_bytes"]
             service.packets[row["known"]] += row["gained_packets"]
             service.flows[row["known"]] += row["ended"]
@@ -224,6 +231,7 @@ class Ledger:
                     last_ns,
                 )
             self.servers[key] = server  # the latest is the last
+            server.source = max(row["source"], server.source if server.service == row["name"] else 0)
             server.service = row["name"]
             server.known_by = "confirmed" if server.known_by == "confirmed" else row["known"]
             server.last_seen_ns = max(server.last_seen_ns, row["last_seen_ns"])

@@ -9,6 +9,7 @@ from typing import Any
 from classifier.live.ledger import Change, Ledger, Server
 from classifier.live.window import Window
 from classifier.roles import Role
+from classifier.traffic.tables import SOURCES
 
 NEW_SERVER, MISMATCH = "new-server", "mismatch"
 EVENTS = (NEW_SERVER, MISMATCH)
@@ -29,6 +30,7 @@ def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any
         "services": [
             {
                 "service": service.name,
+                "service_source": SOURCES[service.source],
                 "proto": service.proto,
                 "bytes_per_s": round(service.rates[-1], 1),
                 "flows": service.flows_now,
@@ -71,5 +73,6 @@ def _server(server: Server) -> dict[str, Any]:
         "server_port": server.port,
         "proto": server.proto,
         "service": server.service,
+        "service_source": SOURCES[server.source],
         "known_by": server.known_by,
     }

@@ -15,6 +15,7 @@ from classifier.live.lines import time_text
 from classifier.live.window import Window
 from classifier.reports.tables import clean, console
 from classifier.roles import Role
+from classifier.services.rules import with_familiar
 from classifier.wording import counted, size_text
 
 #: Services in the table, and in a line.
@@ -94,7 +95,7 @@ class Updating:
             table.add_column(head, justify="right" if numeric else "left", no_wrap=True)
         for service in [service for service in busiest(ledger) if carried(service)][:_ROWS]:
             table.add_row(
-                Text(clean(f"{service.name}/{service.proto}")),
+                Text(clean(f"{with_familiar(service.name)}/{service.proto}")),
                 Text(sparkline(list(service.rates), 20), style="green"),
                 rate_text(service.rates[-1]),
                 size_text(carried(service)),

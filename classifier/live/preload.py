@@ -45,7 +45,7 @@ def load(screen: bool, recording: bool, page: bool) -> None:
     """Import what a live capture may need; let every stage read the rules that it reads when first used."""
     from rich.cells import cell_len
 
-    from classifier.pipeline import read
+    from classifier.reading import read
     from classifier.reports.summary import summary
 
     for name in _ALWAYS:

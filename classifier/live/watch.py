@@ -22,9 +22,10 @@ from classifier.live.news import News
 from classifier.live.privileges import drop_to
 from classifier.live.taps import Counts, Source, Tap, Wish
 from classifier.live.window import Window, identities
-from classifier.pipeline import SECOND_NS, Judge
+from classifier.pipeline import Judge
 from classifier.roles.directory import Entries, no_entries
 from classifier.services.rules import Rules
+from classifier.sources import SECOND_NS
 from classifier.traffic import Traffic
 from classifier.traffic.metered import Metered
 

@@ -5,6 +5,7 @@ The core looks for signatures and knows no protocol; here its hits are read back
 
 from classifier.payload.announced import Announced, Endpoints
 from classifier.payload.messages import Said, read, told
-from classifier.payload.signatures import Certainty, Protocol, Table, load
+from classifier.payload.table import Table, load
+from classifier.signatures import Certainty, Protocol
 
 __all__ = ["Announced", "Certainty", "Endpoints", "Protocol", "Said", "Table", "load", "read", "told"]

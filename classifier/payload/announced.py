@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.flows.hashing import Hashes
+from classifier.flows.hashing import Hashes, HashIndex
 
 #: A flow begins at the latest so long after the last packet of the flow that announced it.
 PATIENCE_NS = 60_000_000_000
@@ -99,11 +100,11 @@ class Endpoints:
     def __init__(self) -> None:
         """Know of none."""
         self._pieces: list[tuple[Hashes, npt.NDArray[np.uint8], Times, Times]] = []
-        self._merged: tuple[Hashes, npt.NDArray[np.uint8], Times, Times] | None = None
 
     def add(self, keys: Hashes, packed: Packed) -> None:
         """Add m endpoints, by the hashes that flows' ends have."""
         self._pieces.append((keys, packed.purpose, packed.first_ns, packed.last_ns))
+        self.__dict__.pop("_merged", None)
 
     def __len__(self) -> int:
         """Return how many announcements were added."""
@@ -111,30 +112,32 @@ class Endpoints:
 
     def purposes(self, keys: Hashes, first_seen_ns: Times) -> npt.NDArray[np.uint8]:
         """Return for what each end of n flows was announced: `Announced` (2, n)."""
-        known, purpose, first_ns, last_ns = self._sorted()
-        if not len(known):
-            return np.zeros(keys.shape, dtype=np.uint8)
-        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        in_time = (first_seen_ns >= first_ns[place]) & (first_seen_ns <= last_ns[place] + PATIENCE_NS)
-        return np.where((known[place] == keys) & in_time, purpose[place], 0).astype(np.uint8)
+        index, purpose, first_ns, last_ns = self._merged
+        purposes = np.zeros(keys.shape, dtype=np.uint8)
+        place, announced = index.find(keys)
+        place, seen_ns = place[announced], np.broadcast_to(first_seen_ns, keys.shape)[announced]
+        in_time = (seen_ns >= first_ns[place]) & (seen_ns <= last_ns[place] + PATIENCE_NS)
+        purposes[announced] = np.where(in_time, purpose[place], 0)
+        return purposes
 
-    def _sorted(self) -> tuple[Hashes, npt.NDArray[np.uint8], Times, Times]:
-        """Return each endpoint once, by key: from its first announcement to the last."""
-        if self._merged is None:
-            none = (
-                np.empty(0, np.uint64),
-                np.empty(0, np.uint8),
-                np.empty(0, np.int64),
-                np.empty(0, np.int64),
-            )
-            columns = [np.concatenate(pieces) for pieces in zip(none, *self._pieces, strict=True)]
-            order = np.lexsort((columns[2], columns[1], columns[0]))
-            keys, purpose, first_ns, last_ns = (column[order] for column in columns)
-            starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
-            self._merged = (
-                keys[starts],
-                purpose[starts],
-                np.minimum.reduceat(first_ns, starts) if len(keys) else first_ns,
-                np.maximum.reduceat(last_ns, starts) if len(keys) else last_ns,
-            )
-        return self._merged
+    @cached_property
+    def _merged(self) -> tuple[HashIndex, npt.NDArray[np.uint8], Times, Times]:
+        """Each endpoint once, by key: from its first announcement to the last."""
+        none = (
+            np.empty(0, np.uint64),
+            np.empty(0, np.uint8),
+            np.empty(0, np.int64),
+            np.empty(0, np.int64),
+        )
+        columns = [np.concatenate(pieces) for pieces in zip(none, *self._pieces, strict=True)]
+        order = np.lexsort((columns[2], columns[1], columns[0]))
+        keys, purpose, first_ns, last_ns = (column[order] for column in columns)
+        if not len(keys):
+            return HashIndex(keys), purpose, first_ns, last_ns
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        return (
+            HashIndex(keys[starts]),
+            purpose[starts],
+            np.minimum.reduceat(first_ns, starts),
+            np.maximum.reduceat(last_ns, starts),
+        )

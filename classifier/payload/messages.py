@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.flows.distinct import distinct
-from classifier.payload.signatures import Certainty, Table
+from classifier.payload.table import Table
+from classifier.signatures import Certainty
 
 _Numbers = npt.NDArray[np.int16]
 #: Packets of an end that are looked at, 16 bits each in a column of hits.

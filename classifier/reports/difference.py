@@ -66,7 +66,7 @@ def _number(name: str, head: str, spare: int) -> Column:
 _STATUS = Column("", lambda row: row["status"])
 _REST = [
     Column("Changed", lambda row: ", ".join(row["changes"]).replace("_", " "), folds=True, spare=5),
-    Column("Server is", _known, spare=2),
+    Column("Role", _known, spare=2),
     _number("clients", "Clients", 3),
     _number("flows", "Flows", 4),
     _number("bytes", "Bytes", 1),

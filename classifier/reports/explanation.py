@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.reports.tables import Column, clean, show
-from classifier.wording import endpoint, percent
+from classifier.services.rules import with_familiar
+from classifier.wording import endpoint, named_by, percent
 
 Row = dict[str, Any]
 #: The control bits of TCP by their letters' order, lowest first. RFC 9293 §3.1, RFC 3168.
@@ -34,6 +35,9 @@ def print_explanation(out: Console, told: Row) -> None:
     if flow["role_confidence"] != 1:
         rest = 100 - percent(flow["role_confidence"])
         out.print(Text(f"Runner-up: {client}{_named(told['runner_up'])}, {rest:.1f}%."))
+    if flow["service"]:
+        source = named_by(flow["service_source"])
+        out.print(Text(clean(f"Service: {with_familiar(flow['service'])} (named by: {source})")))
     out.print(Text(f"Outcome: {flow['outcome'].replace('_', ' ')}; history {flow['history']}."))
     if told["settles"]:
         out.print(Text(f"To resolve this: {told['settles']}"))
@@ -52,7 +56,7 @@ def _sum(adding: Row, server: str, confidence: float) -> str:
 
 
 def _named(services: list[str]) -> str:
-    return f" ({' or '.join(services[:3])})" if services else ""
+    return f" ({' or '.join(map(with_familiar, services[:3]))})" if services else ""
 
 
 def _verdict(flow: Row, server: str, named: str) -> str:

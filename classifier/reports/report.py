@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from classifier.reports.pictures import Format
 
-#: Rows of each table for people, if nothing else is asked for.
-TOP = 20
-
 
 @dataclass(frozen=True, repr=False)
 class Report:

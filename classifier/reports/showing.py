@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from classifier.reports.report import TOP
+from classifier.reports import TOP
 from classifier.reports.tables import Column, Row, clean
 from classifier.reports.terminal import headline, print_report, tables
 

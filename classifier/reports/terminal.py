@@ -10,14 +10,14 @@ from rich.text import Text
 from classifier.reports.sparkline import sparkline
 from classifier.reports.summary import REASONS, reason_text, types_text
 from classifier.reports.tables import Column, Row, clean, show
-from classifier.services.rules import own_rules
+from classifier.services.rules import with_familiar
 from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
-    NAMED_BY,
     counted,
     duration_text,
     endpoint,
     listed,
+    named_by,
     role_text,
     service_name,
     service_text,
@@ -48,10 +48,14 @@ def tables(report: Row, encoding: str) -> Iterator[tuple[str, list[Column], list
         if row["flows"]
     ]
     yield "Services", _SERVICES, served
-    yield "Servers (named by payload, else by port)", SERVERS, report["servers"]
+    yield "Servers", SERVERS, report["servers"]
     yield "Clients", _CLIENTS, report["clients"]
     yield "Attempts that came to nothing (not counted above)", _ATTEMPTS, report["attempts"]
-    yield "Protocol mismatches", _MISMATCHES, report["mismatches"]
+    yield (
+        "Protocol mismatches: expected at the port, detected in the payload",
+        _MISMATCHES,
+        report["mismatches"],
+    )
 
 
 def _print_head(out: Console, report: Row) -> None:
@@ -135,6 +139,11 @@ def _end(side: str) -> Column:
     return Column(side.capitalize(), lambda row: endpoint(_host(row, ip), row[port]), folds=True, whole=True)
 
 
+def _named_by(spare: int) -> Column:
+    """Column of where the name of a service comes from."""
+    return Column("Named by", lambda row: named_by(row["service_source"]), spare=spare)
+
+
 def _host(row: Row, ip: str) -> str:
     """Name an address, if a hosts file does; rows that sum up many have none."""
     return row.get(f"{ip[:-3]}_host") or row[ip] or ""
@@ -142,13 +151,7 @@ def _host(row: Row, ip: str) -> str:
 
 def _service(row: Row) -> str:
     """Name a row's service; `--top` leaves rows that sum up many."""
-    return _familiar(service_name(row["service"])) if row["proto"] else row["service"] or ""
-
-
-def _familiar(service: str) -> str:
-    """Write a service with the name beside it that people know better: `domain (dns)`."""
-    familiar = own_rules().familiar.get(service)
-    return f"{service} ({familiar})" if familiar else service
+    return with_familiar(service_name(row["service"])) if row["proto"] else row["service"] or ""
 
 
 def _service_and_proto(row: Row) -> str:
@@ -183,6 +186,7 @@ _KNOWN = [
 
 _SERVICES = [
     Column("Service", _service, folds=True),
+    _named_by(3),
     Column("Port", _ports, folds=True, spare=2),
     _size("bytes", "Bytes"),
     _SHARE,
@@ -223,7 +227,8 @@ _GROUPS = [
 SERVERS = [
     _end("server"),
     Column("Service", _service_and_proto, folds=True),
-    Column("Server is", lambda row: (row["known_by"] or "").replace("_", " "), spare=2),
+    _named_by(3),
+    Column("Role", lambda row: (row["known_by"] or "").replace("_", " "), spare=2),
     _size("bytes", "Bytes", 1),
     _size("client_bytes", "from clients", 6),
     _size("server_bytes", "from servers", 5),
@@ -256,8 +261,8 @@ _MISMATCHES = [
     Column("Client", lambda row: row["client_ip"], folds=True, whole=True),
     _end("server"),
     Column("Proto", lambda row: row["proto"] or "", spare=2),
-    Column("Expected (port)", lambda row: row["expected"] or ""),
-    Column("Detected (payload)", lambda row: row["payload"] or ""),
+    Column("Expected", lambda row: row["expected"] or ""),
+    Column("Detected", lambda row: row["payload"] or ""),
     _number("flows", "Flows", 1),
     _size("bytes", "Bytes", 3),
 ]
@@ -269,12 +274,12 @@ FLOWS = [
     Column("Proto", lambda row: row["proto"], spare=3),
     Column(
         "Service",
-        lambda row: _familiar(service_name(row["service"], row["service_candidates"])),
+        lambda row: with_familiar(service_name(row["service"], row["service_candidates"])),
         folds=True,
         spare=1,
     ),
-    Column("Named by", lambda row: NAMED_BY.get(row["service_source"], ""), spare=6),
-    Column("Server is", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
+    _named_by(6),
+    Column("Role", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
     Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),
     Column("Outcome", lambda row: row["outcome"], spare=4),
     Column("State", lambda row: row["conn_state"], spare=8),

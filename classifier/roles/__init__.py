@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
-from classifier.roles.evidence import KINDS, Context, Evidence, began_unseen, sweeps_of
+from classifier.roles.evidence import KINDS, Context, Evidence, began_unseen, purposes, sweeps_of
 from classifier.roles.late import Late, SelfCheck, look_back
 from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
@@ -36,6 +36,7 @@ __all__ = [
     "began_unseen",
     "decide",
     "note_announced",
+    "purposes",
     "self_check",
     "with_attempts",
 ]
@@ -91,6 +92,8 @@ class Reasons:
         if not len(self._odds):
             return []
         agreeing = self.agreeing()
+        if not len(agreeing):
+            return []
         first = np.unique(agreeing.argmax(axis=0)[agreeing.any(axis=0)])
         return list(dict.fromkeys(Reasons(self._odds[first]).lists().flatten().to_pylist()))
 
@@ -145,12 +148,12 @@ def decide(ends: Ends, context: Context) -> Verdicts:
 
 def weigh(ends: Ends, context: Context) -> Numbers:
     """Return what each kind of evidence says of n flows, log-odds for b (n, kinds)."""
-    return np.stack([kind.weigh(ends, context) for kind in KINDS.values()], axis=1)
+    return np.stack([kind.weigh(ends, context) for kind in KINDS.values()]).T
 
 
 def _late(ends: Ends, odds: Numbers, context: Context) -> Late:
     """Weigh again what a late capture would say otherwise."""
-    late = odds.copy()
+    late = odds.copy(order="K")
     for place, kind in enumerate(KINDS.values()):
         if kind.late:
             late[:, place] = kind.late(ends, context)
@@ -165,7 +168,7 @@ def self_check() -> SelfCheck:
 def summed(odds: Numbers, disputed: Mask) -> Numbers:
     """Add up the log-odds of the kinds (n, kinds), as far as evidence may go (n)."""
     most = limits(disputed)
-    total: Numbers = np.clip(weight("verdict", "scale") * odds.sum(axis=1), -most, most)
+    total: Numbers = np.clip(weight("verdict", "scale") * np.ascontiguousarray(odds).sum(axis=1), -most, most)
     return total
 
 
@@ -181,4 +184,4 @@ def probability(odds: Numbers) -> Numbers:
 
 def _reasons(odds: Numbers, server_is_b: Mask, confirmed: Mask) -> Reasons:
     proof = np.where(confirmed, np.inf, 0.0)
-    return Reasons(np.column_stack([proof, np.where(server_is_b[:, None], odds, -odds)]))
+    return Reasons(np.concatenate([proof[None], np.where(server_is_b, odds.T, -odds.T)]).T)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.flows.hashing import Hashes
+from classifier.flows.hashing import Hashes, HashIndex
 from classifier.roles.ends import Ends, Mask, endpoint_hashes, host_hashes
 
 Times = npt.NDArray[np.int64]
@@ -94,6 +94,7 @@ class Directory:
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
             self._pieces = [together(self._pieces)]
         self.__dict__.pop("entries", None)
+        self.__dict__.pop("_index", None)
 
     @cached_property
     def entries(self) -> Entries:
@@ -102,11 +103,14 @@ class Directory:
 
     def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
         """In how many flows each endpoint has proven to serve; 0 for those not listed."""
-        entries = self.entries
-        if not len(entries):
-            return np.zeros(endpoints.shape, dtype=np.int64)
-        place = np.minimum(np.searchsorted(entries.keys, endpoints), len(entries) - 1)
-        return np.where(entries.keys[place] == endpoints, entries.flows[place], 0)
+        flows = np.zeros(endpoints.shape, dtype=np.int64)
+        place, listed = self._index.find(endpoints)
+        flows[listed] = self.entries.flows[place[listed]]
+        return flows
+
+    @cached_property
+    def _index(self) -> HashIndex:
+        return HashIndex(self.entries.keys)
 
 
 def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:

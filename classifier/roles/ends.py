@@ -72,6 +72,20 @@ class Ends:
         return endpoint_hashes(self.hosts, self.proto, self.ports)
 
     @cached_property
+    def blocks(self) -> tuple[Hashes, Hashes]:
+        """Hashes of host, transport and block of 64 ports: its own, and the nearer one beside it (2, n)."""
+        kind = self.proto.astype(np.uint64) << np.uint64(16)
+        block = self.ports >> np.uint16(6)
+        beside = np.where(self.ports & np.uint16(63) < 32, block - np.uint16(1), block + np.uint16(1))
+        own, near = (mixed([self.hosts, kind | blocks.astype(np.uint64)]) for blocks in (block, beside))
+        return own, near
+
+    @cached_property
+    def unprivileged(self) -> Mask:
+        """Whether the port takes no privilege: clients' ports do so, too (2, n)."""
+        return self.ports >= 1024
+
+    @cached_property
     def groups(self) -> Mask:
         """Whether the address is multicast or broadcast: nobody's own, and nobody sends from it (2, n)."""
         version = self.facts["ip_version"]

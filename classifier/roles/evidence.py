@@ -88,7 +88,13 @@ def later_payload(ends: Ends, context: Context) -> Numbers:
 
 def announced(ends: Ends, context: Context) -> Numbers:
     """Weigh what control connections told of the endpoints."""
-    return spoken.announced(context.announced.purposes(ends.endpoints, ends.first_seen_ns))
+    return spoken.announced(purposes(ends, context))
+
+
+@once
+def purposes(ends: Ends, context: Context) -> npt.NDArray[np.uint8]:
+    """Return what each end was announced for: `Announced` (2, n)."""
+    return context.announced.purposes(ends.endpoints, ends.first_seen_ns)
 
 
 def directory(ends: Ends, context: Context) -> Numbers:

@@ -22,6 +22,7 @@ from classifier.roles.evidence import (
     calls_elsewhere,
     last_data,
     likeness,
+    purposes,
     sweeps_of,
     window_likeness,
 )
@@ -126,7 +127,7 @@ def _announced(ends: Ends, context: Context) -> str:
     def say(end: str, purpose: int) -> str:
         return f"another flow announced {end} for {payload.announced.SERVICES[payload.Announced(purpose)]}"
 
-    return _of_ends(say, context.announced.purposes(ends.endpoints, ends.first_seen_ns)[:, 0])
+    return _of_ends(say, purposes(ends, context)[:, 0])
 
 
 def _directory(ends: Ends, context: Context) -> str:

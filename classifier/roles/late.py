@@ -41,10 +41,10 @@ def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
 
 def _bits(mask: Mask) -> npt.NDArray[np.uint16]:
     """Pack up to 16 columns into the bits of a number, the first into the lowest (n)."""
-    packed = np.zeros((len(mask), 2), dtype=np.uint8)
-    some = np.packbits(mask, axis=1, bitorder="little")
-    packed[:, : some.shape[1]] = some
-    return packed[:, 0] | packed[:, 1].astype(np.uint16) << np.uint16(8)
+    packed = np.zeros(len(mask), dtype=np.uint16)
+    for place, column in enumerate(mask.T):
+        packed |= column.astype(np.uint16) << np.uint16(place)
+    return packed
 
 
 #: The names of what `Late` holds.

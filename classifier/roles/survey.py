@@ -6,7 +6,6 @@ Counters are sketches of bounded size that do not depend on the order in which f
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
 from classifier.roles.bitmaps import Bitmaps, Counts, of_ports, sixth
@@ -45,9 +44,7 @@ class Survey:
         self.sweeps.add(ends, likeness)
         may_call = likeness < weight("fan_in", "client_below")
         active = ends.took_part & ~ends.attempts
-        blocks, low = _blocks(ends)
-        keys, low = _block_keys(ends, blocks), low.astype(np.uint64)
-        unprivileged = _unprivileged(ends)
+        keys, low, unprivileged = ends.blocks[0], _low(ends), ends.unprivileged
         scattered, began = _scattered(ends, likeness), self._began(ends)
         for end in (0, 1):
             peers = of_ports(ends.ports[1 - end])
@@ -105,7 +102,7 @@ class Survey:
 
     def targets(self, ends: Ends) -> Numbers:
         """How many different ports its own and its neighbours talk to, about, and 1 at least (2, n)."""
-        return _about(self._around(self._targets, ends, _unprivileged(ends)))
+        return _about(self._around(self._targets, ends, ends.unprivileged))
 
     def scattered_callers(self, ends: Ends, likeness: Numbers) -> Counts:
         """How many ports of clients' ranges talk to those close to its own, which is below them (2, n)."""
@@ -134,20 +131,17 @@ class Survey:
         return began
 
     def _near(self, of: Bitmaps, ends: Ends) -> Counts:
-        where = _unprivileged(ends)
-        blocks, low = _blocks(ends)
-        own = of.sets_where(_block_keys(ends, blocks), where)
-        beside = of.sets_where(_block_keys(ends, _beside(blocks, low)), where)
+        own, beside = (of.sets_where(keys, ends.unprivileged) for keys in ends.blocks)
+        low = _low(ends)
         half = np.where(low < 32, np.uint64(0xFFFF_FFFF_0000_0000), np.uint64(0xFFFF_FFFF))
-        others = own & ~(np.uint64(1) << low.astype(np.uint64))
+        others = own & ~(np.uint64(1) << low)
         counts: Counts = np.bitwise_count(others) + np.bitwise_count(beside & half)
         return counts
 
     def _around(self, of: Bitmaps, ends: Ends, where: Mask) -> Hashes:
         """Join the sets of some ends' own blocks and those beside them."""
-        blocks, low = _blocks(ends)
-        own, beside = _block_keys(ends, blocks), _block_keys(ends, _beside(blocks, low))
-        return of.sets_where(own, where) | of.sets_where(beside, where)
+        own, beside = (of.sets_where(keys, where) for keys in ends.blocks)
+        return own | beside
 
 
 def _put(into: Bitmaps, keys: Hashes, numbers: Hashes, where: Mask) -> None:
@@ -186,22 +180,6 @@ def _about(sets: Hashes) -> Numbers:
     return estimate
 
 
-def _unprivileged(ends: Ends) -> Mask:
-    """Return whether each end's port takes no privilege: clients' ports do so, too (2, n)."""
-    unprivileged: Mask = ends.ports >= 1024
-    return unprivileged
-
-
-def _blocks(ends: Ends) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the block of 64 in which each port lies, and its place there (2, n)."""
-    ports = ends.ports.astype(np.int64)
-    return ports >> 6, ports & 63
-
-
-def _beside(blocks: npt.NDArray[np.int64], low: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.where(low < 32, blocks - 1, blocks + 1)
-
-
-def _block_keys(ends: Ends, blocks: npt.NDArray[np.int64]) -> Hashes:
-    kind = ends.proto.astype(np.uint64) << np.uint64(16)
-    return mixed([ends.hosts, kind | blocks.astype(np.uint64) & np.uint64(0xFFFF)])
+def _low(ends: Ends) -> Hashes:
+    """Return each port's place in its block of 64 (2, n)."""
+    return (ends.ports & np.uint16(63)).astype(np.uint64)

@@ -181,6 +181,12 @@ def check_user_file(path: Path) -> tuple[list[Service], list[str]]:
     return [service_of(entry, users=True) for entry in document.get("service", ())], []
 
 
+def with_familiar(service: str) -> str:
+    """Write a service with the name beside it that people know better: `domain (dns)`."""
+    familiar = own_rules().familiar.get(service)
+    return f"{service} ({familiar})" if familiar else service
+
+
 @cache
 def own_rules() -> Rules:
     """Load the rules that come with the program."""

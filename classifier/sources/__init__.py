@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
@@ -20,6 +21,7 @@ Source = str | os.PathLike[str] | BinaryIO
 #: Who reads: None is the core itself.
 Via = Literal["scapy", "tshark"]
 
+SECOND_NS = 1_000_000_000
 _STATUS = {"cut": ExitStatus.PARTIAL, "damaged": ExitStatus.PARTIAL, "io": ExitStatus.NO_INPUT}
 
 
@@ -79,6 +81,8 @@ class Input:
     #: Its file is there; a pipe has a writer.
     is_open: bool = False
     _bridge: Bridge | None = None
+    #: What `start` has started.
+    _reader: _meter.Reader | None = None
 
     def captures(self, remarks: list[str]) -> Iterator[Input]:
         """Yield the captures in it, one after the other: itself, or the members of an archive.
@@ -93,8 +97,18 @@ class Input:
         else:
             yield self
 
+    def start(self, options: Options, signatures: _meter.Signatures) -> None:
+        """Start metering before `open`, where the core opens the file itself; errors are left to `open`."""
+        if isinstance(self.file, str) and not self.via and not self._needs_bridge(self.file):
+            with suppress(_meter.MeterError, OSError):
+                self._reader = _meter.read(self.file, signatures, **asdict(options))
+                self.is_open = True
+
     def open(self, options: Options, signatures: _meter.Signatures) -> _meter.Reader:
         """Start metering; CaptureError says why that can't be done. `close` must follow."""
+        if self._reader:
+            reader, self._reader = self._reader, None
+            return reader
         try:
             source, self._bridge = self._source()
             self.is_open = True
@@ -126,13 +140,17 @@ class Input:
             from classifier.sources.remote import RemoteFile
 
             bridge = RemoteFile(path)
-        elif path and (self.waits or not _is_text(path)):
+        elif path and self._needs_bridge(path):
             bridge = LocalFile(path)
         elif isinstance(self.file, Bridge):
             bridge = self.file
         if self.via:
             bridge = _bridge(self.via, self.name, bridge or self.file)
         return bridge or self.file, bridge
+
+    def _needs_bridge(self, path: str) -> bool:
+        """Return whether the core can't open a path itself."""
+        return self.waits or not _is_text(path) or names.is_url(path) or names.is_archive(path)
 
 
 def _bridge(via: Via, name: str, file: Any) -> Bridge:

@@ -21,8 +21,9 @@ _TOLD = 3
 
 @dataclass
 class Found:
-    """The inputs, and what was passed over."""
+    """The inputs, what was passed over, and the program that reads them (None: the core)."""
 
+    via: Via | None = None
     inputs: list[Input] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -36,7 +37,7 @@ def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
     sources = _several(source)
     if not sources:
         raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
-    found = Found()
+    found = Found(via)
     seen: set[tuple[int, int]] = set()
     again = []
     for one in sources:

@@ -41,7 +41,7 @@ class Measure(NamedTuple):
 
 
 #: Merge kinds of measures that aren't added.
-MERGES = {"first_seen_ns": np.minimum, "last_seen_ns": np.maximum}
+MERGES = {"first_seen_ns": np.minimum, "last_seen_ns": np.maximum, "source": np.maximum}
 
 
 def plain(*columns: str) -> dict[str, Measure]:

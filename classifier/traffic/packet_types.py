@@ -62,5 +62,8 @@ def _remark(how: str, declared: int, read_as: int, packets: int) -> str:
             f"{counted(packets, 'packet')} {show} only ports: the snap length cut the rest of the transport"
             " header, so flags and payload bytes are unknown"
         )
-    hold = "holds" if one else "hold"
-    return f"{counted(packets, 'frame')} {hold} several packets (A-MSDU); each is counted"
+    share, are = ("shares", "is") if one else ("share", "are")
+    return (
+        f"{counted(packets, 'packet')} {share} an 802.11 frame with another (A-MSDU): each counts as one,"
+        f" so there {are} {packets:,} more than the capture has frames"
+    )

@@ -12,6 +12,8 @@ ATTEMPTS = tuple(map(str, ATTEMPTED))
 ROLES = ("confirmed", "inferred", "ambiguous")
 VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 SUMS = ("flows", *ROLES, "by_payload", *ATTEMPTS, *VOLUMES, "attempt_packets", "attempt_bytes")
+#: Where names of services come from, the weakest first.
+SOURCES = (None, "official", "unofficial", "payload", "user")
 TIME = pa.timestamp("ns", tz="UTC")
 _COUNTS = {
     "flows": "flows, attempts left out",
@@ -51,6 +53,11 @@ _SERVER_IP, _CLIENT_IP = (
 )
 _SERVER_PORT = pa.field("server_port", PORT, False, {"doc": "port of the server"})
 _SERVICE = _text("service", "name; candidates joined by | while undecided; null: no rule", null=True)
+_SOURCE = _text(
+    "service_source",
+    "where the name comes from, the strongest of its flows: user, payload, unofficial, official",
+    null=True,
+)
 _SPAN = [
     pa.field(name, TIME, False, {"doc": f"time of the {which} packet"})
     for name, which in (("first_seen", "earliest"), ("last_seen", "latest"))
@@ -59,6 +66,7 @@ _SPAN = [
 SERVICES = pa.schema(
     [
         _SERVICE,
+        _SOURCE,
         _PROTO,
         pa.field("server_ports", pa.list_(PORT), False, {"doc": "ports of its servers"}),
         _count("servers", "addresses that served it, ambiguous flows left out"),
@@ -75,6 +83,7 @@ SERVERS = pa.schema(
         _SERVER_PORT,
         _PROTO,
         _SERVICE,
+        _SOURCE,
         _text(
             "known_by", "confirmed: by a handshake; inferred: it sends; one_way: it was only ever spoken to"
         ),

@@ -38,6 +38,7 @@ from classifier.traffic.tables import (
     ROLES,
     SERVERS,
     SERVICES,
+    SOURCES,
     SUMS,
     TARGETS,
     TIME,
@@ -76,10 +77,11 @@ MEASURES: dict[str, Measure] = {
         f"attempt_{unit}": Measure((f"client_{unit}", f"server_{unit}"), _TRIED)
         for unit in ("packets", "bytes")
     },
-    **plain("first_seen_ns", "last_seen_ns"),
+    **plain("first_seen_ns", "last_seen_ns", "source"),
 }
 #: Names of measures whose public name is another.
 _TIMES = {"first_seen": "first_seen_ns", "last_seen": "last_seen_ns"}
+_MEASURED = {**_TIMES, "service_source": "source"}
 
 SERVICE = ("service", "proto")
 SERVER = (*SERVICE, *words_of("server"), "server_port")
@@ -87,7 +89,7 @@ CLIENT = words_of("client")
 PAIR = (*SERVER, "client_high", "client_low")
 #: What rows of flows have: keys, and what is summed of them. Past a limit rows that are alike become one.
 FLOW_KEYS = (*PAIR, "kind")
-FLOW_MEASURES = plain("flows", *VOLUMES, "first_seen_ns", "last_seen_ns")
+FLOW_MEASURES = plain("flows", *VOLUMES, "first_seen_ns", "last_seen_ns", "source")
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class View:
     @property
     def sums(self) -> dict[str, Measure]:
         """The measures that the table shows, or is sorted by."""
-        names = {_TIMES.get(name, name) for name in self.schema.names} | {*self.order}
+        names = {_MEASURED.get(name, name) for name in self.schema.names} | {*self.order}
         return {name: measure for name, measure in self.measures.items() if name in names}
 
 
@@ -164,6 +166,7 @@ def flow_rows(judged: Judged, texts: Texts, keys: Iterable[str] = FLOW_KEYS) -> 
         elif name != "kind" and not name.endswith("_high"):
             rows[name] = _key(judged, name, texts)
     rows["kind"] = _kind(judged)
+    rows["source"] = source_ranks(judged["service_source"])
     rows["flows"] = np.ones(judged.num_rows, dtype=np.uint32)
     for name in (*VOLUMES, "first_seen_ns", "last_seen_ns"):
         rows[name] = judged[name].to_numpy().astype(np.int64, copy=False)
@@ -177,6 +180,14 @@ def _key(judged: Judged, name: str, texts: Texts) -> npt.NDArray[np.generic]:
     if name == "vlan":
         column = column.cast(pa.int32()).fill_null(_NULL)
     return np.asarray(column.to_numpy())
+
+
+def source_ranks(column: pa.DictionaryArray) -> npt.NDArray[np.uint8]:
+    """Return the places among `SOURCES` of n values of `service_source`."""
+    ranks = [*(SOURCES.index(word) for word in column.dictionary.to_pylist()), 0]
+    index = column.indices.fill_null(len(ranks) - 1).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.uint8] = np.array(ranks, dtype=np.uint8)[index]
+    return found
 
 
 def _kind(judged: Judged) -> npt.NDArray[np.uint8]:
@@ -297,6 +308,8 @@ class _Public:
             return pa.array(self.captures, pa.string()).take(pa.array(rows["capture"]))
         if name == "share":
             return pa.array(rows["bytes"] / max(self.moved, 1))
+        if name == "service_source":
+            return pa.array([SOURCES[rank] for rank in rows["source"].tolist()], pa.string())
         if name == "known_by":
             sends = np.where(rows["server_packets"] > 0, "inferred", "one_way")
             return pa.array(np.where(rows["confirmed"] > 0, "confirmed", sends), pa.string())

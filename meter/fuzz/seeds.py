@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Write first inputs for the fuzzers: `python meter/fuzz/seeds.py [DIR]` (DIR/capture, DIR/wire, DIR/meter).
 
-From `samples/` and from a few crafted headers, so that the corpus has no traffic of strangers. Nothing here
-depends on the day or on chance that isn't seeded.
+From `samples/` and the crafted formats of `tests/`, so that the corpus has no traffic of strangers. Nothing
+here depends on the day or on chance that isn't seeded.
 """
 
 import gzip
 import random
+import re
 import struct
 import sys
 from collections.abc import Iterator
@@ -14,30 +15,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = HERE.parents[1] / "samples"
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
+
+from formats import craft  # noqa: E402
+
 #: Places in the table of link types in `checks/wire.rs`.
 LINK_TYPES = [
-    1,
-    0,
-    108,
-    101,
-    12,
-    14,
-    228,
-    229,
-    113,
-    276,
-    9,
-    50,
-    51,
-    104,
-    105,
-    119,
-    127,
-    163,
-    192,
-    107,
-    204,
-    239,
+    int(number)
+    for table in re.findall(r"LINK_TYPES: \[u16; \d+\] = \[([^]]+)\]", (HERE / "checks/wire.rs").read_text())
+    for number in re.findall(r"\d+", table)
 ]
 LARGEST = 4096
 
@@ -133,92 +119,10 @@ def sample_frames() -> list[tuple[int, bytes]]:
 
 
 def crafted_frames() -> Iterator[tuple[int, bytes]]:
-    """Headers that no sample has: tunnels, Wi-Fi, PPP."""
-    udp = bytes.fromhex("c0000050000c0000") + b"data"
-
-    def ip(protocol: int, body: bytes) -> bytes:
-        return (
-            struct.pack(">BBHIBBH8B", 0x45, 0, 20 + len(body), 0, 64, protocol, 0, 192, 0, 2, 1, 192, 0, 2, 2)
-            + body
-        )
-
-    def over_udp(port: int, body: bytes) -> bytes:
-        return ip(17, struct.pack(">HHHH", 50000, port, 8 + len(body), 0) + body)
-
-    inner = ip(17, udp)
-    six = struct.pack(">IHBB", 6 << 28, len(udp), 17, 64) + bytes(15) + b"\1" + bytes(15) + b"\2" + udp
-    hop = struct.pack(">IHBB", 6 << 28, len(udp) + 8, 0, 64) + bytes(32) + b"\x11" + bytes(7) + udp
-    ether = bytes(12) + b"\x08\0" + inner
-    for link in (101, 228):
-        yield link, inner
-    yield 229, six
-    yield 101, hop
-    for ethertype, body in [
-        (0x8847, b"\0\1\1\x40" + inner),
-        (0x8847, b"\0\1\1\x40" + bytes(4) + ether),
-        (0x8864, b"\x11\0\0\1" + struct.pack(">H", len(inner) + 2) + b"\0\x21" + inner),
-        (0x88E7, bytes(4) + bytes(12) + ether[12:]),
-        (0x88E5, b"\x00\x00\0\0\0\1\x08\0" + inner),
-        (0x88E5, b"\x0c\x00\0\0\0\1" + bytes(40)),
-        (0x8100, b"\0\5\x88\xa8\0\6\x08\0" + inner),
-        (0x86DD, six),
-        (len(inner) + 8, b"\xaa\xaa\3\0\0\0\x08\0" + inner),
-        (0x0806, bytes(28)),
-    ]:
-        yield 1, bytes(12) + struct.pack(">H", ethertype) + body
-    for protocol, body in [
-        (4, inner),
-        (41, six),
-        (47, b"\0\0\x08\0" + inner),
-        (47, b"\x20\0\x65\x58\0\0\7\0" + ether),
-        (47, b"\x30\1\x88\x0b\0\x1c\0\1" + bytes(4) + b"\xff\3\0\x21" + inner),
-        (47, b"\x10\0\x88\xbe" + bytes(4) + b"\x10\1\0\0\0\0\0\0" + ether),
-        (51, b"\x11\4" + bytes(22) + udp),
-        (137, b"\0\1\1\x40" + inner),
-        (50, bytes(40)),
-        (136, udp),
-        (132, struct.pack(">HHII", 9, 99, 5, 0) + b"\1\0\0\x14" + bytes(16)),
-        (132, struct.pack(">HHII", 9, 99, 5, 0) + b"\2\0\0\x14" + bytes(16)),
-        (33, bytes.fromhex("00090063040001000300000100000001")),
-        (1, b"\3\3" + bytes(6) + inner),
-        (89, bytes(20)),
-    ]:
-        yield 101, ip(protocol, body)
-    for port, body in [
-        (4789, b"\x08\0\0\0\0\0\7\0" + ether),
-        (4790, b"\x0c\0\0\1\0\0\7\0" + inner),
-        (6081, b"\0\0\x65\x58\0\0\7\0" + ether),
-        (6081, b"\1\0\x65\x58\0\0\7\0" + bytes(4) + ether),
-        (2152, b"\x30\xff" + struct.pack(">HI", len(inner), 1) + inner),
-        (2152, b"\x34\xff" + struct.pack(">HI", len(inner) + 8, 1) + bytes(3) + b"\x85\1\0\0\0" + inner),
-        (3544, six),
-        (3544, b"\0\1" + bytes(11) + six),
-        (1701, b"\0\2\0\1\0\1\xff\3\0\x21" + inner),
-    ]:
-        yield 101, over_udp(port, body)
-    data = b"\x08\1\0\0" + bytes(18) + b"\0\0"
-    wifi = data + b"\xaa\xaa\3\0\0\0\x08\0" + inner
-    quality = b"\x88" + wifi[1:24] + b"\0\0" + wifi[24:]
-    yield from [(105, wifi), (105, quality), (105, b"\x88" + data[1:] + b"\x80\0" + wifi[24:])]
-    yield from [(127, b"\0\0\x08\0\0\0\0\0" + wifi), (127, b"\0\0\x09\0\2\0\0\0\x20" + quality)]
-    yield from [
-        (192, b"\0\0\x08\0" + struct.pack("<I", 105) + wifi),
-        (192, b"\0\0\x08\0" + struct.pack("<I", 1) + ether),
-    ]
-    yield from [
-        (119, struct.pack("<II16s", 0x41, 144, b"") + bytes(120) + wifi),
-        (163, struct.pack(">II", 0x80211001, 64) + bytes(56) + wifi),
-    ]
-    yield from [(9, b"\0\x21" + inner), (50, b"\xff\3\0\x57" + six), (51, b"\x11\0\0\1\0\x40\0\x21" + inner)]
-    yield from [
-        (104, b"\x0f\0\x08\0" + inner),
-        (107, b"\x18\x41\3\xcc" + inner),
-        (204, b"\0\xff\3\0\x21" + inner),
-    ]
-    yield from [(0, b"\2\0\0\0" + inner), (108, b"\0\0\0\x02" + inner), (12, inner), (14, six)]
-    yield 113, bytes(14) + b"\x08\0" + inner
-    yield 276, b"\x08\0" + bytes(18) + inner
-    yield 239, b"\2\0\0\0" + struct.pack("<HH", 4 + len(inner), 9) + inner
+    """Yield the first and the last packet for each link type, shim and tunnel, and every transport's."""
+    for name, data in craft.captures().items():
+        made = list(frames(data))
+        yield from made if name in craft.TRANSPORTS else [made[0], made[-1]]
 
 
 def wire_seeds() -> Iterator[bytes]:

@@ -132,8 +132,8 @@ fn irregular(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16, u16), u64
         };
         *found.entry(key).or_default() += packets;
     }
-    if counts.tallies().aggregates() > 0 {
-        found.insert(("aggregate", 0, 0), counts.tallies().aggregates());
+    if counts.tallies().more_packets() > 0 {
+        found.insert(("aggregate", 0, 0), counts.tallies().more_packets());
     }
     found
 }

@@ -133,6 +133,23 @@ def link_type_unread() -> Made:
     return [Packet(START_NS + n, bytes(range(20))) for n in range(3)], USER0
 
 
+def snap_length_40() -> Made:
+    """Forty bytes of each frame: the ports of TCP over IPv4 and two bytes more, and no transport of IPv6."""
+    client, server = End(CLIENT, 40_001), End(SERVER, 443)
+    whole = _spaced(_conversation(client, server, b"question", b"answer"))
+    whole += _spaced([_udp(End("2001:db8::1", 40_002), End("2001:db8::2", 53))], whole[-1].time_ns + 1)
+    return [Packet(time_ns, data[:40], len(data) - 40) for time_ns, data, _ in whole], ETHERNET
+
+
+def wrong_link_type() -> Made:
+    """Raw IP in a file that says Ethernet, as converters leave it."""
+    talk = _conversation(
+        End(CLIENT, 40_001), End(SERVER, 80), b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"
+    )
+    query = _udp(End("2001:db8::1", 40_002), End("2001:db8::2", 53))
+    return [Packet(START_NS + n, bytes(packet)) for n, packet in enumerate([*talk, query])], ETHERNET
+
+
 def no_packets() -> Made:
     """A file header and nothing behind it."""
     return [], ETHERNET
@@ -393,6 +410,8 @@ CASES: tuple[Callable[[], Made], ...] = (
     asked_in_vain,
     told_to_groups,
     call_home,
+    snap_length_40,
+    wrong_link_type,
 )
 
 

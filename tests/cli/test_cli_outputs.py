@@ -33,6 +33,7 @@ SUMMARY = {
         "duplicates",
         "bad_checksums",
         "problems",
+        "unknown_types",
         "remarks",
     ),
     *("flows", "self_check", "services", "over_time", "servers", "clients", "attempts", "mismatches"),

@@ -8,10 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from classifier.budget import LEAST_MEMORY_BYTES
 from classifier.cli import app
-from classifier.cli.reading import LEAST_MEMORY
 from classifier.errors import CaptureError
-from classifier.pipeline import LEAST_MEMORY_BYTES
 
 HUGE = "9" * 20
 
@@ -54,6 +53,11 @@ def test_too_little_memory(value: str) -> None:
 
 
 def test_the_least_memory_is_named() -> None:
-    assert LEAST_MEMORY == LEAST_MEMORY_BYTES
     error = CliRunner().invoke(app, ["report", "x", "--memory", "255M"], standalone_mode=False).exception
-    assert "the least is 256M" in str(error)
+    assert f"the least is {LEAST_MEMORY_BYTES // 10**6}M" in str(error)
+
+
+def test_more_flows_need_more_memory() -> None:
+    call = ["report", "x", "--memory", "256M", "--max-flows", "1000000"]
+    error = CliRunner().invoke(app, call, standalone_mode=False).exception
+    assert isinstance(error, click.UsageError) and "the least is 800M" in str(error)

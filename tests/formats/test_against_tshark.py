@@ -20,8 +20,6 @@ CAPTURES = sorted(path for path in places.CAPTURES.rglob("*.pcap*") if path.is_f
 
 #: Captures in which tshark sees something else, and why: (reason, only we see, only tshark sees).
 DIFFERENT: dict[str, tuple[str, int, int]] = {
-    "capwap.pcap": ("CAPWAP isn't opened", 0, 1),
-    "capwap_data.pcapng": ("CAPWAP isn't opened", 1, 1),
     "ip_fragmented_garbage.pcap": (
         "tshark shows the ports of a TCP header shorter than 20 bytes, damaged to us",
         0,

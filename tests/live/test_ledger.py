@@ -15,6 +15,7 @@ from classifier.live import ledger as ledgers
 from classifier.live.ledger import Change, Ledger
 from classifier.live.lines import MISMATCH, NEW_SERVER, event_lines, window_line
 from classifier.live.plain import headline
+from classifier.traffic.tables import SOURCES
 
 
 def added_up(**options: object) -> tuple[Ledger, list[Change]]:
@@ -42,9 +43,9 @@ def test_the_sums_are_those_of_all_flows(pieces: int, idle_s: float) -> None:
 
 def test_the_servers_are_those_of_the_report() -> None:
     ledger, _ = added_up()
-    found = {(server.ip, server.port, server.proto) for server in ledger.servers.values()}
-    servers = classifier.read(OFFICE).servers
-    assert found == set(servers[["server_ip", "server_port", "proto"]].itertuples(index=False, name=None))
+    found = {(one.ip, one.port, one.proto, SOURCES[one.source]) for one in ledger.servers.values()}
+    servers = classifier.read(OFFICE).servers[["server_ip", "server_port", "proto", "service_source"]]
+    assert found == set(servers.itertuples(index=False, name=None))
 
 
 def test_a_server_is_new_once() -> None:

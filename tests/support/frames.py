@@ -31,6 +31,8 @@ class Packet(NamedTuple):
 
     time_ns: int
     data: bytes
+    #: Bytes that the snap length left out.
+    cut_bytes: int = 0
 
 
 def tcp(source: End, target: End, flags: str, seq: int = 0, ack: int = 0, payload: bytes = b"") -> bytes:
@@ -62,7 +64,7 @@ def pcap(packets: Iterable[Packet], link_type: int = RAW) -> bytes:
     for packet in packets:
         seconds, rest_ns = divmod(packet.time_ns, 1_000_000_000)
         parts += [
-            struct.pack("<IIII", seconds, rest_ns, len(packet.data), len(packet.data)),
+            struct.pack("<IIII", seconds, rest_ns, len(packet.data), len(packet.data) + packet.cut_bytes),
             packet.data,
         ]
     return b"".join(parts)
@@ -77,7 +79,7 @@ def pcapng(packets: Iterable[Packet], link_type: int = RAW) -> bytes:
     ]
     for packet in packets:
         time = packet.time_ns >> 32, packet.time_ns & 0xFFFF_FFFF
-        lengths = len(packet.data), len(packet.data)
+        lengths = len(packet.data), len(packet.data) + packet.cut_bytes
         parts.append(block(6, struct.pack("<IIIII", 0, *time, *lengths) + packet.data))
     return b"".join(parts)
 

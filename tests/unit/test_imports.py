@@ -23,6 +23,8 @@ STAGES = [
         "errors",
         "wording",
         "rule_files",
+        "budget",
+        "signatures",
         "sources",
         "flows",
         "handshake",
@@ -30,7 +32,7 @@ STAGES = [
         "roles",
         "services",
     ),
-    *("traffic", "metering", "distributed", "verify", "reports", "pipeline", "live", "cli"),
+    *("traffic", "metering", "distributed", "verify", "reports", "pipeline", "reading", "live", "cli"),
 ]
 #: An import against the order, and why it may be.
 ALLOWED = {

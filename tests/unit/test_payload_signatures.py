@@ -15,9 +15,9 @@ import classifier
 from classifier import payload
 from classifier.errors import RulesError
 from classifier.payload import Certainty
-from classifier.payload.signatures import TRANSPORTS, Message, table
 from classifier.rule_files import FOLDER, read_toml
 from classifier.services.rules import Rules
+from classifier.signatures import TRANSPORTS, Message, compile_files
 
 TABLE = payload.load()
 FILES = sorted((FOLDER / "payload").glob("*.toml"))
@@ -136,7 +136,7 @@ def test_a_wrong_signature_is_named(broken: dict[str, object], reason: str) -> N
     entry: dict[str, object] = {"name": "p", "transport": "tcp", "source": "here", "messages": []} | broken
     entry = {key: value for key, value in entry.items() if value is not None}
     with pytest.raises(RulesError, match=re.escape(reason)) as raised:
-        table([(Path("web.toml"), {"protocol": [entry]})])
+        compile_files([(Path("web.toml"), {"protocol": [entry]})])
     assert "web.toml: protocol" in str(raised.value)
 
 

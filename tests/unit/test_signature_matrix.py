@@ -19,10 +19,10 @@ from support.messages import EITHER, TALKS, bytes_of
 
 from classifier import payload
 from classifier.payload import Certainty
-from classifier.payload.signatures import TRANSPORTS, Message
 from classifier.rule_files import FOLDER, read_toml
 from classifier.services.rules import Rules
 from classifier.services.spoken import expected_at, is_spoken_at
+from classifier.signatures import TRANSPORTS, Message
 
 TABLE = payload.load()
 FILE = Path(__file__).parent.parent / "support" / "messages.tsv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.frames import START_NS, End, Packet, pcap, udp
 from support.places import SAMPLES
 
 import classifier
@@ -126,6 +128,21 @@ def roomy() -> Traffic:
 @pytest.fixture(scope="module")
 def cramped() -> Traffic:
     return classifier.read(OFFICE, memory_bytes=NO_MEMORY)
+
+
+@pytest.mark.parametrize("max_flows", [11_000, 1_000])
+def test_memory_evicts_no_flow(tmp_path: Path, max_flows: int) -> None:
+    """Of 12,000 flows at once those past the cap are evicted, whatever the memory."""
+    capture = tmp_path / "many.pcap"
+    clients = [End(f"10.0.{number >> 8}.{number & 255}", 40_000) for number in range(12_000)] * 2
+    server = End("10.9.9.9", 53)
+    packets = (Packet(START_NS + place, udp(client, server, b"?")) for place, client in enumerate(clients))
+    capture.write_bytes(pcap(packets))
+    cramped, roomy = (
+        classifier.read(capture, max_flows=max_flows, memory_bytes=memory).to_arrow()
+        for memory in (NO_MEMORY, 4 << 30)
+    )
+    assert cramped.equals(roomy) and pc.any(roomy["evicted"]).as_py()
 
 
 class TestTraffic:

@@ -42,6 +42,7 @@ FLOWS = {
     "payload": "word",
     "server_name": "text",
     "mismatch": "bool",
+    "expected": "word",
     "outcome": "word",
     "client_packets": "int64",
     "server_packets": "int64",
@@ -304,6 +305,17 @@ class TestSums:
         ends = ["server_ip", "server_port", "proto"]
         expected = {tuple(row) for row in known[ends].astype(str).to_numpy()}
         assert {tuple(row) for row in traffic.servers[ends].astype(str).to_numpy()} == expected
+
+    @pytest.mark.parametrize("keys", [["service", "proto"], ["server_ip", "server_port", "service", "proto"]])
+    def test_names_have_the_strongest_source_of_their_flows(self, capture: Path, keys: list[str]) -> None:
+        traffic = classifier.read(capture)
+        flows = traffic.flows.dropna(subset="service").astype({"service": str, "service_source": str})
+        order = ["official", "unofficial", "payload", "user"]
+        strongest = flows["service_source"].map(order.index).groupby([flows[name] for name in keys]).max()
+        table = traffic.services if len(keys) == 2 else traffic.servers
+        found = table.dropna(subset="service_source").set_index(keys)["service_source"].map(order.index)
+        assert len(found)
+        assert {key: strongest[key] for key in found.index} == found.to_dict()
 
     @pytest.mark.parametrize("table", ["services", "servers", "clients", "attempts"])
     @pytest.mark.parametrize("top", [1, 3])

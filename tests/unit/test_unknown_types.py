@@ -15,6 +15,7 @@ from classifier.errors import ExitStatus
 from classifier.reports.summary import nothing_decoded
 from classifier.traffic.packet_types import remarks
 
+USER0 = 147  # a link type for private use
 ADDRESSES = bytes.fromhex("020000000002020000000001")
 
 
@@ -56,6 +57,14 @@ def test_an_unknown_ethertype_is_counted_under_its_number() -> None:
 )
 def test_status_6_is_for_captures_of_unknown_types_only(numbers: list[int], status: ExitStatus) -> None:
     assert read(frames(*numbers)).status == status
+
+
+@pytest.mark.parametrize(("via", "suggested"), [("", True), ("scapy", False)])
+def test_scapy_is_suggested_unless_it_was_just_tried(via: str, suggested: bool, tmp_path: Path) -> None:
+    (capture := tmp_path / "user.pcap").write_bytes(pcap([Packet(START_NS, bytes(60))], USER0))
+    told = nothing_decoded(classifier.read(capture, via=via or None))
+    assert told is not None and "link type 147 isn't read" in told
+    assert ("--via scapy" in told) == suggested
 
 
 def test_an_unknown_gre_type_is_counted_under_its_number() -> None:
@@ -119,5 +128,5 @@ def test_one_is_singular() -> None:
             ("aggregate", 0, 0): 1,
         }
     )
-    assert [remark.split(" ")[2] for remark in found] == ["holds", "shows", "announces", "does"]
+    assert [remark.split(" ")[2] for remark in found] == ["shares", "shows", "announces", "does"]
     assert all(remark.startswith("1 ") for remark in found)

@@ -13,7 +13,9 @@ from classifier.live.plain import carried, rate_text, sparkline
 from classifier.live.window import Window
 from classifier.reports.tables import clean
 from classifier.roles import Role
-from classifier.wording import counted, endpoint, role_text, service_text, size_text
+from classifier.services.rules import with_familiar
+from classifier.traffic.tables import SOURCES
+from classifier.wording import counted, endpoint, named_by, role_text, service_name, size_text
 
 #: New servers that are remembered, the latest first, and flows, the busiest of the latest windows.
 MOST_NEW = 200
@@ -100,7 +102,11 @@ def _clock(head: str, value: Callable[[Any], int]) -> Column:
 
 
 def _service_details(service: Service) -> list[tuple[str, str]]:
-    told = [("Service", service.name), ("Transport", service.proto)]
+    told = [
+        ("Service", with_familiar(service.name)),
+        ("Named by", named_by(SOURCES[service.source])),
+        ("Transport", service.proto),
+    ]
     for role, count in service.bytes.items():
         packets, flows = service.packets[role], service.flows[role]
         if packets or flows:
@@ -113,8 +119,9 @@ def _server_details(server: Server) -> list[tuple[str, str]]:
     ended = counted(server.flows, "flow that has ended", "flows that have ended")
     return [
         ("Server", f"{endpoint(server.ip, server.port)}/{server.proto}"),
-        ("Service", server.service),
-        ("Known by", server.known_by),
+        ("Service", with_familiar(server.service)),
+        ("Named by", named_by(SOURCES[server.source])),
+        ("Role", server.known_by),
         ("Carried", f"{size_text(server.bytes)} in {ended}, and active ones"),
         ("First seen", time_text(server.first_seen_ns)),
         ("Last seen", time_text(server.last_seen_ns)),
@@ -134,16 +141,23 @@ def _flow_details(row: dict[str, Any]) -> list[tuple[str, str]]:
 _FLOW_COLUMNS = (
     Column("Client", lambda row: endpoint(row["client_ip"], row["client_port"])),
     Column("Server", lambda row: endpoint(row["server_ip"], row["server_port"])),
-    Column("Service", lambda row: service_text(row["service"], row["proto"], row["service_candidates"])),
-    Column("Server is", lambda row: role_text(row["role"], row["role_confidence"])),
+    Column(
+        "Service",
+        lambda row: (
+            f"{with_familiar(service_name(row['service'], row['service_candidates']))}/{row['proto']}"
+        ),
+    ),
+    Column("Named by", lambda row: named_by(row["service_source"])),
+    Column("Role", lambda row: role_text(row["role"], row["role_confidence"])),
     Column("Outcome", lambda row: row["outcome"]),
     _rate(lambda row: row["rate"]),
     _size("Bytes", lambda row: row["client_bytes"] + row["server_bytes"]),
 )
 _SERVER_COLUMNS = (
     Column("Server", lambda server: endpoint(server.ip, server.port)),
-    Column("Service", lambda server: f"{server.service}/{server.proto}"),
-    Column("Server is", lambda server: server.known_by),
+    Column("Service", lambda server: f"{with_familiar(server.service)}/{server.proto}"),
+    Column("Named by", lambda server: named_by(SOURCES[server.source])),
+    Column("Role", lambda server: server.known_by),
 )
 
 
@@ -156,7 +170,8 @@ VIEWS = (
         "services",
         "Services",
         (
-            Column("Service", lambda service: f"{service.name}/{service.proto}"),
+            Column("Service", lambda service: f"{with_familiar(service.name)}/{service.proto}"),
+            Column("Named by", lambda service: named_by(SOURCES[service.source])),
             Column("Lately", lambda service: sparkline(list(service.rates), 20)),
             _rate(lambda service: service.rates[-1]),
             _size("Bytes", carried),

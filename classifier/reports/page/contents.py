@@ -17,11 +17,11 @@ from classifier.roles import Role
 from classifier.traffic import Traffic
 from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
-    NAMED_BY,
     counted,
     duration_text,
     endpoint,
     listed,
+    named_by,
     role_text,
     service_text,
     size_text,
@@ -212,7 +212,7 @@ def _value(row: Row, column: Column) -> Any:
                 return row["service"]
             return service_text(row["service"], row["proto"], row.get("service_candidates") or ())
         case "named_by":
-            return NAMED_BY.get(row["service_source"], "")
+            return named_by(row["service_source"])
         case "role":
             return role_text(row["role"], row["role_confidence"])
         case "attempts":
@@ -239,6 +239,7 @@ _VOLUMES = (
 _TIMES = (("First seen (UTC)", "time", "first_seen"), ("Last seen (UTC)", "time", "last_seen"))
 _SERVICES = _columns(
     ("Service", "text", "service"),
+    ("Named by", "text", "named_by"),
     ("Ports", "text", "server_ports"),
     ("Bytes", "bytes", "bytes"),
     ("Share", "share", "share"),
@@ -252,7 +253,8 @@ _SERVICES = _columns(
 _SERVERS = _columns(
     ("Server", "text", "server"),
     ("Service", "text", "service"),
-    ("Server is", "text", "known_by"),
+    ("Named by", "text", "named_by"),
+    ("Role", "text", "known_by"),
     ("Bytes", "bytes", "bytes"),
     *_VOLUMES,
     ("Flows", "count", "flows"),
@@ -281,7 +283,7 @@ _FLOWS = _columns(
     ("Named by", "text", "named_by"),
     ("Payload", "text", "payload"),
     ("Name", "text", "server_name"),
-    ("Server is", "text", "role"),
+    ("Role", "text", "role"),
     ("Evidence", "list", "role_evidence"),
     ("Outcome", "text", "outcome"),
     ("Bytes", "bytes", "bytes"),

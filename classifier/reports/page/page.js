@@ -88,7 +88,7 @@
       }
       body.append(line);
     }
-    const head = element("tr", {}, ...["Server is", "Flows", "Packets", "Bytes"].map((name) => element("th", { scope: "col" }, name)));
+    const head = element("tr", {}, ...["Role", "Flows", "Packets", "Bytes"].map((name) => element("th", { scope: "col" }, name)));
     return element("div", { class: "scroll" }, element("table", { class: "known" }, element("thead", {}, head), body));
   }
 

@@ -11,9 +11,7 @@ pub struct Tallies {
     unknown_types: BTreeMap<TypeNumber, u64>,
     /// Packets of flows by how they depart from their headers, and by the link type that the capture declares.
     irregular: BTreeMap<(Irregularity, u16), u64>,
-    /// Frames that held several packets.
-    aggregates: u64,
-    /// Packets that they held beyond one each.
+    /// Packets beyond one in each frame.
     more_packets: u64,
 }
 
@@ -30,7 +28,6 @@ impl Tallies {
 
     /// Counts a frame that holds so many packets.
     pub fn aggregate(&mut self, packets: u64) {
-        self.aggregates += 1;
         self.more_packets += packets.saturating_sub(1);
     }
 
@@ -42,7 +39,6 @@ impl Tallies {
         for (&how, packets) in &other.irregular {
             *self.irregular.entry(how).or_default() += packets;
         }
-        self.aggregates += other.aggregates;
         self.more_packets += other.more_packets;
     }
 
@@ -54,12 +50,6 @@ impl Tallies {
     /// Packets by departure and declared link type.
     pub fn irregularities(&self) -> impl Iterator<Item = (Irregularity, u16, u64)> + '_ {
         self.irregular.iter().map(|(&(irregularity, link_type), &packets)| (irregularity, link_type, packets))
-    }
-
-    /// Frames that held several packets.
-    #[must_use]
-    pub fn aggregates(&self) -> u64 {
-        self.aggregates
     }
 
     /// Packets beyond one in each frame.

@@ -167,6 +167,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The packet in a frame that isn't of the link type that the capture declares, if its bytes show one that fits.
+    /// Where the declared one led to IP, it is right.
     #[cold]
     fn or_misdeclared(
         &self,
@@ -175,11 +176,12 @@ impl<'a> Walk<'a> {
         (data, wire_bytes): (&'a [u8], u32),
     ) -> Result<Packet<'a>, Aside<'a>> {
         use Unmetered::{CutShort, DamagedIp, DamagedLink, NotIp};
-        let may_be = matches!(
-            found,
-            Err(Aside::Unmetered(NotIp | DamagedLink | DamagedIp | CutShort)
-                | Aside::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)))
-        );
+        let may_be = !self.inside_ip
+            && matches!(
+                found,
+                Err(Aside::Unmetered(NotIp | DamagedLink | DamagedIp | CutShort)
+                    | Aside::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)))
+            );
         let shown = if may_be { misdeclared::shown(declared, data, wire_bytes) } else { None };
         let Some(shown) = shown else { return found };
         let mut walk = Walk { verify: self.verify, ..Walk::new(data, wire_bytes, self.decapsulate) };
@@ -223,6 +225,16 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn link(&mut self, link_type: u16) -> Result<Behind, Stop> {
+        // Most frames: without a look at the list of link types.
+        if link_type == link::ETHERNET {
+            let next = self.checked(ethernet::next(self.rest))?;
+            return Ok(self.on(next)?);
+        }
+        self.other_link(link_type)
+    }
+
+    /// The same for every other link type.
+    fn other_link(&mut self, link_type: u16) -> Result<Behind, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
@@ -288,7 +300,11 @@ impl<'a> Walk<'a> {
         let ethertype = match (announced, self.version()) {
             (6, Some(4)) => ETHERTYPE_IPV4,
             (4, Some(6)) => ETHERTYPE_IPV6,
-            _ => return self.blame(flaw, Unmetered::DamagedIp).into(),
+            (_, version) => {
+                let reason = self.blame(flaw, Unmetered::DamagedIp);
+                self.inside_ip |= reason == Unmetered::CutShort && version == Some(announced);
+                return reason.into();
+            }
         };
         // This counts as a header, so that the calls of `run` end.
         match self

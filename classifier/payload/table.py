@@ -1,0 +1,70 @@
+"""What is known of each signature, as arrays."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier import _meter, signatures
+from classifier.signatures import Message
+
+
+class Table:
+    """All signatures, in the order of their numbers, and what is known of each as arrays."""
+
+    def __init__(self, messages: list[Message], compiled: _meter.Signatures, alpn: dict[str, str]) -> None:
+        """Take the messages and the core's signatures for them."""
+        self.messages = messages
+        self.compiled = compiled
+        #: Names of services by those of application protocols, RFC 7301.
+        self.alpn = alpn
+        self.protocols = list(dict.fromkeys(message.protocol for message in messages))
+        places = {protocol: place for place, protocol in enumerate(self.protocols)}
+        # A slot has the number plus 2; 0 is no packet, 1 no signature.
+        self.protocol = _array([-1, -1, *(places[message.protocol] for message in messages)])
+        self.certainty = _array([0, 0, *(message.certainty for message in messages)])
+        self.side = _array([0, 0, *(message.side for message in messages)])
+        self.sender = _array([0, 0, *(message.sender for message in messages)])
+        self.opened = _array([0, 0, *(message.opened for message in messages)])
+        self.answered = _array([0, 0, *(message.answered for message in messages)])
+        self.repeats = _array([1, 1, *(message.repeats for message in messages)])
+        self.tunnels = _array([0, 0, *(message.protocol.tunnels for message in messages)])
+        self.layer = _array([protocol.layer for protocol in self.protocols])
+        #: For each protocol the places of those that it gives way to.
+        self.gives_way_to = {
+            place: [other for name in protocol.gives_way_to for other in self._named(name)]
+            for place, protocol in enumerate(self.protocols)
+            if protocol.gives_way_to
+        }
+        #: The ports at which messages count by themselves, of those that elsewhere need the other end's.
+        self.alone = {
+            number: np.array(message.alone, dtype=np.uint16)
+            for number, message in enumerate(messages, 2)
+            if message.alone is not None
+        }
+        #: All of these ports behind a 0, and the place there of each port; 0 for others.
+        self.homes = np.unique([0, *(port for ports in self.alone.values() for port in ports)])
+        self.home = np.zeros(1 << 16, dtype=np.int64)
+        self.home[self.homes] = np.arange(len(self.homes))
+        self.needs_both = np.zeros(len(messages) + 2, dtype=bool)
+        self.needs_both[list(self.alone)] = True
+
+    def _named(self, name: str) -> list[int]:
+        return [place for place, protocol in enumerate(self.protocols) if protocol.name == name]
+
+    def find(self, proto: int, ports: tuple[int, int], payload: bytes) -> Message | None:
+        """Return the message that a payload looks like."""
+        number = self.compiled.find(proto, ports, payload)
+        return None if number is None else self.messages[number]
+
+
+def _array(numbers: list[int]) -> npt.NDArray[np.int16]:
+    return np.array(numbers, dtype=np.int16)
+
+
+@cache
+def load() -> Table:
+    """Load the signatures that come with the program; RulesError names a wrong one."""
+    return Table(*signatures.compiled())
