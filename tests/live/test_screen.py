@@ -86,9 +86,7 @@ def test_numbers_bring_tables_to_the_front() -> None:
     drive(act)
 
 
-@pytest.mark.xfail(
-    reason="seen to fail since services show familiar names; the cause is not known yet", strict=False
-)
+@pytest.mark.xfail(reason="seen to fail; the cause is not known yet", strict=False)
 def test_sorting() -> None:
     async def act(app: LiveScreen, pilot: Pilot[None]) -> None:
         for _ in range(5):  # from bytes over the last column to the first
