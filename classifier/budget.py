@@ -48,7 +48,7 @@ class Budget:
     @property
     def spool_bytes(self) -> int:
         """Bytes of rows that wait in memory to be judged, through all phases."""
-        return self.memory_bytes // 16
+        return self._rest // 7
 
     @property
     def sums_bytes(self) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,3 +17,40 @@ def distinct(values: Numbers) -> tuple[Numbers, Numbers]:
     """Return the distinct ones of n numbers, in the order of their first rows, and each row's place (n)."""
     encoded = pa.array(values).dictionary_encode()
     return encoded.dictionary.to_numpy(), encoded.indices.to_numpy().astype(np.int64)
+
+
+class Remembered:
+    """What a function makes of distinct rows, worked out once for each; several threads may ask.
+
+    Past so many rows all are forgotten: only hostile input has as many.
+    """
+
+    MOST_ROWS = 1 << 16
+
+    def __init__(self, function: Callable[..., tuple[npt.NDArray[Any], ...]]) -> None:
+        """Take a function of columns (n) that returns columns (… n)."""
+        self._function = function
+        self._place: dict[tuple[Any, ...], int] = {}
+        self._found: tuple[npt.NDArray[Any], ...] = ()
+        self._lock = Lock()
+
+    def __call__(self, *columns: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+        """Return what the function makes of n rows, of which none recurs."""
+        rows = list(zip(*(column.tolist() for column in columns), strict=True))
+        with self._lock:
+            if len(self._place) + len(rows) > self.MOST_ROWS:
+                self._place.clear()
+                self._found = ()
+            new = [number for number, row in enumerate(rows) if row not in self._place]
+            if new or not self._found:
+                made = self._function(*(column[new] for column in columns))
+                self._found = (
+                    tuple(map(_joined, self._found, made)) if self._found else tuple(map(np.asarray, made))
+                )
+                self._place |= {rows[number]: len(self._place) + at for at, number in enumerate(new)}
+            places = [self._place[row] for row in rows]
+            return tuple(column[..., places] for column in self._found)
+
+
+def _joined(column: npt.NDArray[Any], more: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.concatenate([column, more], axis=-1)

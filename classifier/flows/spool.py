@@ -24,7 +24,8 @@ class Spool:
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES, batch_rows: int = 0) -> None:
         """Start empty. Batches are put together up to so many rows."""
-        self._memory_bytes = memory_bytes
+        #: Past so many bytes batches go to a file.
+        self.memory_bytes = memory_bytes
         self._batch_rows = batch_rows
         self._small: list[pa.RecordBatch] = []
         self._small_rows = 0
@@ -57,13 +58,28 @@ class Spool:
         self._small, self._small_rows = [], 0
         self._batches += 1
         self._held.append(batch)
-        if self._writer is not None or self._held_bytes > self._memory_bytes:
+        if self._writer is not None or self._held_bytes > self.memory_bytes:
             self._spill(batch.schema)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches in the order in which they came."""
         self._put_together()
         return self._read(range(self._batches), None)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether no batch is in a file."""
+        return self._file is None
+
+    def drain(self) -> Iterator[pa.RecordBatch]:
+        """Yield the batches for the last time: each that is in memory is given up."""
+        self._put_together()
+        if self._file is not None:
+            yield from self._read(range(self._batches), None)
+            return
+        held, self._held = self._held[::-1], []
+        while held:
+            yield held.pop()
 
     def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield some columns of all batches; the others are not read."""

@@ -86,7 +86,7 @@ class Stitched:
         self._captures = captures
         self._idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
         self._memory_bytes = memory_bytes
-        #: The rows whose key only they have, where they are the fewer.
+        #: The rows whose key only they have, where the spool needn't be read again for them.
         self._alone: Spool | None = None
         #: For each batch of the spool, a bit for each row: whether its key occurs again.
         self._again: list[npt.NDArray[np.uint8]] = []
@@ -131,15 +131,17 @@ class Stitched:
     def _to_join(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of keys that occur again, as many at a time as memory may hold.
 
-        If they are most, the others are put aside: so nobody needs to look through all once more.
+        If they are most, or all are in memory, the others are put aside: so nobody looks through all again.
         """
         if self._repeated.counts.sum() > self._spool.rows // 2:
             self._alone = Spool(self._memory_bytes, BATCH_ROWS)
+        elif self._spool.is_in_memory:
+            self._alone = Spool(self._spool.memory_bytes)
         held: list[pa.RecordBatch] = []
         held_bytes = 0
         repeated = HashIndex(self._repeated.hashes)
         self._again = []
-        for batch in self._spool:
+        for batch in self._spool if self._alone is None else self._spool.drain():
             _, again = repeated.find(_key_hashes(batch))
             self._again.append(np.packbits(again))
             for rows in _some(batch, again):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.flows.distinct import distinct
+from classifier.flows.distinct import Remembered, distinct
 from classifier.payload.table import Table
 from classifier.signatures import Certainty
 
@@ -43,21 +44,27 @@ def read(facts: pa.RecordBatch, table: Table) -> Said:
     home_a, home_b = (table.home[facts[name].to_numpy()] for name in ("port_a", "port_b"))
     shape = (max(len(hits_a), 1), max(len(hits_b), 1), len(table.homes), len(table.homes))
     cases, place = distinct(np.ravel_multi_index((place_a, place_b, home_a, home_b), shape))
-    place_a, place_b, *homes = np.unravel_index(cases, shape)
-    found = _said(hits_a[place_a], hits_b[place_b], table.homes[np.stack(homes)], table)
+    place_a, place_b, home_a, home_b = np.unravel_index(cases, shape)
+    found = _remembered(table)(hits_a[place_a], hits_b[place_b], table.homes[home_a], table.homes[home_b])
     return Said._make(column[..., place] for column in found)
 
 
+@lru_cache(maxsize=4)
+def _remembered(table: Table) -> Remembered:
+    return Remembered(partial(_said, table))
+
+
 def _said(
+    table: Table,
     hits_a: npt.NDArray[np.uint64],
     hits_b: npt.NDArray[np.uint64],
-    ports: npt.NDArray[np.uint16],
-    table: Table,
+    port_a: npt.NDArray[np.uint16],
+    port_b: npt.NDArray[np.uint16],
 ) -> Said:
-    """Read n pairs of hits; `ports` are those at which messages count by themselves, else 0 (2, n)."""
+    """Read n pairs of hits; the ports are those at which messages count by themselves, else 0."""
     slots = np.stack([_slots(hits_a), _slots(hits_b)])  # (2, 4, n)
     numbers = slots & np.uint16(_NUMBER)
-    counts = _counts(numbers, ports, table)
+    counts = _counts(numbers, np.stack([port_a, port_b]), table)
     shown = np.where(counts, _shown(numbers, table), 0)
     sender = np.where(slots & _OPENED, table.opened[numbers], table.sender[numbers])
     sender = np.where(slots & _ANSWERED, table.answered[numbers], sender)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from classifier.flows.distinct import distinct
 from classifier.payload import Certainty, Said, Table
 from classifier.payload.announced import CARRIERS, SERVICES, Announced
 from classifier.services.rules import Rules
-from classifier.services.spoken import SILENT, Spoken, verdict
+from classifier.services.spoken import SILENT, Spoken, Verdict, verdict
 
 
 class Names(NamedTuple):
@@ -54,28 +55,40 @@ class Payloads(NamedTuple):
     #: bool (n): the beginning wasn't seen.
     late: npt.NDArray[np.bool_]
 
-    def codes(self) -> tuple[npt.NDArray[np.int64], list[Spoken]]:
-        """Return what each flow speaks as a place in a list of what is spoken."""
+    def codes(self) -> npt.NDArray[np.int64]:
+        """Return a number for what each flow speaks, which `_spoken` reads back."""
         encoded = self.alpn.dictionary_encode("encode")
-        offer = encoded.indices.to_numpy().astype(np.int64)
-        protocols = len(self.table.protocols) + 1
-        numbers = ((self.late + offer * 2) * len(Announced) + self.announced) * len(Certainty)
-        numbers += self.said.certainty
-        cases, row = distinct(numbers * protocols + self.said.protocol + 1)
         offers = [(offered or "").split(",")[0] for offered in encoded.dictionary.to_pylist()]
-        return row, [self._spoken(case, offers) for case in cases.tolist()]
+        named = np.array([_named(self.table).get(offer, 0) for offer in offers], dtype=np.int64)
+        codes: npt.NDArray[np.int64] = named[encoded.indices.to_numpy()] * 2 + self.late
+        codes = (codes * len(Announced) + self.announced) * len(Certainty) + self.said.certainty
+        return codes * (len(self.table.protocols) + 1) + self.said.protocol + 1
 
-    def _spoken(self, case: int, offers: list[str]) -> Spoken:
-        case, protocol = divmod(case, len(self.table.protocols) + 1)
-        case, certainty = divmod(case, len(Certainty))
-        case, purpose = divmod(case, len(Announced))
-        offer, late = divmod(case, 2)
-        if purpose and not (protocol and purpose in CARRIERS):
-            return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True, bool(late))
-        if not protocol:
-            return SILENT
-        named = self.table.alpn.get(offers[offer])
-        return Spoken(self.table.protocols[protocol - 1], Certainty(certainty), named, False, bool(late))
+
+@lru_cache(maxsize=4)
+def _named(table: Table) -> dict[str, int]:
+    """Number the application protocols that name a service, from 1 on."""
+    return {offer: number for number, offer in enumerate(table.alpn, 1)}
+
+
+def _spoken(table: Table, code: int) -> Spoken:
+    code, protocol = divmod(code, len(table.protocols) + 1)
+    code, certainty = divmod(code, len(Certainty))
+    code, purpose = divmod(code, len(Announced))
+    offer, late = divmod(code, 2)
+    if purpose and not (protocol and purpose in CARRIERS):
+        return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True, bool(late))
+    if not protocol:
+        return SILENT
+    named = list(table.alpn.values())[offer - 1] if offer else None
+    return Spoken(table.protocols[protocol - 1], Certainty(certainty), named, False, bool(late))
+
+
+@lru_cache(maxsize=1 << 14)
+def _verdict(rules: Rules, table: Table, here: int, there: int, undecided: bool, code: int) -> Verdict:
+    """Return the verdict on flows with two places of candidates, which speak what a code stands for."""
+    candidates = rules.candidates
+    return verdict(candidates[here], candidates[there], undecided, _spoken(table, code))
 
 
 def name(
@@ -93,16 +106,15 @@ def name(
     """
     here = rules.places(proto, server.port.to_numpy(), server.address)
     there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
-    codes, spoken = payloads.codes()
+    codes = payloads.codes()
     # Few distinct cases among many flows: each is worked out once.
-    many, spoken_many = len(rules.candidates), len(spoken)
-    numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
-    cases, row = distinct(numbers)
+    many, most = len(rules.candidates), int(codes.max(initial=0)) + 1
+    cases, row = distinct(((ambiguous * many + here) * many + there) * most + codes)
     verdicts = []
     for case in cases.tolist():
-        ports, code = divmod(case, spoken_many)
-        likelier, other = rules.candidates[ports // many % many], rules.candidates[ports % many]
-        verdicts.append(verdict(likelier, other, ports >= many * many, spoken[code]))
+        ports, code = divmod(case, most)
+        likelier, other = ports // many % many, ports % many
+        verdicts.append(_verdict(rules, payloads.table, likelier, other, ports >= many * many, code))
     place = row.astype(np.int32)
     protocols = [protocol.name for protocol in payloads.table.protocols]
     return Names(
