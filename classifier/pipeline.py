@@ -226,11 +226,19 @@ class Judge:
         ends = roles.with_attempts(ends, context)
         verdicts = roles.decide(ends, context)
         server_is_b = verdicts.server_is_b
+
+        def end(here: str, there: str) -> naming.Ends:
+            address, port = (
+                _side(facts, f"{name}_{here}", f"{name}_{there}", server_is_b) if wanted else None
+                for name, wanted in (("addr", context.rules.bound), ("port", True))
+            )
+            return naming.Ends(address, port)
+
         names = naming.name(
             context.rules,
             facts["proto"].to_numpy(),
-            naming.Ends(*(_side(facts, f"{name}_b", f"{name}_a", server_is_b) for name in ("addr", "port"))),
-            naming.Ends(*(_side(facts, f"{name}_a", f"{name}_b", server_is_b) for name in ("addr", "port"))),
+            end("b", "a"),
+            end("a", "b"),
             verdicts.undecided,
             naming.Payloads(
                 ends.said,

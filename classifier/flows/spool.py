@@ -68,11 +68,11 @@ class Spool:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether no batch is in a file."""
+        """Whether no batch is in a file, and all may be drained."""
         return self._file is None
 
     def drain(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches for the last time: each that is in memory is given up."""
+        """Yield the batches for the last time; each that is in memory is given up."""
         self._put_together()
         if self._file is not None:
             yield from self._read(range(self._batches), None)

@@ -55,6 +55,11 @@ class History(Spool):
                 yield first
             yield from batches
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Return False: the rows stay, for the next time that all are judged."""
+        return False
+
     def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield some columns of all rows."""
         for batch in self:

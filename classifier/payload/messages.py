@@ -29,11 +29,13 @@ class Said(NamedTuple):
     #: int8 (2, n): how surely each end's messages show that it is the client, or that it is the server.
     client: npt.NDArray[np.int8]
     server: npt.NDArray[np.int8]
-    #: The same without each end's first message.
-    late_client: npt.NDArray[np.int8]
-    late_server: npt.NDArray[np.int8]
+    #: uint8 (n): both of both ends as `packed`; and without each end's first message.
+    sides: npt.NDArray[np.uint8]
+    late_sides: npt.NDArray[np.uint8]
     #: int8 (n): the end that is proven to be the server, for only it could read what it answers: 0, 1, -1.
     proven: npt.NDArray[np.int8]
+    #: int8 (n): the end that surely answers what the other surely asks; peers do both: 0, 1, -1.
+    answers: npt.NDArray[np.int8]
 
 
 def read(facts: pa.RecordBatch, table: Table) -> Said:
@@ -46,7 +48,7 @@ def read(facts: pa.RecordBatch, table: Table) -> Said:
     cases, place = distinct(np.ravel_multi_index((place_a, place_b, home_a, home_b), shape))
     place_a, place_b, home_a, home_b = np.unravel_index(cases, shape)
     found = _remembered(table)(hits_a[place_a], hits_b[place_b], table.homes[home_a], table.homes[home_b])
-    return Said._make(column[..., place] for column in found)
+    return Said._make(column.take(place, axis=-1) for column in found)
 
 
 @lru_cache(maxsize=4)
@@ -74,15 +76,34 @@ def _said(
     sides = np.where(shown > 0, np.minimum(table.side[numbers].astype(np.int8), shown), 0)
     sides = np.where(inside, np.minimum(sides, np.int8(Certainty.LIKELY)), sides)
     client, server = np.where(sender > 0, sides, 0), np.where(sender < 0, sides, 0)
+    late = packed(client[:, 1:].max(axis=1), server[:, 1:].max(axis=1))
+    client, server = client.max(axis=1), server.max(axis=1)
+    asks, answers = client == Certainty.SURE, server == Certainty.SURE
+    matched = answers & asks[::-1] & ~(asks & answers[::-1])
     return Said(
         protocol=protocol,
         certainty=certainty,
-        client=client.max(axis=1),
-        server=server.max(axis=1),
-        late_client=client[:, 1:].max(axis=1),
-        late_server=server[:, 1:].max(axis=1),
+        client=client,
+        server=server,
+        sides=packed(client, server),
+        late_sides=late,
         proven=np.select([answered[0], answered[1]], [0, 1], -1).astype(np.int8),
+        answers=np.select([matched[0], matched[1]], [0, 1], -1).astype(np.int8),
     )
+
+
+def packed(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    """Pack what the messages of both ends show (2, n) into a number each: a `Certainty` has two bits."""
+    found = np.zeros(client.shape[1], dtype=np.uint8)
+    for place, side in enumerate((*client, *server)):
+        found |= side.astype(np.uint8) << np.uint8(2 * place)
+    return found
+
+
+def unpacked(sides: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Return what `packed` was given."""
+    ends = sides >> np.arange(0, 8, 2, dtype=np.uint8)[:, None] & np.uint8(3)
+    return ends[:2], ends[2:]
 
 
 def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:

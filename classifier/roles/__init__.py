@@ -16,7 +16,7 @@ import pyarrow as pa
 from classifier.roles.directory import Directory
 from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.evidence import KINDS, Context, Evidence, began_unseen, purposes, sweeps_of
-from classifier.roles.late import Late, SelfCheck, look_back
+from classifier.roles.late import Bits, Late, SelfCheck, bits, look_back
 from classifier.roles.spoken import note_announced
 from classifier.roles.survey import Survey
 from classifier.roles.weights import weight
@@ -69,14 +69,16 @@ class Reasons:
         """Return those of some flows."""
         return Reasons(self._odds[wanted.to_numpy(zero_copy_only=False)])
 
-    def agreeing(self) -> Mask:
-        """Return whether each kind agrees with the verdict (n, kinds)."""
-        agreeing: Mask = self._odds > 0
-        return agreeing
+    def agreeing(self) -> Bits:
+        """Return the kinds that agree with the verdict, a bit for each (n)."""
+        return bits(self._odds > 0)
 
-    def strongest(self) -> npt.NDArray[np.intp]:
+    def strongest(self) -> npt.NDArray[np.uint8]:
         """Return the number of the strongest kind, where any agrees (n)."""
-        strongest: npt.NDArray[np.intp] = self._odds.argmax(axis=1)
+        most = self._odds.max(axis=1, keepdims=True)
+        lowest = bits(self._odds == most)
+        lowest &= ~lowest + np.uint16(1)
+        strongest: npt.NDArray[np.uint8] = np.bitwise_count(lowest - np.uint16(1))
         return strongest
 
     def lists(self) -> pa.ListArray:
@@ -90,7 +92,7 @@ class Reasons:
         """Return the kinds of `lists` in the order in which they first appear there."""
         if not len(self._odds):
             return []
-        agreeing = self.agreeing()
+        agreeing = self._odds > 0
         first = np.unique(agreeing.argmax(axis=0)[agreeing.any(axis=0)])
         return list(dict.fromkeys(Reasons(self._odds[first]).lists().flatten().to_pylist()))
 
@@ -168,8 +170,17 @@ def self_check() -> SelfCheck:
 def summed(odds: Numbers, disputed: Mask) -> Numbers:
     """Add up the log-odds of the kinds (n, kinds), as far as evidence may go (n)."""
     most = limits(disputed)
-    total: Numbers = np.clip(weight("verdict", "scale") * np.ascontiguousarray(odds).sum(axis=1), -most, most)
+    total: Numbers = np.clip(weight("verdict", "scale") * _row_sums(odds.T), -most, most)
     return total
+
+
+def _row_sums(kinds: Numbers) -> Numbers:
+    """Add up columns (kinds, n) in pairs and then in turn: one order, whatever numpy's is."""
+    (a, b, c, d, e, f, g, h), rest = kinds[:8], kinds[8:]
+    sums: Numbers = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for kind in rest:
+        sums += kind
+    return sums
 
 
 def limits(disputed: Mask) -> Numbers:
@@ -183,5 +194,7 @@ def probability(odds: Numbers) -> Numbers:
 
 
 def _reasons(odds: Numbers, server_is_b: Mask, confirmed: Mask) -> Reasons:
-    proof = np.where(confirmed, np.inf, 0.0)
-    return Reasons(np.concatenate([proof[None], np.where(server_is_b, odds.T, -odds.T)]).T)
+    found = np.empty((1 + len(KINDS), len(odds)))
+    found[0] = np.where(confirmed, np.inf, 0.0)
+    np.multiply(odds.T, np.where(server_is_b, 1.0, -1.0), out=found[1:])
+    return Reasons(found.T)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from classifier.flows.addresses import is_group
 from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.handshake import Handshakes
-from classifier.payload import Certainty, Said
+from classifier.payload import Said
 from classifier.services.service import PORTS
 
 TCP, UDP, UDP_LITE = 6, 17, 136
@@ -141,9 +141,7 @@ class Ends:
 
         Question and answer are messages that surely only clients send, and only servers; peers send both.
         """
-        asks, answers = self.said.client == Certainty.SURE, self.said.server == Certainty.SURE
-        matched = answers & asks[::-1] & ~(asks & answers[::-1]) & self.datagrams
-        return np.select([matched[0], matched[1]], [0, 1], -1).astype(np.int8)
+        return np.where(self.datagrams, self.said.answers, np.int8(-1))
 
     @cached_property
     def called(self) -> npt.NDArray[np.int8]:

@@ -12,7 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from classifier.flows.distinct import distinct
 from classifier.roles.ends import Ends, Mask, Numbers
+
+Bits = npt.NDArray[np.uint16]
 
 
 class Late(NamedTuple):
@@ -23,8 +26,8 @@ class Late(NamedTuple):
     #: float64 (n): probability that evidence gives to the end that is the server.
     probability: Numbers
     #: uint16 (n): a bit for each kind of evidence that speaks, and for each that is right.
-    speaks: npt.NDArray[np.uint16]
-    right: npt.NDArray[np.uint16]
+    speaks: Bits
+    right: Bits
 
 
 def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
@@ -34,17 +37,16 @@ def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
     return Late(
         proven=(ends.server >= 0) & ends.handshakes.accepted,
         probability=np.where(server_is_b, probability_of_b, 1 - probability_of_b),
-        speaks=_bits(speaks),
-        right=_bits(speaks & ((odds > 0) == server_is_b[:, None])),
+        speaks=bits(speaks),
+        right=bits(speaks & ((odds > 0) == server_is_b[:, None])),
     )
 
 
-def _bits(mask: Mask) -> npt.NDArray[np.uint16]:
-    """Pack up to 16 columns into the bits of a number, the first into the lowest (n)."""
-    packed = np.zeros(len(mask), dtype=np.uint16)
-    for place, column in enumerate(mask.T):
-        packed |= column.astype(np.uint16) << np.uint16(place)
-    return packed
+def bits(mask: Mask) -> Bits:
+    """Pack up to 16 columns into the bits of a number, the first into the lowest (n, columns)."""
+    packed = np.packbits(mask.T, axis=0, bitorder="little").astype(np.uint16)
+    found: Bits = packed[0] if len(packed) == 1 else packed[0] | packed[1] << np.uint16(8)
+    return found
 
 
 #: The names of what `Late` holds.
@@ -73,9 +75,12 @@ class SelfCheck:
         self.inferred += int(inferred.sum())
         self.inferred_right += int((inferred & right).sum())
         self.right += int(right.sum())
-        for count, bits in enumerate((late.speaks[late.proven], late.right[late.proven])):
-            for place, kind in enumerate(self.kinds):
-                self.kinds[kind][count] += int(np.count_nonzero(bits >> place & 1))
+        both = late.right[late.proven].astype(np.int64) << 16 | late.speaks[late.proven]
+        cases, row = distinct(both)
+        flows = np.bincount(row, minlength=len(cases))
+        for place, counts in enumerate(self.kinds.values()):
+            for number in (0, 1):
+                counts[number] += int(flows[cases >> 16 * number + place & 1 > 0].sum())
 
     def merge(self, other: SelfCheck) -> None:
         """Add the counts of other flows."""

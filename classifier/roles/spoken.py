@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from classifier.payload import Announced, Certainty, Endpoints, load
 from classifier.payload.announced import SIDES, unpack
+from classifier.payload.messages import unpacked
 from classifier.roles.ends import Ends, Mask, Numbers, endpoint_hashes, host_hashes
 from classifier.roles.weights import weight, weights
 
@@ -22,11 +23,13 @@ def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
         endpoints.add(endpoint_hashes(hosts, packed.proto, packed.port), packed)
 
 
-def odds_of(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> Numbers:
-    """Weigh how surely each end's messages are a client's, and a server's: `Certainty` (2, n).
+@cache
+def _odds() -> Numbers:
+    """Weigh how surely each end's messages are a client's, and a server's, by `Said.sides` (256).
 
     A question of one end and the answer of the other say the same; an end that asks and answers is a peer.
     """
+    client, server = unpacked(np.arange(256, dtype=np.uint8))
     weights = np.zeros(len(Certainty))
     for certainty in (Certainty.WEAK, Certainty.LIKELY, Certainty.SURE):
         weights[certainty] = weight("payload", certainty.name.lower())
@@ -40,12 +43,12 @@ def odds_of(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> Numbe
 
 def payload(ends: Ends, of_ports: Numbers) -> Numbers:
     """Weigh the messages of both ends; `of_ports`: what the ports say (n)."""
-    return _reversible(ends, odds_of(ends.said.client, ends.said.server), of_ports)
+    return _reversible(ends, _odds()[ends.said.sides], of_ports)
 
 
 def later_payload(ends: Ends, of_ports: Numbers) -> Numbers:
     """Do the same, leaving out each end's first message."""
-    return _reversible(ends, odds_of(ends.said.late_client, ends.said.late_server), of_ports)
+    return _reversible(ends, _odds()[ends.said.late_sides], of_ports)
 
 
 def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:

@@ -55,10 +55,14 @@ class Lookup:
         self.candidates: list[tuple[Service, ...]] = [()]
         self.standing = np.zeros(1, dtype=np.uint8)
         self._place: dict[tuple[Service, ...], int] = {(): 0}
-        self._table = {proto: np.zeros(PORTS, dtype=np.int32) for proto in TRANSPORTS.values()}
-        self._table[UDP_LITE] = self._table[TRANSPORTS["udp"]]
+        #: Places by row and port; the first row is of transports without rules.
+        self._table = np.zeros((1 + len(TRANSPORTS), PORTS), dtype=np.int32)
+        self._row = np.zeros(256, dtype=np.int32)
+        self._row[[*TRANSPORTS.values()]] = np.arange(1, len(self._table))
+        self._row[UDP_LITE] = self._row[TRANSPORTS["udp"]]
+        tables = dict(zip(TRANSPORTS.values(), self._table[1:], strict=True))
         for (proto, port), candidates in by_port.items():
-            self._table[proto][port] = self._add(candidates)
+            tables[proto][port] = self._add(candidates)
         #: Held where lists of candidates are added, which several threads may do.
         self._adding = Lock()
         self._standings()
@@ -72,10 +76,7 @@ class Lookup:
         self, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16], address: pa.Array | None
     ) -> npt.NDArray[np.int32]:
         """Return for n transports and ports (and addresses) the index in `candidates`."""
-        place = np.zeros(len(port), dtype=np.int32)
-        for number, table in self._table.items():
-            chosen = proto == number
-            place[chosen] = table[port[chosen]]
+        place: npt.NDArray[np.int32] = self._table.ravel().take(self._row.take(proto) * PORTS + port)
         if address is None:
             return place
         with self._adding:

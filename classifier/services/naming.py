@@ -39,7 +39,8 @@ class Names(NamedTuple):
 class Ends(NamedTuple):
     """One end of each of n flows: addresses of 16 bytes (IPv4 mapped), and uint16 ports."""
 
-    address: pa.Array
+    #: None if no rule depends on it.
+    address: pa.Array | None
     port: pa.Array
 
 
@@ -105,7 +106,10 @@ def name(
     likelier side's first, and the service is named only if both sides agree on it, or the payload tells.
     """
     here = rules.places(proto, server.port.to_numpy(), server.address)
-    there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
+    there = np.zeros_like(here)
+    rows = np.flatnonzero(ambiguous)
+    address = None if client.address is None else client.address.take(pa.array(rows))
+    there[rows] = rules.places(proto[rows], client.port.to_numpy()[rows], address)
     codes = payloads.codes()
     # Few distinct cases among many flows: each is worked out once.
     many, most = len(rules.candidates), int(codes.max(initial=0)) + 1

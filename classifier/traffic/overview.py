@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier.flows.distinct import distinct
 from classifier.roles import Reasons, Role
 from classifier.traffic.judged import Judged
 
@@ -55,16 +56,18 @@ class Overview:
 
     def _add_evidence(self, roles: npt.NDArray[np.int32], reasons: Reasons) -> None:
         """Count the kinds that spoke for n flows of roles, which are places in `ROLES`."""
-        agreeing, strongest = reasons.agreeing(), reasons.strongest()
-        found = {}
-        for kind, name in enumerate(reasons.names):
-            here = agreeing[:, kind]
-            decided = here & (strongest == kind)
-            found[name] = [np.bincount(roles[some], minlength=len(ROLES)) for some in (here, decided)]
-        names = reasons.by_appearance()
-        for number, role in enumerate(ROLES):
-            for name in names:
-                flows, first = (int(counts[number]) for counts in found[name])
-                if flows:
-                    counts = self.evidence.setdefault((role, name), Counter())
-                    counts.update({"flows": flows, "strongest": first})
+        codes = (roles.astype(np.int64) << 8 | reasons.strongest()) << 16 | reasons.agreeing()
+        cases, row = distinct(codes)
+        flows = np.bincount(row, minlength=len(cases))
+        role, strongest = cases >> 24, cases >> 16 & 0xFF
+        kinds = {name: (cases >> kind & 1 > 0, strongest == kind) for kind, name in enumerate(reasons.names)}
+        appeared = reasons.by_appearance()
+        for number, name in enumerate(ROLES):
+            for kind in appeared:
+                agrees, decides = kinds[kind]
+                here = agrees & (role == number)
+                if here.any():
+                    counts = self.evidence.setdefault((name, kind), Counter())
+                    counts.update(
+                        {"flows": int(flows[here].sum()), "strongest": int(flows[here & decides].sum())}
+                    )
