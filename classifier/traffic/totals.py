@@ -143,7 +143,7 @@ class Totals:
     @cached_property
     def _found(self) -> _Found:
         """The rows of the tables, in one pass over those of flows."""
-        found = _Found({name: Spool(self._memory_bytes // 8) for name in ("servers", "attempts", "clients")})
+        found = _Found({name: Spool(self._memory_bytes // 4) for name in ("servers", "attempts", "clients")})
         by_client = Aggregate(_CLIENT_KEYS, FLOW_MEASURES, words_of("client"), self._memory_bytes)
         for flows in self._flows.parts():
             rows, masks = marked(flows)
