@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -144,7 +145,7 @@ def read(
         )
     try:
         with common.without_pandas(), progress.of_reading() as tell:
-            return read(
+            traffic = read(
                 paths,
                 tcp_idle_s=tcp_idle,
                 udp_idle_s=udp_idle,
@@ -162,6 +163,8 @@ def read(
                 progress=tell,
                 keep_interrupted=True,
             )
+        gc.freeze()  # the rules are 120,000 objects that stay: they needn't be looked through
+        return traffic
     except OSError as error:  # of a pipe or a device, or of a temporary file
         where = f"{error.filename}: " if error.filename else ""
         kind = NotWrittenError if error.errno in NO_ROOM else ClassifierError

@@ -71,12 +71,11 @@ class Reasons:
 
     def agreeing(self) -> Bits:
         """Return the kinds that agree with the verdict, a bit for each (n)."""
-        return bits(self._odds > 0)
+        return bits(self._odds.T > 0)
 
     def strongest(self) -> npt.NDArray[np.uint8]:
         """Return the number of the strongest kind, where any agrees (n)."""
-        most = self._odds.max(axis=1, keepdims=True)
-        lowest = bits(self._odds == most)
+        lowest = bits(self._odds.T == self._odds.T.max(axis=0))
         lowest &= ~lowest + np.uint16(1)
         strongest: npt.NDArray[np.uint8] = np.bitwise_count(lowest - np.uint16(1))
         return strongest

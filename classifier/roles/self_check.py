@@ -33,18 +33,18 @@ class Late(NamedTuple):
 def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
     """Compare the proven server with what late evidence says: log-odds (n, kinds), and all in all."""
     server_is_b = ends.server == 1
-    speaks = odds != 0
+    speaks = odds.T != 0
     return Late(
         proven=(ends.server >= 0) & ends.handshakes.accepted,
         probability=np.where(server_is_b, probability_of_b, 1 - probability_of_b),
         speaks=bits(speaks),
-        right=bits(speaks & ((odds > 0) == server_is_b[:, None])),
+        right=bits(speaks & ((odds.T > 0) == server_is_b)),
     )
 
 
 def bits(mask: Mask) -> Bits:
-    """Pack up to 16 columns into the bits of a number, the first into the lowest (n, columns)."""
-    packed = np.packbits(mask.T, axis=0, bitorder="little").astype(np.uint16)
+    """Pack columns, 16 at most, into the bits of a number, the first into the lowest (columns, n) to (n)."""
+    packed = np.packbits(mask, axis=0, bitorder="little").astype(np.uint16)
     found: Bits = packed[0] if len(packed) == 1 else packed[0] | packed[1] << np.uint16(8)
     return found
 

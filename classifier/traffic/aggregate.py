@@ -54,7 +54,10 @@ def size(rows: Rows) -> int:
 
 def some(rows: Rows, mask: Mask) -> Rows:
     """Return the rows of a mask."""
-    return rows if mask.all() else {name: column[mask] for name, column in rows.items()}
+    if mask.all():
+        return rows
+    places = np.flatnonzero(mask)
+    return {name: column.take(places) for name, column in rows.items()}
 
 
 def joined(pieces: Sequence[Rows]) -> Rows:
@@ -116,29 +119,27 @@ def summed(rows: Rows, keys: Sequence[str], measures: Mapping[str, Measure]) -> 
 
 
 def sums(
-    rows: Rows, ids: Numbers, groups: int, measures: Mapping[str, Measure], among: Mask | None = None
+    rows: Rows, ids: Numbers, groups: int, measures: Mapping[str, Measure], places: Numbers | None = None
 ) -> Rows:
-    """Sum rows, or those of a mask, by the numbers of their groups; times of a group without rows are 0."""
-    chosen: dict[tuple[bool, ...] | None, tuple[Numbers, Mask | None]] = {None: (ids, among)}
+    """Sum rows, or those at some places, by the numbers of their groups; times without rows are 0."""
+    #: By kinds: the numbers of the groups of rows that count, and the places of these; None: all rows.
+    chosen: dict[tuple[bool, ...] | None, tuple[Numbers, Numbers | None]] = {None: (ids, places)}
     found: Rows = {}
     for name, measure in measures.items():
-        if measure.kinds not in chosen:
-            mask: Mask = np.array(measure.kinds)[rows["kind"]]
-            within = mask if among is None else mask[among]
-            whole = bool(within.all())
-            chosen[measure.kinds] = (
-                ids if whole else ids[within],
-                among if whole else mask if among is None else mask & among,
-            )
-        places, where = chosen[measure.kinds]
+        if measure.kinds is not None and measure.kinds not in chosen:
+            kind = rows["kind"] if places is None else rows["kind"].take(places)
+            counts = np.flatnonzero(np.array(measure.kinds).take(kind))
+            where = counts if places is None else places.take(counts)
+            chosen[measure.kinds] = (ids.take(counts), where) if len(counts) < len(ids) else chosen[None]
+        group, where_ = chosen[measure.kinds]
         for column in measure.columns:
-            values = rows[column] if where is None else rows[column][where]
+            values = rows[column] if where_ is None else rows[column].take(where_)
             if name not in found:
                 found[name] = np.zeros(groups, dtype=np.int64)
                 if measure.merge is not np.add:
-                    found[name][places] = values
+                    found[name][group] = values
             if len(values):
-                measure.merge.at(found[name], places, values.astype(np.int64, copy=False))
+                measure.merge.at(found[name], group, values.astype(np.int64, copy=False))
     return found
 
 

@@ -228,11 +228,13 @@ def marked(flows: Rows) -> tuple[Rows, dict[str, Mask]]:
 def grouped(view: View, rows: Rows, masks: Mapping[str, Mask]) -> Rows:
     """Sum the rows that a view is made of."""
     mask = masks[view.where]
-    among = None if mask.all() else mask
+    places = None if mask.all() else np.flatnonzero(mask)
     chosen = some({name: rows[name] for name in (view.id, *view.counts.values())}, mask)
     ids, row = numbered(chosen, (view.id,))
-    places = row if among is None else np.flatnonzero(among)[row]
     counts = {name: counted(ids, len(row), chosen[column]) for name, column in view.counts.items()}
+    first = row if places is None else places[row]
     return (
-        {key: rows[key][places] for key in view.keys} | sums(rows, ids, len(row), view.sums, among) | counts
+        {key: rows[key].take(first) for key in view.keys}
+        | sums(rows, ids, len(row), view.sums, places)
+        | counts
     )
