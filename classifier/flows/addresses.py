@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
+from functools import lru_cache
+from struct import Struct
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_OCTETS = np.array([str(i) for i in range(256)], dtype=object)
+_OCTETS = pa.array([str(i) for i in range(256)])
+_GROUPS, _SPELLED = Struct(">8H"), ":%x" * 8 + ":"
+#: Runs of two groups and more that are 0, between colons, the longest first.
+_ZEROS = tuple(":" + "0:" * groups for groups in range(8, 1, -1))
 
 
 def texts(address: pa.Array, ip_version: pa.Array) -> pa.Array:
     """Return n addresses (16 bytes, IPv4 mapped) as n strings: dotted IPv4, RFC 5952 IPv6."""
-    raw = octets(address)
     four = ip_version.to_numpy() == 4
-    text = np.empty(len(raw), dtype=object)
-    if four.any():
-        a, b, c, d = (pa.array(_OCTETS[raw[four, i]], pa.string()) for i in range(12, 16))
-        text[four] = pc.binary_join_element_wise(a, b, c, d, ".").to_numpy(zero_copy_only=False)
-    if not four.all():
-        unique, place = np.unique(raw[~four], axis=0, return_inverse=True)
-        names = np.array([str(IPv6Address(row.tobytes())) for row in unique], dtype=object)
-        text[~four] = names[place.reshape(-1)]
-    return pa.array(text, pa.string())
+    if four.all():
+        return _dotted(octets(address))
+    six = address.filter(pa.array(~four)).dictionary_encode()
+    found = pa.concat_arrays(
+        [_dotted(octets(address)[four]), pa.array([_hexadecimal(raw) for raw in six.dictionary.to_pylist()])]
+    )
+    place = np.empty(len(four), dtype=np.int64)
+    place[four] = np.arange(np.count_nonzero(four))
+    place[~four] = np.count_nonzero(four) + six.indices.to_numpy()
+    return found.take(pa.array(place))
+
+
+def _dotted(raw: npt.NDArray[np.uint8]) -> pa.Array:
+    parts = (_OCTETS.take(pa.array(np.ascontiguousarray(raw[:, place]))) for place in range(12, 16))
+    return pc.binary_join_element_wise(*parts, ".")
+
+
+@lru_cache(maxsize=1 << 16)
+def _hexadecimal(raw: bytes) -> str:
+    text = _SPELLED % _GROUPS.unpack(raw)
+    for zeros in _ZEROS:
+        before, found, behind = text.partition(zeros)
+        if found:
+            return f"{before[1:]}::{behind[:-1]}"
+    return text[1:-1]
 
 
 def octets(address: pa.Array) -> npt.NDArray[np.uint8]:
