@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from struct import Struct
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_OCTETS = pa.array([str(i) for i in range(256)])
 _GROUPS, _SPELLED = Struct(">8H"), ":%x" * 8 + ":"
 #: Runs of two groups and more that are 0, between colons, the longest first.
 _ZEROS = tuple(":" + "0:" * groups for groups in range(8, 1, -1))
@@ -32,8 +31,13 @@ def texts(address: pa.Array, ip_version: pa.Array) -> pa.Array:
 
 
 def _dotted(raw: npt.NDArray[np.uint8]) -> pa.Array:
-    parts = (_OCTETS.take(pa.array(np.ascontiguousarray(raw[:, place]))) for place in range(12, 16))
+    parts = (_octet_texts().take(pa.array(np.ascontiguousarray(raw[:, place]))) for place in range(12, 16))
     return pc.binary_join_element_wise(*parts, ".")
+
+
+@cache
+def _octet_texts() -> pa.Array:
+    return pa.array([str(octet) for octet in range(256)])
 
 
 @lru_cache(maxsize=1 << 16)
