@@ -27,6 +27,8 @@ _MOST = 1 << 62
 _PART_BITS = 6
 _PARTS = 1 << _PART_BITS
 _SUMMING = 4
+#: Shares of the rows that are written one after the other.
+_AT_A_TIME = 8
 
 
 class Measure(NamedTuple):
@@ -248,7 +250,11 @@ class Aggregate:
             self._parted = Parted(_PARTS, memory_bytes=0)
         words = [rows[name].astype(np.uint64) for name in self._part_by]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
-        self._parted.write(as_batch(rows), part)
+        del words
+        # Some parts at a time: rows on disk are several times as wide.
+        for places in np.array_split(np.argsort(part, kind="stable"), _AT_A_TIME):
+            batch = as_batch({name: column.take(places) for name, column in rows.items()})
+            self._parted.write(batch, part.take(places))
         self._pieces, self._bytes = [], 0
 
     def _read(self, parts: list[int]) -> Rows:
