@@ -21,17 +21,11 @@ from classifier.live.capture import engines, external_capture, interfaces, privi
 from classifier.live.capture.capture_source import Wish
 from classifier.live.loop import Loop
 from classifier.live.output.screen.views import VIEWS, Moment
+from classifier.metering.options import MeterOptions
 
 INTERFACE = interfaces.interfaces()[0].name
 WISH = Wish(
-    meter={
-        "tcp_idle_ns": 10**9,
-        "udp_idle_ns": 10**9,
-        "most_flows": 10,
-        "decapsulate": True,
-        "dedup": False,
-        "verify_checksums": False,
-    },
+    meter=MeterOptions(tcp_idle_ns=10**9, udp_idle_ns=10**9, max_flows=10),
     signatures=payload.load().compiled,
     filter=None,
     promiscuous=False,
