@@ -1,7 +1,8 @@
-"""Keys as whole numbers: texts by codes, addresses as two words."""
+"""Judged flows as rows of whole numbers: texts by codes, addresses as two words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
@@ -11,6 +12,9 @@ import pyarrow as pa
 
 from classifier.flows.addresses import octets
 from classifier.traffic.aggregate import Rows
+from classifier.traffic.judged import Judged
+from classifier.traffic.tables import SOURCES, VOLUMES
+from classifier.traffic.views import BY_PAYLOAD, FLOW_KEYS, KINDS, NULL, VIEWS
 
 
 class Texts:
@@ -48,14 +52,64 @@ def address_words(address: pa.Array, name: str) -> Rows:
     return {f"{name}_high": words[:, 0].copy(), f"{name}_low": words[:, 1].copy()}
 
 
-def words_of(name: str) -> tuple[str, str, str]:
-    """Return the columns that identify an address."""
-    return ("ip_version", f"{name}_high", f"{name}_low")
-
-
 def address_bytes(rows: Rows, name: str) -> pa.Array:
     """Return the addresses of `address_words`."""
     words = np.stack([rows[f"{name}_high"], rows[f"{name}_low"]], axis=1).astype(">u8")
     return pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(16), len(words), [None, pa.py_buffer(words.tobytes())]
     )
+
+
+def flow_rows(judged: Judged, texts: Texts, keys: Iterable[str] = FLOW_KEYS) -> Rows:
+    """Return a row for each judged flow: some of its keys, and what it adds to sums."""
+    rows: Rows = {}
+    for name in keys:
+        if name.endswith("_low"):
+            rows |= address_words(judged[f"{name[:-4]}_addr"], name[:-4])
+        elif name != "kind" and not name.endswith("_high"):
+            rows[name] = _key(judged, name, texts)
+    rows["kind"] = _kind(judged)
+    rows["source"] = source_ranks(judged["service_source"])
+    rows["flows"] = np.ones(judged.num_rows, dtype=np.uint32)
+    for name in (*VOLUMES, "first_seen_ns", "last_seen_ns"):
+        rows[name] = judged[name].to_numpy().astype(np.int64, copy=False)
+    return rows
+
+
+def _key(judged: Judged, name: str, texts: Texts) -> npt.NDArray[np.generic]:
+    column = judged["label" if name == "service" else name]
+    if pa.types.is_dictionary(column.type):
+        return texts.codes(column)
+    if name == "vlan":
+        column = column.cast(pa.int32()).fill_null(NULL)
+    return np.asarray(column.to_numpy())
+
+
+def source_ranks(column: pa.DictionaryArray) -> npt.NDArray[np.uint8]:
+    """Return the places among `SOURCES` of n values of `service_source`."""
+    ranks = [*(SOURCES.index(word) for word in column.dictionary.to_pylist()), 0]
+    index = column.indices.fill_null(len(ranks) - 1).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.uint8] = np.array(ranks, dtype=np.uint8)[index]
+    return found
+
+
+def _kind(judged: Judged) -> npt.NDArray[np.uint8]:
+    """Return a number for the kind of each of n flows."""
+    role, outcome = (_places(judged[name], KINDS) for name in ("role", "outcome"))
+    by_payload = _places(judged["service_source"], ("payload",)) == 0
+    real = np.where(by_payload, role + BY_PAYLOAD, role)
+    return np.where(outcome < len(KINDS), outcome, real).astype(np.uint8)
+
+
+def _places(column: pa.DictionaryArray, words: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    """Return the places of n texts among some; the number of these for others."""
+    places = [words.index(word) if word in words else len(words) for word in column.dictionary.to_pylist()]
+    index = column.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.uint8] = np.array([*places, len(words)], dtype=np.uint8)[index]
+    return found
+
+
+def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
+    """Return a row for each flow whose payload isn't what its port promises."""
+    found = judged.filter(judged["mismatch"])
+    return flow_rows(found, texts, VIEWS["mismatches"].keys) if found.num_rows else None

@@ -15,7 +15,7 @@ from classifier.flows.table import SCHEMA, present
 from classifier.metering import packet_types
 from classifier.metering.metered import Metered
 from classifier.traffic.aggregate import Aggregate, Rows, summed
-from classifier.traffic.codes import Texts, words_of
+from classifier.traffic.codes import Texts, flow_rows
 from classifier.traffic.comparison import FACTOR, compare
 from classifier.traffic.frames import frame
 from classifier.traffic.judged import Judged
@@ -24,7 +24,7 @@ from classifier.traffic.public import table
 from classifier.traffic.selection import Selection, selection
 from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
-from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, flow_rows
+from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, words_of
 from classifier.wording import listed
 
 if TYPE_CHECKING:

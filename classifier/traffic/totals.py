@@ -28,7 +28,7 @@ from classifier.traffic.aggregate import (
     summed,
     sums,
 )
-from classifier.traffic.codes import Texts, address_bytes, words_of
+from classifier.traffic.codes import Texts, address_bytes, flow_rows, mismatch_rows
 from classifier.traffic.judged import Judged
 from classifier.traffic.public import table
 from classifier.traffic.views import (
@@ -38,8 +38,7 @@ from classifier.traffic.views import (
     SERVICE,
     VIEWS,
     View,
-    flow_rows,
-    mismatch_rows,
+    words_of,
 )
 
 _KNOWN, _FLOWED, _TRIED = (
@@ -62,7 +61,7 @@ class Totals:
         self._texts = Texts()
         self._flows = Aggregate(FLOW_KEYS, FLOW_MEASURES, words_of("server"), memory_bytes)
         view = VIEWS["mismatches"]
-        self._mismatches = Aggregate(view.keys, view.measures, words_of("server"), memory_bytes // 8)
+        self._mismatches = Aggregate(view.keys, FLOW_MEASURES, words_of("server"), memory_bytes // 8)
         #: What evidence would have said of the flows whose server is proven.
         self.self_check = roles.self_check()
 

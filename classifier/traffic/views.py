@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.traffic.aggregate import Measure, Rows, plain
-from classifier.traffic.codes import Texts, address_words, words_of
-from classifier.traffic.judged import Judged
+from classifier.traffic.aggregate import Measure, plain
 from classifier.traffic.tables import (
     ATTEMPTS,
     CLIENTS,
@@ -23,35 +19,41 @@ from classifier.traffic.tables import (
     ROLES,
     SERVERS,
     SERVICES,
-    SOURCES,
     TARGETS,
     VOLUMES,
     groups_schema,
 )
 
 #: Kinds of flows: how the server is known, or how the attempt failed.
-_KINDS = (*ROLES, *ATTEMPTS)
+KINDS = (*ROLES, *ATTEMPTS)
 #: Added where the payload is recognised.
-_BY_PAYLOAD = 8
+BY_PAYLOAD = 8
 #: Stands for null in a key: above all values.
 NULL = 1 << 16
+#: Keys that are texts.
+TEXTS = ("service", "expected", "payload", "category")
 
 
 def _kinds(*names: str, by_payload: bool | None = None) -> tuple[bool, ...]:
     """Return for each number of a kind whether it is one of those named."""
     return tuple(
-        number % _BY_PAYLOAD < len(_KINDS)
-        and _KINDS[number % _BY_PAYLOAD] in names
-        and by_payload in (None, number >= _BY_PAYLOAD)
-        for number in range(2 * _BY_PAYLOAD)
+        number % BY_PAYLOAD < len(KINDS)
+        and KINDS[number % BY_PAYLOAD] in names
+        and by_payload in (None, number >= BY_PAYLOAD)
+        for number in range(2 * BY_PAYLOAD)
     )
+
+
+def words_of(name: str) -> tuple[str, str, str]:
+    """Return the columns that identify an address."""
+    return ("ip_version", f"{name}_high", f"{name}_low")
 
 
 _REAL, _TRIED = _kinds(*ROLES), _kinds(*ATTEMPTS)
 #: What is summed; bytes and packets of failed attempts are apart.
 MEASURES: dict[str, Measure] = {
     "flows": Measure(("flows",), _REAL),
-    **{kind: Measure(("flows",), _kinds(kind)) for kind in _KINDS},
+    **{kind: Measure(("flows",), _kinds(kind)) for kind in KINDS},
     "by_payload": Measure(("flows",), _kinds(*ROLES, by_payload=True)),
     **{name: Measure((name,), _REAL) for name in VOLUMES},
     "bytes": Measure(("client_bytes", "server_bytes"), _REAL),
@@ -117,7 +119,7 @@ VIEWS = {
         MISMATCHES,
         ("expected", "payload", "proto", *words_of("client"), "server_high", "server_low", "server_port"),
         ("flows", "bytes"),
-        measures=plain("flows", "bytes"),
+        measures=plain("flows") | {"bytes": Measure(("client_bytes", "server_bytes"))},
     ),
 }
 
@@ -138,68 +140,3 @@ BY = {
     "capture": _group("capture"),
     "category": _group("category"),
 }
-
-
-def flow_rows(judged: Judged, texts: Texts, keys: Iterable[str] = FLOW_KEYS) -> Rows:
-    """Return a row for each judged flow: some of its keys, and what it adds to sums."""
-    rows: Rows = {}
-    for name in keys:
-        if name.endswith("_low"):
-            rows |= address_words(judged[f"{name[:-4]}_addr"], name[:-4])
-        elif name != "kind" and not name.endswith("_high"):
-            rows[name] = _key(judged, name, texts)
-    rows["kind"] = _kind(judged)
-    rows["source"] = source_ranks(judged["service_source"])
-    rows["flows"] = np.ones(judged.num_rows, dtype=np.uint32)
-    for name in (*VOLUMES, "first_seen_ns", "last_seen_ns"):
-        rows[name] = judged[name].to_numpy().astype(np.int64, copy=False)
-    return rows
-
-
-def _key(judged: Judged, name: str, texts: Texts) -> npt.NDArray[np.generic]:
-    column = judged["label" if name == "service" else name]
-    if pa.types.is_dictionary(column.type):
-        return texts.codes(column)
-    if name == "vlan":
-        column = column.cast(pa.int32()).fill_null(NULL)
-    return np.asarray(column.to_numpy())
-
-
-def source_ranks(column: pa.DictionaryArray) -> npt.NDArray[np.uint8]:
-    """Return the places among `SOURCES` of n values of `service_source`."""
-    ranks = [*(SOURCES.index(word) for word in column.dictionary.to_pylist()), 0]
-    index = column.indices.fill_null(len(ranks) - 1).to_numpy(zero_copy_only=False)
-    found: npt.NDArray[np.uint8] = np.array(ranks, dtype=np.uint8)[index]
-    return found
-
-
-def _kind(judged: Judged) -> npt.NDArray[np.uint8]:
-    """Return a number for the kind of each of n flows."""
-    role, outcome = (_places(judged[name], _KINDS) for name in ("role", "outcome"))
-    by_payload = _places(judged["service_source"], ("payload",)) == 0
-    real = np.where(by_payload, role + _BY_PAYLOAD, role)
-    return np.where(outcome < len(_KINDS), outcome, real).astype(np.uint8)
-
-
-def _places(column: pa.DictionaryArray, words: tuple[str, ...]) -> npt.NDArray[np.uint8]:
-    """Return the places of n texts among some; the number of these for others."""
-    places = [words.index(word) if word in words else len(words) for word in column.dictionary.to_pylist()]
-    index = column.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)
-    found: npt.NDArray[np.uint8] = np.array([*places, len(words)], dtype=np.uint8)[index]
-    return found
-
-
-def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
-    """Return a row for each flow whose payload isn't what its port promises."""
-    found = judged.filter(judged["mismatch"])
-    if not found.num_rows:
-        return None
-    rows = {name: texts.codes(found[name]) for name in ("expected", "payload")}
-    rows |= {name: found[name].to_numpy() for name in ("proto", "ip_version", "server_port")}
-    rows |= address_words(found["client_addr"], "client") | address_words(found["server_addr"], "server")
-    rows["flows"] = np.ones(found.num_rows, dtype=np.int64)
-    rows["bytes"] = sum(found[f"{side}_bytes"].to_numpy().astype(np.int64) for side in ("client", "server"))
-    return rows
-
-
-TEXTS = ("service", "expected", "payload", "category")

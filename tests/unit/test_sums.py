@@ -17,9 +17,9 @@ from support.places import SAMPLES
 import classifier
 from classifier.result import Traffic
 from classifier.traffic.aggregate import Aggregate, Rows, joined, plain, size, summed
-from classifier.traffic.codes import Texts, address_words, words_of
+from classifier.traffic.codes import Texts, address_words
 from classifier.traffic.public import ranked
-from classifier.traffic.views import View
+from classifier.traffic.views import View, words_of
 
 OFFICE = SAMPLES / "office.pcapng"
 TABLES = ["services", "servers", "clients", "attempts", "conversations"]

@@ -26,9 +26,9 @@ from classifier.metering.counters import Counters
 from classifier.reports.export.tabular import rows
 from classifier.roles import Role
 from classifier.traffic.aggregate import Rows, counted, numbered, plain, sums
-from classifier.traffic.codes import Texts, address_bytes, address_words, words_of
+from classifier.traffic.codes import Texts, address_bytes, address_words, source_ranks
 from classifier.traffic.overview import ROLES
-from classifier.traffic.views import source_ranks
+from classifier.traffic.views import words_of
 from classifier.wording import NO_RULE
 
 #: Past so many services the rest are one, `other`; past so many servers the longest silent one goes.
