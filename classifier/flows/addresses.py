@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from ipaddress import IPv6Address
 from struct import Struct
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _GROUPS, _SPELLED = Struct(">8H"), ":%x" * 8 + ":"
+_MAPPED = bytes(10) + b"\xff\xff"
 #: Runs of two groups and more that are 0, between colons, the longest first.
 _ZEROS = tuple(":" + "0:" * groups for groups in range(8, 1, -1))
 
@@ -42,6 +44,8 @@ def _octet_texts() -> pa.Array:
 
 @lru_cache(maxsize=1 << 16)
 def _hexadecimal(raw: bytes) -> str:
+    if raw.startswith(_MAPPED):
+        return str(IPv6Address(raw))
     text = _SPELLED % _GROUPS.unpack(raw)
     for zeros in _ZEROS:
         before, found, behind = text.partition(zeros)

@@ -19,13 +19,12 @@ def distinct(values: Numbers) -> tuple[Numbers, Numbers]:
     return encoded.dictionary.to_numpy(), encoded.indices.to_numpy().astype(np.int64)
 
 
+#: Past so many rows all are forgotten: only hostile input has as many.
+MOST_REMEMBERED = 1 << 16
+
+
 class Remembered:
-    """What a function makes of distinct rows, worked out once for each; several threads may ask.
-
-    Past so many rows all are forgotten: only hostile input has as many.
-    """
-
-    MOST_ROWS = 1 << 16
+    """What a function makes of distinct rows, worked out once for each; several threads may ask."""
 
     def __init__(self, function: Callable[..., tuple[npt.NDArray[Any], ...]]) -> None:
         """Take a function of columns (n) that returns columns (… n)."""
@@ -38,15 +37,13 @@ class Remembered:
         """Return what the function makes of n rows, of which none recurs."""
         rows = list(zip(*(column.tolist() for column in columns), strict=True))
         with self._lock:
-            if len(self._place) + len(rows) > self.MOST_ROWS:
+            if len(self._place) + len(rows) > MOST_REMEMBERED:
                 self._place.clear()
                 self._found = ()
             new = [number for number, row in enumerate(rows) if row not in self._place]
             if new or not self._found:
                 made = self._function(*(column[new] for column in columns))
-                self._found = (
-                    tuple(map(_joined, self._found, made)) if self._found else tuple(map(np.asarray, made))
-                )
+                self._found = tuple(map(_joined, self._found, made)) if self._found else tuple(made)
                 self._place |= {rows[number]: len(self._place) + at for at, number in enumerate(new)}
             places = [self._place[row] for row in rows]
             return tuple(column[..., places] for column in self._found)

@@ -68,18 +68,12 @@ class Spool:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether no batch is in a file, and all may be drained."""
+        """Whether no batch is in a file, and all may be given up."""
         return self._file is None
 
-    def drain(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches for the last time; each that is in memory is given up."""
-        self._put_together()
-        if self._file is not None:
-            yield from self._read(range(self._batches), None)
-            return
-        held, self._held = self._held[::-1], []
-        while held:
-            yield held.pop()
+    def give_up(self) -> None:
+        """Forget all batches, which are in memory; none can be read again."""
+        self._small, self._held, self._batches = [], [], 0
 
     def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield some columns of all batches; the others are not read."""

@@ -126,6 +126,8 @@ class Stitched:
         for pieces in parts.pieces:
             for batch in self._joined_in_pieces(rows, pieces):
                 joined.add(batch)
+        if self._spool.is_in_memory:
+            self._spool.give_up()  # all rows are among those alone, and the joined ones
         return joined
 
     def _to_join(self) -> Iterator[pa.RecordBatch]:
@@ -141,7 +143,7 @@ class Stitched:
         held_bytes = 0
         repeated = HashIndex(self._repeated.hashes)
         self._again = []
-        for batch in self._spool if self._alone is None else self._spool.drain():
+        for batch in self._spool:
             _, again = repeated.find(_key_hashes(batch))
             self._again.append(np.packbits(again))
             for rows in _some(batch, again):
