@@ -44,9 +44,10 @@ def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
 
 def bits(mask: Mask) -> Bits:
     """Pack columns, 16 at most, into the bits of a number, the first into the lowest (columns, n) to (n)."""
-    packed = np.packbits(mask, axis=0, bitorder="little").astype(np.uint16)
-    found: Bits = packed[0] if len(packed) == 1 else packed[0] | packed[1] << np.uint16(8)
-    return found
+    packed: Bits = mask[0].astype(np.uint16)
+    for place, column in enumerate(mask[1:], 1):
+        packed |= column.astype(np.uint16) << np.uint16(place)
+    return packed
 
 
 #: The names of what `Late` holds.

@@ -6,11 +6,14 @@ and these are a multiple of them, sums are exact; a wider one is spread evenly o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier.flows.distinct import distinct
 from classifier.flows.table import COUNT, PROTOCOLS
 from classifier.traffic.aggregate import Aggregate, Rows, plain, summed
 from classifier.traffic.codes import Texts
@@ -66,17 +69,16 @@ class Timeline:
     def rows(self, judged: Judged) -> Rows:
         """Return what a batch of judged flows brings; may be called by several threads."""
         flow, begin, end, counts = _binned(judged)
-        part, place, shares = _spread(begin, end, self.interval_ns)
-        shared = {name: _share(values, part, shares) for name, values in counts.items()}
-        moved = np.logical_or.reduce([values > 0 for values in shared.values()])
-        part, place = part[moved], place[moved]
-        of_flow = flow[part]
+        part, place, cut = _spread(begin, end, self.interval_ns)
+        shared = {name: _share(values, part, cut) for name, values in counts.items()}
+        moved = np.flatnonzero(np.logical_or.reduce([values > 0 for values in shared.values()]))
+        place, of_flow = place.take(moved), flow[part.take(moved)]
         rows: Rows = {
             "service": self._labels(judged)[of_flow],
             "proto": judged["proto"].to_numpy()[of_flow],
             "bin": place,
             "flows": _first_in_bin(of_flow, place),
-            **{name: values[moved] for name, values in shared.items()},
+            **{name: values.take(moved) for name, values in shared.items()},
         }
         return summed(rows, _KEYS, _MEASURES)
 
@@ -139,39 +141,45 @@ def _binned(judged: Judged) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Nu
     return flow, begin, np.maximum(end, begin), counts
 
 
-def _spread(
-    begin: _Numbers, end: _Numbers, interval_ns: int
-) -> tuple[_Numbers, _Numbers, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-    """Cut spans of time at multiples of the interval.
+class _Cut(NamedTuple):
+    """Parts of spans that reach over a multiple of the interval."""
 
-    Returns for each part its span and its place, and which share of the span is over before and after it.
-    """
+    #: Their places among all parts.
+    places: _Numbers
+    #: Which share of the span is over before each, and after it.
+    before: npt.NDArray[np.float64]
+    after: npt.NDArray[np.float64]
+
+
+def _spread(begin: _Numbers, end: _Numbers, interval_ns: int) -> tuple[_Numbers, _Numbers, _Cut]:
+    """Cut spans of time at multiples of the interval; return for each part its span and its place."""
     first, last = begin // interval_ns, end // interval_ns
     parts = last - first + 1
     span = np.repeat(np.arange(len(begin)), parts)
     place = first[span] + np.arange(len(span)) - np.repeat(np.cumsum(parts) - parts, parts)
-    length = (end - begin + 1).astype(float)[span]
-    since = (place - first[span]).astype(float) * interval_ns - (begin - first * interval_ns)[span]
+    cut = np.flatnonzero((parts > 1)[span])
+    of, at = span[cut], place[cut]
+    length = (end - begin + 1)[of].astype(float)
+    since = (at - first[of]).astype(float) * interval_ns - (begin - first * interval_ns)[of]
     before = np.clip(since / length, 0, 1)
-    after = np.where(place == last[span], 1.0, np.clip((since + interval_ns) / length, 0, 1))
-    return span, place, (before, after)
+    after = np.where(at == last[of], 1.0, np.clip((since + interval_ns) / length, 0, 1))
+    return span, place, _Cut(cut, before, after)
 
 
 def _first_in_bin(flow: _Numbers, place: _Numbers) -> _Numbers:
     """Return 1 for the first of the parts that a flow has in a bin, 0 for the others (n)."""
-    first = np.zeros(len(flow), dtype=np.int64)
+    first = np.ones(len(flow), dtype=np.int64)
     if len(flow):
         since = place - place.min()
-        first[np.unique(flow * (since.max() + 1) + since, return_index=True)[1]] = 1
+        _, number = distinct(flow * (since.max() + 1) + since)
+        first[1:] = number[1:] > np.maximum.accumulate(number)[:-1]
     return first
 
 
-def _share(
-    values: _Numbers, part: _Numbers, shares: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-) -> _Numbers:
+def _share(values: _Numbers, part: _Numbers, cut: _Cut) -> _Numbers:
     """Share out whole numbers so that their sums stay what they are."""
-    before, after = shares
-    whole = values[part]
-    upto = np.where(after >= 1, whole, np.floor(whole * after).astype(np.int64))
-    share: _Numbers = upto - np.where(before >= 1, whole, np.floor(whole * before).astype(np.int64))
+    share = values[part]
+    whole = share[cut.places]
+    upto = np.where(cut.after >= 1, whole, np.floor(whole * cut.after).astype(np.int64))
+    share[cut.places] = upto - np.where(cut.before >= 1, whole, np.floor(whole * cut.before).astype(np.int64))
     return share
