@@ -53,12 +53,12 @@ class Budget:
     @property
     def sums_bytes(self) -> int:
         """Bytes of rows that are being joined, or summed, while others are judged."""
-        return max(self._rest - self.spool_bytes - _BATCH_BYTES, 0) // 4
+        return max(self._rest - self.spool_bytes - self.threads * _BATCH_BYTES, 0) // 4
 
     @property
     def threads(self) -> int:
         """Batches of flows that may be judged at a time."""
-        return max(1, self._rest // 2 // _BATCH_BYTES)
+        return max(1, self._rest // 3 // _BATCH_BYTES)
 
     @property
     def _rest(self) -> int:
