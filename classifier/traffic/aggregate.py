@@ -71,7 +71,7 @@ def joined(pieces: Sequence[Rows]) -> Rows:
 
 def as_batch(rows: Rows) -> pa.RecordBatch:
     """Return rows as they are spooled: numbers of 64 bits, however narrow those of a piece are."""
-    kinds = {name: np.int64 if column.dtype.kind == "i" else np.uint64 for name, column in rows.items()}
+    kinds = {name: np.uint64 if name.endswith(("_high", "_low")) else np.int64 for name in rows}
     return pa.RecordBatch.from_pydict(
         {name: pa.array(rows[name].astype(kinds[name], copy=False)) for name in rows}
     )
@@ -206,7 +206,7 @@ class Aggregate:
                 yield self._pieces[0]
             return
         if self._pieces:
-            self._spill(self._summed())
+            self._spill(self._whole())
         together: list[int] = []
         bytes_ = 0
         for part in np.flatnonzero(self._parted.part_bytes).tolist():
@@ -237,15 +237,25 @@ class Aggregate:
         return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in [*pieces[0]]}
 
     def _shrink(self) -> None:
-        """Bring rows of equal keys together, and move them to the file if they are still too many."""
-        rows = self._summed()
+        """Sum rows of equal keys, a share at a time, and move all to the file if they are still too many."""
+        pieces, share = self._pieces[::-1], self._bytes // _AT_A_TIME
+        self._pieces, self._bytes = [], 0
+        while pieces:
+            together = [pieces.pop()]
+            while pieces and sum(map(_bytes, together)) < share:
+                together.append(pieces.pop())
+            rows = summed(joined(together), self._keys, self._measures)
+            self._pieces.append({name: _narrow(column) for name, column in rows.items()})
+            self._bytes += _bytes(self._pieces[-1])
         if not self._part_by:
             self._memory_bytes = max(self._memory_bytes, 2 * self._bytes)
         elif self._bytes > self._memory_bytes // 2:
-            self._spill(rows)
+            self._spill(self._whole())
+            self._bytes = 0
         give_back()
 
     def _spill(self, rows: Rows) -> None:
+        rows = {name: rows[name] for name in (*self._keys, *self._measures)}
         if self._parted is None:
             self._parted = Parted(_PARTS, memory_bytes=0)
         words = [rows[name].astype(np.uint64) for name in self._part_by]
@@ -255,7 +265,6 @@ class Aggregate:
         for places in np.array_split(np.argsort(part, kind="stable"), _AT_A_TIME):
             batch = as_batch({name: column.take(places) for name, column in rows.items()})
             self._parted.write(batch, part.take(places))
-        self._pieces, self._bytes = [], 0
 
     def _read(self, parts: list[int]) -> Rows:
         assert self._parted
