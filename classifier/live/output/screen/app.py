@@ -103,7 +103,7 @@ class LiveScreen(App[None]):
         self._frozen = False
         self._wanted = ""
         #: By view: the column it is sorted by, and whether the other way round.
-        self._order = {view.name: (view.sorted_by, False) for view in VIEWS}
+        self._order = {view.name: (view.first_order, False) for view in VIEWS}
         self._rows: dict[str, dict[str, Any]] = {view.name: {} for view in VIEWS}
         #: What was said, to be said again when the screen is gone.
         self.said: list[str] = []

@@ -69,8 +69,13 @@ class View:
     #: What a row is known by from one window to the next.
     identity: Callable[[Any], str]
     details: Callable[[Any], list[tuple[str, str]]]
-    #: The column that it is sorted by at first.
-    sorted_by: int
+    #: Head of the column that it is sorted by at first.
+    sorted_by: str
+
+    @property
+    def first_order(self) -> int:
+        """Index of the column that it is sorted by at first."""
+        return [column.head for column in self.columns].index(self.sorted_by)
 
     def cells(self, row: Any) -> list[str]:
         """Return the texts of a row."""
@@ -183,7 +188,7 @@ VIEWS = (
         lambda moment: [s for s in moment.ledger.services.values() if carried(s) or s.flows[Role.ATTEMPTED]],
         lambda service: f"{service.name}/{service.proto}",
         _service_details,
-        3,
+        "Bytes/s",
     ),
     View(
         "servers",
@@ -198,7 +203,7 @@ VIEWS = (
         lambda moment: moment.ledger.servers.values(),
         _server_key,
         _server_details,
-        4,
+        "Bytes/s",
     ),
     View(
         "flows",
@@ -207,7 +212,7 @@ VIEWS = (
         lambda moment: moment.flows.values(),
         lambda row: row["flow_id"],
         _flow_details,
-        5,
+        "Bytes/s",
     ),
     View(
         "ambiguous",
@@ -216,7 +221,7 @@ VIEWS = (
         lambda moment: [row for row in moment.flows.values() if row["role"] == Role.AMBIGUOUS],
         lambda row: row["flow_id"],
         _flow_details,
-        5,
+        "Bytes/s",
     ),
     View(
         "new",
@@ -225,6 +230,6 @@ VIEWS = (
         lambda moment: moment.new_servers,
         _server_key,
         _server_details,
-        0,
+        "First seen",
     ),
 )
