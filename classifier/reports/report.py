@@ -1,4 +1,4 @@
-"""`Report`: what is told about some traffic, in every form."""
+"""`Report`: a report on traffic, in every output format."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class Report:
     """A report on traffic, as `Traffic.report()` returns it.
 
-    `top` cuts each table to so many rows, the rest summed up as `other`; `by` asks for one table by
-    `service`, `server`, `client`, `port`, `vlan`, `capture` or `category` instead of all; `hosts` names
-    addresses; `interval_s` is the width of time bins. Notebooks show it as a table, rich's consoles as
-    the command line does.
+    `top` limits the rows of each table, the rest are totalled as `other`; `by` gives one table by `service`,
+    `server`, `client`, `port`, `vlan`, `capture` or `category` instead of all; `hosts` names addresses;
+    `interval_s` is the width of time bins in seconds. Notebooks show it as a table, rich consoles as the
+    command line does.
     """
 
     traffic: Traffic
@@ -38,7 +38,7 @@ class Report:
     interval_s: float | None = None
 
     def table(self) -> pa.Table:
-        """Return the one table that formats without structure have: by service, by time, or as `by` says."""
+        """Return the one table that CSV, Parquet and the like have: by service, by time, or by `by`."""
         if self.interval_s:
             return self.traffic.over_time(self.interval_s)
         if self.by:
@@ -48,19 +48,19 @@ class Report:
         return self.named(with_filtered(found, label, self.traffic.left_out))
 
     def named(self, table: pa.Table) -> pa.Table:
-        """Add the names of addresses to a table, if there are any."""
+        """Add host names to a table, if there are any."""
         return self.hosts.named(table) if self.hosts else table
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return the whole report as plain data."""
         return summary(self.traffic, self.top, by=self.by, hosts=self.hosts, interval_s=self.interval_s)
 
     def to_json(self) -> str:
-        """Return all of it as JSON."""
+        """Return the whole report as JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
     def to_html(self) -> str:
-        """Return all of it as one self-contained page; needs the extra `web`."""
+        """Return the whole report as one self-contained HTML page; needs the extra `web`."""
         from classifier.reports import page
 
         return page.build(self)
@@ -68,14 +68,13 @@ class Report:
     def save_pictures(self, folder: str | os.PathLike[str], format: Format = "png") -> list[Path]:
         """Write the main charts to a folder and return the paths; needs the extra `web`.
 
-        They are `timeline`, `services`, `conversations` and `evidence`, each with the ending `.png` or
-        `.svg`; the folder is made where it is missing, and what has such a name in it is replaced.
-        ValueError: another format.
+        They are `timeline`, `services`, `conversations` and `evidence`, with the extension `.png` or `.svg`.
+        The folder is created if missing; files of these names in it are replaced. ValueError: unknown format.
         """
         from classifier.reports import pictures
 
         if format not in get_args(pictures.Format):
-            raise ValueError(f"{format!r} is none of {', '.join(get_args(pictures.Format))}")
+            raise ValueError(f"unknown format {format!r}; choose from {', '.join(get_args(pictures.Format))}")
         pictures.check()
         paths = []
         os.makedirs(folder, exist_ok=True)
@@ -85,7 +84,7 @@ class Report:
         return paths
 
     def __repr__(self) -> str:
-        """Say in a sentence what it is about."""
+        """Describe it in a phrase."""
         by = f", by {self.by}" if self.by else ""
         return f"<Report on {self.traffic.metered}{by}>"
 
@@ -96,7 +95,7 @@ class Report:
         return as_html(self)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield what rich's consoles show: the report of the command line."""
+        """Yield what rich consoles show: the report of the command line."""
         from classifier.reports.showing import as_text
 
         yield as_text(self, console, options.max_width)

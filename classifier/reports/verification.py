@@ -1,4 +1,4 @@
-"""The tables of a comparison with Wireshark, for people."""
+"""The tables of a comparison with Wireshark, on a terminal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def _end(side: str) -> Column:
 
 
 def _count(opinion: Opinion) -> Column:
-    return Column(opinion, lambda row: f"{row[opinion]:,}", number=True)
+    return Column(opinion.capitalize(), lambda row: f"{row[opinion]:,}", number=True)
 
 
-AGREEMENT = [Column("On", lambda row: row["on"]), *map(_count, Opinion)]
+AGREEMENT = [Column("Compared", lambda row: row["on"].capitalize()), *map(_count, Opinion)]
 
 DIFFERENCES = [
     _end("client"),
@@ -26,7 +26,7 @@ DIFFERENCES = [
     Column("Proto", lambda row: row["proto"], spare=2),
     Column("Service", lambda row: row["service"] or "-"),
     Column("Payload", lambda row: row["payload"] or "-"),
-    Column("tshark", lambda row: row["tshark"] or "-", folds=True),
+    Column("tshark's service", lambda row: row["tshark"] or "-", folds=True),
     Column("tshark's server", lambda row: row["tshark_server"] or "-", folds=True, spare=1),
-    Column("Why ours", lambda row: row["why"], folds=True, spare=3),
+    Column("Evidence", lambda row: row["why"], folds=True, spare=3),
 ]
