@@ -127,7 +127,7 @@ def _point(error: FilterError) -> None:
     """Print the condition with a mark under the error."""
     from rich.cells import cell_len
 
-    from classifier.reports.tables import clean
+    from classifier.reports.text.tables import clean
 
     text = clean(error.text)
     blanks, marks = cell_len(text[: error.start]), max(cell_len(text[error.start : error.end]), 1)

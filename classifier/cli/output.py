@@ -11,11 +11,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from classifier.cli.sections import described, options
+from classifier.cli.option_groups import described, options
 from classifier.errors import CaptureError, ExitStatus
 
 if TYPE_CHECKING:
-    from classifier.reports.names import Hosts
+    from classifier.reports.hosts import Hosts
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,7 +84,7 @@ def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target
     if format == _TABLE:
         raise click.UsageError("--format table is for the terminal; choose another --format for a file")
     if format is None:
-        from classifier.reports.tabular import FORMATS as ENDINGS
+        from classifier.reports.export.tabular import FORMATS as ENDINGS
 
         usable = {name: ends for name, ends in ENDINGS.items() if zeek or not name.startswith("zeek")}
         format = next((name for name, ends in usable.items() if path.lower().endswith(ends or "\0")), None)
@@ -100,7 +100,7 @@ def names(path: str | None) -> Hosts | None:
     """Read `--hosts`."""
     if path is None:
         return None
-    from classifier.reports.names import load
+    from classifier.reports.hosts import load
 
     return load(path)
 
@@ -140,12 +140,12 @@ def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> 
 
 def _keep_inputs(path: str, inputs: Sequence[str], option: str) -> None:
     """Raise CaptureError if the output is one of the captures to read, by any path or link."""
-    from classifier.sources import finding, names
+    from classifier.sources import discovery, path_kinds
 
-    here = [name for name in inputs if not names.is_url(name)]
+    here = [name for name in inputs if not path_kinds.is_url(name)]
     if not os.path.exists(path) or not here:
         return
-    for found in finding.find(here).inputs:
+    for found in discovery.find(here).inputs:
         there = found.file if isinstance(found.file, str) else found.file.fileno()  # type: ignore[union-attr]
         if os.path.samestat(os.stat(path), os.stat(there)) and not _is_special(path):
             message = f"is one of the captures to read; choose another place with {option}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.metering import Progress, Tell
+    from classifier.metering.files import Progress, Tell
 
 #: Seconds before a bar appears; imports included.
 PATIENCE_S = 2.0
@@ -48,7 +48,7 @@ def bar(*, of_bytes: bool) -> Iterator[Callable[[str, int, int | None, str], Non
     from rich import progress as rich
     from rich.console import Console
 
-    from classifier.reports.tables import clean
+    from classifier.reports.text.tables import clean
 
     shown = rich.Progress(
         rich.TextColumn("{task.description}", markup=False),
