@@ -1,4 +1,4 @@
-"""What the meter said of all inputs, before any verdict."""
+"""The facts and counters of all inputs, before any verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from classifier.wording import counted, listed
 
 
 class _Sums(Protocol):
-    """Counters that are summed up."""
+    """Counters that add up."""
 
     @property
     def packets(self) -> int: ...
@@ -42,7 +42,7 @@ class _Sums(Protocol):
 
 
 class Counted(_Sums, Protocol):
-    """The counters of an input that has been read, as a Reader has them."""
+    """The counters of an input that was read, as in a Reader."""
 
     @property
     def bad_checksums(self) -> tuple[int, int]: ...  # noqa: D102
@@ -54,64 +54,64 @@ class Counted(_Sums, Protocol):
 
 @dataclass
 class Metered:
-    """The facts of all inputs, before any verdict."""
+    """The facts and counters of all inputs, before any verdict."""
 
-    #: `tcp_idle_ns` and `udp_idle_ns`.
+    #: Idle timeouts `tcp_idle_ns` and `udp_idle_ns`.
     idle: dict[str, int]
-    #: Past so many bytes, sums of each kind go to temporary files.
+    #: Bytes of each kind of totals held in memory; beyond this they spill to temporary files.
     memory_bytes: int = MEMORY_BYTES
     spool: Spool = field(default_factory=Spool)
-    #: Names of the inputs, and of combinations of them that flows cross.
+    #: Names of the inputs, and of groups of inputs that a flow spans.
     captures: list[str] = field(default_factory=list)
-    #: Time of the first packet of each input that has been read.
+    #: Time of the first packet of each input read.
     begins_ns: list[int] = field(default_factory=list)
     packets: int = 0
     wire_bytes: int = 0
-    #: Packets that the capturing systems say they lost.
+    #: Packets dropped according to the capturing systems.
     dropped: int = 0
-    #: Flows that the cap ended early.
+    #: Flows evicted early by `max_flows`.
     evicted: int = 0
     begin_ns: int = 0
     end_ns: int = 0
-    #: Packets that are copies of another, in flows or left out of them.
+    #: Duplicate packets, counted in flows or ignored.
     duplicates: int = 0
-    #: Packets in flows with a wrong checksum, by header; None where they weren't verified.
+    #: Packets in flows with a bad checksum, by header; None where not verified.
     bad_checksums: dict[str, int] | None = None
-    #: What DNS answers say of addresses, input by input; see `_meter.Reader.dns_names`.
+    #: Names of addresses from DNS answers, input by input; see `_meter.Reader.dns_names`.
     dns_names: list[pa.RecordBatch] = field(default_factory=list)
     dns_names_left_out: int = 0
     interrupted: bool = False
     #: The program that read the inputs; None: the core.
     via: sources.Via | None = None
-    #: The rows of one flow are joined already.
+    #: True if the rows are stitched already.
     joined: bool = False
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
-    #: Packets by kind and number of what isn't known; see `_meter.Reader.unknown_types`.
+    #: Packets by kind and number of an unknown type; see `_meter.Reader.unknown_types`.
     unknown_types: dict[tuple[str, int], int] = field(default_factory=dict)
-    #: Packets of flows that depart from their headers; see `_meter.Reader.irregular`.
+    #: Packets of flows that contradict their headers; see `_meter.Reader.irregular`.
     irregular: dict[tuple[str, int, int], int] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
-    #: What is to be known of the inputs, and is no failure.
+    #: Warnings about the inputs: files that were skipped, packets counted twice.
     remarks: list[str] = field(default_factory=list)
-    #: Captures, by their indices, that have packets of one direction of a flow from the same time.
+    #: Groups of captures, by index, that have packets of one direction of a flow at the same time.
     seen_twice: set[tuple[int, ...]] = field(default_factory=set)
 
     def __str__(self) -> str:
-        """Say in a few words what was read."""
+        """Describe the inputs in a phrase."""
         names = listed([ascii(name) for name in self.captures] or ["nothing"], 1)
         span_s = (self.end_ns - self.begin_ns) / 1e9
         return f"{names}: {counted(self.packets, 'packet')} in {span_s:,.1f} s"
 
     def add(self, batch: _meter.Batch) -> None:
-        """Take finished flows of the input that was named last."""
+        """Add finished flows of the last of `captures`."""
         if batch.num_rows:
             facts = pa.record_batch(batch)
             capture = np.full(facts.num_rows, len(self.captures) - 1, dtype=np.int32)
             self.spool.add(facts.append_column("capture", pa.array(capture)))
 
     def close(self, name: str, reader: Counted, trouble: str | None = None) -> None:
-        """Take the counters of an input that has been read, and what went wrong behind the reader's back."""
+        """Add the counters of an input that was read, and an error that the reader didn't see."""
         self.begins_ns.append(reader.span_ns[0] if reader.span_ns else 0)
         self._count(reader, reader.bad_checksums)
         if reader.dns_names is not None:
@@ -127,7 +127,7 @@ class Metered:
         return Metered(self.idle, spool=Spool(memory_bytes), bad_checksums=bad_checksums)
 
     def merge(self, other: Metered) -> None:
-        """Take what the meter said of other inputs; they come after those that are here."""
+        """Append the facts and counters of other inputs."""
         offset = pa.scalar(len(self.captures), pa.int32())
         for batch in other.spool:
             place = batch.schema.get_field_index("capture")

@@ -188,4 +188,9 @@ def time_text(time_ns: int) -> str:
 
 def seconds_text(time: str) -> str:
     """Cut an ISO 8601 text to the second."""
-    return f"{time[:19]}Z" if time[19:] else time
+    return f"{time[:19]}Z"
+
+
+def milliseconds_text(time: str) -> str:
+    """Cut an ISO 8601 text to the millisecond."""
+    return f"{time[:23]}Z"
