@@ -1,4 +1,4 @@
-"""What a recognised payload says of the service that a port promises: confirmed, or contradicted."""
+"""Decide a flow's service from the port's candidates and the detected payload."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from classifier.ports.service import Rank, Service
 
 
 class Spoken(NamedTuple):
-    """What a flow is known to speak."""
+    """The payload findings of a flow."""
 
-    #: None: nothing was recognised.
+    #: None if not recognised.
     protocol: Protocol | None
     certainty: Certainty
-    #: The service that the client's choice of application protocol names, or that a control connection
-    #: announced; None for none.
+    #: The service named by the client's ALPN, or announced by a control connection; None if neither.
     named: str | None
-    #: It was announced: no port promises anything.
+    #: Its endpoint was announced, so that its port means nothing.
     announced: bool
-    #: Its beginning wasn't seen: what it carries may be inside of what it began as.
+    #: Its beginning was not captured: the detected protocol may run inside another one.
     late: bool
 
 
@@ -27,23 +26,23 @@ SILENT = Spoken(None, Certainty.NONE, None, False, False)
 
 
 class Verdict(NamedTuple):
-    """What one flow carries."""
+    """The service of a flow."""
 
     service: str | None
     #: `user`, `payload`, `unofficial`, `official`; None where `service` is.
     source: str | None
-    #: All that it could be, likeliest first.
+    #: All candidates, likeliest first.
     candidates: tuple[str, ...]
-    #: What is expected at the port, where something else is spoken.
+    #: The service expected at the port, where another protocol was detected.
     expected: str | None = None
 
 
 def verdict(
     here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool, spoken: Spoken
 ) -> Verdict:
-    """Name the service, given the candidates of the server's port and of the client's, and what is spoken.
+    """Name the service, given the candidates at the server's and the client's port, and the findings.
 
-    Where it is undecided which side is the server, both ports are candidates.
+    The client's port counts only where it is undecided which side is the server.
     """
     by_ports = _by_ports(here, there, undecided)
     if spoken.announced and spoken.named:
@@ -53,9 +52,9 @@ def verdict(
         return by_ports
     users = [service for service in here if service.status == "user"]
     if users:
-        told = users[0].carriers or set(users[0].speaks) - users[0].names
+        stated = users[0].carriers or set(users[0].speaks) - users[0].names
         fits = _speaks(users[0], spoken.protocol) or spoken.protocol.name in users[0].carriers
-        expected = users[0].name if told and not fits and _is_sure(spoken) else None
+        expected = users[0].name if stated and not fits and _is_sure(spoken) else None
         return Verdict(by_ports.service, by_ports.source, by_ports.candidates, expected)
     confirmed = next((service for service in here if _speaks(service, spoken.protocol)), None)
     if confirmed is None and undecided:
@@ -64,7 +63,7 @@ def verdict(
         return _first(confirmed.name, "payload", by_ports)
     carried = (service for service in here if spoken.protocol.name in service.carriers)
     if not undecided and (rides := next(carried, None)) is not None:
-        # Of a name by habit a carrier shows no more than that it may be right.
+        # For an unofficial name a carrier is consistent, but no confirmation.
         return _first(rides.name, "payload" if rides.status == "official" else "unofficial", by_ports)
     if not _is_sure(spoken):
         return by_ports
@@ -91,29 +90,26 @@ def _speaks(service: Service, protocol: Protocol) -> bool:
 
 
 def _is_sure(spoken: Spoken) -> bool:
-    """Whether it is sure enough to contradict, or to name what nothing else names."""
+    """Return whether the findings are certain enough to contradict the port or to name the service."""
     return spoken.certainty >= Certainty.LIKELY
 
 
 def expected_at(here: tuple[Service, ...]) -> str | None:
-    """Return the service that is expected at a port; None where nothing else would be a surprise.
-
-    Only a registered service that people meet is, and only where it is what people meet first.
-    """
+    """Return the service expected at a port: the first candidate, if registered and in real use."""
     best = here[0] if here else None
     return best.name if best and best.met and best.rank == Rank.OFFICIAL else None
 
 
 def is_spoken_at(here: tuple[Service, ...], protocol: Protocol) -> bool:
-    """Return whether a protocol is what runs at a port, or carries it."""
+    """Return whether a protocol is a service at the port, or a carrier of one."""
     return any(_speaks(service, protocol) or protocol.name in service.carriers for service in here)
 
 
 def _is_met(here: tuple[Service, ...]) -> bool:
-    """Return whether people meet a service at the port."""
+    """Return whether a service in real use has the port."""
     return any(service.met and service.rank < Rank.CONFLICT for service in here)
 
 
 def _is_proxy(here: tuple[Service, ...]) -> bool:
-    """Return whether what passes the port may be anything, once a proxy was asked for it."""
+    """Return whether the port is a proxy's, which may carry any protocol."""
     return any(service.met and service.category == "proxy" for service in here)
