@@ -14,8 +14,17 @@ def _end(side: str) -> Column:
     return Column(side.capitalize(), text, folds=True)
 
 
+_HEADS = {
+    Opinion.AGREE: "Agree",
+    Opinion.DIFFER: "Differ",
+    Opinion.OURS_ONLY: "Unknown to tshark",
+    Opinion.THEIRS_ONLY: "Known to tshark only",
+    Opinion.NEITHER: "Unknown to both",
+}
+
+
 def _count(opinion: Opinion) -> Column:
-    return Column(opinion.capitalize(), lambda row: f"{row[opinion]:,}", number=True)
+    return Column(_HEADS[opinion], lambda row: f"{row[opinion]:,}", number=True)
 
 
 AGREEMENT = [Column("Compared", lambda row: row["on"].capitalize()), *map(_count, Opinion)]
