@@ -234,7 +234,7 @@ class Traffic:
         Each flow is in one row; most bytes first. With `top` rows past so many are one row, `other`.
         """
         if by not in BY:
-            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+            raise ValueError(f"unknown group {by!r}; choose from {', '.join(BY)}")
         view, texts = BY[by], Texts()
         part_by = next((words_of(name[:-4]) for name in view.keys if name.endswith("_low")), ())
         flows = Aggregate((*view.keys, "kind"), FLOW_MEASURES, part_by, self.metered.memory_bytes)
@@ -281,9 +281,9 @@ class Traffic:
         from classifier.reports.report import Report
 
         if by is not None and by not in BY:
-            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+            raise ValueError(f"unknown group {by!r}; choose from {', '.join(BY)}")
         if top is not None and top < 1:
-            raise ValueError(f"{top} rows can't be; choose 1 or more")
+            raise ValueError(f"top must be 1 or more, not {top}")
         named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
         return Report(self, top, by, known(named, self.metered), interval_s)
 
@@ -344,9 +344,9 @@ def _twice(groups: list[list[str]]) -> list[str]:
     names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
     more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
     return [
-        f"{names} cover the same time and have flows of the same addresses and ports"
-        f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
-        "with mergecap, and read the result with --dedup"
+        f"{names} overlap in time and share flows (addresses and ports)"
+        f"{more}; packets in several of them are counted several times: to ignore duplicates, merge them "
+        "with mergecap and read the result with --dedup"
     ]
 
 
