@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from classifier.live import sniff
     from classifier.ports.rules import Rules
     from classifier.reading import read
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
 
     __version__: str
 
@@ -83,7 +83,7 @@ _HOMES = {
     "read": "classifier.reading",
     "sniff": "classifier.live",
     "Rules": "classifier.ports.rules",
-    "Traffic": "classifier.traffic",
+    "Traffic": "classifier.result",
 }
 
 if not TYPE_CHECKING:  # type checkers must still report unknown names

@@ -14,7 +14,8 @@ from classifier.errors import ExitStatus
 from classifier.wording import counted
 
 if TYPE_CHECKING:
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
+    from classifier.traffic.judged_flows import JudgedFlows
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,7 +42,7 @@ def complain(message: str) -> None:
     click.echo(clean(f"classifier: {message}"), err=True)
 
 
-def finish(traffic: Traffic) -> ExitStatus:
+def finish(traffic: JudgedFlows) -> ExitStatus:
     """Print the problems and remarks of a capture on standard error, and return the exit status."""
     from classifier.reports.summary import nothing_decoded
 
@@ -49,11 +50,11 @@ def finish(traffic: Traffic) -> ExitStatus:
     sys.stdout.flush()  # the report comes first where both go to one terminal
     for problem in traffic.problems:
         complain(str(problem))
-    if left_out := metered.dns_names_left_out:
+    if left_out := metered.counters.dns_names_left_out:
         complain(f"{counted(left_out, 'name')} from DNS answers not kept: too many")
     if reason := nothing_decoded(traffic):
         complain(reason)
-    elif not metered.packets and not traffic.problems and not metered.interrupted:
+    elif not metered.counters.packets and not traffic.problems and not metered.interrupted:
         complain("the capture has no packets")
     if metered.interrupted:
         complain("interrupted; the report covers what was read so far")

@@ -101,17 +101,17 @@ class Metrics(Collector):
             family.add_metric(key, count)
         yield family
         for name, text, count in (
-            ("captured_packets", "Packets captured.", ledger.packets),
-            ("captured_bytes", "Bytes on the wire of captured packets.", ledger.wire_bytes),
-            ("dropped_packets", "Packets dropped by the capture.", ledger.dropped),
-            ("evicted_flows", "Flows ended early by --max-flows.", ledger.evicted),
+            ("captured_packets", "Packets captured.", ledger.counters.packets),
+            ("captured_bytes", "Bytes of captured packets on the wire.", ledger.counters.wire_bytes),
+            ("dropped_packets", "Packets that the capturing system lost.", ledger.counters.dropped),
+            ("evicted_flows", "Flows ended early by the cap on flows.", ledger.counters.evicted),
         ):
             yield CounterMetricFamily(f"classifier_{name}", text, value=count)
         yield GaugeMetricFamily("classifier_active_flows", "Active flows.", value=ledger.active_flows)
         yield GaugeMetricFamily("classifier_servers", "Known servers.", value=len(ledger.servers))
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop the capture."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

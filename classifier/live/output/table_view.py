@@ -54,8 +54,8 @@ def bit_rate_text(bytes_per_s: float) -> str:
 def headline(window: Window, ledger: Ledger) -> str:
     """Return one line about a window."""
     metered = window.traffic.metered
-    dropped = f"{ledger.dropped:,} DROPPED" if ledger.dropped else "0 dropped"
-    packets_per_s = metered.packets / max(window.seconds, 1e-3)
+    dropped = f"{ledger.counters.dropped:,} DROPPED" if ledger.counters.dropped else "0 dropped"
+    packets_per_s = metered.counters.packets / max(window.seconds, 1e-3)
     rate = rate_text(ledger.rates[-1]) or "0 B/s"
     bits = bit_rate_text(ledger.rates[-1]) or "0 bit/s"
     time = time_text(window.time_ns) if window.time_ns else "no packets yet"
@@ -73,7 +73,7 @@ class Lines:
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
         """Print a window, except a last one without packets, which only ends flows."""
-        if window.last and not window.traffic.metered.packets:
+        if window.last and not window.traffic.metered.counters.packets:
             return
         now = [
             f"{clean(service.name)} {rate_text(service.rates[-1])}"

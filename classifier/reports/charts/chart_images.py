@@ -10,7 +10,7 @@ from classifier.reports.text.tables import clean
 from classifier.wording import listed
 
 if TYPE_CHECKING:
-    from classifier.reports.report import Report
+    from classifier.reports.data import ReportData
 
 Format = Literal["png", "svg"]
 #: Titles of the charts, by file name.
@@ -38,8 +38,8 @@ def check() -> None:
         raise MissingExtraError("drawing charts", "web") from error
 
 
-def draw(report: Report, format: Format) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and content of each chart that isn't empty.
+def draw(report: ReportData, format: Format) -> Iterator[tuple[str, bytes]]:
+    """Yield the name of each picture and its content; one that would be empty is left out.
 
     MissingExtraError: the libraries of the extra `web` are missing.
     """

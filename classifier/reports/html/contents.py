@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.reports import charts
+from classifier.reports.data import ReportData
 from classifier.reports.export.tabular import rows
-from classifier.reports.report import Report
 from classifier.reports.summary import REASONS, milliseconds_text, types_text
 from classifier.roles import Role
-from classifier.traffic import Traffic
+from classifier.traffic.judged_flows import JudgedFlows
 from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
     counted,
@@ -44,7 +44,7 @@ class Column:
     name: str
 
 
-def contents(report: Report) -> dict[str, Any]:
+def contents(report: ReportData) -> dict[str, Any]:
     """Return everything that the page shows, as plain text and numbers."""
     traffic = report.traffic
     data = report.to_dict()
@@ -91,7 +91,7 @@ def _served(data: Row) -> list[Row]:
     return [row for row in data["services"] if row["flows"]]
 
 
-def _facts(data: Row, traffic: Traffic) -> list[list[str]]:
+def _facts(data: Row, traffic: JudgedFlows) -> list[list[str]]:
     span = f"{data['first_seen']} to\n{data['last_seen']}" if data["first_seen"] else "no packets"
     counted = data["flows"]
     served = sum(1 for row in _served(data) if row["proto"])
@@ -123,7 +123,7 @@ def _notes(data: Row) -> list[str]:
     return notes
 
 
-def _known(traffic: Traffic) -> list[Row]:
+def _known(traffic: JudgedFlows) -> list[Row]:
     """Return flows, packets and bytes by role, and the packets in no flow."""
     words = {
         Role.CONFIRMED: "proven by a handshake",
@@ -161,7 +161,7 @@ def _self_check(check: Row | None) -> str | None:
     )
 
 
-def _largest_flows(traffic: Traffic) -> tuple[pa.Table, pa.Table]:
+def _largest_flows(traffic: JudgedFlows) -> tuple[pa.Table, pa.Table]:
     """Return the flows with the most bytes, and the mismatched ones likewise."""
     largest: pa.Table | None = None
     mismatched: pa.Table | None = None
