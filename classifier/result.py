@@ -45,7 +45,7 @@ class Traffic(JudgedFlows):
         if by is not None and by not in BY:
             raise ValueError(f"{by!r} is none of {', '.join(BY)}")
         if top is not None and top < 1:
-            raise ValueError(f"{top} rows can't be; choose 1 or more")
+            raise ValueError(f"top must be 1 or more, not {top}")
         named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
         return Report(self, top, by, known(named, self.metered), interval_s)
 
@@ -54,5 +54,5 @@ class Traffic(JudgedFlows):
         return self.report()._repr_html_()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield what rich's consoles show: the report of the command line."""
+        """Yield what rich consoles show: the report of the command line."""
         yield self.report()

@@ -22,7 +22,7 @@ class Counters:
     wire_bytes: int = 0
     #: Packets that the capturing system reports as lost.
     dropped: int = 0
-    #: Flows that the cap ended early.
+    #: Flows evicted early by `max_flows`.
     evicted: int = 0
     #: Duplicates, in flows or left out of them.
     duplicates: int = 0

@@ -30,7 +30,7 @@ class ReportData:
     interval_s: float | None = None
 
     def table(self) -> pa.Table:
-        """Return the one table that formats without structure have: by service, by time, or as `by` says."""
+        """Return the one table that CSV, Parquet and the like have: by service, by time, or by `by`."""
         if self.interval_s:
             return self.traffic.over_time(self.interval_s)
         if self.by:
@@ -40,13 +40,13 @@ class ReportData:
         return self.named(with_filtered(found, label, self.traffic.left_out))
 
     def named(self, table: pa.Table) -> pa.Table:
-        """Add the names of addresses to a table, if there are any."""
+        """Add host names to a table, if there are any."""
         return self.hosts.named(table) if self.hosts else table
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return the whole report as plain data."""
         return summary(self.traffic, self.top, by=self.by, hosts=self.hosts, interval_s=self.interval_s)
 
     def to_json(self) -> str:
-        """Return all of it as JSON."""
+        """Return the whole report as JSON."""
         return json.dumps(self.to_dict(), indent=2)

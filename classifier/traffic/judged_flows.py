@@ -306,9 +306,9 @@ def _twice(groups: list[list[str]]) -> list[str]:
     names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
     more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
     return [
-        f"{names} cover the same time and have flows of the same addresses and ports"
-        f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
-        "with mergecap, and read the result with --dedup"
+        f"{names} overlap in time and share flows (addresses and ports)"
+        f"{more}; packets in several of them are counted several times: to ignore duplicates, merge them "
+        "with mergecap and read the result with --dedup"
     ]
 
 
