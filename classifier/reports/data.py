@@ -1,4 +1,4 @@
-"""`ReportData`: what a report shows, as plain data; every renderer reads it."""
+"""`ReportData`: the contents of a report as plain data, for every renderer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from classifier.traffic.public import with_filtered
 class ReportData:
     """The contents of a report.
 
-    `top` cuts each table to so many rows, the rest summed up as `other`; `by` asks for one table by
+    `top` limits the rows of each table, the rest are totalled as `other`; `by` gives one table by
     `service`, `server`, `client`, `port`, `vlan`, `capture` or `category` instead of all; `hosts` names
     addresses; `interval_s` is the width of time bins.
     """

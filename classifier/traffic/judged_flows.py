@@ -312,11 +312,11 @@ def _twice(groups: list[list[str]]) -> list[str]:
     ]
 
 
-#: So many names of captures are told.
+#: Captures named in a remark.
 _NAMED = 3
 
 
-#: Reasons that mean that a packet could not be looked into.
+#: Reasons for packets that could not be decoded.
 _UNDECODED = {
     "link_type",
     "unknown_type",
