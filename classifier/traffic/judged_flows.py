@@ -229,7 +229,7 @@ class JudgedFlows:
         Each flow is in one row; most bytes first. With `top` rows past so many are one row, `other`.
         """
         if by not in BY:
-            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+            raise ValueError(f"unknown group {by!r}; choose from {', '.join(BY)}")
         view, texts = BY[by], Texts()
         part_by = next((words_of(name[:-4]) for name in view.keys if name.endswith("_low")), ())
         flows = Aggregate((*view.keys, "kind"), FLOW_MEASURES, part_by, self.metered.memory_bytes)
