@@ -95,7 +95,7 @@ def settles(ends: Ends, context: Context) -> str:
 _MORE = "More flows of either endpoint help, in this capture or in an earlier one (--directory)."
 
 
-#: Messages that open and accept a connection, by IP protocol number: TCP, DCCP, SCTP.
+#: Messages that open and accept a connection (S and h in the history), by IP protocol number.
 _MESSAGES = {6: (" (SYN)", " (SYN+ACK)"), 33: (" (Request)", " (Response)"), 132: (" (INIT)", " (INIT-ACK)")}
 
 
@@ -112,8 +112,10 @@ def _handshake(ends: Ends) -> list[Reason]:
         answer = "refused" if outcome == Outcome.REFUSED else "did not answer"
         seen = f"{initiator} tried to open a connection, {target} {answer}"
     else:
+        history = shakes.history(shakes.initiator == 1)[0].as_py()
         request, reply = _MESSAGES.get(int(ends.proto[0]), ("", ""))
-        seen = f"{initiator} opened the connection{request}, {target} accepted{reply}"
+        opened = f"{initiator} opened the connection{request if 'S' in history else ''}"
+        seen = f"{opened}, {target} accepted{reply if 'h' in history else ''}"
     return [Reason(Evidence.HANDSHAKE, "b" if shakes.initiator[0] == 0 else "a", None, seen)]
 
 
@@ -159,7 +161,7 @@ def _ports(ends: Ends, context: Context) -> str:
         return f"connections are opened from port {ends.ports[port_tables.callers(ends)][0]}"
     most = weight("ports", "most")
     limited = f"; limited to {most:.1f}" if abs(b - a) > most else ""
-    return f"likely server ports: {ends.ports[0, 0]} {a:+.3f}, {ends.ports[1, 0]} {b:+.3f}{limited}"
+    return f"server log-odds: port {ends.ports[0, 0]} {a:+.3f}, port {ends.ports[1, 0]} {b:+.3f}{limited}"
 
 
 def _port_sequence(ends: Ends, context: Context) -> str:
