@@ -128,7 +128,7 @@ def test_evidence_sums_up_to_the_verdict() -> None:
 def test_of_a_pipe_there_is_no_ladder(tmp_path: Path) -> None:
     result = run("explain", "-", ENDS, stdin=Path(SAMPLE["ica-1494"]).read_bytes())
     assert result.status == ExitStatus.OK
-    assert "can't be read again" in result.text and "confirmed" in result.text
+    assert "can't be read a second time" in result.text and "confirmed" in result.text
 
 
 @pytest.mark.parametrize(

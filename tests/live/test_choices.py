@@ -65,7 +65,7 @@ class TestEngines:
 
     @pytest.mark.parametrize("engine", [None, "tcpdump"])
     def test_none_may(self, engine: str | None, opened: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        with pytest.raises(CaptureError, match="no right to capture") as caught:
+        with pytest.raises(CaptureError, match="no permission to capture") as caught:
             engine_of(engine, {"socket": False, "tcpdump": False}, monkeypatch)
         assert caught.value.status == ExitStatus.NO_INPUT
 

@@ -206,7 +206,7 @@ def test_nothing_at_all_is_a_page(chromium: Any, tmp_path: Path) -> None:
     path.write_text(Report(classifier.read(SAMPLES / "trouble/arp.pcap")).to_html())
     visit = Visit(chromium, path)
     assert visit.errors == []
-    assert "not IP" in visit.page.locator("#accounting").inner_text()
+    assert "non-IP" in visit.page.locator("#accounting").inner_text()
 
 
 def test_large_tables_are_cut_with_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,12 +125,12 @@ def test_services_that_payload_names_are_those_of_the_rules() -> None:
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"transport": "icmp"}, "transport 'icmp' is none of tcp, udp"),
-        ({"name": None}, "name is missing"),
-        ({"colour": "red"}, "'colour' is no key"),
-        ({"messages": [{"message": "m", "from": "god", "certainty": "sure", "match": "00"}]}, "from 'god'"),
+        ({"transport": "icmp"}, "unknown transport 'icmp'; choose from tcp, udp"),
+        ({"name": None}, "name is missing; add it"),
+        ({"colour": "red"}, "unknown key 'colour'; choose from"),
+        ({"messages": [{"message": "m", "from": "god", "certainty": "sure", "match": "00"}]}, "unknown from 'god'; choose from"),
         ({"messages": [{"message": "m", "from": "client", "certainty": "sure", "match": "0g"}]}, "0g"),
-        ({"messages": [{"message": "m", "from": "client", "match": "00"}]}, "certainty is missing"),
+        ({"messages": [{"message": "m", "from": "client", "match": "00"}]}, "certainty is missing; add it"),
     ],
 )
 def test_a_wrong_signature_is_named(broken: dict[str, object], reason: str) -> None:

@@ -87,7 +87,7 @@ def test_the_docstring_has_the_tree() -> None:
         (123, "int"),
         (None, "NoneType"),
         ([ICA, 5], "int"),
-        (b"\xd4\xc3\xb2\xa1", "bytes; wrap a capture in memory in io.BytesIO"),
+        (b"\xd4\xc3\xb2\xa1", "bytes; wrap bytes in io.BytesIO"),
         ({"a": 1}, "dict"),
         (io.StringIO("x"), "an open text file; open it with mode 'rb'"),
     ],
