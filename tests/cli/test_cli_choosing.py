@@ -111,7 +111,10 @@ class TestHosts:
     @pytest.mark.parametrize(
         ("content", "complaint"),
         [
-            (b"127.0.0.1 localhost\nexample 10.0.0.1\n", "line 2: not an IP address: 'example'; see hosts(5)"),
+            (
+                b"127.0.0.1 localhost\nexample 10.0.0.1\n",
+                "line 2: not an IP address: 'example'; see hosts(5)",
+            ),
             (b"10.0.0.1\n", "line 1: 10.0.0.1 has no name"),
             (b"10.0.0.1 caf\xe9\n", "not UTF-8 text; convert it"),
         ],

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input or the call: one line says what, where and what to try."""
+"""Errors in the input or the call: one line with what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def said(result: Result, status: ExitStatus) -> str:
 
 
 def refused(result: Result, status: ExitStatus) -> str:
-    """As `said`, and there is no report."""
+    """Return the one line of an error without a report."""
     assert not result.output
     return said(result, status)
 

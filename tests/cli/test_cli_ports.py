@@ -60,7 +60,9 @@ class TestTables:
         assert "60999/tcp: in IANA's dynamic range, 49152-65535\n" in text
 
     def test_what_is_only_registered_says_so(self) -> None:
-        assert re.search(r"^1026/tcp,udp +cap +official +registered with IANA; ", run("ports", "1026").text, re.M)
+        assert re.search(
+            r"^1026/tcp,udp +cap +official +registered with IANA; ", run("ports", "1026").text, re.M
+        )
 
     def test_a_word(self) -> None:
         text = run("ports", "limewire").text
@@ -205,7 +207,7 @@ def _holds(row: dict[str, str], answer: dict[str, Any]) -> None:
             assert (places == [0]) == (row["service"] in REALLY_THERE), row
 
 
-#: Registered, but something else is what really runs there, as the notes say.
+#: Registered, but another service is in real use there, according to the notes.
 OUTRANKED = {"irdmi"}
 #: Of the conflicts, those that really run there.
 REALLY_THERE = {"vmware-rc", "vmware-auth", "pcanywhere-old-status", "http-alt", "lantronix-setup"}

@@ -34,7 +34,8 @@ class TestCheck:
         result = run("rules", "check", str(mine))
         assert (result.status, result.output) == (ExitStatus.BAD_RULES, b"")
         assert result.complaint.splitlines() == [
-            f"classifier: {mine}:3: service a: '1/tpc': unknown transport 'tpc'; choose from tcp, udp, dccp, sctp",
+            f"classifier: {mine}:3: service a: '1/tpc': unknown transport 'tpc'; "
+            "choose from tcp, udp, dccp, sctp",
             f"classifier: {mine}:5: remove b: ports is missing",
         ]
 

@@ -1,4 +1,4 @@
-"""The command line: what is said when it can't be done, and its other outputs."""
+"""The command line of `live`: errors, and its other outputs."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def arrive(files: list[Path]) -> list[Path]:
 
 
 def followed(folder: Path, packets: int, **options: Any) -> tuple[Watch, list[Window]]:
-    """Follow a folder until so many packets have come."""
+    """Follow a folder until a number of packets were received."""
     found = []
     with Watch(folder, window_s=0.02, **options) as watch:
         for window in watch.windows(for_s=30):

@@ -98,7 +98,7 @@ def test_links_and_devices_are_passed_over(tmp_path: Path) -> None:
 
 
 def header_bomb(claimed: int) -> bytes:
-    """A gzipped tar whose only header is an extended one of so many bytes, all zeros."""
+    """Return a gzipped tar whose only header is an extended one of `size` zeros."""
     member = tarfile.TarInfo("x")
     member.type, member.size = tarfile.XHDTYPE, claimed
     packed = io.BytesIO()

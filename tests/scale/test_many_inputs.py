@@ -210,7 +210,7 @@ def test_urls() -> None:
 
 
 def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came before is reported, and the failure told."""
+    """Everything before the failure is reported, with an error."""
     fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install 'pcap-classifier[remote]'")
     from classifier.sources import remote
 

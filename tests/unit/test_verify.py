@@ -200,7 +200,9 @@ def test_wrong_usage_is_explained(arguments: Sequence[str | Path], monkeypatch: 
     monkeypatch.setattr(dissection, "require", lambda: None)
     result = command(*arguments)
     assert result.exception is not None
-    assert str(result.exception).startswith(("-: verify reads its input twice", "--all and --sample can't be combined"))
+    assert str(result.exception).startswith(
+        ("-: verify reads its input twice", "--all and --sample can't be combined")
+    )
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Conditions, times and networks choose the flows they say, and nothing else is ever run."""
+"""Conditions, times and networks filter the flows, and nothing else is ever run."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_conditions(office: classifier.Traffic, rows: list[Row], condition: str)
     assert found == [row["flow_id"] for row in rows if CONDITIONS[condition](row)]
 
 
-#: What can't be read, what the message says, and to what it points.
+#: Invalid conditions, the message, and the place that it points at.
 WRONG = {
     "servce == 'x'": ("did you mean .service.", "servce"),
     "role == 'x' and  servce == 'x'": ("did you mean .service.", "servce"),

@@ -18,7 +18,8 @@ from classifier.wording import counted, listed
 
 #: One of what is many; `1.1 s`, `10 flows` and `1 was` aren't.
 WRONG = re.compile(
-    r"(?<![\d,.:])1 (more |other |failed |confirmed )*(packets|flows|attempts|servers|others|connections|duplicates|headers)\b"
+    r"(?<![\d,.:])1 (more |other |failed |confirmed )*"
+    r"(packets|flows|attempts|servers|others|connections|duplicates|headers)\b"
 )
 
 
