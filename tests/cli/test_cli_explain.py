@@ -134,10 +134,10 @@ def test_of_a_pipe_there_is_no_ladder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flow", "complaint"),
     [
-        ("", "neither a flow_id nor two ends"),
-        ("10.0.0.1:1494", "neither a flow_id nor two ends"),
-        ("10.0.0.1:1494-10.0.0.2:99999", "neither a flow_id nor two ends"),
-        ("10.0.0.1-10.0.0.2", "neither a flow_id nor two ends"),
+        ("", "not a flow_id or two endpoints"),
+        ("10.0.0.1:1494", "not a flow_id or two endpoints"),
+        ("10.0.0.1:1494-10.0.0.2:99999", "not a flow_id or two endpoints"),
+        ("10.0.0.1-10.0.0.2", "not a flow_id or two endpoints"),
     ],
 )
 def test_what_is_no_flow(flow: str, complaint: str) -> None:

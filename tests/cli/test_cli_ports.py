@@ -90,7 +90,7 @@ class TestMistakes:
     def test_a_word_that_is_like_nothing(self) -> None:
         result = run("ports", "qqqqqqqq")
         assert result.status == ExitStatus.NOT_FOUND
-        assert result.complaint.endswith("try a port, or another word for it\n")
+        assert result.complaint.endswith("try a port, or another word\n")
 
     def test_what_is_found_beside_a_miss_is_shown(self) -> None:
         result = run("ports", "ssh", "qqqqqqqq")
@@ -107,12 +107,15 @@ class TestMistakes:
 
     def test_block_prints_no_table(self) -> None:
         result = run("ports", "22", "--block", "nft", "--format", "csv")
-        assert result.status == ExitStatus.USAGE and "leave --format and -o out" in result.complaint
+        assert result.status == ExitStatus.USAGE and "remove --format and -o" in result.complaint
 
     def test_block_needs_a_name(self) -> None:
         result = run("ports", "citrix", "--block", "nft")
         assert result.status == ExitStatus.USAGE
-        assert "for citrix: ica, icabrowser, citrix-cgp" in result.complaint
+        assert (
+            "citrix: not a service's name; --block needs one of ica, icabrowser, citrix-cgp"
+            in result.complaint
+        )
 
     def test_block_of_a_typo_prints_nothing(self) -> None:
         result = run("ports", "limewrie", "--block", "nft")

@@ -36,7 +36,7 @@ class TestCheck:
         assert result.complaint.splitlines() == [
             f"classifier: {mine}:3: service a: '1/tpc': unknown transport 'tpc'; "
             "choose from tcp, udp, dccp, sctp",
-            f"classifier: {mine}:5: remove b: ports is missing",
+            f"classifier: {mine}:5: remove b: ports is missing; add it",
         ]
 
     def test_one_bad_file_among_good_ones(self, mine: Path, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ class TestCheck:
         assert result.text == f"{mine}: OK; services: our-cache\n"
 
     def test_those_in_use(self, mine: Path) -> None:
-        assert run("rules", "check", env={"CLASSIFIER_RULES": str(mine)}).text.startswith(f"{mine}: good")
+        assert run("rules", "check", env={"CLASSIFIER_RULES": str(mine)}).text.startswith(f"{mine}: OK")
 
     def test_none_in_use(self) -> None:
         text = run("rules", "check").text

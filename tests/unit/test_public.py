@@ -100,16 +100,16 @@ def test_what_is_no_source(source: Any, named: str) -> None:
 
 @pytest.mark.parametrize("source", [123, b"eth0", None, ["eth0", 5]])
 def test_what_is_no_live_source(source: Any) -> None:
-    with pytest.raises(TypeError, match=r"a live source must be an interface's name, .*, not \w+$"):
+    with pytest.raises(TypeError, match=r"a live source must be the name of an interface, .*; not \w+$"):
         next(classifier.sniff(source))
 
 
 def test_what_is_no_condition_and_no_flow() -> None:
     traffic = classifier.read(ICA)
     wrong: Any = 5
-    with pytest.raises(TypeError, match=r"a condition must be a text .*, not int"):
+    with pytest.raises(TypeError, match=r"a condition must be a string .*, not int"):
         traffic.select(wrong)
-    with pytest.raises(TypeError, match=r"a flow must be a text, .*, not int"):
+    with pytest.raises(TypeError, match=r"a flow must be a string, .*, not int"):
         traffic.explain(wrong)
 
 

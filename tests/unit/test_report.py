@@ -131,7 +131,7 @@ class TestPictures:
         (tmp_path / "none.pcap").write_bytes((SAMPLES / "handshakes.pcap").read_bytes()[:24])
         nothing, arp = tmp_path / "none.pcap", SAMPLES / "trouble/arp.pcap"
         assert "<li>The capture has no packets.</li>" in classifier.read(nothing).report().to_html()
-        assert "<li>No packet is in a flow that is shown;" in classifier.read(arp).report().to_html()
+        assert "<li>No flows to show; see Packet accounting.</li>" in classifier.read(arp).report().to_html()
 
     def test_png_from_the_command_line(self, tmp_path: Path) -> None:
         args = ["report", str(OFFICE), "--png", str(tmp_path), "--where", "service == 'https'"]
@@ -171,7 +171,7 @@ def test_what_is_missing_is_named(option: str, tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("top", [0, -3])
 def test_no_table_has_less_than_a_row(top: int) -> None:
-    with pytest.raises(ValueError, match=f"{top} rows can't be"):
+    with pytest.raises(ValueError, match=f"top must be 1 or more, not {top}"):
         classifier.read(OFFICE).report(top=top)
 
 

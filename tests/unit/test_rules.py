@@ -110,7 +110,7 @@ class TestTheProgramsOwnFiles:
 
     def test_a_missing_file(self, folder: Path) -> None:
         (folder / "services.toml").unlink()
-        with pytest.raises(RulesError, match=r"services\.toml.*install it again"):
+        with pytest.raises(RulesError, match=r"services\.toml.*: reinstall it"):
             self.load(folder)
 
     @pytest.mark.parametrize("registry", ["80,tcp\n", "80,tpc,http\n", "http,tcp,http\n", "49152,tcp,http\n"])
@@ -211,7 +211,7 @@ class TestUsersRules:
         assert f"{tmp_path / 'mine.toml'}:{told}" in str(raised.value)
 
     def test_several_mistakes_are_counted(self, tmp_path: Path) -> None:
-        with pytest.raises(RulesError, match=r"name is missing \(and 2 more: "):
+        with pytest.raises(RulesError, match=r"name is missing; add it \(and 2 more: "):
             self.load(tmp_path, "[[service]]\n[[remove]]\n")
 
     def test_bytes_that_are_not_text(self, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def show(out: Console, title: str, columns: Iterable[Column], rows: Iterable[Row
 
 
 def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
-    """Choose columns and their widths: no header is folded, no number truncated."""
+    """Choose columns and their widths: no header is folded inside a word, no number truncated."""
     widths = {column: max(cell_len(text) for text in [column.head, *texts[column]]) for column in texts}
     while any(column.spare for column in widths):
         whole = any(column.spare > KEPT for column in widths)
@@ -75,7 +75,9 @@ def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
             break
         del widths[max(widths, key=lambda column: column.spare)]
     while sum(widths.values()) + GAP * (len(widths) - 1) > room:
-        slack = {column: width - len(column.head) for column, width in widths.items() if column.folds}
+        slack = {
+            column: width - _longest_word(column.head) for column, width in widths.items() if column.folds
+        }
         if not any(slack.values()):
             break
         gives = {
@@ -83,6 +85,10 @@ def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
         }
         widths[max(gives, key=lambda column: gives[column])] -= 1
     return widths
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
 
 
 def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:

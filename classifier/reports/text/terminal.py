@@ -259,8 +259,8 @@ _MISMATCHES = [
     Column("Client", lambda row: row["client_ip"], folds=True, whole=True),
     _end("server"),
     Column("Proto", lambda row: row["proto"] or "", spare=2),
-    Column("Expected (port)", lambda row: row["expected"] or ""),
-    Column("Detected (payload)", lambda row: row["payload"] or ""),
+    Column("Expected (port)", lambda row: row["expected"] or "", folds=True),
+    Column("Detected (payload)", lambda row: row["payload"] or "", folds=True),
     _number("flows", "Flows", 1),
     _size("bytes", "Bytes", 3),
 ]
