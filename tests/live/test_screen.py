@@ -61,7 +61,7 @@ def head(app: LiveScreen) -> str:
 def test_services_come_first_the_largest_on_top() -> None:
     async def act(app: LiveScreen, pilot: Pilot[None]) -> None:
         assert column(app, "services", 0)[:3] == ["http/tcp", "https/tcp", "ssh/tcp"]
-        assert "no packet lost" in head(app)
+        assert "0 dropped" in head(app)
 
     drive(act)
 
@@ -71,7 +71,7 @@ def test_numbers_bring_tables_to_the_front() -> None:
         shown = table(app, view)
         await pilot.press(str(number))
         await until(pilot, lambda: app.query_one(TabbedContent).active == view and app.focused is shown)
-        # What payload tells leaves no flow of the office ambiguous.
+        # With payload no flow of the office is ambiguous.
         if view != "ambiguous":
             await until(pilot, lambda: shown.row_count > 0)
             cells = map(str, shown.get_row_at(0))
