@@ -49,7 +49,7 @@ def finish(traffic: JudgedFlows) -> ExitStatus:
     metered = traffic.metered
     sys.stdout.flush()  # the report comes first where both go to one terminal
     for problem in traffic.problems:
-        complain(str(problem))
+        complain(problem.for_command_line())
     if left_out := metered.counters.dns_names_left_out:
         complain(f"{counted(left_out, 'name')} from DNS answers not kept: too many")
     if reason := nothing_decoded(traffic):

@@ -133,4 +133,4 @@ def _complain(found: Verification, asked_for_more: bool) -> None:
         reason = "have payload" if asked_for_more else "with payload are doubtful; --all compares all"
         common.complain(f"no flows {reason}")
     for problem in found.problems:
-        common.complain(str(problem))
+        common.complain(problem.for_command_line())
