@@ -48,19 +48,19 @@ class ClassifierError(Exception):
 
 
 class Remedy(Enum):
-    """What to try with an input that isn't read here: as an argument of `read`, and as an option."""
+    """What to try with an unsupported input: as an argument of `read`, and as an option."""
 
     USE_TSHARK = 'pass via="tshark"', "add --via tshark"
     TRY_TSHARK = 'if Wireshark opens it, pass via="tshark"', "if Wireshark opens it, add --via tshark"
 
     @property
     def argument(self) -> str:
-        """For users of Python."""
+        """The text for users of Python."""
         return self.value[0]
 
     @property
     def option(self) -> str:
-        """For users of the command line."""
+        """The text for users of the command line."""
         return self.value[1]
 
 

@@ -1,7 +1,7 @@
 """Check that the examples in the README and the pages match the output of the program.
 
-    python docs/examples.py             names those that are untrue
-    python docs/examples.py --update    writes what the program says now; read every change
+    python docs/examples.py             lists those that differ
+    python docs/examples.py --update    writes the current output; review every change
 
 What is run, page by page, each page in an empty folder that has `samples`:
 

@@ -36,10 +36,12 @@ FOLDS, RESAMPLES = 5, 500
 
 
 class Flows:
-    """The flows with a known server, a row each; log-odds are for the server."""
+    """The flows with a known server; log-odds are for the server.
+
+    Rows are (mode, proto, capture, suite, server port, confirmed, tie goes to the server, log-odds).
+    """
 
     def __init__(self, rows: list[tuple[Any, ...]]) -> None:
-        """Take (mode, proto, capture, suite, server port, confirmed, tie goes to the server, log-odds)."""
         columns = list(zip(*rows, strict=True))
         self.mode, self.proto, self.capture, self.suite, self.port = map(np.array, columns[:5])
         self.confirmed, self.tie = (np.array(column, dtype=bool) for column in columns[5:7])

@@ -82,7 +82,7 @@ class _Flow:
 
     @property
     def contradicts(self) -> bool:
-        """Whether the detection is sure enough to contradict, or to name what nothing else names."""
+        """True if the detection is certain enough to contradict the port or to name the service."""
         return self.spoken.certainty >= Certainty.LIKELY
 
     def named(self, service: str, source: str = "payload", expected: str | None = None) -> Verdict:
@@ -102,7 +102,7 @@ def _announced(flow: _Flow) -> Verdict:
 
 
 def _users(flow: _Flow) -> Verdict:
-    """Keep the user's name; it is contradicted only where the rule says what the service speaks."""
+    """Keep the user's name; only a rule with `speaks` or `carriers` can be contradicted."""
     rule, protocol = flow.user_rule, flow.spoken.protocol
     assert rule and protocol
     is_specific = rule.carriers or set(rule.speaks) - rule.names

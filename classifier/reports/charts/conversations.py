@@ -18,7 +18,7 @@ _SIDES: tuple[tuple[Literal["left", "right"], float], ...] = (
     ("left", 0.24),
     ("left", 0.24),
 )
-_HEADS = ("clients", "services", "servers")
+_HEADS = ("Clients", "Services", "Servers")
 _X = alt.X("x:Q", scale=alt.Scale(domain=[-1, 3.15], nice=False, zero=False), axis=None)
 _Y = alt.Y("y:Q", scale=alt.Scale(domain=[0, 1], reverse=True, nice=False), axis=None)
 
