@@ -1,4 +1,4 @@
-"""Evidence from what is said: messages that only one side sends, and endpoints that others announced."""
+"""Evidence from payload: messages that only one side sends, and announced endpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from classifier.roles.weights import weight, weights
 
 
 def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
-    """Add the endpoints that n flows announce, under the hashes that flows' ends have."""
+    """Add the endpoints that n flows announce, keyed like the endpoints of flows."""
     packed = unpack(facts)
     if packed is not None:
         hosts = host_hashes(packed.ip_version, packed.address, packed.network_id)
@@ -27,7 +27,7 @@ def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
 def _odds() -> Numbers:
     """Weigh how surely each end's messages are a client's, and a server's, by `Said.sides` (256).
 
-    A question of one end and the answer of the other say the same; an end that asks and answers is a peer.
+    A request by one endpoint and an answer by the other count once; an endpoint that sends both is a peer.
     """
     client, server = unpacked(np.arange(256, dtype=np.uint8))
     weights = np.zeros(len(Certainty))
@@ -52,7 +52,7 @@ def later_payload(ends: Ends, of_ports: Numbers) -> Numbers:
 
 
 def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
-    """Weaken messages of protocols whose client may accept the connection, where the ports say otherwise."""
+    """Weaken messages of protocols whose client may accept the connection, where the ports disagree."""
     against = (odds * of_ports < 0) & (np.abs(of_ports) > weight("payload", "reversible_against"))
     against &= ~ends.datagrams & _reversible_protocols()[ends.said.protocol]
     likely = weight("payload", "likely")
@@ -61,13 +61,13 @@ def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
 
 @cache
 def _reversible_protocols() -> Mask:
-    """Return of each protocol, by its place in the table of signatures, whether that holds; last, of none."""
+    """Return for each protocol, by index, whether its client may accept; last, false for none."""
     names = [protocol.name for protocol in load().protocols]
     return np.append(np.isin(names, weights()["payload"]["reversible"]), False)
 
 
 def announced(purposes: npt.NDArray[np.uint8]) -> Numbers:
-    """Weigh what the ends were announced for: `Announced` (2, n)."""
+    """Weigh the purposes for which the endpoints were announced: `Announced` (2, n)."""
     sides = np.zeros(len(Announced))
     for purpose, side in SIDES.items():
         sides[purpose] = side

@@ -1,4 +1,4 @@
-"""Name the services of flows by the rules for their server's port, and by what they speak."""
+"""Name the services of flows by the rules for their server's port and by their payload."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from classifier.services.service_verdict import SILENT, Spoken, Verdict, verdict
 
 
 class Names(NamedTuple):
-    """What the n flows of a batch may carry."""
+    """The services of the n flows of a batch."""
 
-    #: dictionary of strings (n), null where nothing is known or the server isn't.
+    #: dictionary of strings (n), null where the service or the server is unknown.
     service: pa.DictionaryArray
     #: dictionary of strings (n): `user`, `payload`, `unofficial` or `official`; null where `service` is.
     source: pa.DictionaryArray
-    #: dictionary of strings (n): what kind of thing `service` is; null where no rule tells.
+    #: dictionary of strings (n): category of `service`; null if unknown.
     category: pa.DictionaryArray
-    #: dictionary of strings (n): `service`, or the candidates joined by |; null where nothing is known.
+    #: dictionary of strings (n): `service`, or the candidates joined by |; null if unknown.
     label: pa.DictionaryArray
-    #: Makes a list of strings (n), likeliest first; empty where nothing is known.
+    #: Returns a list of strings (n), likeliest first; empty if unknown.
     candidates: Callable[[], pa.Array]
     #: dictionary of strings (n): the protocol recognised in the payload, null for none.
     payload: pa.DictionaryArray
-    #: dictionary of strings (n): the service expected at the port, where something else is spoken; else null.
+    #: dictionary of strings (n): the service expected at the port, null unless another protocol was detected.
     expected: pa.DictionaryArray
 
 
 class Ends(NamedTuple):
-    """One end of each of n flows: addresses of 16 bytes (IPv4 mapped), and uint16 ports."""
+    """One endpoint of each of n flows: 16-byte addresses (IPv4 mapped), and uint16 ports."""
 
     #: None if no rule depends on it.
     address: pa.Array | None
@@ -45,15 +45,15 @@ class Ends(NamedTuple):
 
 
 class Payloads(NamedTuple):
-    """What n flows speak."""
+    """The payload findings of n flows."""
 
     said: Said
     table: Table
-    #: string (n): application protocols that the client offers, joined by commas.
+    #: string (n): ALPN protocols that the client offers, joined by commas.
     alpn: pa.Array
-    #: uint8 (n): for what one of the ends was announced.
+    #: uint8 (n): purpose for which an endpoint was announced.
     announced: npt.NDArray[np.uint8]
-    #: bool (n): the beginning wasn't seen.
+    #: bool (n): the beginning was not captured.
     late: npt.NDArray[np.bool_]
 
     def codes(self) -> npt.NDArray[np.int64]:
@@ -102,8 +102,8 @@ def name(
 ) -> Names:
     """Name the services of n flows.
 
-    Where the server is known, its port decides. Where it is not, both ports are candidates, the
-    likelier side's first, and the service is named only if both sides agree on it, or the payload tells.
+    Where the server is known, its port decides. Where it is ambiguous, both ports are candidates, the
+    likelier side's first, and the service is named only if both ports have the same, or by the payload.
     """
     here = rules.places(proto, server.port.to_numpy(), server.address)
     there = np.zeros_like(here)
