@@ -162,7 +162,7 @@ def read(
             )
         gc.freeze()  # the rules are 120,000 objects that stay: they needn't be looked through
         return traffic
-    except OSError as error:  # of a pipe or a device, or of a temporary file
+    except OSError as error:  # from a pipe, a device, or a temporary file
         where = f"{error.filename}: " if error.filename else ""
         kind = NotWrittenError if error.errno in NO_ROOM else ClassifierError
         raise kind(f"reading failed: {where}{error.strerror or error}") from error

@@ -47,17 +47,17 @@ class Budget:
 
     @property
     def spool_bytes(self) -> int:
-        """Bytes of rows that wait in memory to be judged, through all phases."""
+        """Bytes of rows held in memory until they are judged, in all phases."""
         return self._rest // 7
 
     @property
     def sums_bytes(self) -> int:
-        """Bytes of rows that are being joined, or summed, while others are judged."""
+        """Bytes of rows being stitched or totalled while others are judged."""
         return max(self._rest - self.spool_bytes - self.threads * _BATCH_BYTES, 0) // 4
 
     @property
     def threads(self) -> int:
-        """Batches of flows that may be judged at a time."""
+        """Maximum batches of flows judged at a time."""
         return max(1, self._rest // 3 // _BATCH_BYTES)
 
     @property

@@ -65,7 +65,7 @@ class Lookup:
         tables = dict(zip(TRANSPORTS.values(), self._table[1:], strict=True))
         for (proto, port), candidates in by_port.items():
             tables[proto][port] = self._add(candidates)
-        #: Held where lists of candidates are added, which several threads may do.
+        #: Guards adding lists of candidates, which several threads may do.
         self._adding = Lock()
         self._standings()
         #: The widest network first, so that narrower ones win; likewise the file's first entry last.
@@ -77,7 +77,7 @@ class Lookup:
     def places(
         self, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16], address: pa.Array | None
     ) -> npt.NDArray[np.int32]:
-        """Return for n transports and ports (and addresses) the index in `candidates`."""
+        """Return for n transports and ports (and addresses) the index into `candidates`."""
         place: npt.NDArray[np.int32] = self._table.ravel().take(self._row.take(proto) * PORTS + port)
         if address is None:
             return place

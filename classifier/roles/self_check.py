@@ -25,7 +25,7 @@ class Late(NamedTuple):
     proven: Mask
     #: float64 (n): probability that evidence gives to the actual server.
     probability: Numbers
-    #: uint16 (n): a bit for each kind of evidence that speaks, and for each that is right.
+    #: uint16 (n): a bit for each kind of evidence with a weight, and for each that is correct.
     speaks: Bits
     right: Bits
 
