@@ -58,13 +58,13 @@ def test_a_directory_without_captures(tmp_path: Path) -> None:
     line = refused(run(tmp_path), ExitStatus.NO_INPUT)
     some = ", ".join(str(tmp_path / f"{name}.txt") for name in "abc")
     assert line == (
-        f"{tmp_path}: nothing in it is named as a capture but {some} and 1 more; name those that are captures"
+        f"{tmp_path}: no files with a capture's extension, only {some} and 1 more; name captures directly"
     )
 
 
 def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
     line = refused(run(f"{tmp_path}/*.pcap"), ExitStatus.NO_INPUT)
-    assert line == f"{tmp_path}/*.pcap: no such file, and as a pattern it matches none; check the path"
+    assert line == f"{tmp_path}/*.pcap: no such file, and no match as a pattern; check the path"
 
 
 def test_what_cant_be_read_among_others_is_told_and_they_are_reported(forbidden: Path) -> None:

@@ -93,7 +93,7 @@ def test_links_and_devices_are_passed_over(tmp_path: Path) -> None:
         link = zipfile.ZipInfo("link.pcap")
         link.external_attr = 0o120777 << 16
         zipped.writestr(link, str(OFFICE))
-    with pytest.raises(CaptureError, match=r"nothing in it is named as a capture but link\.pcap"):
+    with pytest.raises(CaptureError, match=r"no files with a capture's extension, only link\.pcap"):
         classifier.read(tmp_path / "x.zip")
 
 

@@ -60,7 +60,7 @@ def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_streams_stay_here() -> None:
-    with pytest.raises(CaptureError, match="stream: is an open stream, which can't be sent to a cluster"):
+    with pytest.raises(CaptureError, match="stream: an open stream can't be read by a cluster"):
         classifier.read(io.BytesIO(), scheduler="tcp://127.0.0.1:1")
 
 
