@@ -128,7 +128,7 @@ class TestForm:
         assert live_output.form(None) == "table"
         told = capsys.readouterr().err
         assert told == f"classifier: {missing_extra('the full screen', 'live')}\n"
-        with pytest.raises(ClassifierError, match='the full screen needs the extra "live"'):
+        with pytest.raises(ClassifierError, match='--format screen needs the extra "live"'):
             live_output.form("screen")
 
 
