@@ -67,8 +67,9 @@ class Remedy(Enum):
 class CaptureError(ClassifierError):
     """An input can't be read at all, or (in `Traffic.problems`) only up to some point.
 
-    `file` is the input's name, `offset` the byte of the (uncompressed) stream at which the error is, or None;
-    `status` is the command line's exit status; `remedy` is what else to try.
+    `file` is the input's name, `offset` the byte of the (uncompressed) stream at which the error
+    is, or None; `status` is the command line's exit status; `remedy` is
+    what else to try.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class CaptureError(ClassifierError):
         status: ExitStatus = ExitStatus.NOT_A_CAPTURE,
         remedy: Remedy | None = None,
     ) -> None:
-        """Describe what is wrong with which file, where, and what to try."""
+        """Build the message `FILE: byte OFFSET: MESSAGE; REMEDY`."""
         self.file = file
         self.message = message
         self.offset = offset

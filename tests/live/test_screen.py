@@ -86,10 +86,9 @@ def test_numbers_bring_tables_to_the_front() -> None:
     drive(act)
 
 
-@pytest.mark.xfail(reason="seen to fail; the cause is not known yet", strict=False)
 def test_sorting() -> None:
     async def act(app: LiveScreen, pilot: Pilot[None]) -> None:
-        for _ in range(5):  # from bytes over the last column to the first
+        for _ in range(len(VIEWS[0].columns) - VIEWS[0].first_order):  # over the last column to the first
             await pilot.press("s")
         await until(pilot, lambda: column(app, "services", 0) == sorted(column(app, "services", 0)))
         await pilot.press("S")

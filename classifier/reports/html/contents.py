@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.reports import charts
+from classifier.reports.columns import COLUMNS, Row
 from classifier.reports.data import ReportData
 from classifier.reports.export.tabular import rows
-from classifier.reports.summary import REASONS, milliseconds_text, types_text
+from classifier.reports.summary import REASONS, types_text
 from classifier.roles import Role
 from classifier.traffic.judged_flows import JudgedFlows
-from classifier.traffic.tables import ATTEMPTS
-from classifier.wording import (
-    counted,
-    duration_text,
-    endpoint,
-    listed,
-    named_by,
-    role_text,
-    service_text,
-    size_text,
-    value_text,
-)
+from classifier.wording import counted, duration_text, listed, size_text
 
-Row = dict[str, Any]
 #: Rows of a table; longer ones are cut, with a note.
 MOST_ROWS = 2_000
-#: Items of a list shown in a cell; the rest are counted.
-_MOST_IN_CELL = 8
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its head, its kind (`text`, `list`, `count`, `bytes`, `share`, `time`), and its value."""
-
-    head: str
-    kind: str
-    name: str
 
 
 def contents(report: ReportData) -> dict[str, Any]:
@@ -183,121 +160,48 @@ def _most(one: pa.Table | None, other: pa.Table) -> pa.Table:
     return both.sort_by([("bytes", "descending"), ("first_seen", "ascending")]).slice(0, MOST_ROWS)
 
 
-def _table(name: str, title: str, found: list[Row], columns: list[Column], whole: int) -> dict[str, Any]:
+def _table(name: str, title: str, found: list[Row], columns: Sequence[str], whole: int) -> dict[str, Any]:
     """Return a table's rows as lists of values, without empty columns."""
     shown = found[:MOST_ROWS]
-    values = [[_value(row, column) for row in shown] for column in columns]
-    kept = [
-        number for number, column in enumerate(values) if any(value not in (None, "") for value in column)
-    ]
+    values = {column: [COLUMNS[column].plain(row) for row in shown] for column in columns}
+    kept = [column for column in columns if any(value not in (None, "") for value in values[column])]
     return {
         "name": name,
         "title": title,
-        "columns": [{"head": columns[number].head, "kind": columns[number].kind} for number in kept],
-        "rows": [list(row) for row in zip(*(values[number] for number in kept), strict=True)],
+        "columns": [{"head": COLUMNS[column].head, "kind": COLUMNS[column].kind} for column in kept],
+        "rows": [list(row) for row in zip(*(values[column] for column in kept), strict=True)],
         "whole": whole,
     }
 
 
-def _value(row: Row, column: Column) -> Any:
-    match column.name:
-        case "server" | "client" | "target":
-            host = row.get(f"{column.name}_host") or row[f"{column.name}_ip"]
-            return endpoint(host, row.get(f"{column.name}_port"))
-        case "service":
-            if row["proto"] is None:  # a row of totals
-                return row["service"]
-            return service_text(row["service"], row["proto"], row.get("service_candidates") or ())
-        case "named_by":
-            return named_by(row["service_source"])
-        case "role":
-            return role_text(row["role"], row["role_confidence"])
-        case "attempts":
-            return sum(row[name] for name in ATTEMPTS)
-        case "tries":
-            return ", ".join(f"{row[name]:,} {name}" for name in ATTEMPTS if row[name])
-        case "first_seen" | "last_seen":
-            return milliseconds_text(row[column.name])
-    value = row[column.name]
-    if isinstance(value, list):
-        more = f" +{len(value) - _MOST_IN_CELL:,}" if len(value) > _MOST_IN_CELL else ""
-        return ", ".join(map(str, value[:_MOST_IN_CELL])) + more
-    return value_text(value) if column.name in ("known_by", "outcome") and value else value
-
-
-def _columns(*described: tuple[str, str, str]) -> list[Column]:
-    return [Column(head, kind, name) for head, kind, name in described]
-
-
-_VOLUMES = (
-    ("Client bytes", "bytes", "client_bytes"),
-    ("Server bytes", "bytes", "server_bytes"),
+_ROLES = ("flows", "confirmed", "inferred", "ambiguous")
+_VOLUMES = ("bytes", "client_bytes", "server_bytes")
+_SERVICES = (
+    *(
+        "service_and_proto",
+        "service_source",
+        "server_ports",
+        "bytes",
+        "share",
+        "client_bytes",
+        "server_bytes",
+        *_ROLES,
+    ),
+    *("servers", "clients", "attempts"),
 )
-_TIMES = (("First seen", "time", "first_seen"), ("Last seen", "time", "last_seen"))
-_SERVICES = _columns(
-    ("Service", "text", "service"),
-    ("Named by", "text", "named_by"),
-    ("Ports", "text", "server_ports"),
-    ("Bytes", "bytes", "bytes"),
-    ("Share", "share", "share"),
-    *_VOLUMES,
-    ("Flows", "count", "flows"),
-    *((name.capitalize(), "count", name) for name in ("confirmed", "inferred", "ambiguous")),
-    ("Servers", "count", "servers"),
-    ("Clients", "count", "clients"),
-    ("Failed attempts", "count", "attempts"),
+_SERVERS = (
+    *("server", "service_and_proto", "service_source", "known_by", *_VOLUMES, "flows", "clients"),
+    *("first_seen", "last_seen"),
 )
-_SERVERS = _columns(
-    ("Server", "text", "server"),
-    ("Service", "text", "service"),
-    ("Named by", "text", "named_by"),
-    ("Role", "text", "known_by"),
-    ("Bytes", "bytes", "bytes"),
-    *_VOLUMES,
-    ("Flows", "count", "flows"),
-    ("Clients", "count", "clients"),
-    *_TIMES,
+_CLIENTS = ("client", "bytes", "sent", "received", "flows", "servers_contacted")
+_ATTEMPTS = ("target", "service_and_proto", "outcomes", "sources", "attempt_packets")
+_FLOWS = (
+    *("first_seen", "client", "server", "service_and_proto", "service_source", "payload", "server_name"),
+    *("role", "role_evidence", "outcome", "bytes", "packets"),
 )
-_CLIENTS = _columns(
-    ("Client", "text", "client"),
-    ("Bytes", "bytes", "bytes"),
-    ("Sent", "bytes", "client_bytes"),
-    ("Received", "bytes", "server_bytes"),
-    ("Flows", "count", "flows"),
-    ("Servers contacted", "count", "servers"),
-)
-_ATTEMPTS = _columns(
-    ("Target", "text", "target"),
-    ("Service", "text", "service"),
-    ("Failed attempts", "text", "tries"),
-    ("Sources", "count", "sources"),
-    ("Packets", "count", "attempt_packets"),
-)
-_FLOWS = _columns(
-    ("First seen", "time", "first_seen"),
-    ("Client", "text", "client"),
-    ("Server", "text", "server"),
-    ("Service", "text", "service"),
-    ("Named by", "text", "named_by"),
-    ("Detected (payload)", "text", "payload"),
-    ("Server name", "text", "server_name"),
-    ("Role", "text", "role"),
-    ("Evidence", "list", "role_evidence"),
-    ("Outcome", "text", "outcome"),
-    ("Bytes", "bytes", "bytes"),
-    ("Packets", "count", "packets"),
-)
-_MISMATCHES = _columns(
-    ("First seen", "time", "first_seen"),
-    ("Client", "text", "client"),
-    ("Server", "text", "server"),
-    ("Expected (port)", "text", "expected"),
-    ("Detected (payload)", "text", "payload"),
-    ("Role", "text", "role"),
-    ("Outcome", "text", "outcome"),
-    ("Bytes", "bytes", "bytes"),
-    ("Packets", "count", "packets"),
-    ("Flow", "text", "flow_id"),
+_MISMATCHES = (
+    *("first_seen", "client", "server", "expected", "payload", "role", "outcome", "bytes", "packets"),
+    "flow_id",
 )
 _FLOW_COLUMNS: Iterable[str] = (
     *("first_seen", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),

@@ -7,23 +7,11 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from classifier.ports.rules import with_familiar
-from classifier.reports.summary import REASONS, reason_text, seconds_text, types_text
+from classifier.reports.columns import COLUMNS
+from classifier.reports.summary import REASONS, reason_text, types_text
 from classifier.reports.text.sparkline import sparkline
 from classifier.reports.text.tables import Column, Row, clean, show
-from classifier.traffic.tables import ATTEMPTS
-from classifier.wording import (
-    counted,
-    duration_text,
-    endpoint,
-    listed,
-    named_by,
-    role_text,
-    service_name,
-    service_text,
-    size_text,
-    value_text,
-)
+from classifier.wording import counted, duration_text, listed, size_text
 
 
 def print_report(out: Console, report: Row) -> None:
@@ -118,169 +106,89 @@ def _print_accounting(out: Console, report: Row) -> None:
         )
 
 
-def _number(name: str, head: str, spare: int = 0) -> Column:
-    return Column(head, lambda row: "" if row[name] is None else f"{row[name]:,}", number=True, spare=spare)
+#: Columns whose text may be folded; and those folded only when nothing less important is left to drop.
+_FOLDS = {
+    *("service", "service_and_proto", "server_ports", "role_evidence", "outcomes", "expected", "payload"),
+    *("server", "client", "target", "group"),
+}
+_WHOLE = {"server", "client", "target", "group"}
 
 
-def _size(name: str, head: str, spare: int = 0) -> Column:
-    return Column(head, lambda row: size_text(row[name]), number=True, spare=spare)
+def _columns(*names: str, **spare: int) -> list[Column]:
+    """Return columns by name; a narrow terminal drops those with the highest `spare` first."""
+    return [
+        Column(
+            (column := COLUMNS[name]).head,
+            column.text,
+            number=column.is_number,
+            folds=name in _FOLDS,
+            whole=name in _WHOLE,
+            spare=spare.get(name, 0),
+        )
+        for name in names
+    ]
 
 
-def _time(name: str, spare: int) -> Column:
-    """Return a column of a time, to the second."""
-    return Column(name.replace("_", " ").capitalize(), lambda row: seconds_text(row[name]), spare=spare)
-
-
-def _end(side: str) -> Column:
-    """Return a column of an address and port."""
-    ip, port = f"{side}_ip", f"{side}_port"
-    return Column(side.capitalize(), lambda row: endpoint(_host(row, ip), row[port]), folds=True, whole=True)
-
-
-def _named_by(spare: int) -> Column:
-    """Return the column that shows where the name of a service comes from."""
-    return Column("Named by", lambda row: named_by(row["service_source"]), spare=spare)
-
-
-def _host(row: Row, ip: str) -> str:
-    """Return the host name or address of a row; rows of totals have none."""
-    return row.get(f"{ip[:-3]}_host") or row[ip] or ""
-
-
-def _service(row: Row) -> str:
-    """Return the service of a row; rows of totals have a label instead."""
-    return with_familiar(service_name(row["service"])) if row["proto"] else row["service"] or ""
-
-
-def _service_and_proto(row: Row) -> str:
-    return f"{_service(row)}/{row['proto']}" if row["proto"] else ""
-
-
-def _ports(row: Row) -> str:
-    ports = row["server_ports"] or []
-    several = ",".join(str(port) for port in ports[:4]) + (f" +{len(ports) - 4:,}" if len(ports) > 4 else "")
-    return f"{several}/{row['proto']}" if row["proto"] else ""
-
-
-def _attempts(row: Row) -> str:
-    return ", ".join(f"{row[outcome]:,} {outcome}" for outcome in ATTEMPTS if row[outcome])
-
-
-def _group(row: Row) -> str:
-    host = row.get("server_host") or row.get("client_host")
-    return f"{row['group']} ({host})" if host else str(row["group"])
-
-
-_SHARE = Column(
-    "Share", lambda row: "" if row["share"] is None else f"{row['share']:.1%}", number=True, spare=1
+_ROLES = ("flows", "confirmed", "inferred", "ambiguous")
+_SERVICES = _columns(
+    *("service", "service_source", "server_ports", "bytes", "share", "client_bytes", "server_bytes", *_ROLES),
+    *("by_payload", "servers", "clients", "curve"),
+    **{"service_source": 3, "server_ports": 2, "share": 1, "client_bytes": 9, "server_bytes": 8},
+    **{
+        "confirmed": 3,
+        "inferred": 4,
+        "ambiguous": 5,
+        "by_payload": 6,
+        "servers": 6,
+        "clients": 7,
+        "curve": 10,
+    },
 )
-#: Flows, in total and by role.
-_KNOWN = [
-    _number("flows", "Flows"),
-    _number("confirmed", "Confirmed", 3),
-    _number("inferred", "Inferred", 4),
-    _number("ambiguous", "Ambiguous", 5),
-]
-
-_SERVICES = [
-    Column("Service", _service, folds=True),
-    _named_by(3),
-    Column("Port", _ports, folds=True, spare=2),
-    _size("bytes", "Bytes"),
-    _SHARE,
-    _size("client_bytes", "Client bytes", 9),
-    _size("server_bytes", "Server bytes", 8),
-    *_KNOWN,
-    _number("by_payload", "Detected (payload)", 6),
-    _number("servers", "Servers", 6),
-    _number("clients", "Clients", 7),
-    Column("Over time", lambda row: row["curve"], spare=10),
-]
-
-_TIMELINE = [
-    _time("start", 0),
-    Column("Service", lambda row: service_text(row["service"], row["proto"]), folds=True),
-    _number("flows", "Flows"),
-    _size("client_bytes", "Client bytes"),
-    _size("server_bytes", "Server bytes"),
-    _number("client_packets", "Client packets", 2),
-    _number("server_packets", "Server packets", 1),
-]
+_TIMELINE = _columns(
+    *(
+        "start",
+        "service_and_proto",
+        "flows",
+        "client_bytes",
+        "server_bytes",
+        "client_packets",
+        "server_packets",
+    ),
+    client_packets=2,
+    server_packets=1,
+)
 
 
 def _groups(by: str) -> list[Column]:
-    return [Column(by.capitalize(), _group, folds=True, whole=True, shortens=by == "capture"), *_GROUPS]
+    group, *others = _columns(
+        *("group", "bytes", "share", "client_bytes", "server_bytes", *_ROLES, "attempts", "attempt_bytes"),
+        **{"share": 1, "client_bytes": 8, "server_bytes": 7, "confirmed": 3, "inferred": 4, "ambiguous": 5},
+        **{"attempts": 2, "attempt_bytes": 6},
+    )
+    return [group._replace(head=by.capitalize(), shortens=by == "capture"), *others]
 
 
-_GROUPS = [
-    _size("bytes", "Bytes"),
-    _SHARE,
-    _size("client_bytes", "Client bytes", 8),
-    _size("server_bytes", "Server bytes", 7),
-    *_KNOWN,
-    Column("Failed attempts", lambda row: f"{sum(row[name] for name in ATTEMPTS):,}", number=True, spare=2),
-    _size("attempt_bytes", "Attempt bytes", 6),
-]
-
-SERVERS = [
-    _end("server"),
-    Column("Service", _service_and_proto, folds=True),
-    _named_by(3),
-    Column("Role", lambda row: value_text(row["known_by"]), spare=2),
-    _size("bytes", "Bytes", 1),
-    _size("client_bytes", "Client bytes", 6),
-    _size("server_bytes", "Server bytes", 5),
-    _number("flows", "Flows", 3),
-    _number("clients", "Clients", 4),
-    _time("first_seen", 7),
-    _time("last_seen", 8),
-]
-
-_CLIENTS = [
-    Column("Client", lambda row: _host(row, "client_ip"), folds=True, whole=True),
-    _size("bytes", "Bytes"),
-    _size("client_bytes", "Sent", 3),
-    _size("server_bytes", "Received", 4),
-    _number("flows", "Flows", 1),
-    _number("servers", "Servers contacted", 2),
-]
-
-_ATTEMPTS = [
-    Column(
-        "Target", lambda row: endpoint(_host(row, "target_ip"), row["target_port"]), folds=True, whole=True
-    ),
-    Column("Service", _service_and_proto, folds=True, spare=1),
-    Column("Failed attempts", _attempts, folds=True),
-    _number("sources", "Sources", 2),
-    _number("attempt_packets", "Packets", 3),
-]
-
-_MISMATCHES = [
-    Column("Client", lambda row: row["client_ip"], folds=True, whole=True),
-    _end("server"),
-    Column("Proto", lambda row: row["proto"] or "", spare=2),
-    Column("Expected (port)", lambda row: row["expected"] or "", folds=True),
-    Column("Detected (payload)", lambda row: row["payload"] or "", folds=True),
-    _number("flows", "Flows", 1),
-    _size("bytes", "Bytes", 3),
-]
-
-FLOWS = [
-    _time("first_seen", 6),
-    _end("client"),
-    _end("server"),
-    Column("Proto", lambda row: row["proto"], spare=3),
-    Column(
-        "Service",
-        lambda row: with_familiar(service_name(row["service"], row["service_candidates"])),
-        folds=True,
-        spare=1,
-    ),
-    _named_by(6),
-    Column("Role", lambda row: role_text(row["role"], row["role_confidence"]), spare=2),
-    Column("Evidence", lambda row: ", ".join(row["role_evidence"]), folds=True, spare=9),
-    Column("Outcome", lambda row: value_text(row["outcome"]), spare=4),
-    Column("State", lambda row: row["conn_state"], spare=8),
-    _size("client_bytes", "Client bytes", 7),
-    _size("server_bytes", "Server bytes", 5),
-]
+SERVERS = _columns(
+    *("server", "service_and_proto", "service_source", "known_by", "bytes", "client_bytes", "server_bytes"),
+    *("flows", "clients", "first_seen", "last_seen"),
+    **{"service_source": 3, "known_by": 2, "bytes": 1, "client_bytes": 6, "server_bytes": 5},
+    **{"flows": 3, "clients": 4, "first_seen": 7, "last_seen": 8},
+)
+_CLIENTS = _columns(
+    *("client", "bytes", "sent", "received", "flows", "servers_contacted"),
+    **{"sent": 3, "received": 4, "flows": 1, "servers_contacted": 2},
+)
+_ATTEMPTS = _columns(
+    *("target", "service_and_proto", "outcomes", "sources", "attempt_packets"),
+    **{"service_and_proto": 1, "sources": 2, "attempt_packets": 3},
+)
+_MISMATCHES = _columns(
+    *("client", "server", "proto", "expected", "payload", "flows", "bytes"),
+    **{"proto": 2, "flows": 1, "bytes": 3},
+)
+FLOWS = _columns(
+    *("first_seen", "client", "server", "proto", "service", "service_source", "role", "role_evidence"),
+    *("outcome", "conn_state", "client_bytes", "server_bytes"),
+    **{"first_seen": 6, "proto": 3, "service": 1, "service_source": 6, "role": 2, "role_evidence": 9},
+    **{"outcome": 4, "conn_state": 8, "client_bytes": 7, "server_bytes": 5},
+)

@@ -101,7 +101,7 @@ class LiveScreen(App[None]):
         self._frozen = False
         self._wanted = ""
         #: By view: the column it is sorted by, and whether reversed.
-        self._order = {view.name: (view.sorted_by, False) for view in VIEWS}
+        self._order = {view.name: (view.first_order, False) for view in VIEWS}
         self._rows: dict[str, dict[str, Any]] = {view.name: {} for view in VIEWS}
         #: Notices, to be printed again when the screen is closed.
         self.said: list[str] = []

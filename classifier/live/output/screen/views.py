@@ -12,10 +12,11 @@ from classifier.live.output.table_view import bit_rate_text, carried, rate_text,
 from classifier.live.windows.running_totals import RATES, Change, Ledger, Server, Service
 from classifier.live.windows.window import Window
 from classifier.ports.rules import with_familiar
+from classifier.reports.columns import COLUMNS
 from classifier.reports.text.tables import clean
 from classifier.roles import Role
 from classifier.traffic.tables import SOURCES
-from classifier.wording import counted, endpoint, named_by, role_text, service_name, size_text, value_text
+from classifier.wording import counted, endpoint, named_by, size_text, value_text
 
 #: Rows kept: of new servers, the latest; of flows, the busiest of the latest windows.
 MOST_NEW = 200
@@ -69,8 +70,13 @@ class View:
     #: Identity of a row across windows.
     identity: Callable[[Any], str]
     details: Callable[[Any], list[tuple[str, str]]]
-    #: Index of the column it is initially sorted by.
-    sorted_by: int
+    #: Header of the column it is initially sorted by.
+    sorted_by: str
+
+    @property
+    def first_order(self) -> int:
+        """Index of the column it is initially sorted by."""
+        return [column.head for column in self.columns].index(self.sorted_by)
 
     def cells(self, row: Any) -> list[str]:
         """Return the texts of a row."""
@@ -143,26 +149,35 @@ def _flow_details(row: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " ").capitalize(), str(value)) for name, value in details.items()]
 
 
+def _report_column(name: str, row_of: Callable[[Any], dict[str, Any]] = lambda row: row) -> Column:
+    """Return a column of reports; `row_of` makes the row of a table that it is of."""
+    column = COLUMNS[name]
+    return Column(column.head, lambda row: column.text(row_of(row)))
+
+
+def _service_row(service: Service) -> dict[str, Any]:
+    return {"service": service.name, "proto": service.proto, "service_source": SOURCES[service.source]}
+
+
+def _server_row(server: Server) -> dict[str, Any]:
+    return {
+        "server_ip": server.ip,
+        "server_port": server.port,
+        "service": server.service,
+        "proto": server.proto,
+        "service_source": SOURCES[server.source],
+        "known_by": server.known_by,
+    }
+
+
 _FLOW_COLUMNS = (
-    Column("Client", lambda row: endpoint(row["client_ip"], row["client_port"])),
-    Column("Server", lambda row: endpoint(row["server_ip"], row["server_port"])),
-    Column(
-        "Service",
-        lambda row: (
-            f"{with_familiar(service_name(row['service'], row['service_candidates']))}/{row['proto']}"
-        ),
-    ),
-    Column("Named by", lambda row: named_by(row["service_source"])),
-    Column("Role", lambda row: role_text(row["role"], row["role_confidence"])),
-    Column("Outcome", lambda row: value_text(row["outcome"])),
+    *map(_report_column, ("client", "server", "service_and_proto", "service_source", "role", "outcome")),
     _rate(lambda row: row["rate"]),
     _size("Bytes", lambda row: row["client_bytes"] + row["server_bytes"]),
 )
-_SERVER_COLUMNS = (
-    Column("Server", lambda server: endpoint(server.ip, server.port)),
-    Column("Service", lambda server: f"{with_familiar(server.service)}/{server.proto}"),
-    Column("Named by", lambda server: named_by(SOURCES[server.source])),
-    Column("Role", lambda server: server.known_by),
+_SERVER_COLUMNS = tuple(
+    _report_column(name, _server_row)
+    for name in ("server", "service_and_proto", "service_source", "known_by")
 )
 
 
@@ -175,8 +190,8 @@ VIEWS = (
         "services",
         "Services",
         (
-            Column("Service", lambda service: f"{with_familiar(service.name)}/{service.proto}"),
-            Column("Named by", lambda service: named_by(SOURCES[service.source])),
+            _report_column("service_and_proto", _service_row),
+            _report_column("service_source", _service_row),
             Column("Recent", lambda service: sparkline(list(service.rates), 20)),
             _rate(lambda service: service.rates[-1]),
             _bit_rate(lambda service: service.rates[-1]),
@@ -189,7 +204,7 @@ VIEWS = (
         lambda moment: [s for s in moment.ledger.services.values() if carried(s) or s.flows[Role.ATTEMPTED]],
         lambda service: f"{service.name}/{service.proto}",
         _service_details,
-        3,
+        "Bytes/s",
     ),
     View(
         "servers",
@@ -204,7 +219,7 @@ VIEWS = (
         lambda moment: moment.ledger.servers.values(),
         _server_key,
         _server_details,
-        4,
+        "Bytes/s",
     ),
     View(
         "flows",
@@ -213,7 +228,7 @@ VIEWS = (
         lambda moment: moment.flows.values(),
         lambda row: row["flow_id"],
         _flow_details,
-        5,
+        "Bytes/s",
     ),
     View(
         "ambiguous",
@@ -222,7 +237,7 @@ VIEWS = (
         lambda moment: [row for row in moment.flows.values() if row["role"] == Role.AMBIGUOUS],
         lambda row: row["flow_id"],
         _flow_details,
-        5,
+        "Bytes/s",
     ),
     View(
         "new",
@@ -231,6 +246,6 @@ VIEWS = (
         lambda moment: moment.new_servers,
         _server_key,
         _server_details,
-        0,
+        "First seen",
     ),
 )
