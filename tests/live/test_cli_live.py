@@ -68,7 +68,7 @@ def test_without_the_right_it_says_how_to_get_it() -> None:
 def test_a_bad_filter_is_told_before_the_start() -> None:
     result = run("live", "lo", "--filter", "tcp port 443 und host 10.0.0.1")
     assert result.status == ExitStatus.USAGE
-    assert "from 'und host 10.0.0.1' on (character 14)" in result.complaint
+    assert "at 'und host 10.0.0.1' (character 14)" in result.complaint
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_signal_ends_it_with_the_report(number: signal.Signals, tmp_path: Path
 def test_a_page_in_no_folder_is_told_before_the_start(tmp_path: Path) -> None:
     result = run("live", "-", "--html", tmp_path / "nowhere" / "page.html")
     assert result.status == ExitStatus.NOT_WRITTEN
-    assert "can't be written (No such file or directory)" in result.complaint
+    assert "can't be written by the current user (No such file or directory)" in result.complaint
 
 
 def test_events_take_the_place_of_the_table() -> None:
@@ -183,7 +183,7 @@ def test_interfaces_are_listed() -> None:
     assert "lo" in names or not LINUX
     table = run("interfaces").text.splitlines()
     assert len(table) >= len(names) + 1
-    assert table[0].split() == ["Interface", "State", "Kind", "Addresses", "Engines"]
+    assert table[0].split() == ["Interface", "State", "Kind", "Addresses", "Backends"]
 
 
 @needs_linux

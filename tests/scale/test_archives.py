@@ -162,7 +162,7 @@ def test_a_header_damaged_further_on_is_no_end(tmp_path: Path) -> None:
     path.write_bytes(data)
     traffic = classifier.read(path)
     assert facts(traffic) == facts(classifier.read(OFFICE))
-    assert "can't be read as an archive (damaged before byte " in str(traffic.problems[0])
+    assert "can't be read as an archive (corrupt before byte " in str(traffic.problems[0])
 
 
 def test_what_only_calls_itself_an_archive(tmp_path: Path) -> None:
