@@ -69,7 +69,7 @@ def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
 
 def test_what_cant_be_read_among_others_is_told_and_they_are_reported(forbidden: Path) -> None:
     result = run("secret.pcap", OFFICE, cwd=forbidden, preexec_fn=drop_privilege)
-    assert said(result, ExitStatus.PARTIAL).startswith("secret.pcap: no permission to read it; ")
+    assert said(result, ExitStatus.PARTIAL).startswith("secret.pcap: no permission to read; ")
     assert "Packets: 791 = " in result.text
 
 
@@ -89,7 +89,7 @@ def forbidden(tmp_path: Path) -> Iterator[Path]:
 def test_no_permission(forbidden: Path) -> None:
     result = run("secret.pcap", cwd=forbidden, preexec_fn=drop_privilege)
     line = refused(result, ExitStatus.NO_INPUT)
-    assert line.startswith("secret.pcap: no permission to read it; ")
+    assert line.startswith("secret.pcap: no permission to read; ")
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
