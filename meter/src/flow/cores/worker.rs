@@ -124,7 +124,9 @@ fn meter(part: &mut Part, finished: &mut Finished, block: &Block, number: usize,
         for (place, Decoded { packet, .. }) in places.iter_mut().zip(packets.clone()) {
             *place = part.look_up(packet.hash);
         }
-        places.iter().flatten().for_each(|&place| part.fetch(place));
+        for (place, Decoded { packet, .. }) in places.iter().zip(packets.clone()) {
+            part.fetch(packet, *place);
+        }
         for (place, Decoded { frame, packet }) in places.into_iter().zip(packets) {
             while let Some((frame, rare)) = rare.next_if(|(before, _)| before < frame) {
                 meter_rare(part, rare);
