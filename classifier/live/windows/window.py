@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.flows.hashing import Hashes, address_words, mixed
-from classifier.traffic import Traffic
+from classifier.result import Traffic
 
 
 @dataclass
