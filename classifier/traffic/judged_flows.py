@@ -229,7 +229,7 @@ class JudgedFlows:
         Each flow is in one row; most bytes first. With `top` rows past so many are one row, `other`.
         """
         if by not in BY:
-            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+            raise ValueError(f"unknown group {by!r}; choose from {', '.join(BY)}")
         view, texts = BY[by], Texts()
         part_by = next((words_of(name[:-4]) for name in view.keys if name.endswith("_low")), ())
         flows = Aggregate((*view.keys, "kind"), FLOW_MEASURES, part_by, self.metered.memory_bytes)
@@ -306,17 +306,17 @@ def _twice(groups: list[list[str]]) -> list[str]:
     names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
     more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
     return [
-        f"{names} cover the same time and have flows of the same addresses and ports"
-        f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
-        "with mergecap, and read the result with --dedup"
+        f"{names} overlap in time and share flows (addresses and ports)"
+        f"{more}; packets in several of them are counted several times: to ignore duplicates, merge them "
+        "with mergecap and read the result with --dedup"
     ]
 
 
-#: So many names of captures are told.
+#: Captures named in a remark.
 _NAMED = 3
 
 
-#: Reasons that mean that a packet could not be looked into.
+#: Reasons for packets that could not be decoded.
 _UNDECODED = {
     "link_type",
     "unknown_type",
