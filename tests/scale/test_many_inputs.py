@@ -82,9 +82,7 @@ def test_packets_that_two_sensors_saw_count_twice_and_are_told(whole: classifier
     assert twice.accounting["in_flows"] == 2 * whole.accounting["in_flows"]
     assert len(row_dicts(twice)) == len(row_dicts(whole))
     (remark,) = twice.remarks
-    assert remark.startswith(
-        "one and two cover the same time and have flows of the same addresses and ports; "
-    )
+    assert remark.startswith("one and two overlap in time and share flows (addresses and ports); ")
     assert "mergecap" in remark and "--dedup" in remark
     assert twice.status == ExitStatus.OK
 
@@ -93,7 +91,7 @@ def test_many_captures_of_one_time_are_told_shortly() -> None:
     """Names are only shown, a few of them; what is in a name doesn't part it."""
     several = classifier.read([stream(PACKETS, f"|{number}; rm *") for number in range(40)])
     (remark,) = several.remarks
-    assert remark.startswith("|0; rm *, |1; rm *, |2; rm * and 37 more cover the same time ")
+    assert remark.startswith("|0; rm *, |1; rm *, |2; rm * and 37 more overlap in time ")
     assert len(remark) < 500
 
 
@@ -224,7 +222,7 @@ def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "opened", lambda url: Cut(OFFICE.read_bytes()))
     traffic = classifier.read("memory://cut.pcapng")
     (problem,) = traffic.problems
-    assert "fetching it failed (ConnectionResetError: reset by peer)" in str(problem)
+    assert "download failed (ConnectionResetError: reset by peer)" in str(problem)
     assert traffic.status == ExitStatus.PARTIAL and traffic.accounting["packets"] > 50
 
 
@@ -238,7 +236,9 @@ def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/x.pcap"
-        with pytest.raises(CaptureError, match=r"x\.pcap: can't be fetched \(.*whether its server runs"):
+        with pytest.raises(
+            CaptureError, match=r"x\.pcap: can't be downloaded \(.*check the URL, and that the server is up"
+        ):
             classifier.read(url)
 
 
