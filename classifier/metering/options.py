@@ -18,7 +18,7 @@ class MeterOptions:
     dedup: bool = False
     verify_checksums: bool = False
     dns_names: bool = False
-    #: Threads that share one large input, and the size of its blocks (default: 256 KiB).
+    #: Threads that share one large input, and the size of its blocks (default: 128 KiB).
     #: Batches and rows don't depend on either.
     threads: int = 1
     block_bytes: int | None = None

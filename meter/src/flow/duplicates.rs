@@ -29,12 +29,11 @@ struct Seen {
 pub struct Duplicates(Vec<Seen>);
 
 impl Duplicates {
-    /// Whether a packet is a copy.
+    /// The place of a packet, if copies of it can be told.
     #[inline]
-    pub fn is_copy<P>(&mut self, packet: &Pending<P>) -> bool {
-        let Pending { key, hash, from_a, time_ns, identity, .. } = packet;
+    fn place<P>(Pending { key, from_a, identity, .. }: &Pending<P>) -> Option<usize> {
         let place = match identity.proof {
-            Proof::None => return false,
+            Proof::None => return None,
             // Not by the hash of the key, which differs from run to run: so would the places taken over.
             Proof::Sequence => {
                 let address = |bytes: [u8; 16]| u128::from_be_bytes(bytes) as u64;
@@ -48,12 +47,26 @@ impl Duplicates {
             }
             Proof::Id | Proof::Hops => identity.digest as usize,
         };
+        Some(place % PLACES)
+    }
+
+    /// Reads what is at the place of a packet, for the sake of the cache.
+    #[inline]
+    pub fn fetch<P>(&self, packet: &Pending<P>) {
+        std::hint::black_box(Self::place(packet).and_then(|place| Some(self.0.get(place)?.mark)));
+    }
+
+    /// Whether a packet is a copy.
+    #[inline]
+    pub fn is_copy<P>(&mut self, packet: &Pending<P>) -> bool {
+        let Some(place) = Self::place(packet) else { return false };
+        let Pending { hash, from_a, time_ns, identity, .. } = packet;
         let mark = (hash ^ u64::from(identity.digest) << 32 ^ u64::from(*from_a) << 8) & !HOPS
             | u64::from(identity.hops);
         if self.0.is_empty() {
             self.0.resize(PLACES, Seen::default());
         }
-        let seen = &mut self.0[place % PLACES];
+        let seen = &mut self.0[place];
         let before = std::mem::replace(seen, Seen { mark, time_ns: *time_ns });
         if (before.mark ^ mark) & !HOPS != 0 {
             return false;

@@ -122,9 +122,7 @@ impl Meter {
                 *place = self.parts[packet.part()].look_up(packet.hash);
             }
             for (place, packet) in places.iter().zip(pending) {
-                if let Some(place) = *place {
-                    self.parts[packet.part()].fetch(place);
-                }
+                self.parts[packet.part()].fetch(packet, *place);
             }
             for (place, packet) in places.into_iter().zip(pending) {
                 let part = &mut self.parts[packet.part()];

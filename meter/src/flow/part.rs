@@ -77,11 +77,14 @@ impl Part {
         self.active.look_up(hash)
     }
 
-    /// Reads what a packet will change, for the sake of the cache.
+    /// Reads what a packet will change, for the sake of the cache; its flow was looked up at `place`.
     #[inline]
-    pub fn fetch(&self, place: u32) {
-        let row = &self.active[place];
-        std::hint::black_box((row.key.proto, row.packets_ab, row.duplicates));
+    pub fn fetch<P>(&self, packet: &Pending<P>, place: Option<u32>) {
+        self.copies.fetch(packet);
+        if let Some(place) = place {
+            let row = &self.active[place];
+            std::hint::black_box((row.key.proto, row.packets_ab, row.duplicates));
+        }
     }
 
     /// Takes a packet into its flow, which was looked up at `place`.

@@ -6,6 +6,7 @@ mod assembly;
 mod bytes;
 mod condition;
 mod dns_names;
+mod filter;
 mod hits;
 mod note;
 mod observer;

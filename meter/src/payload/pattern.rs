@@ -31,29 +31,27 @@ impl Bytes {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
     }
 
+    /// The allowed ones.
+    pub fn allowed(self) -> impl Iterator<Item = u8> {
+        (0..).zip(self.0).flat_map(|(word, bits)| ones(bits).map(move |bit| word << 6 | bit as u8))
+    }
+
     /// Bits that every allowed byte has in common, as (mask, value): a quick test that lets all of them pass.
-    pub fn common_bits(&self) -> (u8, u8) {
-        let (mut ones, mut zeros) = (u8::MAX, u8::MAX);
-        for (place, mut allowed) in (0_u8..).zip(self.0) {
-            while allowed != 0 && ones | zeros != 0 {
-                let byte = place << 6 | allowed.trailing_zeros() as u8;
-                (ones, zeros) = (ones & byte, zeros & !byte);
-                allowed &= allowed - 1;
-            }
-        }
+    fn common_bits(self) -> (u8, u8) {
+        let (ones, zeros) =
+            self.allowed().fold((u8::MAX, u8::MAX), |(ones, zeros), byte| (ones & byte, zeros & !byte));
         (ones | zeros, ones)
     }
+}
 
-    /// Whether all bytes with these bits are allowed.
-    fn is_told_by_its_bits(&self) -> bool {
-        // All allowed ones have them.
-        self.count() == 1 << self.common_bits().0.count_zeros()
-    }
-
-    /// How many bytes are allowed.
-    pub fn count(&self) -> u32 {
-        self.0.iter().map(|bits| bits.count_ones()).sum()
-    }
+/// The places of the ones among bits, from the lowest on.
+#[inline]
+pub fn ones(mut bits: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros());
+        bits &= bits.wrapping_sub(1);
+        place
+    })
 }
 
 /// A length that a message states before the bytes it counts.
@@ -143,17 +141,12 @@ impl Pattern {
         if steps.is_empty() { Err("an empty pattern".to_owned()) } else { Ok(Self(steps)) }
     }
 
-    /// The same, without testing again what a test of `places` bytes in a row has shown: those of which the
-    /// allowed values are all that have some bits in common.
-    pub fn behind_test_of(&self, first: usize, places: usize) -> Self {
+    /// The same, without looking at its first fixed bytes, up to so many: they are known to fit.
+    pub fn behind(&self, places: usize) -> Self {
+        let known = self.fixed().take(places).count();
         let mut steps = Vec::new();
         for (place, step) in self.0.iter().enumerate() {
-            let tested = (first..first + places).contains(&place)
-                && self.0[..place].iter().all(|step| matches!(step, Step::Byte(_)));
-            let any = match step {
-                Step::Byte(bytes) => *bytes == Bytes::ANY || tested && bytes.is_told_by_its_bits(),
-                _ => false,
-            };
+            let any = place < known || *step == Step::Byte(Bytes::ANY);
             match steps.last_mut() {
                 Some(Step::Any(count)) if any => *count += 1,
                 _ if any => steps.push(Step::Any(1)),
@@ -177,16 +170,17 @@ impl Pattern {
     }
 
     /// The bytes allowed at the places that are the same in every message, from the first on.
-    pub fn fixed(&self) -> impl Iterator<Item = Bytes> + '_ {
+    fn fixed(&self) -> impl Iterator<Item = Bytes> {
         self.0.iter().map_while(|step| if let Step::Byte(bytes) = step { Some(*bytes) } else { None })
     }
 
-    /// The bytes that a message may begin with.
-    pub fn first(&self) -> Bytes {
-        match &self.0[0] {
-            Step::Byte(bytes) | Step::Run(bytes) => *bytes,
-            _ => Bytes::ANY,
-        }
+    /// The bytes that a message begins with, as far as that is known: those allowed at each place.
+    pub fn start(&self) -> impl Iterator<Item = Bytes> {
+        let behind = match self.0.get(self.fixed().count()) {
+            Some(Step::Run(bytes)) => Some(*bytes),
+            _ => None,
+        };
+        self.fixed().chain(behind)
     }
 }
 
@@ -408,16 +402,25 @@ mod tests {
     }
 
     #[test]
-    fn what_was_tested_is_passed() {
+    fn known_bytes_are_passed() {
         let pattern = Pattern::parse("16 03 {00-04} ?? &80 'ab' <u8+> ?? ??").expect("a pattern");
-        let behind = pattern.behind_test_of(0, 8);
-        assert_eq!(behind.0.len(), 5, "{behind:?}");
-        assert!(behind.matches(b"\x16\x03\x01\xff\x80ab\x01xyz"));
-        assert!(
-            !behind.matches(b"\x16\x03\x05\xff\x80ab\x01xyz"),
-            "0 to 4 share no bits with only each other"
-        );
-        assert!(!behind.matches(b"\x16\x03\x01\xff\x80ab\x01xy"), "too short");
+        let behind = pattern.behind(3);
+        assert!(behind.matches(b"xyz\xff\x80ab\x01xyz"));
+        assert!(!behind.matches(b"xyz\xff\x7fab\x01xyz"));
+        assert!(!behind.matches(b"xyz\xff\x80ab\x01xy"), "too short");
+        let behind = pattern.behind(8);
+        assert_eq!(behind.0.len(), 3, "{behind:?}");
+        assert!(behind.matches(b"seven..\x01xyz") && !behind.matches(b"seven.."));
+    }
+
+    #[test]
+    fn the_start_is_what_each_message_begins_with() {
+        let start = |text: &str| Pattern::parse(text).expect(text).start().collect::<Vec<Bytes>>();
+        let only = |allowed: u8| Bytes::of(|byte| byte == allowed);
+        assert_eq!(start("16 1? ?? 03")[2..], [Bytes::ANY, only(3)]);
+        assert_eq!(start("'a' <digits> 'b'"), [only(b'a'), Bytes::of(|byte| byte.is_ascii_digit())]);
+        assert_eq!(start("'a' ..'b' 'c'"), [only(b'a')]);
+        assert_eq!(start("<name>"), []);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The table of signatures: which one, if any, a payload bears.
 
-use std::sync::Arc;
-
 use super::condition::Condition;
+use super::filter::{Filter, PLACES};
 use super::pattern::Pattern;
 use crate::wire::Transport;
 
@@ -79,59 +78,39 @@ pub struct Rule {
 
 #[derive(Debug)]
 struct Signature {
-    ports: Box<[u16]>,
     conditions: Box<[Condition]>,
     extract: Option<Extract>,
     settles: bool,
 }
 
-/// A test of eight bytes in a row, the first one the lowest, that nearly all other payloads fail.
-#[derive(Clone, Copy, Debug)]
-struct Test {
-    mask: u64,
-    bits: u64,
-    /// Where they stand.
-    at: usize,
-}
-
-impl Test {
-    /// The test among those of a pattern's fixed bytes that tells the most.
-    fn best(pattern: &Pattern) -> Self {
-        let fixed: Vec<(u8, u8)> = pattern.fixed().map(|bytes| bytes.common_bits()).collect();
-        let test = |at: usize| {
-            let window = fixed[at..].iter().take(8).enumerate();
-            window.fold(Self { mask: 0, bits: 0, at }, |test, (place, &(mask, bits))| Self {
-                mask: test.mask | u64::from(mask) << (8 * place),
-                bits: test.bits | u64::from(bits) << (8 * place),
-                at,
-            })
-        };
-        // Of equally good ones the first.
-        let tests = (0..=fixed.len().saturating_sub(8)).rev().map(test);
-        tests.max_by_key(|test| test.mask.count_ones()).unwrap_or(Self { mask: 0, bits: 0, at: 0 })
-    }
-
-    #[inline]
-    fn passes(&self, payload: &[u8]) -> bool {
-        eight(payload, self.at) & self.mask == self.bits
-    }
-}
-
 /// A pattern of a signature.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Candidate {
-    /// Its place in the order of precedence.
-    order: u32,
     signature: u16,
-    /// What the test has not shown.
-    pattern: Arc<Pattern>,
+    /// What of it the filter doesn't show.
+    pattern: Pattern,
 }
 
-/// Candidates by precedence: the tests close together, for most of them is all that is ever looked at.
-#[derive(Clone, Debug, Default)]
+/// The patterns for payloads of one transport, by precedence.
+#[derive(Debug, Default)]
 struct Candidates {
-    tests: Vec<Test>,
+    filter: Filter,
     candidates: Vec<Candidate>,
+}
+
+impl Candidates {
+    fn new(rules: &[Rule], patterns: Vec<(u16, Pattern)>) -> Self {
+        let filter = Filter::new(
+            &patterns
+                .iter()
+                .map(|(signature, pattern)| (pattern, &rules[usize::from(*signature)].ports[..]))
+                .collect::<Vec<_>>(),
+        );
+        let candidates = patterns.into_iter();
+        let candidates =
+            candidates.map(|(signature, pattern)| Candidate { signature, pattern: pattern.behind(PLACES) });
+        Self { filter, candidates: candidates.collect() }
+    }
 }
 
 /// A signature that a payload bears.
@@ -147,25 +126,13 @@ pub struct Found {
 
 const TRANSPORTS: [u8; 2] = [Transport::Tcp as u8, Transport::Udp as u8];
 
-/// A pattern that may begin with more bytes than that isn't listed under each of them.
-const MOST_FIRST_BYTES: u32 = 128;
-
-/// Signatures, compiled. Which may fit is looked up by transport and first byte.
-#[derive(Debug)]
+/// Signatures, compiled.
+#[derive(Debug, Default)]
 pub struct Signatures {
     signatures: Vec<Signature>,
-    /// For each transport and first byte, and for each transport at last those with any first byte.
-    candidates: Vec<Candidates>,
+    /// Of each transport.
+    candidates: [Candidates; TRANSPORTS.len()],
 }
-
-impl Default for Signatures {
-    fn default() -> Self {
-        Self { signatures: Vec::new(), candidates: vec![Candidates::default(); TRANSPORTS.len() * LISTS] }
-    }
-}
-
-/// Lists of candidates for a transport.
-const LISTS: usize = 257;
 
 impl Signatures {
     /// As many as fit into a slot of [`super::Hits`].
@@ -179,16 +146,17 @@ impl Signatures {
         if rules.len() > Self::MOST {
             return Err((Self::MOST, format!("more than {} signatures", Self::MOST)));
         }
-        let mut compiled = Self::default();
+        let mut signatures = Vec::with_capacity(rules.len());
         for (number, rule) in rules.iter().enumerate() {
-            compiled.signatures.push(Signature::new(rule).map_err(|problem| (number, problem))?);
+            signatures.push(Signature::new(rule).map_err(|problem| (number, problem))?);
         }
         let mut order: Vec<usize> = (0..rules.len()).collect();
         order.sort_by_key(|&number| rules[number].precedence);
-        for (order, number) in order.into_iter().enumerate() {
-            compiled.add(&rules[number], number as u16, order as u32).map_err(|problem| (number, problem))?;
+        let mut patterns: [Vec<(u16, Pattern)>; TRANSPORTS.len()] = Default::default();
+        for number in order {
+            add(&mut patterns, &rules[number], number as u16).map_err(|problem| (number, problem))?;
         }
-        Ok(compiled)
+        Ok(Self { signatures, candidates: patterns.map(|patterns| Candidates::new(rules, patterns)) })
     }
 
     /// Whether there is nothing to look for.
@@ -204,80 +172,41 @@ impl Signatures {
             proto if proto == Transport::UdpLite as u8 => 1,
             _ => TRANSPORTS.iter().position(|&known| known == proto)?,
         };
-        let &first = payload.first()?;
-        let lists = &self.candidates[transport * LISTS..(transport + 1) * LISTS];
-        let of_byte = self.first(&lists[usize::from(first)], u32::MAX, ports, payload, wire_bytes);
-        let before = of_byte.map_or(u32::MAX, |candidate| candidate.order);
-        let found = self.first(&lists[LISTS - 1], before, ports, payload, wire_bytes).or(of_byte)?;
-        let Signature { extract, settles, .. } = self.signatures[usize::from(found.signature)];
-        Some(Found { number: found.signature, extract, settles })
-    }
-
-    /// The first candidate that fits, if it comes before a place in the order.
-    #[inline]
-    fn first<'a>(
-        &self,
-        list: &'a Candidates,
-        before: u32,
-        ports: (u16, u16),
-        payload: &[u8],
-        wire_bytes: u32,
-    ) -> Option<&'a Candidate> {
-        for (test, candidate) in list.tests.iter().zip(&list.candidates) {
-            if !test.passes(payload) {
-                continue;
-            }
-            if candidate.order >= before {
-                return None;
-            }
-            let signature = &self.signatures[usize::from(candidate.signature)];
-            let at_port = signature.ports.is_empty()
-                || signature.ports.contains(&ports.0)
-                || signature.ports.contains(&ports.1);
-            if at_port
-                && candidate.pattern.matches(payload)
-                && signature.conditions.iter().all(|condition| condition.holds(payload, wire_bytes))
-            {
-                return Some(candidate);
-            }
+        if payload.is_empty() {
+            return None;
         }
-        None
-    }
-
-    fn add(&mut self, rule: &Rule, signature: u16, order: u32) -> Result<(), String> {
-        if rule.patterns.is_empty() {
-            return Err("it has no pattern".to_owned());
-        }
-        for text in &rule.patterns {
-            let pattern = Pattern::parse(text)?;
-            let test = Test::best(&pattern);
-            let first = pattern.first();
-            let pattern = Arc::new(pattern.behind_test_of(test.at, 8));
-            let candidate = Candidate { order, signature, pattern };
-            for &proto in &rule.transports {
-                let transport = TRANSPORTS
-                    .iter()
-                    .position(|&known| known == proto)
-                    .ok_or_else(|| format!("payloads of IP protocol {proto} aren't looked at"))?;
-                let lists = &mut self.candidates[transport * LISTS..(transport + 1) * LISTS];
-                let (of_bytes, of_any) = lists.split_at_mut(LISTS - 1);
-                if first.count() > MOST_FIRST_BYTES {
-                    of_any[0].push(test, candidate.clone());
-                } else {
-                    let fitting = of_bytes.iter_mut().zip(0..=u8::MAX).filter(|(_, byte)| first.has(*byte));
-                    fitting.for_each(|(list, _)| list.push(test, candidate.clone()));
-                }
-            }
-        }
-        Ok(())
+        let Candidates { filter, candidates } = &self.candidates[transport];
+        let fits = |number: usize| {
+            let Candidate { signature, pattern } = &candidates[number];
+            let Signature { conditions, .. } = &self.signatures[usize::from(*signature)];
+            pattern.matches(payload)
+                && conditions.iter().all(|condition| condition.holds(payload, wire_bytes))
+        };
+        let number = candidates[filter.find(ports, payload, fits)?].signature;
+        let Signature { extract, settles, .. } = self.signatures[usize::from(number)];
+        Some(Found { number, extract, settles })
     }
 }
 
-impl Candidates {
-    fn push(&mut self, test: Test, candidate: Candidate) {
-        self.tests.push(test);
-        self.candidates.push(candidate);
+/// Adds the patterns of a rule to those of its transports.
+fn add(
+    patterns: &mut [Vec<(u16, Pattern)>; TRANSPORTS.len()],
+    rule: &Rule,
+    signature: u16,
+) -> Result<(), String> {
+    if rule.patterns.is_empty() {
+        return Err("it has no pattern".to_owned());
     }
+    for &proto in &rule.transports {
+        let transport = TRANSPORTS
+            .iter()
+            .position(|&known| known == proto)
+            .ok_or_else(|| format!("payloads of IP protocol {proto} aren't looked at"))?;
+        for text in &rule.patterns {
+            patterns[transport].push((signature, Pattern::parse(text)?));
+        }
+    }
+    Ok(())
 }
 
 impl Signature {
@@ -290,18 +219,8 @@ impl Signature {
         };
         let conditions =
             rule.conditions.iter().map(|text| Condition::parse(text)).collect::<Result<_, _>>()?;
-        Ok(Self { ports: rule.ports.clone().into(), conditions, extract, settles: rule.settles })
+        Ok(Self { conditions, extract, settles: rule.settles })
     }
-}
-
-/// Eight bytes as a number, the first the lowest; 0 for those that aren't there.
-#[inline]
-fn eight(payload: &[u8], at: usize) -> u64 {
-    let rest = payload.get(at..).unwrap_or_default();
-    if let Some(start) = rest.first_chunk() {
-        return u64::from_le_bytes(*start);
-    }
-    rest.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))
 }
 
 #[cfg(test)]

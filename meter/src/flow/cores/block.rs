@@ -63,32 +63,47 @@ pub enum Rare {
     IcmpError(Quoted, i64),
 }
 
-/// What a block has for a part, each in the order of frames.
+/// The packets of a block: in one piece, so that it needs no more memory whatever part has many of them.
 #[derive(Default)]
-pub struct List {
-    pub packets: Vec<Decoded>,
-    /// With the numbers of their frames.
-    pub rare: Vec<(u32, Rare)>,
+pub struct Packets {
+    all: Vec<Decoded>,
+    /// Places of those of each part.
+    of_parts: [Vec<u32>; PARTS],
+}
+
+impl Packets {
+    fn push(&mut self, frame: u32, packet: Pending<Span>) {
+        self.of_parts[packet.part()].push(self.all.len() as u32);
+        self.all.push(Decoded { frame, packet });
+    }
+
+    /// Those of a part, some at a time, in the order of frames.
+    pub fn of(
+        &self,
+        part: usize,
+        together: usize,
+    ) -> impl Iterator<Item = impl Iterator<Item = &Decoded> + Clone> {
+        self.of_parts[part]
+            .chunks(together)
+            .map(|places| places.iter().map(|&place| &self.all[place as usize]))
+    }
+
+    fn clear(&mut self) {
+        self.all.clear();
+        self.of_parts.iter_mut().for_each(Vec::clear);
+    }
 }
 
 /// A block of a capture.
+#[derive(Default)]
 pub struct Block {
     pub buffer: Buffer,
     frames: Vec<Located>,
     /// Numbers of the frames that hold a fragment: what these mean depends on those before.
     fragments: Vec<u32>,
-    pub lists: [List; PARTS],
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Self {
-            buffer: Buffer::default(),
-            frames: Vec::new(),
-            fragments: Vec::new(),
-            lists: std::array::from_fn(|_| List::default()),
-        }
-    }
+    pub packets: Packets,
+    /// What else there is for each part, with the numbers of the frames, in their order.
+    pub rare: [Vec<(u32, Rare)>; PARTS],
 }
 
 impl Block {
@@ -97,33 +112,27 @@ impl Block {
         self.buffer = Buffer::default();
         self.frames.clear();
         self.fragments.clear();
-        for list in &mut self.lists {
-            list.packets.clear();
-            list.rare.clear();
-        }
+        self.packets.clear();
+        self.rare.iter_mut().for_each(Vec::clear);
     }
 
-    /// Decodes the frames into the lists of the parts; fragments stay for [`attribute`](Self::attribute).
+    /// Decodes the frames into the packets of the parts; fragments stay for [`attribute`](Self::attribute).
     pub fn decode(&mut self, decoder: &Decoder, unmetered: &mut UnmeteredCounts) {
-        let Self { buffer, frames, fragments, lists } = self;
+        let Self { buffer, frames, fragments, packets, rare } = self;
         let begin = buffer.as_ptr().addr();
         for (number, located) in frames.iter().enumerate() {
             let number = number as u32;
             match decoder.decode(&located.frame(buffer)) {
-                Ok(packet) => {
-                    let packet = packet.with(Span::of(packet.payload, begin));
-                    lists[packet.part()].packets.push(Decoded { frame: number, packet });
-                }
+                Ok(packet) => packets.push(number, packet.with(Span::of(packet.payload, begin))),
                 Err(Aside::Fragment(_)) => fragments.push(number),
                 Err(aside) => {
                     let frame = located.frame(buffer);
                     let left = decoder.settle(aside, &frame, unmetered, |packet| {
-                        let packet = packet.with(Span::of(packet.payload, begin));
-                        lists[packet.part()].packets.push(Decoded { frame: number, packet });
+                        packets.push(number, packet.with(Span::of(packet.payload, begin)));
                     });
                     if let Some(Left::IcmpError(quoted)) = left {
                         let part = Key::of(&quoted.ends).0.part();
-                        lists[part].rare.push((number, Rare::IcmpError(quoted, located.time_ns)));
+                        rare[part].push((number, Rare::IcmpError(quoted, located.time_ns)));
                     }
                 }
             }
@@ -132,14 +141,13 @@ impl Block {
 
     /// Puts the fragments to their flows' parts. For one block after the other, in the order of the capture.
     pub fn attribute(&mut self, decoder: &Decoder, known: &mut Fragments, unmetered: &mut UnmeteredCounts) {
-        let Self { buffer, frames, fragments, lists } = self;
-        for &number in &*fragments {
-            let frame = frames[number as usize].frame(buffer);
+        for &number in &self.fragments {
+            let frame = self.frames[number as usize].frame(&self.buffer);
             let Err(Aside::Fragment(fragment)) = decoder.decode(&frame) else { continue };
             let attributed = known.take(&fragment, frame.time_ns);
             for (packet, time_ns) in attributed.packets {
                 let packet = decoder.pending(&packet, time_ns).with(Span::default());
-                let rare = &mut lists[packet.part()].rare;
+                let rare = &mut self.rare[packet.part()];
                 let place = rare.partition_point(|(frame, _)| *frame <= number);
                 rare.insert(place, (number, Rare::Fragment(packet)));
             }

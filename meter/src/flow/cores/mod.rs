@@ -35,8 +35,9 @@ use super::pending::{Decoder, Totals};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::payload::Signatures;
 
-/// Bytes of a block. Small enough to stay in a core's second-level cache until its packets are metered.
-pub const BLOCK_BYTES: usize = 256 * 1024;
+/// Bytes of a block. Small enough that the blocks under way stay in the second-level caches until their packets are
+/// metered.
+pub const BLOCK_BYTES: usize = 128 * 1024;
 /// The consumer is told at least this often that it goes on.
 const MOST_WAIT: Duration = Duration::from_millis(100);
 

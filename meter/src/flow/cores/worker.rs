@@ -6,7 +6,7 @@ use std::thread;
 use arrow_array::RecordBatch;
 
 use super::Shared;
-use super::block::{Block, Decoded, List, Rare};
+use super::block::{Block, Decoded, Rare};
 use super::handover::Turn;
 use super::sync::lock;
 use crate::flow::active::LOOKED_UP;
@@ -86,7 +86,7 @@ impl Worker {
     fn meter(&mut self, block: &Block) -> Vec<Full> {
         let mut full = Vec::new();
         for (number, part, finished) in &mut self.parts {
-            meter(part, finished, &block.lists[*number], &block.buffer, &mut full);
+            meter(part, finished, block, *number, &mut full);
         }
         full
     }
@@ -117,20 +117,22 @@ impl Worker {
 }
 
 /// Meters what a block has for a part.
-fn meter(part: &mut Part, finished: &mut Finished, list: &List, buffer: &[u8], full: &mut Vec<Full>) {
-    let mut rare = list.rare.iter().peekable();
-    for packets in list.packets.chunks(LOOKED_UP) {
+fn meter(part: &mut Part, finished: &mut Finished, block: &Block, number: usize, full: &mut Vec<Full>) {
+    let mut rare = block.rare[number].iter().peekable();
+    for packets in block.packets.of(number, LOOKED_UP) {
         let mut places = [None; LOOKED_UP];
-        for (place, Decoded { packet, .. }) in places.iter_mut().zip(packets) {
+        for (place, Decoded { packet, .. }) in places.iter_mut().zip(packets.clone()) {
             *place = part.look_up(packet.hash);
         }
-        places.iter().flatten().for_each(|&place| part.fetch(place));
+        for (place, Decoded { packet, .. }) in places.iter().zip(packets.clone()) {
+            part.fetch(packet, *place);
+        }
         for (place, Decoded { frame, packet }) in places.into_iter().zip(packets) {
             while let Some((frame, rare)) = rare.next_if(|(before, _)| before < frame) {
                 meter_rare(part, rare);
                 collect(part, finished, *frame, full);
             }
-            part.packet(packet, packet.payload.within(buffer), place);
+            part.packet(packet, packet.payload.within(&block.buffer), place);
             collect(part, finished, *frame, full);
         }
     }
