@@ -160,7 +160,8 @@ def read(
 def packets(source: str, flow: Any, *, first_ns: int, last_ns: int, most: int, decapsulate: bool) -> Batch:
     """Return the first packets of a flow in a capture file, one row each, in the order of the capture.
 
-    `flow` is a batch of one row with the key's columns of the flow facts. Of its packets those are
+    `flow` is a batch of one row of flow facts, with the columns of the key, `vlan`, `network_id` and
+    `across`. Of its packets those are
     returned that lie between two times, and no more than `most`. Columns: `time_ns`, `from_b`, `flags`
     (the control bits; null for UDP), `payload_bytes`, and `icmp_error`: not a packet of the flow, but an
     ICMP error about one that came from the end that `from_b` tells. Fragments are left out.
@@ -236,10 +237,11 @@ def live_socket(
     them again. File descriptors are taken over, as by `live_stream`.
     """
 
-def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:
+def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int, partly: bool = False) -> tuple[Batch, Batch]:
     """Join rows of one flow that were metered apart.
 
-    `batch` has the columns of the flow facts, its rows in the order of the capture. Returns the
+    `batch` has the columns of the flow facts, its rows in the order of the capture. `partly`: other rows of
+    these keys are still to come, so what those could change is left open. Returns the
     joined rows, and a batch with one column `group`: for each input row the joined row it is in.
     """
 

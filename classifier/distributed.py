@@ -212,7 +212,7 @@ def gather(ready: list[tuple[int, Metered, Any]], submit: Submit, options: Optio
         metered.seen_twice |= seen
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
             metered.spool.add(_numbered(batch, captures))
-    metered.joined = True
+    metered.combinations = captures
 
 
 def _numbered(rows: pa.RecordBatch, captures: Captures) -> pa.RecordBatch:

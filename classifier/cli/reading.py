@@ -78,7 +78,7 @@ reading_options = options(
         show_default=True,
         metavar="SECONDS",
         type=_seconds,
-        help="A TCP flow ends when it has been silent for so long.",
+        help="TCP idle timeout; a connection whose sequence numbers go on later is still one flow.",
     ),
     described(
         "--udp-idle",

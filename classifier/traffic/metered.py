@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from classifier import _meter, sources
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.spool import MEMORY_BYTES, Spool
+from classifier.flows.stitch import Captures
 from classifier.wording import counted, listed
 
 
@@ -83,8 +84,8 @@ class Metered:
     interrupted: bool = False
     #: The program that read the inputs; None: the core.
     via: sources.Via | None = None
-    #: The rows of one flow are joined already.
-    joined: bool = False
+    #: The names of combinations, where rows of several captures are joined already.
+    combinations: Captures | None = None
     #: Packets in no flow, by reason.
     unmetered: dict[str, int] = field(default_factory=dict)
     #: Packets by kind and number of what isn't known; see `_meter.Reader.unknown_types`.

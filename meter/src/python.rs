@@ -161,9 +161,10 @@ fn packets(
     most: usize,
     decapsulate: bool,
 ) -> PyResult<Batch> {
-    let keys = table::keys_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
-    let &[key] = keys.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
-    let wanted = Wanted { key, first_ns, last_ns, most, decapsulate };
+    let rows = table::rows_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
+    let [row] = rows.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
+    let lane = (!row.across).then(|| row.lane());
+    let wanted = Wanted { key: row.key, lane, first_ns, last_ns, most, decapsulate };
     let file = File::open(source)?;
     py.detach(|| {
         let mut capture =
@@ -173,13 +174,19 @@ fn packets(
 }
 
 #[pyfunction]
-#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
-fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
+#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns, partly = false))]
+fn stitch(
+    batch: &Bound<'_, PyAny>,
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+    partly: bool,
+) -> PyResult<(Batch, Batch)> {
     let batch = import(batch)?;
     let rows = table::rows_of(&batch).map_err(|error| arrow_error(&error))?;
     let pieces = bins::bins_of(&batch, &rows).map_err(|error| arrow_error(&error))?;
     let of_rows = payload::notes_of(&batch).map_err(|error| arrow_error(&error))?;
-    let (joined, groups) = flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
+    let idle = Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns };
+    let (joined, groups) = if partly { flow::join(rows, &idle) } else { flow::stitch(rows, &idle) };
     let mut of_joined = vec![Note::default(); joined.len()];
     for (note, &group) in of_rows.into_iter().zip(&groups) {
         of_joined[group as usize].absorb(note);

@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
 
 use self::column::Column;
-use crate::flow::{Event, Events, Key};
+use crate::flow::{Event, Events, Key, Numbers};
 use crate::payload::Hits;
 use crate::wire::Path;
 
@@ -42,6 +42,12 @@ pub enum Merge {
     OrDiffers,
     /// The earlier piece's packets, then the later's, as many as there are slots.
     Slots,
+    /// The first of the earlier piece that has one, the furthest of both; a RST's only where nothing else tells.
+    Numbers,
+    /// That of the earlier RST.
+    OfReset,
+    /// Found again whenever rows are stitched.
+    Found,
 }
 
 macro_rules! columns {
@@ -118,6 +124,22 @@ macro_rules! columns {
         hits.absorb($later.$name);
         hits
     }};
+    (@Numbers $name:ident, $before:ident, $later:ident) => {
+        match ($before.is_reset_alone(), $later.is_reset_alone()) {
+            (true, false) => $later.$name,
+            (_, true) => $before.$name,
+            _ => $before.$name.joined(&$later.$name, $before.last_seen_ns <= $later.last_seen_ns),
+        }
+    };
+    (@OfReset $name:ident, $before:ident, $later:ident) => {{
+        let reset_ns = |row: &Row| row.events.time_ns(Event::Rst, stringify!($name).ends_with('a'));
+        match (reset_ns(&$before), reset_ns($later)) {
+            (Some(before), Some(later)) if later < before => $later.$name,
+            (None, _) => $later.$name,
+            _ => $before.$name,
+        }
+    }};
+    (@Found $name:ident, $before:ident, $later:ident) => { $before.$name };
     (@Isn $name:ident, $before:ident, $later:ident) => {{
         let from_a = stringify!($name).ends_with('a');
         if $later.sent_isn(from_a) && !$before.sent_isn(from_a) { $later.$name } else { $before.$name.or($later.$name) }
@@ -146,6 +168,12 @@ columns! {
     last_data_from_b: Option<bool>, Last;
     /// Outermost VLAN id
     vlan: Option<u16>, First;
+    /// VXLAN, Geneve or NVGRE network id of its first packet; 0 outside of them
+    network_id: u32, FirstByTime;
+    /// Packets are copies of others in another VLAN or virtual network
+    copied_across: bool, Or;
+    /// Rows of several VLANs or virtual networks were joined
+    across: bool, Or;
     /// What its packets were wrapped in, outermost first
     tunnel: Path, First;
     /// Time of the earliest packet, nanoseconds since 1970 UTC
@@ -164,6 +192,8 @@ columns! {
     payload_bytes_ab: u64, Sum;
     /// Bytes behind the transport header from b to a
     payload_bytes_ba: u64, Sum;
+    /// Sequence numbers of both endpoints
+    numbers: Numbers, Numbers;
     /// Signatures in a's first packets with payload
     hits_a: Hits, Slots;
     /// Signatures in b's first packets with payload
@@ -184,12 +214,22 @@ columns! {
     isn_a: Option<u32>, Isn;
     /// Initial sequence number of b, from its SYN or SYN+ACK, else from a's SYN+ACK
     isn_b: Option<u32>, Isn;
+    /// Sequence number of a's first RST (TCP)
+    reset_seq_a: Option<u32>, OfReset;
+    /// Sequence number of b's first RST (TCP)
+    reset_seq_b: Option<u32>, OfReset;
+    /// a's first RST came after the next connection between the same ports was opened
+    reset_late_a: bool, Found;
+    /// b's first RST came after the next connection between the same ports was opened
+    reset_late_b: bool, Found;
+    /// Number among the rows of the same key that begin at one time
+    ordinal: u16, Found;
 }
 
 impl Row {
     /// A flow without packets yet.
     #[must_use]
-    pub fn new(key: Key, time_ns: i64) -> Self {
+    pub fn new(key: Key, network_id: u32, time_ns: i64) -> Self {
         Self {
             key,
             first_from_b: false,
@@ -199,6 +239,9 @@ impl Row {
             evicted: false,
             last_data_from_b: None,
             vlan: None,
+            network_id,
+            copied_across: false,
+            across: false,
             tunnel: Path::default(),
             first_seen_ns: time_ns,
             last_seen_ns: time_ns,
@@ -208,6 +251,7 @@ impl Row {
             bytes_ba: 0,
             payload_bytes_ab: 0,
             payload_bytes_ba: 0,
+            numbers: Numbers::default(),
             hits_a: Hits::default(),
             hits_b: Hits::default(),
             duplicates: 0,
@@ -218,7 +262,25 @@ impl Row {
             events: Events::default(),
             isn_a: None,
             isn_b: None,
+            reset_seq_a: None,
+            reset_seq_b: None,
+            reset_late_a: false,
+            reset_late_b: false,
+            ordinal: 0,
         }
+    }
+
+    /// The VLAN, 0 for none, and the virtual network that its packets come from.
+    #[inline]
+    #[must_use]
+    pub fn lane(&self) -> (u16, u32) {
+        (self.vlan.unwrap_or(0), self.network_id)
+    }
+
+    /// Whether it has nothing but RSTs.
+    #[must_use]
+    pub fn is_reset_alone(&self) -> bool {
+        self.events.are_all(Event::Rst)
     }
 
     /// Whether an end told its initial sequence number itself.

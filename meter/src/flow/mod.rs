@@ -12,10 +12,12 @@ mod finished;
 mod fragments;
 mod key;
 mod meter;
+mod numbers;
 mod options;
 mod part;
 mod pending;
 mod record;
+mod settle;
 mod stitch;
 mod tallies;
 
@@ -26,10 +28,11 @@ pub use events::{Event, Events};
 pub use finished::no_rows;
 pub use key::Key;
 pub use meter::Meter;
+pub use numbers::{Numbers, Span};
 pub use options::{Idle, Options};
 pub use part::PARTS;
 pub use pending::Totals;
-pub use stitch::stitch;
+pub use stitch::{join, stitch};
 pub use tallies::Tallies;
 
 #[cfg(test)]

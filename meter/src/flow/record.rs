@@ -1,11 +1,11 @@
 //! What a packet changes in the row of its flow.
 
-use super::Key;
+use super::{Event, Key, Numbers};
 use crate::table::Row;
-use crate::wire::{Content, Segment};
+use crate::wire::{Content, Segment, Transport};
 
-/// Five cache lines; see [`Row`].
-const _: () = assert!(size_of::<Row>() == 320);
+/// Six cache lines; see [`Row`].
+const _: () = assert!(size_of::<Row>() == 384);
 
 impl Row {
     /// Takes in a packet of this flow.
@@ -28,7 +28,7 @@ impl Row {
         self.vlan = self.vlan.or(packet.vlan);
         self.tunnel = self.tunnel.or(packet.tunnel);
         if let Some(segment) = &packet.segment {
-            self.record_numbers(segment, from_a);
+            self.record_numbers(segment, packet.payload_bytes, from_a, time_ns);
         }
         if packet.payload_bytes > 0
             && !packet.segment.is_some_and(|segment| segment.flags.syn() || segment.flags.rst())
@@ -38,10 +38,20 @@ impl Row {
         self.events.record(packet, from_a, time_ns, in_order);
     }
 
-    /// Initial sequence numbers and acknowledgements.
+    /// Sequence numbers and acknowledgements.
     #[inline]
-    fn record_numbers(&mut self, segment: &Segment, from_a: bool) {
+    fn record_numbers(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, time_ns: i64) {
         let flags = segment.flags;
+        if self.key.proto == Transport::Tcp as u8 {
+            if self.is_reset_alone() && !flags.rst() {
+                self.numbers = Numbers::default(); // a RST tells something only where nothing else does
+            }
+            self.numbers.record(segment, payload_bytes, from_a);
+            if flags.rst() && self.events.time_ns(Event::Rst, from_a).is_none_or(|known| time_ns < known) {
+                let number = if from_a { &mut self.reset_seq_a } else { &mut self.reset_seq_b };
+                *number = Some(segment.sequence);
+            }
+        }
         if flags.syn() {
             let (told_by_sender, told_by_receiver) = (self.sent_isn(from_a), self.sent_isn(!from_a));
             let (sender, receiver) =

@@ -13,7 +13,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
 use super::Merge;
-use crate::flow::{Events, Key};
+use crate::flow::{Events, Key, Numbers, Span};
 use crate::payload::Hits;
 use crate::wire::Path;
 
@@ -67,7 +67,6 @@ pub struct KeyBuilder {
     port_a: UInt16Builder,
     addr_b: FixedSizeBinaryBuilder,
     port_b: UInt16Builder,
-    network_id: UInt32Builder,
 }
 
 impl Default for KeyBuilder {
@@ -79,14 +78,13 @@ impl Default for KeyBuilder {
             port_a: UInt16Builder::default(),
             addr_b: FixedSizeBinaryBuilder::new(16),
             port_b: UInt16Builder::default(),
-            network_id: UInt32Builder::default(),
         }
     }
 }
 
 impl Column for Key {
     type Builder = KeyBuilder;
-    const WIDTH: usize = 7;
+    const WIDTH: usize = 6;
 
     fn fields(_name: &str, _doc: &str, merge: Merge, fields: &mut Vec<Field>) {
         let mut column = |name, data_type, doc| fields.push(field(name, data_type, false, doc, merge));
@@ -96,7 +94,6 @@ impl Column for Key {
         column("port_a", DataType::UInt16, "Port of a");
         column("addr_b", DataType::FixedSizeBinary(16), "Address of b; IPv4 as ::ffff:a.b.c.d");
         column("port_b", DataType::UInt16, "Port of b");
-        column("network_id", DataType::UInt32, "VXLAN, Geneve or NVGRE network id; 0 outside of them");
     }
 
     fn append(&self, builder: &mut KeyBuilder) {
@@ -106,7 +103,6 @@ impl Column for Key {
         builder.port_a.append_value(self.port_a);
         builder.addr_b.append_value(self.addr_b).expect("addresses have 16 bytes");
         builder.port_b.append_value(self.port_b);
-        builder.network_id.append_value(self.network_id);
     }
 
     fn finish(builder: &mut KeyBuilder, arrays: &mut Vec<ArrayRef>) {
@@ -116,7 +112,6 @@ impl Column for Key {
         arrays.push(Arc::new(builder.port_a.finish()));
         arrays.push(Arc::new(builder.addr_b.finish()));
         arrays.push(Arc::new(builder.port_b.finish()));
-        arrays.push(Arc::new(builder.network_id.finish()));
     }
 
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
@@ -130,7 +125,6 @@ impl Column for Key {
             port_a: u16::read(&arrays[3..], row),
             addr_b: address(&arrays[4]),
             port_b: u16::read(&arrays[5..], row),
-            network_id: u32::read(&arrays[6..], row),
         }
     }
 }
@@ -162,6 +156,37 @@ impl Column for Events {
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
         let times = arrays[1].as_list::<i32>().value(row);
         Self::new(u64::read(arrays, row), times.as_primitive::<Int64Type>().values())
+    }
+}
+
+impl Column for Numbers {
+    type Builder = [UInt32Builder; 4];
+    const WIDTH: usize = 4;
+
+    fn fields(_name: &str, _doc: &str, merge: Merge, fields: &mut Vec<Field>) {
+        for end in ["a", "b"] {
+            let first = format!("First sequence number of {end} that {end} or its peer shows (TCP)");
+            fields.push(field(&format!("first_seq_{end}"), DataType::UInt32, true, &first, merge));
+            let next = format!("Next sequence number expected of {end} (TCP)");
+            fields.push(field(&format!("next_seq_{end}"), DataType::UInt32, true, &next, merge));
+        }
+    }
+
+    fn append(&self, builder: &mut Self::Builder) {
+        for (end, span) in self.0.iter().enumerate() {
+            builder[2 * end].append_option(span.map(|span| span.first));
+            builder[2 * end + 1].append_option(span.map(|span| span.next));
+        }
+    }
+
+    fn finish(builder: &mut Self::Builder, arrays: &mut Vec<ArrayRef>) {
+        arrays.extend(builder.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+    }
+
+    fn read(arrays: &[ArrayRef], row: usize) -> Self {
+        let number = |column: usize| Option::<u32>::read(&arrays[column..], row);
+        let span = |column: usize| Some(Span { first: number(column)?, next: number(column + 1)? });
+        Self([span(0), span(2)])
     }
 }
 

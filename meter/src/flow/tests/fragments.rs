@@ -248,7 +248,13 @@ fn a_snap_length_may_cut_a_fragment() {
         for (now_ns, part) in (0..).zip(&parts) {
             let wire_bytes = part.len() as u32;
             let data = &part[..captured];
-            meter.frame(&crate::capture::Frame { link_type: RAW, time_ns: now_ns, wire_bytes, data });
+            meter.frame(&crate::capture::Frame {
+                interface: 0,
+                link_type: RAW,
+                time_ns: now_ns,
+                wire_bytes,
+                data,
+            });
         }
         let rows = finished(&mut meter);
         if let Some(reason) = reason {
@@ -266,7 +272,13 @@ fn lengths_no_packet_has_do_no_harm() {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     for mut part in datagram.parts(8) {
         (part[2], part[3]) = (0, 0);
-        meter.frame(&crate::capture::Frame { link_type: RAW, time_ns: 0, wire_bytes: u32::MAX, data: &part });
+        meter.frame(&crate::capture::Frame {
+            interface: 0,
+            link_type: RAW,
+            time_ns: 0,
+            wire_bytes: u32::MAX,
+            data: &part,
+        });
     }
     ended(&mut meter);
 }

@@ -57,7 +57,8 @@ fn a_connection_is_one_row() {
         events: row.events,
         hits_a: Hits(1),
         hits_b: Hits(1),
-        ..Row::new(row.key, 1)
+        numbers: row.numbers,
+        ..Row::new(row.key, 0, 1)
     };
     assert_eq!(row, expected);
     assert_eq!(history(&row), "ShADadfF");
@@ -96,10 +97,10 @@ fn what_a_reset_or_a_syn_carries_is_no_data() {
 }
 
 #[test]
-fn the_first_vlan_is_the_flows() {
-    let rows = metered(&[None, Some(5), Some(6), None].map(|vlan| udp(0, "a>b").in_vlan(vlan)));
-    let [row] = rows[..] else { panic!("{rows:?}") };
-    assert_eq!((row.vlan, row.packets_ab, row.bytes_ab), (Some(5), 4, 4 * 35));
+fn each_vlan_has_a_row_and_a_priority_tag_is_no_vlan() {
+    let rows = metered(&[None, Some(5), Some(6), Some(0), Some(5)].map(|vlan| udp(0, "a>b").in_vlan(vlan)));
+    let found: Vec<_> = rows.iter().map(|row| (row.vlan, row.packets_ab, row.bytes_ab)).collect();
+    assert_eq!(found, [(None, 2, 2 * 35), (Some(5), 2, 2 * 35), (Some(6), 1, 35)]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
 fn any_key() -> impl Strategy<Value = Key> {
     any::<([[u8; 16]; 2], [u16; 2], u8, u8)>().prop_map(|(addresses, ports, proto, ip_version)| {
         let ([addr_a, addr_b], [port_a, port_b]) = (addresses, ports);
-        Key { addr_a, addr_b, port_a, port_b, network_id: 7, proto, ip_version }
+        Key { addr_a, addr_b, port_a, port_b, proto, ip_version }
     })
 }
 
@@ -66,7 +66,7 @@ fn any_row() -> impl Strategy<Value = Row> {
                 past_opening: flags[3],
                 evicted: flags[4],
                 events,
-                ..Row::new(key, times_ns[0])
+                ..Row::new(key, 0, times_ns[0])
             },
         )
 }
@@ -86,7 +86,7 @@ proptest! {
 
 #[test]
 fn every_column_has_a_meaning_and_a_merge() {
-    const MERGES: [&str; 12] = [
+    const MERGES: [&str; 15] = [
         "Key",
         "Min",
         "Max",
@@ -99,6 +99,9 @@ fn every_column_has_a_meaning_and_a_merge() {
         "Isn",
         "OrDiffers",
         "Slots",
+        "Numbers",
+        "OfReset",
+        "Found",
     ];
     for field in schema().fields() {
         let metadata = field.metadata();
