@@ -13,6 +13,7 @@ import pytest
 from launching import HANDSHAKES, OFFICE, SAMPLES, Result, fifo, on_terminal, run
 from rich.console import Console
 
+from classifier.cli.progress import PATIENCE_S
 from classifier.errors import ExitStatus
 from classifier.reports import tables, terminal
 
@@ -149,7 +150,7 @@ STEP = packets(300_000)
 
 def slowly(pipe: IO[bytes]) -> None:
     pipe.write(PCAP + STEP)
-    time.sleep(1.5)
+    time.sleep(PATIENCE_S + 0.5)
     pipe.write(STEP)
 
 
