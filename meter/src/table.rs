@@ -126,6 +126,7 @@ macro_rules! columns {
     }};
     (@Numbers $name:ident, $before:ident, $later:ident) => {
         match ($before.is_reset_alone(), $later.is_reset_alone()) {
+            (true, true) if $before.$name == Numbers::default() => $later.$name,
             (true, false) => $later.$name,
             (_, true) => $before.$name,
             _ => $before.$name.joined(&$later.$name, $before.last_seen_ns <= $later.last_seen_ns),

@@ -119,15 +119,18 @@ pub fn fit(row: &Row, packet: &Content, network_id: u32, from_a: bool, time_ns: 
     if row.lane() != (packet.vlan.unwrap_or(0), network_id) {
         return Fit::Apart;
     }
-    if is_over(row, time_ns, idle) {
-        return Fit::Begins;
-    }
-    let Some(segment) = &packet.segment else { return Fit::Belongs };
-    let is_near = row.numbers.are_near(segment, from_a);
+    let is_over = is_over(row, time_ns, idle);
+    let Some(segment) = &packet.segment else { return unless(is_over) };
+    let is_far = !row.numbers.are_near(segment, from_a);
     if segment.flags.syn() {
-        return opening(&Opening::of_row(row), &Opening::of_segment(segment, from_a), !is_near);
+        return opening(&Opening::of_row(row), &Opening::of_segment(segment, from_a), is_far, is_over);
     }
-    if is_near { Fit::Belongs } else { Fit::Far }
+    if is_far { Fit::Far } else { unless(is_over) }
+}
+
+#[inline]
+fn unless(begins: bool) -> Fit {
+    if begins { Fit::Begins } else { Fit::Belongs }
 }
 
 /// What a later row is to an earlier one of the same key: the same rule for rows.
@@ -135,20 +138,18 @@ pub fn fit_rows(earlier: &Row, later: &Row, idle: &Idle) -> Fit {
     if earlier.lane() != later.lane() {
         return Fit::Apart;
     }
-    if !meet(earlier, later, idle) {
-        return Fit::Begins;
-    }
-    opening(&Opening::of_row(earlier), &Opening::of_row(later), earlier.numbers.are_far(&later.numbers))
+    let is_far = earlier.numbers.are_far(&later.numbers);
+    opening(&Opening::of_row(earlier), &Opening::of_row(later), is_far, !meet(earlier, later, idle))
 }
 
-fn opening(earlier: &Opening, later: &Opening, is_far: bool) -> Fit {
-    match (earlier.goes_on_with(later), is_far) {
-        (true, false) => Fit::Belongs,
-        // SYN cookies change with the clock (RFC 4987 §3.6); what they acknowledge doesn't.
-        (true, true) if earlier.is_acknowledged_by(later) => Fit::Belongs,
-        (_, true) => Fit::Far,
-        (false, false) => Fit::Begins,
+/// Numbers come first: rows of other connections never end one.
+fn opening(earlier: &Opening, later: &Opening, is_far: bool, is_over: bool) -> Fit {
+    let goes_on = earlier.goes_on_with(later);
+    // SYN cookies change with the clock (RFC 4987 §3.6); what they acknowledge doesn't.
+    if is_far && !(goes_on && earlier.is_acknowledged_by(later)) {
+        return Fit::Far;
     }
+    unless(is_over || !goes_on)
 }
 
 /// Whether two rows of one key are less than the idle time apart.

@@ -96,11 +96,12 @@ impl Events {
         (0..self.len()).find(|&place| self.code(place) == code).map(|place| self.times_ns[place])
     }
 
-    /// Whether no other event was seen, but this one was.
+    /// Whether packets of this kind were sent and no others.
     #[must_use]
     pub fn are_all(&self, event: Event) -> bool {
-        let both = 1 << event as u8 | 1 << (event as u8 + FROM_B);
-        self.seen & both != 0 && self.seen & !both == 0
+        let both = |event: Event| 1 << event as u8 | 1 << (event as u8 + FROM_B);
+        let sent = self.seen & !both(Event::Unreachable);
+        sent & both(event) == sent && sent != 0
     }
 
     fn len(&self) -> usize {

@@ -38,28 +38,31 @@ pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
 }
 
 /// By time, and by what tells rows of one time apart: not by their place, which another cut would change.
+fn order_of(row: &Row) -> impl Ord + use<> {
+    let isns = (row.isn_a.min(row.isn_b), row.isn_a.max(row.isn_b));
+    let [one, other] = row.numbers.0.map(|span| span.map(|span| (span.first, span.next)));
+    let packets = row.packets_ab + row.packets_ba;
+    (row.first_seen_ns, row.lane(), isns, row.last_seen_ns, one.min(other), one.max(other), packets)
+}
+
 fn in_order(rows: &[Row], group: &mut [usize]) {
-    group.sort_by_key(|&place| {
-        let row = &rows[place];
-        let isns = (row.isn_a.min(row.isn_b), row.isn_a.max(row.isn_b));
-        (row.first_seen_ns, row.lane(), isns, row.last_seen_ns)
-    });
+    group.sort_by_key(|&place| order_of(&rows[place]));
 }
 
 /// Joins two rows; returns the place of the result.
 fn absorb(rows: &mut [Row], went_to: &mut [usize], one: usize, other: usize) -> usize {
     let (into, from) = (one.min(other), one.max(other));
-    let (before, after) = rows.split_at_mut(from);
-    let (row, joined) = (&mut before[into], &after[0]);
-    let across = row.lane() != joined.lane();
-    if (joined.first_seen_ns, joined.lane()) < (row.first_seen_ns, row.lane()) {
-        let mut earlier = *joined;
-        earlier.absorb(row);
-        *row = earlier;
-    } else {
-        row.absorb(joined);
+    let (mut earlier, mut later) = (rows[into], rows[from]);
+    if order_of(&later) < order_of(&earlier) {
+        (earlier, later) = (later, earlier);
     }
-    row.across |= across;
+    let mut row = earlier;
+    row.absorb(&later);
+    row.across |= earlier.lane() != later.lane();
+    if earlier.last_seen_ns > later.last_seen_ns {
+        row.last_data_from_b = earlier.last_data_from_b.or(later.last_data_from_b);
+    }
+    rows[into] = row;
     went_to[from] = into;
     into
 }

@@ -36,7 +36,7 @@ fn whole(pieces: &[Vec<Sent>]) -> Vec<Row> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 100_000, ..ProptestConfig::with_cases(500) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::with_cases(500) })]
 
     #[test]
     fn pieces_in_the_order_of_the_capture_give_the_whole(

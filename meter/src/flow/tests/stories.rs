@@ -81,7 +81,7 @@ fn stories(nonsense: &'static str) -> impl Strategy<Value = VecDeque<Sent>> {
     let script = prop_oneof![3 => select(&STORIES[..]).prop_map(str::to_owned), 1 => nonsense];
     let isns =
         (0..3_u32, 0..3_u32, select(&[0, 0, 0x5000_0000, 0xb000_0000][..])).prop_map(|(own, peer, far)| {
-            [own, peer + 1000].map(|number: u32| (number * 1_000_000).wrapping_add(far).wrapping_sub(1))
+            [own, peer + 1000].map(|number: u32| (number * 1_000_000).wrapping_add(far).wrapping_sub(5))
         });
     let vlans =
         prop_oneof![3 => Just([None; 2]), 1 => [1..4_u16, 1..4_u16].prop_map(|vlans| vlans.map(Some))];
