@@ -124,29 +124,10 @@ macro_rules! columns {
         hits.absorb($later.$name);
         hits
     }};
-    (@Numbers $name:ident, $before:ident, $later:ident) => {
-        match ($before.is_reset_alone(), $later.is_reset_alone()) {
-            (true, true) if $before.$name == Numbers::default() => $later.$name,
-            (true, false) => $later.$name,
-            (_, true) => $before.$name,
-            _ => $before.$name.joined(&$later.$name, $before.last_seen_ns <= $later.last_seen_ns),
-        }
-    };
-    (@OfReset $name:ident, $before:ident, $later:ident) => {{
-        let reset_ns = |row: &Row| row.events.time_ns(Event::Rst, stringify!($name).ends_with('a'));
-        match (reset_ns(&$before), reset_ns($later)) {
-            (Some(before), Some(later)) if later < before => $later.$name,
-            (None, _) => $later.$name,
-            _ => $before.$name,
-        }
-    }};
+    (@Numbers $name:ident, $before:ident, $later:ident) => { Numbers::merged(&$before, $later) };
     (@Found $name:ident, $before:ident, $later:ident) => { $before.$name };
-    (@Isn $name:ident, $before:ident, $later:ident) => {{
-        let from_a = stringify!($name).ends_with('a');
-        if $later.sent_isn(from_a) && !$before.sent_isn(from_a) { $later.$name } else { $before.$name.or($later.$name) }
-    }};
     (@OrDiffers $name:ident, $before:ident, $later:ident) => {{
-        let first = |row: &Row| if stringify!($name).ends_with('a') { row.first_ack_a } else { row.first_ack_b };
+        let first = |row: &Row| row.numbers.first_ack(usize::from(stringify!($name).ends_with('b')));
         $before.$name | $later.$name
             | first(&$before).zip(first($later)).is_some_and(|(one, other)| one != other)
     }};
@@ -175,8 +156,12 @@ columns! {
     copied_across: bool, Or;
     /// Rows of several VLANs or virtual networks were joined
     across: bool, Or;
+    /// Number among the rows of the same key that begin at one time
+    ordinal: u16, Found;
     /// What its packets were wrapped in, outermost first
     tunnel: Path, First;
+    /// Packets that are copies of another, as a mirror port makes them
+    duplicates: u32, Sum;
     /// Time of the earliest packet, nanoseconds since 1970 UTC
     first_seen_ns: i64, Min;
     /// Time of the latest packet, nanoseconds since 1970 UTC
@@ -193,38 +178,14 @@ columns! {
     payload_bytes_ab: u64, Sum;
     /// Bytes behind the transport header from b to a
     payload_bytes_ba: u64, Sum;
-    /// Sequence numbers of both endpoints
+    /// Sequence and acknowledgement numbers of both endpoints
     numbers: Numbers, Numbers;
     /// Signatures in a's first packets with payload
     hits_a: Hits, Slots;
     /// Signatures in b's first packets with payload
     hits_b: Hits, Slots;
-    /// Packets that are copies of another, as a mirror port makes them
-    duplicates: u64, Sum;
-    /// Acknowledgement number of a's first segment with ACK and neither SYN nor RST
-    first_ack_a: Option<u32>, First;
-    /// Acknowledgement number of b's first segment with ACK and neither SYN nor RST
-    first_ack_b: Option<u32>, First;
-    /// Window of a's first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured
-    first_window_a: Option<u16>, First;
-    /// Window of b's first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured
-    first_window_b: Option<u16>, First;
     /// First occurrences of the kinds of event at both ends
     events: Events, Events;
-    /// Initial sequence number of a, from its SYN or SYN+ACK, else from b's SYN+ACK
-    isn_a: Option<u32>, Isn;
-    /// Initial sequence number of b, from its SYN or SYN+ACK, else from a's SYN+ACK
-    isn_b: Option<u32>, Isn;
-    /// Sequence number of a's first RST (TCP)
-    reset_seq_a: Option<u32>, OfReset;
-    /// Sequence number of b's first RST (TCP)
-    reset_seq_b: Option<u32>, OfReset;
-    /// a's first RST came after the next connection between the same ports was opened
-    reset_late_a: bool, Found;
-    /// b's first RST came after the next connection between the same ports was opened
-    reset_late_b: bool, Found;
-    /// Number among the rows of the same key that begin at one time
-    ordinal: u16, Found;
 }
 
 impl Row {
@@ -243,7 +204,9 @@ impl Row {
             network_id,
             copied_across: false,
             across: false,
+            ordinal: 0,
             tunnel: Path::default(),
+            duplicates: 0,
             first_seen_ns: time_ns,
             last_seen_ns: time_ns,
             packets_ab: 0,
@@ -255,19 +218,7 @@ impl Row {
             numbers: Numbers::default(),
             hits_a: Hits::default(),
             hits_b: Hits::default(),
-            duplicates: 0,
-            first_ack_a: None,
-            first_ack_b: None,
-            first_window_a: None,
-            first_window_b: None,
             events: Events::default(),
-            isn_a: None,
-            isn_b: None,
-            reset_seq_a: None,
-            reset_seq_b: None,
-            reset_late_a: false,
-            reset_late_b: false,
-            ordinal: 0,
         }
     }
 

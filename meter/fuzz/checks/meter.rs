@@ -188,8 +188,17 @@ fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
     rows.sort_by_key(|row| {
         let Row { key, first_seen_ns, last_seen_ns, packets_ab, packets_ba, bytes_ab, bytes_ba, .. } = *row;
         let ends = (key.addr_a, key.addr_b, key.port_a, key.port_b, row.lane(), key.proto, key.ip_version);
-        let span = (first_seen_ns, last_seen_ns, row.isn_a, row.isn_b, row.events.order());
-        (ends, span, packets_ab, packets_ba, bytes_ab, bytes_ba, row.first_ack_a, row.first_ack_b)
+        let span = (first_seen_ns, last_seen_ns, row.numbers.isn(0), row.numbers.isn(1), row.events.order());
+        (
+            ends,
+            span,
+            packets_ab,
+            packets_ba,
+            bytes_ab,
+            bytes_ba,
+            row.numbers.first_ack(0),
+            row.numbers.first_ack(1),
+        )
     });
     rows
 }

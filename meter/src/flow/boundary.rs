@@ -44,7 +44,7 @@ impl Opening {
             number.map(|number| Isn { number, own })
         };
         Self {
-            isn: [isn(row.isn_a, true), isn(row.isn_b, false)],
+            isn: [isn(row.numbers.isn(0), true), isn(row.numbers.isn(1), false)],
             syn: [row.events.seen(Event::Syn, true), row.events.seen(Event::Syn, false)],
             over: row.past_opening,
         }

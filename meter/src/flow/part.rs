@@ -82,7 +82,7 @@ impl Part {
     #[inline]
     pub fn fetch(&self, place: u32) {
         let row = &self.active[place];
-        std::hint::black_box((row.key.proto, row.packets_ab, row.duplicates));
+        std::hint::black_box((row.key.proto, row.packets_ab, row.hits_a.0));
     }
 
     /// Takes a packet into its flow, which was looked up at `place`.
@@ -139,7 +139,7 @@ impl Part {
         };
         let row = &mut self.active[place];
         row.record(content, *from_a, *time_ns);
-        row.duplicates += u64::from(copied != Copied::No);
+        row.duplicates = row.duplicates.saturating_add(u32::from(copied != Copied::No));
         row.copied_across |= copied == Copied::Across;
         if !payload.is_empty() {
             self.observe(pending, payload, place);

@@ -1,11 +1,11 @@
 //! What a packet changes in the row of its flow.
 
-use super::{Event, Key, Numbers};
+use super::{Event, Key};
 use crate::table::Row;
 use crate::wire::{Content, Segment, Transport};
 
-/// Six cache lines; see [`Row`].
-const _: () = assert!(size_of::<Row>() == 384);
+/// Five cache lines; see [`Row`].
+const _: () = assert!(size_of::<Row>() == 320);
 
 impl Row {
     /// Takes in a packet of this flow.
@@ -42,37 +42,31 @@ impl Row {
     #[inline]
     fn record_numbers(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, time_ns: i64) {
         let flags = segment.flags;
+        let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
         if self.key.proto == Transport::Tcp as u8 {
-            if self.is_reset_alone() && !flags.rst() {
-                self.numbers = Numbers::default(); // a RST tells something only where nothing else does
-            }
-            self.numbers.record(segment, payload_bytes, from_a);
+            let resets = self.is_reset_alone();
+            self.numbers.record(segment, payload_bytes, from_a, resets);
             if flags.rst() && self.events.time_ns(Event::Rst, from_a).is_none_or(|known| time_ns < known) {
-                let number = if from_a { &mut self.reset_seq_a } else { &mut self.reset_seq_b };
-                *number = Some(segment.sequence);
+                self.numbers.set_reset(sender, Some(segment.sequence));
             }
         }
         if flags.syn() {
-            let (told_by_sender, told_by_receiver) = (self.sent_isn(from_a), self.sent_isn(!from_a));
-            let (sender, receiver) =
-                if from_a { (&mut self.isn_a, &mut self.isn_b) } else { (&mut self.isn_b, &mut self.isn_a) };
-            if !told_by_sender {
-                *sender = Some(segment.sequence);
+            if !self.sent_isn(from_a) {
+                self.numbers.set_isn(sender, Some(segment.sequence));
             }
-            if flags.ack() && !told_by_receiver {
-                *receiver = receiver.or(Some(segment.acknowledgement.wrapping_sub(1)));
+            if flags.ack() && self.numbers.isn(receiver).is_none() {
+                self.numbers.set_isn(receiver, Some(segment.acknowledgement.wrapping_sub(1)));
             }
             return;
         }
         self.past_opening = true;
         if flags.ack() && !flags.rst() {
-            let (first, moved, window) = if from_a {
-                (&mut self.first_ack_a, &mut self.ack_moved_a, &mut self.first_window_a)
-            } else {
-                (&mut self.first_ack_b, &mut self.ack_moved_b, &mut self.first_window_b)
-            };
-            window.get_or_insert(segment.window);
-            *moved |= *first.get_or_insert(segment.acknowledgement) != segment.acknowledgement;
+            let first = self.numbers.first_ack(sender);
+            if first.is_none() {
+                self.numbers.set_first_ack(sender, Some((segment.acknowledgement, segment.window)));
+            }
+            let moved = if from_a { &mut self.ack_moved_a } else { &mut self.ack_moved_b };
+            *moved |= first.is_some_and(|first| first != segment.acknowledgement);
         }
     }
 

@@ -19,7 +19,8 @@ const COMPARED: usize = 64;
 pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
     let mut of_key: HashMap<Key, Vec<usize>, ahash::RandomState> = HashMap::default();
     for (place, row) in rows.iter_mut().enumerate() {
-        (row.reset_late_a, row.reset_late_b, row.ordinal) = (false, false, 0);
+        row.ordinal = 0;
+        (0..2).for_each(|end| row.numbers.set_reset_late(end, false));
         of_key.entry(row.key).or_default().push(place);
     }
     let mut went_to: Vec<usize> = (0..rows.len()).collect();
@@ -39,8 +40,9 @@ pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
 
 /// By time, and by what tells rows of one time apart: not by their place, which another cut would change.
 fn order_of(row: &Row) -> impl Ord + use<> {
-    let isns = (row.isn_a.min(row.isn_b), row.isn_a.max(row.isn_b));
-    let [one, other] = row.numbers.0.map(|span| span.map(|span| (span.first, span.next)));
+    let [isn, peer_isn] = [0, 1].map(|end| row.numbers.isn(end));
+    let isns = (isn.min(peer_isn), isn.max(peer_isn));
+    let [one, other] = [0, 1].map(|end| row.numbers.span(end).map(|span| (span.first, span.next)));
     let packets = row.packets_ab + row.packets_ba;
     (row.first_seen_ns, row.lane(), isns, row.last_seen_ns, one.min(other), one.max(other), packets)
 }
@@ -171,9 +173,10 @@ fn mark_late_resets(rows: &mut [Row], group: &[usize]) {
         }
         let later = group[at + 1..].iter().take(COMPARED).map(|&place| &rows[place]);
         let next_ns = later.filter_map(|next| reopened_ns(row, next)).min();
-        let [late_a, late_b] = reset_ns
-            .map(|reset_ns| reset_ns.zip(next_ns).is_some_and(|(reset_ns, next_ns)| reset_ns >= next_ns));
-        (rows[earlier].reset_late_a, rows[earlier].reset_late_b) = (late_a, late_b);
+        for (end, reset_ns) in reset_ns.into_iter().enumerate() {
+            let is_late = reset_ns.zip(next_ns).is_some_and(|(reset_ns, next_ns)| reset_ns >= next_ns);
+            rows[earlier].numbers.set_reset_late(end, is_late);
+        }
     }
 }
 

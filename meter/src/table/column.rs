@@ -13,7 +13,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
 use super::Merge;
-use crate::flow::{Events, Key, Numbers, Span};
+use crate::flow::{Events, Key, Numbers};
 use crate::payload::Hits;
 use crate::wire::Path;
 
@@ -129,6 +129,18 @@ impl Column for Key {
     }
 }
 
+/// Builders of the columns of one endpoint's numbers.
+#[derive(Default)]
+pub struct NumbersBuilder {
+    numbers: [UInt32Builder; 5],
+    first_window: UInt16Builder,
+    reset_late: BooleanBuilder,
+}
+
+impl NumbersBuilder {
+    const WIDTH: usize = 7;
+}
+
 impl Column for Events {
     type Builder = (UInt64Builder, ListBuilder<Int64Builder>);
     const WIDTH: usize = 2;
@@ -160,33 +172,65 @@ impl Column for Events {
 }
 
 impl Column for Numbers {
-    type Builder = [UInt32Builder; 4];
-    const WIDTH: usize = 4;
+    type Builder = [NumbersBuilder; 2];
+    const WIDTH: usize = 2 * NumbersBuilder::WIDTH;
 
     fn fields(_name: &str, _doc: &str, merge: Merge, fields: &mut Vec<Field>) {
-        for end in ["a", "b"] {
-            let first = format!("First sequence number of {end} that {end} or its peer shows (TCP)");
-            fields.push(field(&format!("first_seq_{end}"), DataType::UInt32, true, &first, merge));
-            let next = format!("Next sequence number expected of {end} (TCP)");
-            fields.push(field(&format!("next_seq_{end}"), DataType::UInt32, true, &next, merge));
+        for (end, peer) in [("a", "b"), ("b", "a")] {
+            let mut column = |name: &str, data_type, doc: &str, merge| {
+                fields.push(field(&format!("{name}_{end}"), data_type, name != "reset_late", doc, merge));
+            };
+            let doc = format!("First sequence number of {end} that {end} or its peer shows (TCP)");
+            column("first_seq", DataType::UInt32, &doc, merge);
+            let doc = format!("Next sequence number expected of {end} (TCP)");
+            column("next_seq", DataType::UInt32, &doc, merge);
+            let doc = format!(
+                "Initial sequence number of {end}, from its SYN or SYN+ACK, else from {peer}'s SYN+ACK"
+            );
+            column("isn", DataType::UInt32, &doc, Merge::Isn);
+            let doc = format!("Sequence number of {end}'s first RST (TCP)");
+            column("reset_seq", DataType::UInt32, &doc, Merge::OfReset);
+            let doc =
+                format!("Acknowledgement number of {end}'s first segment with ACK and neither SYN nor RST");
+            column("first_ack", DataType::UInt32, &doc, Merge::First);
+            let doc = format!(
+                "Window of {end}'s first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured"
+            );
+            column("first_window", DataType::UInt16, &doc, Merge::First);
+            let doc =
+                format!("{end}'s first RST came after the next connection between the same ports was opened");
+            column("reset_late", DataType::Boolean, &doc, Merge::Found);
         }
     }
 
     fn append(&self, builder: &mut Self::Builder) {
-        for (end, span) in self.0.iter().enumerate() {
-            builder[2 * end].append_option(span.map(|span| span.first));
-            builder[2 * end + 1].append_option(span.map(|span| span.next));
+        for (end, builder) in builder.iter_mut().enumerate() {
+            let [numbers @ .., _] = self.columns(end);
+            for (column, number) in builder.numbers.iter_mut().zip(numbers) {
+                column.append_option(number);
+            }
+            builder.first_window.append_option(self.first_window(end));
+            builder.reset_late.append_value(self.is_reset_late(end));
         }
     }
 
     fn finish(builder: &mut Self::Builder, arrays: &mut Vec<ArrayRef>) {
-        arrays.extend(builder.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+        for builder in builder {
+            arrays.extend(builder.numbers.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+            arrays.push(Arc::new(builder.first_window.finish()));
+            arrays.push(Arc::new(builder.reset_late.finish()));
+        }
     }
 
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
-        let number = |column: usize| Option::<u32>::read(&arrays[column..], row);
-        let span = |column: usize| Some(Span { first: number(column)?, next: number(column + 1)? });
-        Self([span(0), span(2)])
+        let of_end = |end: usize| &arrays[NumbersBuilder::WIDTH * end..];
+        let columns = [0, 1].map(|end| {
+            let window = Option::<u16>::read(&of_end(end)[5..], row).map(u32::from);
+            let [first, next, isn, reset, ack] =
+                std::array::from_fn(|column| Option::<u32>::read(&of_end(end)[column..], row));
+            [first, next, isn, reset, ack, window]
+        });
+        Self::new(columns, [0, 1].map(|end| bool::read(&of_end(end)[6..], row)))
     }
 }
 

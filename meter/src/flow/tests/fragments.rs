@@ -146,7 +146,7 @@ fn a_header_may_be_spread_over_fragments() {
         let [row] = rows[..] else { panic!("{rows:?}") };
         let parts = 80_u64.div_ceil(bytes as u64);
         assert_eq!((told(&row), later), ((1024, parts, parts * 20 + 80, 60), 0));
-        assert_eq!((history(&row).as_str(), row.isn_a), ("S", Some(100)));
+        assert_eq!((history(&row).as_str(), row.numbers.isn(0)), ("S", Some(100)));
     }
     // Of a header only the beginning is kept: its end must not come first.
     let backwards: Vec<_> = segment.parts(8).into_iter().rev().collect();

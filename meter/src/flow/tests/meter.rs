@@ -44,12 +44,6 @@ fn a_connection_is_one_row() {
         bytes_ba: 5 * TCP_HEADERS + 1000,
         payload_bytes_ab: 30,
         payload_bytes_ba: 1000,
-        isn_a: Some(100),
-        isn_b: Some(500),
-        first_ack_a: Some(501),
-        first_ack_b: Some(131),
-        first_window_a: Some(0),
-        first_window_b: Some(0),
         last_data_from_b: Some(true),
         ack_moved_a: true,
         ack_moved_b: true,
@@ -61,6 +55,9 @@ fn a_connection_is_one_row() {
         ..Row::new(row.key, 0, 1)
     };
     assert_eq!(row, expected);
+    let of_end = |end| row.numbers.columns(end);
+    assert_eq!(of_end(0), [Some(100), Some(132), Some(100), None, Some(501), Some(0)]);
+    assert_eq!(of_end(1), [Some(500), Some(1502), Some(500), None, Some(131), Some(0)]);
     assert_eq!(history(&row), "ShADadfF");
     assert_eq!(row.events.times_ns(), [1, 2, 3, 4, 6, 7, 8, 9]);
 }
@@ -70,7 +67,7 @@ fn a_lone_syn_ack_tells_both_initial_sequence_numbers() {
     let rows = metered(&[tcp(0, "b>a", "SA", 500, 101, 0)]);
     let [row] = rows[..] else { panic!("{rows:?}") };
     assert_eq!(
-        (row.isn_a, row.isn_b, row.first_ack_b, row.past_opening),
+        (row.numbers.isn(0), row.numbers.isn(1), row.numbers.first_ack(1), row.past_opening),
         (Some(100), Some(500), None, false)
     );
 }
@@ -84,9 +81,9 @@ fn the_first_acknowledgement_is_not_that_of_a_reset() {
         tcp(1, "b>a", "A", 501, 9, 0),
     ];
     let row = |count| metered(&packets[..count])[0];
-    assert_eq!((row(1).first_ack_b, row(1).ack_moved_b), (None, false));
-    assert_eq!((row(3).first_ack_b, row(3).ack_moved_b), (Some(7), false));
-    assert_eq!((row(4).first_ack_b, row(4).ack_moved_b), (Some(7), true));
+    assert_eq!((row(1).numbers.first_ack(1), row(1).ack_moved_b), (None, false));
+    assert_eq!((row(3).numbers.first_ack(1), row(3).ack_moved_b), (Some(7), false));
+    assert_eq!((row(4).numbers.first_ack(1), row(4).ack_moved_b), (Some(7), true));
 }
 
 #[test]

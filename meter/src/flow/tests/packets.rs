@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use crate::capture::Frame;
-use crate::flow::{Events, Idle, Key, Meter, Numbers, Options, stitch};
+use crate::flow::{Events, Idle, Key, Meter, Options, stitch};
 use crate::payload::{Rule, Signatures};
 use crate::table::{Row, rows_of};
 use crate::wire::{Unmetered, decode};
@@ -249,20 +249,10 @@ pub fn mirrored(row: &Row) -> Row {
         bytes_ba: row.bytes_ab,
         payload_bytes_ab: row.payload_bytes_ba,
         payload_bytes_ba: row.payload_bytes_ab,
-        isn_a: row.isn_b,
-        isn_b: row.isn_a,
         hits_a: row.hits_b,
         hits_b: row.hits_a,
-        first_ack_a: row.first_ack_b,
-        first_ack_b: row.first_ack_a,
-        first_window_a: row.first_window_b,
-        first_window_b: row.first_window_a,
         last_data_from_b: row.last_data_from_b.map(|from_b| !from_b),
-        numbers: Numbers([row.numbers.0[1], row.numbers.0[0]]),
-        reset_seq_a: row.reset_seq_b,
-        reset_seq_b: row.reset_seq_a,
-        reset_late_a: row.reset_late_b,
-        reset_late_b: row.reset_late_a,
+        numbers: row.numbers.mirrored(),
         ack_moved_a: row.ack_moved_b,
         ack_moved_b: row.ack_moved_a,
         events: Events::new(ends_swapped, row.events.times_ns()),

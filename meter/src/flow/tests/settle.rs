@@ -90,8 +90,9 @@ fn a_new_connection_ends_the_old_one() {
     packets.extend(talk(50, FARTHER));
     packets.push(tcp(60, "a>b", "R", FAR[0] + 11, 0, 0));
     assert_eq!(settled(&packets), ["ShADdR", "ShADd"], "the RST is with its connection");
-    let late: Vec<_> = flows(&packets).iter().map(|row| (row.reset_late_a, row.reset_late_b)).collect();
-    assert_eq!(late, [(true, false), (false, false)]);
+    let late: Vec<_> =
+        flows(&packets).iter().map(|row| [0, 1].map(|end| row.numbers.is_reset_late(end))).collect();
+    assert_eq!(late, [[true, false], [false, false]]);
 }
 
 #[test]
