@@ -78,6 +78,12 @@ class Reader(Iterator[Batch]):
         Columns: `addr` (16 bytes, IPv4 mapped), `name`, and `time_ns`, when it was said.
         """
     @property
+    def remnants(self) -> Batch:
+        """What fragments in other pieces of the capture need, and those that waited in vain for a header.
+
+        For `join_remnants`; of datagrams within 60 s of the first fragment or the last, at most 8,192 rows each.
+        """
+    @property
     def dns_names_left_out(self) -> int:
         """Answers about addresses beyond the 65,536 that may have names."""
     @property
@@ -243,6 +249,15 @@ def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int, partly: bool = Fal
     `batch` has the columns of the flow facts, its rows in the order of the capture. `partly`: other rows of
     these keys are still to come, so what those could change is left open. Returns the
     joined rows, and a batch with one column `group`: for each input row the joined row it is in.
+    """
+
+def join_remnants(
+    remnants: list[Any], *, tcp_idle_ns: int, udp_idle_ns: int
+) -> list[tuple[Batch, list[str]]]:
+    """Find the headers of fragments that waited in vain, piece by piece, in the other pieces.
+
+    `remnants` has those of each piece. Returns for each the rows of fragments whose header was found, and the
+    reason of each fragment that has no ports; both were counted as `later_fragment`.
     """
 
 def community_ids(batch: Any) -> Batch:

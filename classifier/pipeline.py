@@ -85,6 +85,7 @@ def run(
         if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
             raise
         metered.interrupted = True
+    metered.join_remnants()
     give_back()
     judge = Judge(
         metered,

@@ -80,6 +80,7 @@ class Counts:
     bad_checksums: tuple[int, int] = (0, 0)
     dns_names: None = None
     dns_names_left_out: int = 0
+    remnants: None = None
     active: int = 0
     span_ns: tuple[int, int] | None = None
     unmetered: dict[str, int] = field(default_factory=dict)

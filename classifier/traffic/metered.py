@@ -17,6 +17,10 @@ from classifier.flows.stitch import Captures
 from classifier.wording import counted, listed
 
 
+#: Fragments and headers of all inputs that are held, to be joined across inputs: about 150 bytes each.
+_MOST_REMNANTS = 1 << 18
+
+
 class _Sums(Protocol):
     """Counters that are summed up."""
 
@@ -32,6 +36,29 @@ class _Sums(Protocol):
     def duplicates(self) -> int: ...
     @property
     def dns_names_left_out(self) -> int: ...
+    def _hold(self, capture: int, remnants: pa.RecordBatch) -> None:
+        """Keep what fragments of other inputs need, as long as there is room."""
+        held = sum(batch.num_rows for batch in self.remnants.values())
+        if remnants.num_rows and held + remnants.num_rows <= _MOST_REMNANTS:
+            self.remnants[capture] = remnants
+
+    def join_remnants(self) -> None:
+        """Put fragments to the flow of their datagram's header in another input; all inputs have been read."""
+        if len(self.remnants) < 2:
+            return
+        found = _meter.join_remnants(list(self.remnants.values()), **self.idle)
+        for capture, (batch, reasons) in zip(self.remnants, found, strict=True):
+            rows = pa.record_batch(batch)
+            packets = pc.sum(rows["packets_ab"]).as_py() or 0
+            packets += pc.sum(rows["packets_ba"]).as_py() or 0
+            self.unmetered["later_fragment"] -= packets + len(reasons)
+            for reason in reasons:
+                self.unmetered[reason] += 1
+            if rows.num_rows:
+                number = pa.array(np.full(rows.num_rows, capture, dtype=np.int32))
+                self.spool.add(rows.append_column("capture", number))
+        self.remnants.clear()
+
     @property
     def span_ns(self) -> tuple[int, int] | None: ...
     @property
@@ -49,6 +76,8 @@ class Counted(_Sums, Protocol):
     def bad_checksums(self) -> tuple[int, int]: ...  # noqa: D102
     @property
     def dns_names(self) -> _meter.Batch | None: ...  # noqa: D102
+    @property
+    def remnants(self) -> _meter.Batch | None: ...  # noqa: D102
     @property
     def problem(self) -> tuple[str, int, str] | None: ...  # noqa: D102
 
@@ -92,6 +121,8 @@ class Metered:
     unknown_types: dict[tuple[str, int], int] = field(default_factory=dict)
     #: Packets of flows that depart from their headers; see `_meter.Reader.irregular`.
     irregular: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    #: What fragments astride a cut need, by input; see `_meter.Reader.remnants`.
+    remnants: dict[int, pa.RecordBatch] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
     #: What is to be known of the inputs, and is no failure.
     remarks: list[str] = field(default_factory=list)
@@ -115,6 +146,8 @@ class Metered:
         """Take the counters of an input that has been read, and what went wrong behind the reader's back."""
         self.begins_ns.append(reader.span_ns[0] if reader.span_ns else 0)
         self._count(reader, reader.bad_checksums)
+        if reader.remnants is not None:
+            self._hold(len(self.captures) - 1, pa.record_batch(reader.remnants))
         if reader.dns_names is not None:
             self.dns_names.append(pa.record_batch(reader.dns_names))
         if trouble:
@@ -133,6 +166,8 @@ class Metered:
         for batch in other.spool:
             place = batch.schema.get_field_index("capture")
             self.spool.add(batch.set_column(place, "capture", pc.add(batch["capture"], offset)))
+        for place, remnants in other.remnants.items():
+            self._hold(len(self.captures) + place, remnants)
         self.captures += other.captures
         self.begins_ns += other.begins_ns
         self._count(other, (other.bad_checksums or {}).values())

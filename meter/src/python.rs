@@ -203,6 +203,22 @@ fn stitch(
 }
 
 #[pyfunction]
+#[pyo3(signature = (remnants, *, tcp_idle_ns, udp_idle_ns))]
+fn join_remnants(
+    remnants: Vec<Bound<'_, PyAny>>,
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+) -> PyResult<Vec<(Batch, Vec<&'static str>)>> {
+    let pieces = remnants
+        .iter()
+        .map(|batch| flow::remnants_of(&import(batch)?).map_err(|error| arrow_error(&error)))
+        .collect::<PyResult<Vec<_>>>()?;
+    let found = flow::join_remnants(&pieces, Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
+    let named = |reasons: Vec<Unmetered>| reasons.into_iter().map(Unmetered::name).collect();
+    Ok(found.into_iter().map(|found| (Batch(found.rows), named(found.unmetered))).collect())
+}
+
+#[pyfunction]
 fn community_ids(batch: &Bound<'_, PyAny>) -> PyResult<Batch> {
     let keys = table::keys_of(&import(batch)?).map_err(|error| arrow_error(&error))?;
     one_column(
@@ -230,5 +246,5 @@ mod _meter {
     #[pymodule_export]
     use super::signatures::Signatures;
     #[pymodule_export]
-    use super::{Batch, MeterError, community_ids, packets, stitch};
+    use super::{Batch, MeterError, community_ids, join_remnants, packets, stitch};
 }

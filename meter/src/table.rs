@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
 
-use self::column::Column;
+pub(crate) use self::column::Column;
 use crate::flow::{Event, Events, Key, Numbers};
 use crate::payload::Hits;
 use crate::wire::Path;

@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -16,7 +17,9 @@ use super::{
     unknown_types, unmetered,
 };
 use crate::capture::{Capture, CaptureError};
-use crate::flow::{BLOCK_BYTES, Cores, Counts, Meter, Options, Progress, Sharing, Step, no_rows};
+use crate::flow::{
+    BLOCK_BYTES, Cores, Counts, Meter, Options, Progress, Sharing, Step, no_rows, remnants_batch,
+};
 use crate::payload::DnsNames;
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time; or with a batch.
@@ -156,6 +159,13 @@ impl State {
         }
     }
 
+    fn remnants(&self) -> Result<RecordBatch, ArrowError> {
+        match &self.metering {
+            Metering::Direct(direct) => remnants_batch(direct.meter.remnants()),
+            Metering::Cores(cores) => remnants_batch(&cores.remnants()),
+        }
+    }
+
     fn names(&self) -> Option<&DnsNames> {
         match &self.metering {
             Metering::Direct(direct) => direct.names.as_ref(),
@@ -254,6 +264,11 @@ impl Reader {
     fn dns_names(&self) -> PyResult<Option<Batch>> {
         let batch = self.state().names().map(DnsNames::batch);
         batch.transpose().map(|batch| batch.map(Batch)).map_err(|error| arrow_error(&error))
+    }
+
+    #[getter]
+    fn remnants(&self) -> PyResult<Batch> {
+        self.state().remnants().map(Batch).map_err(|error| arrow_error(&error))
     }
 
     #[getter]
