@@ -18,7 +18,7 @@ from typing import Any
 
 import classifier
 from classifier import payload
-from classifier.services.rules import Rules
+from classifier.ports.rules import Rules
 from classifier.verify import Opinion, verify, words
 
 

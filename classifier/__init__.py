@@ -50,8 +50,8 @@ from classifier.errors import (
 
 if TYPE_CHECKING:
     from classifier.live import sniff
+    from classifier.ports.rules import Rules
     from classifier.reading import read
-    from classifier.services.rules import Rules
     from classifier.traffic import Traffic
 
     __version__: str
@@ -83,7 +83,7 @@ __all__ = [
 _HOMES = {
     "read": "classifier.reading",
     "sniff": "classifier.live",
-    "Rules": "classifier.services.rules",
+    "Rules": "classifier.ports.rules",
     "Traffic": "classifier.traffic",
 }
 

@@ -20,26 +20,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier import handshake, payload, roles, signatures
-from classifier.budget import Budget
 from classifier.errors import NoSuchFlowError
-from classifier.flows.find import Wanted
+from classifier.flows.flow_selector import Wanted
 from classifier.flows.spool import BATCH_ROWS, Spool, give_back
 from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
-from classifier.metering import Metering, Tell
-from classifier.reports import tabular
+from classifier.metering.budget import Budget
+from classifier.metering.files import Metering, Tell
+from classifier.metering.metered import Metered
+from classifier.ports.rule_files import user_file
+from classifier.ports.rules import Rules
+from classifier.reports.export import tabular
 from classifier.roles import directory_file
 from classifier.roles.directory import Entries, no_entries, proven_servers
-from classifier.roles.late import LATE
 from classifier.roles.ports import likeness
-from classifier.rule_files import user_file
+from classifier.roles.self_check import LATE
 from classifier.services import naming
-from classifier.services.rules import Rules
 from classifier.sources import Options
-from classifier.sources.finding import Found
+from classifier.sources.discovery import Found
 from classifier.traffic import Traffic, explaining
 from classifier.traffic.judged import Judged
-from classifier.traffic.metered import Metered
 
 #: Batches of which handshakes and payload are kept from one pass to the next: a megabyte each.
 _BATCHES_SHOWN = 16
@@ -74,9 +74,9 @@ def run(
         metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
         if scheduler:
-            from classifier import distributed
+            from classifier.metering import cluster
 
-            distributed.meter(found.inputs, options, scheduler, metered, progress)
+            cluster.meter(found.inputs, options, scheduler, metered, progress)
         else:
             threads = min(jobs, budget.metering_threads)
             metering = Metering(options, signatures.compiled().signatures, threads, progress)

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from classifier import signatures
-from classifier.budget import MAX_FLOWS, MEMORY_BYTES, Budget, cores
-from classifier.sources import SECOND_NS, Options, Source, Via, finding
+from classifier.metering.budget import MAX_FLOWS, MEMORY_BYTES, Budget, cores
+from classifier.sources import SECOND_NS, Options, Source, Via, discovery
 
 if TYPE_CHECKING:
-    from classifier.metering import Tell
-    from classifier.services.rules import Rules
+    from classifier.metering.files import Tell
+    from classifier.ports.rules import Rules
     from classifier.traffic import Traffic
 
 
@@ -77,7 +77,7 @@ def read(
         dns_names=dns_names,
         threads=min(threads, budget.metering_threads),
     )
-    found = finding.find(source, via)
+    found = discovery.find(source, via)
     if len(found.inputs) == 1 and not scheduler:
         found.inputs[0].start(options, signatures.compiled().signatures)
     from classifier import pipeline  # with numpy, pyarrow and all stages

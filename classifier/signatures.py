@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from classifier import _meter
 from classifier.errors import RulesError
-from classifier.rule_files import FOLDER, read_toml
+from classifier.ports.rule_files import FOLDER, read_toml
 
 Value = TypeVar("Value")
 

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from classifier import handshake, payload, roles
+from classifier.ports.rules import Rules
 from classifier.roles.directory import no_entries
 from classifier.roles.ports import likeness
 from classifier.services import naming
-from classifier.services.rules import Rules
 
 BATCH_ROWS = 32_768
 PORTS = np.array([443, 80, 53, 22, 993, 3306, 5432, 8080, 8443, 27017], dtype=np.uint16)

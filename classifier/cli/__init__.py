@@ -126,7 +126,7 @@ def _point(error: FilterError) -> None:
     """Show what was written, and where in it the trouble is."""
     from rich.cells import cell_len
 
-    from classifier.reports.tables import clean
+    from classifier.reports.text.tables import clean
 
     text = clean(error.text)
     blanks, marks = cell_len(text[: error.start]), max(cell_len(text[error.start : error.end]), 1)

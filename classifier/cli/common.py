@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from classifier.cli.sections import Described, described
+from classifier.cli.option_groups import Described, described
 from classifier.errors import ExitStatus
 from classifier.wording import counted
 
@@ -36,7 +36,7 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 def complain(message: str) -> None:
     """Say on standard error what is wrong, in one line; names in it may hold anything."""
-    from classifier.reports.tables import clean
+    from classifier.reports.text.tables import clean
 
     click.echo(clean(f"classifier: {message}"), err=True)
 

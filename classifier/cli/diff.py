@@ -8,10 +8,10 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
-from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.filter_options import choosing, chosen_by
+from classifier.cli.option_groups import Sectioned, described
 from classifier.cli.quantities import factor
 from classifier.cli.reading import read, reading_options
-from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 
 
@@ -54,9 +54,10 @@ def diff(
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
-    from classifier.reports import difference, tabular
-    from classifier.reports.names import known
-    from classifier.reports.tables import console
+    from classifier.reports.export import tabular
+    from classifier.reports.hosts import known
+    from classifier.reports.text import difference
+    from classifier.reports.text.tables import console
 
     with out.opened(None if target.is_table else target.path, (before, after)) as file:
         old, new = (chosen(read((path,), **given)) for path in (before, after))

@@ -28,7 +28,7 @@ def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
       classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
       classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123 --format json
     """
-    from classifier.reports import explanation, tables
+    from classifier.reports.text import explanation, tables
 
     given["paths"], flow = _pasted(given["paths"], flow)
     traffic = read(**given)
@@ -42,7 +42,7 @@ def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
 
 def _pasted(paths: tuple[str, ...], flow: str) -> tuple[tuple[str, ...], str]:
     """Put two ends together that stand apart: A B, A - B; they look like names of files."""
-    from classifier.flows.find import is_end
+    from classifier.flows.flow_selector import is_end
 
     *rest, end = paths
     if rest[1:] and end == "-":

@@ -8,9 +8,9 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
-from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.filter_options import choosing, chosen_by
+from classifier.cli.option_groups import Sectioned
 from classifier.cli.reading import read, reading
-from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
 
 
@@ -36,8 +36,9 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
     target, chosen = out.target(format, output), chosen_by(given)
     names = out.names(hosts)
     from classifier.flows.table import SCHEMA
-    from classifier.reports import tables, tabular, terminal, zeek
-    from classifier.reports.names import known
+    from classifier.reports.export import tabular, zeek
+    from classifier.reports.hosts import known
+    from classifier.reports.text import tables, terminal
 
     if target.is_table:
         traffic = chosen(read(**given))
@@ -46,7 +47,7 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
         for batch in traffic.batches():
             tables.show(console, "", terminal.FLOWS, tabular.rows(names.named(batch) if names else batch))
     elif target.path and target.is_dataset:
-        from classifier.reports.dataset import Dataset
+        from classifier.reports.export.dataset import Dataset
 
         place = Dataset(target.path)
         traffic = chosen(read(**given))

@@ -23,8 +23,8 @@ def interfaces(format: str | None) -> ExitStatus:
       classifier interfaces
       classifier interfaces --format json | jq -r '.[].name'
     """
-    from classifier.live import engines
-    from classifier.live.interfaces import interfaces
+    from classifier.live.capture import engines
+    from classifier.live.capture.interfaces import interfaces
 
     may_capture = [name for name, may in engines.rights().items() if may]
     rows: list[dict[str, Any]] = [
@@ -40,7 +40,7 @@ def interfaces(format: str | None) -> ExitStatus:
     if format == "json":
         click.echo(json.dumps(rows, indent=2))
         return ExitStatus.OK
-    from classifier.reports import tables
+    from classifier.reports.text import tables
 
     columns = [
         tables.Column("Interface", lambda row: row["name"]),
@@ -51,7 +51,7 @@ def interfaces(format: str | None) -> ExitStatus:
     ]
     tables.show(tables.console(), "", columns, rows)
     if not any(row["engines"] for row in rows):
-        from classifier.live.packet_socket import not_permitted
+        from classifier.live.capture.packet_socket import not_permitted
 
         common.complain(not_permitted("live").message)
     return ExitStatus.OK

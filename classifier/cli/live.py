@@ -9,10 +9,10 @@ import click
 from click.core import ParameterSource
 
 from classifier.cli import common
+from classifier.cli import live_output as showing
 from classifier.cli import live_setup as setup
-from classifier.cli import live_showing as showing
+from classifier.cli.option_groups import Sectioned, option
 from classifier.cli.quantities import MOST_FLOWS, duration, size
-from classifier.cli.sections import Sectioned, option
 from classifier.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _CAPTURE, _OUTPUT = "Capturing", "Recording and reporting"
 
 def _kinds(context: click.Context, parameter: click.Parameter, text: str | None) -> frozenset[str]:
     """Read a list of events."""
-    from classifier.live.lines import EVENTS
+    from classifier.live.output.jsonl_events import EVENTS
 
     kinds = frozenset(text.split(",")) if text else frozenset()
     if unknown := kinds - set(EVENTS):

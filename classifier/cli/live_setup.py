@@ -13,8 +13,8 @@ from classifier.errors import CaptureError, ExitStatus, MissingExtraError
 if TYPE_CHECKING:
     from classifier.live import Watch
     from classifier.live.loop import Sink
-    from classifier.live.page import Page
-    from classifier.live.recorder import Recorder
+    from classifier.live.output.html_file import Page
+    from classifier.live.output.recorder import Recorder
 
 
 def preload(shown: str, write: str | None, metrics: str | None, html: str | None) -> None:
@@ -33,7 +33,7 @@ def open_page(path: str | None, stack: ExitStack) -> Page | None:
     """Open the file of `--html` before rights are given up."""
     if path is None:
         return None
-    from classifier.live.page import Page
+    from classifier.live.output.html_file import Page
 
     return stack.enter_context(Page(path))
 
@@ -41,7 +41,7 @@ def open_page(path: str | None, stack: ExitStack) -> Page | None:
 def open_watch(sources: tuple[str, ...], follow: str | None, user: str | None, **capture: Any) -> Watch:
     """Open the sources and begin to read; `capture` is for `Watch`."""
     from classifier.live import Watch
-    from classifier.live.privileges import default_user
+    from classifier.live.capture.privileges import default_user
 
     if "-" in sources and (sys.stdin is None or sys.stdin.isatty()):
         raise CaptureError(
@@ -59,7 +59,7 @@ def open_recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes
     """Prepare the recording of `--write`."""
     if write is None:
         return None
-    from classifier.live.recorder import Recorder
+    from classifier.live.output.recorder import Recorder
 
     return Recorder(
         Path(write),
@@ -74,7 +74,7 @@ def open_recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes
 
 def serve_metrics(address: str, stack: ExitStack) -> Sink:
     """Serve metrics until the stack closes."""
-    from classifier.live.metrics import Metrics
+    from classifier.live.output.metrics import Metrics
 
     served = Metrics(address)
     stack.callback(served.close)
@@ -84,7 +84,7 @@ def serve_metrics(address: str, stack: ExitStack) -> Sink:
 @contextmanager
 def events_to(path: str | None) -> Iterator[IO[bytes]]:
     """Open `--events-file`; without one, standard output takes the events."""
-    from classifier.live.taps import not_writable
+    from classifier.live.capture.capture_source import not_writable
 
     if path is None:
         yield sys.stdout.buffer

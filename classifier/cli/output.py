@@ -11,11 +11,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from classifier.cli.sections import described, options
+from classifier.cli.option_groups import described, options
 from classifier.errors import CaptureError, ExitStatus
 
 if TYPE_CHECKING:
-    from classifier.reports.names import Hosts
+    from classifier.reports.hosts import Hosts
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -83,7 +83,7 @@ def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target
     if format == _TABLE:
         raise click.UsageError("a table is for the terminal; for a file use another --format")
     if format is None:
-        from classifier.reports.tabular import FORMATS as ENDINGS
+        from classifier.reports.export.tabular import FORMATS as ENDINGS
 
         usable = {name: ends for name, ends in ENDINGS.items() if zeek or not name.startswith("zeek")}
         format = next((name for name, ends in usable.items() if path.lower().endswith(ends or "\0")), None)
@@ -99,7 +99,7 @@ def names(path: str | None) -> Hosts | None:
     """Read `--hosts`."""
     if path is None:
         return None
-    from classifier.reports.names import load
+    from classifier.reports.hosts import load
 
     return load(path)
 
@@ -138,12 +138,12 @@ def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> 
 
 def _keep_inputs(path: str, inputs: Sequence[str], option: str) -> None:
     """Refuse to write over a capture that will be read, whatever name or link leads to it."""
-    from classifier.sources import finding, names
+    from classifier.sources import discovery, path_kinds
 
-    here = [name for name in inputs if not names.is_url(name)]
+    here = [name for name in inputs if not path_kinds.is_url(name)]
     if not os.path.exists(path) or not here:
         return
-    for found in finding.find(here).inputs:
+    for found in discovery.find(here).inputs:
         there = found.file if isinstance(found.file, str) else found.file.fileno()  # type: ignore[union-attr]
         if os.path.samestat(os.stat(path), os.stat(there)) and not _is_special(path):
             message = f"is a capture that is to be read; choose another place with {option}"

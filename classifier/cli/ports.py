@@ -8,11 +8,11 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
-from classifier.cli.sections import Sectioned
+from classifier.cli.option_groups import Sectioned
 from classifier.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from classifier.services.search import Found
+    from classifier.ports.search import Found
 
 
 @click.command(cls=Sectioned, short_help="What runs behind a port; which ports a service has.")
@@ -42,10 +42,10 @@ def ports(
       classifier ports limewire
       classifier ports limewire --block nft
     """
-    from classifier.reports import firewall, ports
-    from classifier.reports.tables import console
-    from classifier.services.rules import Rules
-    from classifier.services.search import QueryError, find, suggestions
+    from classifier.ports.rules import Rules
+    from classifier.ports.search import QueryError, find, suggestions
+    from classifier.reports.text import firewall, ports
+    from classifier.reports.text.tables import console
 
     if block and (format or output):
         raise click.UsageError("--block prints firewall rules; leave --format and -o out")
@@ -81,12 +81,12 @@ def _check_blocked(found: list[Found]) -> None:
 
 
 def _write(found: list[Found], format: str, file: IO[bytes]) -> None:
-    from classifier.reports import ports
+    from classifier.reports.text import ports
 
     if format == "json":
         file.write(ports.as_json(found).encode() + b"\n")
         return
-    from classifier.reports import tabular
+    from classifier.reports.export import tabular
 
     with common.without_pandas():
         table = ports.as_table(found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.metering import Progress, Tell
+    from classifier.metering.files import Progress, Tell
 
 #: Work that is over sooner, imports included, shows no bar.
 PATIENCE_S = 2.0
@@ -49,7 +49,7 @@ def bar(*, of_bytes: bool) -> Iterator[Callable[[str, int, int | None, str], Non
     from rich import progress as rich
     from rich.console import Console
 
-    from classifier.reports.tables import clean
+    from classifier.reports.text.tables import clean
 
     shown = rich.Progress(
         rich.TextColumn("{task.description}", markup=False),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from classifier.budget import LEAST_MEMORY_BYTES, least_memory
 from classifier.cli import common, progress
+from classifier.cli.option_groups import described, options
 from classifier.cli.quantities import MOST_FLOWS, MOST_SECONDS, size
-from classifier.cli.sections import described, options
 from classifier.errors import NO_ROOM, ClassifierError, NotWrittenError
+from classifier.metering.budget import LEAST_MEMORY_BYTES, least_memory
 
 if TYPE_CHECKING:
     from classifier.sources import Via

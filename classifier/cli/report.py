@@ -10,15 +10,15 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
-from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.filter_options import choosing, chosen_by
+from classifier.cli.option_groups import Sectioned, described
 from classifier.cli.quantities import duration
 from classifier.cli.reading import read, reading
-from classifier.cli.sections import Sectioned, described
 from classifier.errors import ExitStatus
 from classifier.reports import TOP
 
 if TYPE_CHECKING:
-    from classifier.reports.pictures import Format
+    from classifier.reports.charts.chart_images import Format
     from classifier.reports.report import Report
 
 #: As `traffic.breakdown.BY`; a test compares them.
@@ -89,8 +89,8 @@ def report(
         raise click.UsageError("--interval lists every service in every bin; leave --by and --top out")
     elif target.is_table:
         report = found(top or TOP)
-        from classifier.reports.tables import console
-        from classifier.reports.terminal import print_report
+        from classifier.reports.text.tables import console
+        from classifier.reports.text.terminal import print_report
 
         print_report(console(), report.to_dict())
     else:
@@ -105,7 +105,7 @@ def _write(report: Report, format: str, file: IO[bytes]) -> None:
     if format == "json":
         file.write(report.to_json().encode() + b"\n")
         return
-    from classifier.reports import tabular
+    from classifier.reports.export import tabular
 
     table = report.table()
     tabular.write(table, table.schema, file, format)
@@ -115,9 +115,10 @@ def _draw(
     html: str | None, inputs: tuple[str, ...], folders: dict[Format, str | None], make: Callable[[], Report]
 ) -> Report:
     """Write the page and the pictures; that it can't be done is told before the captures are read."""
-    from classifier.reports import page, pictures
+    from classifier.reports import html as html_page
+    from classifier.reports.charts import chart_images
 
-    (page if html else pictures).check()
+    (html_page if html else chart_images).check()
     for kind, folder in folders.items():
         if folder:
             out.folder(folder, f"--{kind}")

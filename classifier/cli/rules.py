@@ -36,8 +36,8 @@ def check(files: tuple[Path, ...]) -> ExitStatus:
       classifier rules check
       classifier rules check mine.toml
     """
-    from classifier.rule_files import user_file, usual_file
-    from classifier.services.rules import check_user_file
+    from classifier.ports.rule_files import user_file, usual_file
+    from classifier.ports.rules import check_user_file
 
     if not files:
         used = user_file()
@@ -65,7 +65,7 @@ def schema() -> ExitStatus:
       classifier rules schema
       classifier rules schema > classifier-rules.schema.json
     """
-    from classifier.rule_files import FOLDER
+    from classifier.ports.rule_files import FOLDER
 
     click.echo((FOLDER / "user_rules.schema.json").read_text(encoding="utf-8"), nl=False)
     return ExitStatus.OK

@@ -8,9 +8,9 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
-from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.filter_options import choosing, chosen_by
+from classifier.cli.option_groups import Sectioned
 from classifier.cli.reading import read, reading
-from classifier.cli.sections import Sectioned
 from classifier.errors import ExitStatus
 
 
@@ -35,8 +35,9 @@ def servers(
     """
     target, chosen = out.target(format, output), chosen_by(given)
     names = out.names(hosts)
-    from classifier.reports import tables, tabular, terminal, zeek
-    from classifier.reports.names import known
+    from classifier.reports.export import tabular, zeek
+    from classifier.reports.hosts import known
+    from classifier.reports.text import tables, terminal
     from classifier.traffic import Traffic
 
     def table(traffic: Traffic) -> Any:

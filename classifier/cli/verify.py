@@ -10,9 +10,9 @@ import click
 
 from classifier.cli import common, progress
 from classifier.cli import output as out
-from classifier.cli.choosing import choosing, chosen_by
+from classifier.cli.filter_options import choosing, chosen_by
+from classifier.cli.option_groups import Sectioned, described, options
 from classifier.cli.reading import read, reading
-from classifier.cli.sections import Sectioned, described, options
 from classifier.errors import ExitStatus
 from classifier.wording import counted
 
@@ -59,8 +59,8 @@ def verify(
     """
     target, chosen = out.target(format, output, zeek=False), chosen_by(given)
     names = out.names(hosts)
-    from classifier.reports import tabular
-    from classifier.reports.names import known
+    from classifier.reports.export import tabular
+    from classifier.reports.hosts import known
     from classifier.verify import dissection
 
     dissection.require()
@@ -87,7 +87,7 @@ def verify(
 
 def _compare(traffic: Traffic, rules: str | None, everything: bool, sample: int | None) -> Verification:
     """Dissect with a progress bar."""
-    from classifier.services.rules import Rules
+    from classifier.ports.rules import Rules
     from classifier.verify import verify as compare
 
     total = traffic.metered.packets
@@ -109,8 +109,9 @@ def _compare(traffic: Traffic, rules: str | None, everything: bool, sample: int 
 
 def _show(found: Verification, named: Callable[[pa.Table], pa.Table], most: int) -> None:
     """Print where both agree, and the flows on which they differ."""
-    from classifier.reports import tables, tabular
-    from classifier.reports.verification import AGREEMENT, DIFFERENCES
+    from classifier.reports.export import tabular
+    from classifier.reports.text import tables
+    from classifier.reports.text.verification import AGREEMENT, DIFFERENCES
 
     console = tables.console()
     differing = found.differing()

@@ -17,7 +17,7 @@ import pyarrow as pa
 from classifier import _meter
 from classifier.flows.hashing import HashIndex, address_words, mixed
 from classifier.flows.overlap import overlapping
-from classifier.flows.parted import Parted
+from classifier.flows.partitions import Parted
 from classifier.flows.spool import BATCH_ROWS, MEMORY_BYTES, Spool, as_one
 
 #: So many rows are joined at a time, about a kilobyte each.

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Unpack
 
-from classifier.live.taps import Source
-from classifier.live.watch import Watch, WatchOptions
-from classifier.live.window import Window
+from classifier.live.capture.capture_source import Source
+from classifier.live.live_capture import Watch, WatchOptions
+from classifier.live.windows.window import Window
 from classifier.traffic import Traffic
 
 __all__ = ["Source", "Watch", "WatchOptions", "Window", "sniff"]

@@ -8,13 +8,13 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 import click
 
-from classifier.live.ledger import Change, Ledger
-from classifier.live.lines import event_lines, window_line
-from classifier.live.watch import Watch
-from classifier.live.window import Window
+from classifier.live.live_capture import Watch
+from classifier.live.output.jsonl_events import event_lines, window_line
+from classifier.live.windows.running_totals import Change, Ledger
+from classifier.live.windows.window import Window
 
 if TYPE_CHECKING:
-    from classifier.live.recorder import Recorder
+    from classifier.live.output.recorder import Recorder
 
 
 class Sink(Protocol):

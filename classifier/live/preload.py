@@ -21,8 +21,8 @@ _ALWAYS = (
         "rich.traceback",
     ),
     *("encodings.idna", "encodings.utf_8", "encodings.ascii", "encodings.latin_1"),
-    *("classifier.reports.summary", "classifier.reports.terminal"),
-    *("classifier.live.plain", "classifier.live.lines"),
+    *("classifier.reports.summary", "classifier.reports.text.terminal"),
+    *("classifier.live.output.table_view", "classifier.live.output.jsonl_events"),
     *("traceback", "tempfile", "random", "json", "ipaddress", "concurrent.futures.thread"),
 )
 
@@ -58,9 +58,9 @@ def load(screen: bool, recording: bool, page: bool) -> None:
 
         Report(traffic).to_html()
     if recording:
-        importlib.import_module("classifier.live.recorder")
+        importlib.import_module("classifier.live.output.recorder")
     if screen:
-        importlib.import_module("classifier.live.screen.app")
+        importlib.import_module("classifier.live.output.screen.app")
         for package in _PACKAGES:
             _load_all(package)
 

@@ -3,7 +3,7 @@
 The core looks for signatures and knows no protocol; here its hits are read back.
 """
 
-from classifier.payload.announced import Announced, Endpoints
+from classifier.payload.expectations import Announced, Endpoints
 from classifier.payload.messages import Said, read, told
 from classifier.payload.table import Table, load
 from classifier.signatures import Certainty, Protocol

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 
-from classifier.reports.names import Hosts
+from classifier.reports.hosts import Hosts
 from classifier.reports.summary import summary
 from classifier.traffic import Traffic
 from classifier.traffic.public import with_filtered
@@ -18,7 +18,7 @@ from classifier.traffic.public import with_filtered
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from classifier.reports.pictures import Format
+    from classifier.reports.charts.chart_images import Format
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,9 +61,9 @@ class Report:
 
     def to_html(self) -> str:
         """Return all of it as one self-contained page; needs the extra `web`."""
-        from classifier.reports import page
+        from classifier.reports import html
 
-        return page.build(self)
+        return html.build(self)
 
     def save_pictures(self, folder: str | os.PathLike[str], format: Format = "png") -> list[Path]:
         """Write the main charts to a folder and return the paths; needs the extra `web`.
@@ -72,14 +72,14 @@ class Report:
         `.svg`; the folder is made where it is missing, and what has such a name in it is replaced.
         ValueError: another format.
         """
-        from classifier.reports import pictures
+        from classifier.reports.charts import chart_images
 
-        if format not in get_args(pictures.Format):
-            raise ValueError(f"{format!r} is none of {', '.join(get_args(pictures.Format))}")
-        pictures.check()
+        if format not in get_args(chart_images.Format):
+            raise ValueError(f"{format!r} is none of {', '.join(get_args(chart_images.Format))}")
+        chart_images.check()
         paths = []
         os.makedirs(folder, exist_ok=True)
-        for name, content in pictures.draw(self, format):
+        for name, content in chart_images.draw(self, format):
             paths.append(Path(folder) / f"{name}.{format}")
             paths[-1].write_bytes(content)
         return paths
@@ -91,12 +91,12 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Return what notebooks show."""
-        from classifier.reports.showing import as_html
+        from classifier.reports.notebook import as_html
 
         return as_html(self)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield what rich's consoles show: the report of the command line."""
-        from classifier.reports.showing import as_text
+        from classifier.reports.notebook import as_text
 
         yield as_text(self, console, options.max_width)

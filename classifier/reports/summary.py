@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifier.reports.names import Hosts
-from classifier.reports.tabular import rows
-from classifier.roles.late import SelfCheck
+from classifier.reports.export.tabular import rows
+from classifier.reports.hosts import Hosts
+from classifier.roles.self_check import SelfCheck
 from classifier.traffic import Traffic
 from classifier.traffic.public import with_filtered
 from classifier.traffic.tables import ATTEMPTS

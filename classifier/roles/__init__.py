@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.roles.directory import Directory
-from classifier.roles.ends import Ends, Mask, Numbers
 from classifier.roles.evidence import KINDS, Context, Evidence, began_unseen, purposes, sweeps_of
-from classifier.roles.late import Late, SelfCheck, look_back
-from classifier.roles.spoken import note_announced
-from classifier.roles.survey import Survey
+from classifier.roles.flow_features import Ends, Mask, Numbers
+from classifier.roles.payload_evidence import note_announced
+from classifier.roles.peer_counts import Survey
+from classifier.roles.self_check import Late, SelfCheck, look_back
 from classifier.roles.weights import weight
 
 __all__ = [

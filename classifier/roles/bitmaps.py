@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
-from classifier.services.service import PORTS
+from classifier.ports.service import PORTS
 
 #: 8 MB a table, of which the system gives what is touched. Always the same, so that a capture in pieces
 #: gives what the whole one does. Of three million flows every other set has a bit that isn't its own, of ten

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.flows.hashing import Hashes, HashIndex
-from classifier.roles.ends import Ends, Mask, endpoint_hashes, host_hashes
+from classifier.roles.flow_features import Ends, Mask, endpoint_hashes, host_hashes
 
 Times = npt.NDArray[np.int64]
 #: Pieces are merged when so many rows have piled up.

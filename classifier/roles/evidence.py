@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.payload import Endpoints
+from classifier.ports.rules import Rules
+from classifier.roles import payload_evidence
 from classifier.roles import ports as port_tables
-from classifier.roles import spoken
 from classifier.roles.bitmaps import Counts
 from classifier.roles.directory import Directory
-from classifier.roles.ends import TCP, Ends, Mask, Numbers, once
-from classifier.roles.survey import Survey
+from classifier.roles.flow_features import TCP, Ends, Mask, Numbers, once
+from classifier.roles.peer_counts import Survey
 from classifier.roles.weights import weight, weights
-from classifier.services.rules import Rules
 
 
 class Evidence(StrEnum):
@@ -63,17 +63,17 @@ Weigh = Callable[[Ends, Context], Numbers]
 
 def payload(ends: Ends, context: Context) -> Numbers:
     """Weigh the messages that only one side sends."""
-    return spoken.payload(ends, ports(ends, context))
+    return payload_evidence.payload(ends, ports(ends, context))
 
 
 def later_payload(ends: Ends, context: Context) -> Numbers:
     """Do the same, leaving out each end's first message."""
-    return spoken.later_payload(ends, ports(ends, context))
+    return payload_evidence.later_payload(ends, ports(ends, context))
 
 
 def announced(ends: Ends, context: Context) -> Numbers:
     """Weigh what control connections told of the endpoints."""
-    return spoken.announced(purposes(ends, context))
+    return payload_evidence.announced(purposes(ends, context))
 
 
 @once

@@ -12,7 +12,6 @@ from classifier import payload
 from classifier.handshake import Outcome
 from classifier.roles import limits, summed, weigh
 from classifier.roles import ports as port_tables
-from classifier.roles.ends import Ends
 from classifier.roles.evidence import (
     KINDS,
     Context,
@@ -26,6 +25,7 @@ from classifier.roles.evidence import (
     sweeps_of,
     window_likeness,
 )
+from classifier.roles.flow_features import Ends
 from classifier.roles.weights import weight
 from classifier.wording import counted
 
@@ -125,7 +125,7 @@ def _payload(ends: Ends, context: Context) -> str:
 
 def _announced(ends: Ends, context: Context) -> str:
     def say(end: str, purpose: int) -> str:
-        return f"another flow announced {end} for {payload.announced.SERVICES[payload.Announced(purpose)]}"
+        return f"another flow announced {end} for {payload.expectations.SERVICES[payload.Announced(purpose)]}"
 
     return _of_ends(say, purposes(ends, context)[:, 0])
 

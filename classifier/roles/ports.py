@@ -7,10 +7,10 @@ from functools import cache, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from classifier.roles.ends import TCP, UDP, Ends, Mask, Numbers, once
+from classifier.ports.lookup import Standing
+from classifier.ports.rules import PORTS, Rules
+from classifier.roles.flow_features import TCP, UDP, Ends, Mask, Numbers, once
 from classifier.roles.weights import weights
-from classifier.services.lookup import Standing
-from classifier.services.rules import PORTS, Rules
 
 #: Ports below this one take privilege to listen at, and clients that show privilege take theirs above.
 _PRIVILEGED = 600

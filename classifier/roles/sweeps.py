@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
 from classifier.roles.bitmaps import Bitmaps, of_ports, sixth
-from classifier.roles.ends import TCP, Ends, Mask, Numbers
+from classifier.roles.flow_features import TCP, Ends, Mask, Numbers
 from classifier.roles.ports import callers
 from classifier.roles.weights import weight
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from classifier.errors import RulesError
-from classifier.rule_files import FOLDER, read_toml
+from classifier.ports.rule_files import FOLDER, read_toml
 
 
 def weight(table: str, key: str) -> float:

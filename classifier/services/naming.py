@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from classifier.flows.distinct import distinct
 from classifier.payload import Certainty, Said, Table
-from classifier.payload.announced import CARRIERS, SERVICES, Announced
-from classifier.services.rules import Rules
-from classifier.services.spoken import SILENT, Spoken, verdict
+from classifier.payload.expectations import CARRIERS, SERVICES, Announced
+from classifier.ports.rules import Rules
+from classifier.services.service_verdict import SILENT, Spoken, verdict
 
 
 class Names(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
-from classifier.sources import names
+from classifier.sources import path_kinds
 
 Source = str | os.PathLike[str] | BinaryIO
 #: Who reads: None is the core itself.
@@ -90,7 +90,7 @@ class Input:
         Each must be read before the next one is asked for; what is passed over is remarked. CaptureError: the
         archive can't be read (on).
         """
-        if isinstance(self.file, str) and names.is_archive(self.file):
+        if isinstance(self.file, str) and path_kinds.is_archive(self.file):
             from classifier.sources.archives import members
 
             yield from members(self, remarks)
@@ -136,7 +136,7 @@ class Input:
         """Return what the core reads, and the same if it must be closed afterwards."""
         path = self.file if isinstance(self.file, str) else None
         bridge: Bridge | None = None
-        if path and names.is_url(path):
+        if path and path_kinds.is_url(path):
             from classifier.sources.remote import RemoteFile
 
             bridge = RemoteFile(path)
@@ -150,7 +150,7 @@ class Input:
 
     def _needs_bridge(self, path: str) -> bool:
         """Return whether the core can't open a path itself."""
-        return self.waits or not _is_text(path) or names.is_url(path) or names.is_archive(path)
+        return self.waits or not _is_text(path) or path_kinds.is_url(path) or path_kinds.is_archive(path)
 
 
 def _bridge(via: Via, name: str, file: Any) -> Bridge:

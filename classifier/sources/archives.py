@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from classifier.errors import CaptureError, ExitStatus
-from classifier.sources import Input, finding, names, not_there
+from classifier.sources import Input, discovery, not_there, path_kinds
 
 #: tarfile takes a header's word for its length; longer ones are refused.
 MOST_HEADER_BYTES = 1 << 20
@@ -68,8 +68,8 @@ def members(archive: Input, remarks: list[str]) -> Iterator[Input]:
     found = 0
     try:
         with _opened(archive) as file:
-            for member, stream in _zipped(file) if names.is_zip(path) else _tarred(file, path):
-                if stream is None or not names.is_capture(member):
+            for member, stream in _zipped(file) if path_kinds.is_zip(path) else _tarred(file, path):
+                if stream is None or not path_kinds.is_capture(member):
                     skipped.append(member)
                     continue
                 found += 1
@@ -83,13 +83,13 @@ def members(archive: Input, remarks: list[str]) -> Iterator[Input]:
         status = ExitStatus.PARTIAL if found else ExitStatus.NOT_A_CAPTURE
         raise CaptureError(archive.name, message, status=status) from None
     if not found:
-        raise finding.nothing_in(archive.name, skipped)
-    finding.note_skipped(archive.name, skipped, remarks)
+        raise discovery.nothing_in(archive.name, skipped)
+    discovery.note_skipped(archive.name, skipped, remarks)
 
 
 def _opened(archive: Input) -> IO[bytes]:
     name = str(archive.file)
-    if not names.is_url(name):
+    if not path_kinds.is_url(name):
         return open(name, "rb")
     from classifier.sources import remote
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from classifier.errors import CaptureError, ExitStatus, MissingExtraError
-from classifier.sources import Input, finding, names
+from classifier.sources import Input, discovery, path_kinds
 
 #: So much is fetched at a time; captures are read from front to back.
 BLOCK_BYTES = 8 << 20
@@ -17,7 +17,7 @@ _UNLISTED = ("http://", "https://")
 def filesystem(url: str) -> tuple[Any, str]:
     """Return what fsspec reads a URL with, and the path that it has there."""
     scheme = url.partition("://")[0]
-    missing = MissingExtraError(f"{names.shown(url)}: reading {scheme}://", "remote")
+    missing = MissingExtraError(f"{path_kinds.shown(url)}: reading {scheme}://", "remote")
     try:
         from fsspec import available_protocols
         from fsspec.core import url_to_fs
@@ -25,7 +25,7 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise missing from None
     if scheme.lower() not in available_protocols():
         message = f"{scheme}:// is no kind of URL that can be read; check it"
-        raise CaptureError(names.shown(url), message, status=ExitStatus.NO_INPUT)
+        raise CaptureError(path_kinds.shown(url), message, status=ExitStatus.NO_INPUT)
     try:
         return url_to_fs(url)  # type: ignore[no-any-return]
     except ImportError:
@@ -51,13 +51,13 @@ def find(url: str, remarks: list[str]) -> Iterator[Input]:
     skipped: list[str] = []
     captures = []
     for name, about in sorted(listed.items()):
-        if about.get("type") == "file" and (pattern or finding.wanted(name)):
+        if about.get("type") == "file" and (pattern or discovery.wanted(name)):
             captures.append(Input(whole := files.unstrip_protocol(name), whole, about.get("size")))
         else:
             skipped.append(name)
     if not captures:
-        raise finding.nothing_in(url, skipped)
-    finding.note_skipped(url, skipped, remarks)
+        raise discovery.nothing_in(url, skipped)
+    discovery.note_skipped(url, skipped, remarks)
     yield from captures
 
 
@@ -108,7 +108,7 @@ def _unusable(name: str, error: Exception) -> CaptureError:
         message = "no permission to read it; check the credentials that its store asks for"
     else:
         message = f"can't be opened: {_reason(error)}"
-    return CaptureError(names.shown(name), message, status=ExitStatus.NO_INPUT)
+    return CaptureError(path_kinds.shown(name), message, status=ExitStatus.NO_INPUT)
 
 
 def _reason(error: BaseException | None) -> str:

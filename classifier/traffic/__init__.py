@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
-from classifier.traffic import packet_types
+from classifier.metering import packet_types
+from classifier.metering.metered import Metered
 from classifier.traffic.aggregate import Aggregate, Rows, summed
 from classifier.traffic.codes import Texts, words_of
 from classifier.traffic.comparison import FACTOR, compare
 from classifier.traffic.judged import Judged
-from classifier.traffic.metered import Metered
 from classifier.traffic.overview import Overview
 from classifier.traffic.public import table
 from classifier.traffic.selection import Selection, selection
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from classifier.reports.names import Hosts
+    from classifier.reports.hosts import Hosts
     from classifier.reports.report import Report
 
 Found = TypeVar("Found")
@@ -277,7 +277,7 @@ class Traffic:
         that names addresses (NamesError: it can't be read), before what DNS answers said if those were
         read; `interval_s` is the width of time bins. ValueError: no rows, or no such thing to group by.
         """
-        from classifier.reports.names import Hosts, known, load
+        from classifier.reports.hosts import Hosts, known, load
         from classifier.reports.report import Report
 
         if by is not None and by not in BY:

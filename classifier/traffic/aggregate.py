@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from classifier.flows.distinct import Numbers, distinct
 from classifier.flows.hashing import mixed
-from classifier.flows.parted import Parted
+from classifier.flows.partitions import Parted
 from classifier.flows.spool import MEMORY_BYTES, give_back
 
 Mask = npt.NDArray[np.bool_]

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from classifier import _meter
+from classifier.ports.rules import Rules
 from classifier.roles import Context, Ends, decide
 from classifier.roles.explain import add_up, explain, settles
-from classifier.services.rules import Rules
 
 #: So many packets a ladder has.
 LADDER_PACKETS = 12

@@ -67,7 +67,7 @@ def selection(
 
 def _names_of(name: str) -> frozenset[str]:
     """Return the services that somebody may mean by a name."""
-    from classifier.services.rules import Rules  # thousands, which most conditions don't need
+    from classifier.ports.rules import Rules  # thousands, which most conditions don't need
 
     return Rules.load().names_of(name)
 

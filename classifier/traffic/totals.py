@@ -13,7 +13,7 @@ from classifier import roles
 from classifier.flows.addresses import is_group
 from classifier.flows.spool import MEMORY_BYTES, Spool
 from classifier.flows.table import PORT
-from classifier.roles.late import LATE, Late, SelfCheck
+from classifier.roles.self_check import LATE, Late, SelfCheck
 from classifier.traffic.aggregate import (
     Aggregate,
     Mask,

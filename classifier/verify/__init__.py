@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from classifier.errors import CaptureError
 from classifier.flows.table import PORT
+from classifier.ports.rules import Rules
 from classifier.roles import INFERRED
-from classifier.services.rules import Rules
 from classifier.traffic import Traffic
 from classifier.verify.dissection import Datagram, dissect
 from classifier.verify.words import Words, load

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from classifier.errors import RulesError
-from classifier.rule_files import FOLDER, read_toml
+from classifier.ports.rule_files import FOLDER, read_toml
 
 _ANY = "*"
 _TRUTH = {"true": "1", "false": "0"}

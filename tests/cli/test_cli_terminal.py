@@ -15,7 +15,7 @@ from rich.console import Console
 
 from classifier.cli.progress import PATIENCE_S
 from classifier.errors import ExitStatus
-from classifier.reports import tables, terminal
+from classifier.reports.text import tables, terminal
 
 STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 TABLES = {"servers": terminal.SERVERS, "flows": terminal.FLOWS}

@@ -8,9 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from classifier.budget import LEAST_MEMORY_BYTES
 from classifier.cli import app
 from classifier.errors import CaptureError
+from classifier.metering.budget import LEAST_MEMORY_BYTES
 
 HUGE = "9" * 20
 

@@ -15,12 +15,12 @@ import pytest
 from feeding import OFFICE, windows_of
 
 from classifier import payload
-from classifier.cli import live_setup, live_showing
+from classifier.cli import live_output, live_setup
 from classifier.errors import CaptureError, ClassifierError, ExitStatus, UserError, missing_extra
-from classifier.live import child, engines, interfaces, privileges
+from classifier.live.capture import engines, external_capture, interfaces, privileges
+from classifier.live.capture.capture_source import Wish
 from classifier.live.loop import Loop
-from classifier.live.screen.views import VIEWS, Moment
-from classifier.live.taps import Wish
+from classifier.live.output.screen.views import VIEWS, Moment
 
 INTERFACE = interfaces.interfaces()[0].name
 WISH = Wish(
@@ -51,7 +51,7 @@ class Opened:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "Child", Opened)
+    monkeypatch.setattr(external_capture, "Child", Opened)
     monkeypatch.setattr(engines, "PacketSocket", Opened)
 
 
@@ -96,11 +96,11 @@ class TestEngines:
 
     def test_what_the_programs_are_told(self) -> None:
         plain, all_of_it = WISH, replace(WISH, filter="tcp port 80", promiscuous=True)
-        for program in child.COMMANDS.values():
+        for program in external_capture.COMMANDS.values():
             assert "-p" in program("eth0", plain) and "-p" not in program("eth0", all_of_it)
             assert program("eth0", all_of_it)[-1] == "tcp port 80"
-        assert child.dumpcap("eth0", plain)[-3:-1] == ["-B", "4"]  # MiB
-        assert child.tcpdump("eth0", plain)[-3:-1] == ["-B", "4096"]  # KiB
+        assert external_capture.dumpcap("eth0", plain)[-3:-1] == ["-B", "4"]  # MiB
+        assert external_capture.tcpdump("eth0", plain)[-3:-1] == ["-B", "4096"]  # KiB
 
 
 class Terminal:
@@ -118,24 +118,24 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestForm:
     def test_a_pipe_gets_a_table(self) -> None:
-        assert live_showing.form(None) == "table"
-        assert live_showing.form("jsonl") == "jsonl"
+        assert live_output.form(None) == "table"
+        assert live_output.form("jsonl") == "jsonl"
 
     def test_a_terminal_gets_the_screen(self, monkeypatch: pytest.MonkeyPatch) -> None:
         on_terminal(monkeypatch)
-        assert live_showing.form(None) == live_showing.form("screen") == "screen"
-        assert live_showing.form("table") == "table"
+        assert live_output.form(None) == live_output.form("screen") == "screen"
+        assert live_output.form("table") == "table"
 
     def test_without_textual_it_gets_a_table(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         on_terminal(monkeypatch)
         monkeypatch.setitem(sys.modules, "textual", None)
-        assert live_showing.form(None) == "table"
+        assert live_output.form(None) == "table"
         told = capsys.readouterr().err
         assert told == f"classifier: {missing_extra('the full screen', 'live')}\n"
         with pytest.raises(ClassifierError, match='a screen needs the extra "live"'):
-            live_showing.form("screen")
+            live_output.form("screen")
 
 
 def test_metrics_need_prometheus_client(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ class TestUser:
 
 def test_flows_that_are_forgotten_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     watch, _ = windows_of(OFFICE.read_bytes(), tcp_idle_s=0.5, udp_idle_s=0.5, most_flows_kept=20)
-    status = live_showing.last_words(Loop(watch, None, [], None, None), "table", None)
+    status = live_output.last_words(Loop(watch, None, [], None, None), "table", None)
     told = capsys.readouterr()
     assert status == ExitStatus.OK
     assert f"{watch.forgotten:,} older flows are not in this report" in told.err

@@ -13,8 +13,9 @@ from support.frames import End
 from support.rows import row_dicts
 from support.talk import Talk
 
-from classifier.live import Watch, Window, earlier
-from classifier.live.recorder import Recorder
+from classifier.live import Watch, Window
+from classifier.live.output.recorder import Recorder
+from classifier.live.windows import known_servers
 
 #: Two ports of which nothing is known, so that only other flows tell who serves.
 SERVER = End("10.0.0.2", 29_999)
@@ -95,7 +96,7 @@ def test_in_the_end_servers_of_forgotten_flows_are_known() -> None:
 
 
 def test_of_too_many_servers_those_seen_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(earlier, "MOST_SERVERS", 3)
+    monkeypatch.setattr(known_servers, "MOST_SERVERS", 3)
     ends = [End("10.0.0.2", port) for port in range(20_000, 20_006)]
     talks = [Talk(CLIENTS[0], end).wait(number * 10**9).handshake() for number, end in enumerate(ends)]
     watch, _ = watched(*talks)

@@ -10,7 +10,7 @@ import pytest
 from feeding import OFFICE, windows_of
 from launching import COMMAND, environment
 
-from classifier.live import history
+from classifier.live.windows import history
 
 
 def test_on_a_full_disk_everything_else_goes_on(small_disk: Path) -> None:

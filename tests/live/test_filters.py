@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from classifier.errors import CaptureFilterError
-from classifier.live import bpf, interfaces
+from classifier.live.capture import bpf, interfaces
 
 needs_libpcap = pytest.mark.skipif(bpf._libpcap() is None, reason="needs libpcap")
 

@@ -18,8 +18,9 @@ from support.rows import facts
 
 import classifier
 from classifier.errors import CaptureError, ExitStatus
-from classifier.live import Watch, follow
-from classifier.live.window import Window
+from classifier.live import Watch
+from classifier.live.capture import follow
+from classifier.live.windows.window import Window
 
 PACKETS = packets_of(SAMPLES / "office.pcapng")
 IDLE_S: dict[str, Any] = {"tcp_idle_s": 0.4, "udp_idle_s": 0.4}

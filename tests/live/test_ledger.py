@@ -12,10 +12,10 @@ from support.frames import End
 from support.talk import Talk
 
 import classifier
-from classifier.live import ledger as ledgers
-from classifier.live.ledger import Change, Ledger
-from classifier.live.lines import MISMATCH, NEW_SERVER, event_lines, window_line
-from classifier.live.plain import headline
+from classifier.live.output.jsonl_events import MISMATCH, NEW_SERVER, event_lines, window_line
+from classifier.live.output.table_view import headline
+from classifier.live.windows import running_totals as ledgers
+from classifier.live.windows.running_totals import Change, Ledger
 from classifier.traffic.tables import SOURCES
 
 

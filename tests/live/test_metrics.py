@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from world import free_port
 
 from classifier.errors import MetricsError
-from classifier.live import metrics as serving
-from classifier.live.ledger import Ledger
-from classifier.live.metrics import Metrics
+from classifier.live.output import metrics as serving
+from classifier.live.output.metrics import Metrics
+from classifier.live.windows.running_totals import Ledger
 
 LABELS = ("service", "proto", "role")
 

@@ -31,7 +31,7 @@ from world import (
 )
 
 import classifier
-from classifier.live.engines import ENGINES
+from classifier.live.capture.engines import ENGINES
 
 pytestmark = needs_root
 

@@ -17,8 +17,8 @@ from world import wait_until
 import classifier
 from classifier.errors import CaptureError
 from classifier.live import Watch
-from classifier.live.recorder import Recorder
-from classifier.services.rules import Rules
+from classifier.live.output.recorder import Recorder
+from classifier.ports.rules import Rules
 
 IDLE: dict[str, Any] = {"tcp_idle_s": 0.5, "udp_idle_s": 0.5}
 RULES = Rules.load(None)

@@ -13,8 +13,8 @@ from textual.widgets import DataTable, Static, TabbedContent
 
 from classifier.live import Watch
 from classifier.live.loop import Loop
-from classifier.live.screen.app import LiveScreen, Look
-from classifier.live.screen.views import VIEWS
+from classifier.live.output.screen.app import LiveScreen, Look
+from classifier.live.output.screen.views import VIEWS
 
 Act = Callable[[LiveScreen, Pilot[None]], Awaitable[None]]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.live import bpf
+from classifier.live.capture import bpf
 
 PATIENCE_S = 60
 SERVER, CLIENT = "10.99.0.1", "10.99.0.2"

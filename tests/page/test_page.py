@@ -19,7 +19,7 @@ pytest.importorskip("vl_convert", reason="pip install 'pcap-classifier[web]'")
 pytest.importorskip("itables", reason="pip install 'pcap-classifier[web]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 
-from classifier.reports.names import load  # noqa: E402
+from classifier.reports.hosts import load  # noqa: E402
 from classifier.reports.report import Report  # noqa: E402
 
 OFFICE = SAMPLES / "office.pcapng"
@@ -210,7 +210,7 @@ def test_nothing_at_all_is_a_page(chromium: Any, tmp_path: Path) -> None:
 
 
 def test_large_tables_are_cut_with_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
-    from classifier.reports.page import contents
+    from classifier.reports.html import contents
 
     monkeypatch.setattr(contents, "MOST_ROWS", 5)
     found = contents.contents(Report(classifier.read(OFFICE)))

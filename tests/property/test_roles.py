@@ -20,11 +20,11 @@ from support.places import REPOSITORY, SAMPLES
 import classifier
 from classifier.flows.addresses import is_group
 from classifier.flows.table import SCHEMA
-from classifier.live.ledger import Ledger
-from classifier.live.lines import window_line
-from classifier.live.window import Window, identities
-from classifier.reports import tabular, zeek
-from classifier.reports.page.contents import contents
+from classifier.live.output.jsonl_events import window_line
+from classifier.live.windows.running_totals import Ledger
+from classifier.live.windows.window import Window, identities
+from classifier.reports.export import tabular, zeek
+from classifier.reports.html.contents import contents
 from classifier.roles import Role
 from classifier.traffic.views import BY
 
@@ -172,7 +172,7 @@ def page_of(name: str, pattern: str, word: str) -> Callable[[], set[str]]:
 
 def screen() -> set[str]:
     pytest.importorskip("textual")
-    from classifier.live.screen.app import HELP
+    from classifier.live.output.screen.app import HELP
 
     return set(re.findall(r"\[b\](\w+)\[/b\]", HELP)) & {*ROLES, "attempt"}
 
@@ -188,7 +188,7 @@ def chart() -> set[str]:
 
 def labels() -> set[str]:
     pytest.importorskip("prometheus_client")
-    from classifier.live.metrics import Metrics
+    from classifier.live.output.metrics import Metrics
 
     traffic = classifier.read(SAMPLES)
     metrics, ledger = Metrics("127.0.0.1:0"), in_ledger(traffic)

@@ -15,9 +15,8 @@ from support.rotated import packets_of, rotate
 from support.rows import row_dicts
 
 import classifier
-from classifier import distributed
 from classifier.errors import CaptureError, ClassifierError, ExitStatus, MissingExtraError
-from classifier.metering import Progress
+from classifier.metering.files import Progress
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'pcap-classifier[cluster]'")
 
@@ -55,7 +54,7 @@ def test_a_worker_dies_midway(running: Cluster, tmp_path: Path) -> None:
 
 
 def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "_CONNECT_S", 0.2)
+    monkeypatch.setattr("classifier.metering.cluster._CONNECT_S", 0.2)
     with pytest.raises(ClassifierError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers there"):
         classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")
 

@@ -18,7 +18,7 @@ from support.rows import facts, row_dicts
 
 import classifier
 from classifier.errors import CaptureError, ExitStatus, MissingExtraError
-from classifier.metering import Progress
+from classifier.metering.files import Progress
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"
 PACKETS = packets_of(OFFICE)

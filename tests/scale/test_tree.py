@@ -18,12 +18,12 @@ from support.rows import facts
 from support.stories import TCP_IDLE_S, UDP_IDLE_S, cut_captures
 
 import classifier
-from classifier import distributed
+from classifier.metering import cluster
+from classifier.metering.metered import Metered
 from classifier.pipeline import Judge
 from classifier.roles.directory import no_entries
 from classifier.sources import Input, Options
 from classifier.traffic import Traffic
-from classifier.traffic.metered import Metered
 
 RULES = classifier.Rules.load()
 
@@ -70,14 +70,14 @@ def metered_apart(
     ready = []
     for number, piece in enumerate(pieces):
         file = Input(str(number), io.BytesIO(frames.pcap(piece, **how)), None)
-        known, rows = distributed.map_input(file, chosen, metered)
+        known, rows = cluster.map_input(file, chosen, metered)
         ready.append((number, known, Here(rows)))
     return metered, ready
 
 
 def on_a_cluster(pieces: Sequence[Sequence[Packet]], idle_s: tuple[float, float], **how: Any) -> Traffic:
     metered, ready = metered_apart(pieces, idle_s, **how)
-    distributed.gather(ready, submit, options(idle_s), metered)
+    cluster.gather(ready, submit, options(idle_s), metered)
     return Traffic(metered, Judge(metered, RULES, no_entries(), decapsulate=True))
 
 
@@ -99,7 +99,7 @@ IDLE_S = TCP_IDLE_S, UDP_IDLE_S
 )
 def test_pieces_in_any_order(pieces: list[list[Packet]], fan_in: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distributed, "FAN_IN", fan_in)
+        patch.setattr(cluster, "FAN_IN", fan_in)
         joined = on_a_cluster(pieces, IDLE_S)
     expected = here(pieces, IDLE_S)
     assert facts(joined) == facts(expected)
@@ -124,14 +124,14 @@ def test_rows_that_nothing_can_change_stay_behind() -> None:
 
     def noting(function: Any, *args: Any, **named: Any) -> Here:
         result = submit(function, *args, **named)
-        if function is distributed.begin:
+        if function is cluster.begin:
             complete, rest, _ = result.result()
             going_on.append((complete.num_rows, rest.num_rows))
         return result
 
     pieces = [packets[:400], packets[400:]]
     metered, ready = metered_apart(pieces, (0.1, 0.1), link_type=frames.ETHERNET)
-    distributed.gather(ready, noting, options((0.1, 0.1)), metered)
+    cluster.gather(ready, noting, options((0.1, 0.1)), metered)
     assert len(going_on) == 2
     assert all(complete > 3 * rest > 0 for complete, rest in going_on), going_on
 

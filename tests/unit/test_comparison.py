@@ -16,7 +16,7 @@ import classifier
 from classifier.cli import app
 from classifier.cli.diff import diff
 from classifier.errors import ExitStatus
-from classifier.reports import tabular
+from classifier.reports.export import tabular
 from classifier.traffic.comparison import FACTOR
 
 OFFICE = str(SAMPLES / "office.pcapng")

@@ -9,7 +9,7 @@ from support.frames import START_NS, End, Packet, pcap, udp
 from support.talk import Talk
 
 import classifier
-from classifier.reports.names import known
+from classifier.reports.hosts import known
 
 RESOLVER, ASKING, WEB = End("10.0.0.53", 53), End("10.0.0.1", 40_053), End("192.0.2.1", 443)
 

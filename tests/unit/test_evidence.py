@@ -15,10 +15,10 @@ from support.rows import row_dicts
 from support.talk import Talk
 
 import classifier
+from classifier.ports.rules import PORTS
 from classifier.roles.evidence import KINDS, Evidence
 from classifier.roles.explain import _SEEN
 from classifier.roles.weights import weights
-from classifier.services.rules import PORTS
 
 #: Ports of which nothing is known: they say nothing against each other.
 ONE, OTHER = 29_211, 29_513

@@ -2,85 +2,44 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from support.import_graph import import_graph, stage
 from support.places import SAMPLES
 
 import classifier
 from classifier.cli import COMMANDS
 
-PACKAGE = Path(classifier.__file__).parent
 OFFICE = str(SAMPLES / "office.pcapng")
 
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
-    *(
-        "_meter",
-        "errors",
-        "wording",
-        "rule_files",
-        "budget",
-        "signatures",
-        "sources",
-        "flows",
-        "handshake",
-        "payload",
-        "roles",
-        "services",
-    ),
-    *("traffic", "metering", "distributed", "verify", "reports", "pipeline", "reading", "live", "cli"),
+    *("errors", "wording", "flows", "ports", "signatures", "sources", "metering"),
+    *("handshake", "payload", "roles", "services", "traffic", "verify", "reports"),
+    *("pipeline", "reading", "live", "cli", "__main__"),
 ]
-#: An import against the order, and why it may be.
-ALLOWED = {
-    ("roles", "classifier.services.rules"): "port rules are data, and what a port is known for is evidence",
-    ("roles", "classifier.services.lookup"): "the same, for whole columns",
-    ("roles", "classifier.services.service"): "the same: how many ports there are",
-    ("traffic", "classifier.reports.report"): "a door for users: `traffic.report()`",
-    ("traffic", "classifier.reports.names"): "the same: whose hosts file it takes",
-}
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.name[0] != "_")
+GRAPH = import_graph()
 
 
-def imports(path: Path) -> set[str]:
-    """Modules of the package that a file imports, also inside functions, but not for type checkers only."""
-    nodes: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
-    found = set()
-    for node in nodes:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        nodes += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute in this package"
-            module = node.module or ""
-            found |= {f"{module}.{alias.name}" if module == "classifier" else module for alias in node.names}
-    return {name for name in found if name.startswith("classifier.")}
+def test_the_graph_is_seen() -> None:
+    """The tests below would pass if it were empty."""
+    assert "classifier.ports.rules" in GRAPH["classifier.pipeline"]
+    assert {stage(module) for module in GRAPH} == {"__init__", *STAGES}
 
 
-def own_stage(path: Path) -> str:
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+@pytest.mark.parametrize("module", [module for module in GRAPH if module != "classifier"])
+def test_no_stage_imports_a_later_one(module: str) -> None:
+    allowed = {"__init__", *STAGES[: STAGES.index(stage(module)) + 1]}
+    later = {imported for imported in GRAPH[module] if stage(imported) not in allowed}
+    assert not later
 
 
-def test_the_walk_sees_imports() -> None:
-    """The test below would pass if it saw nothing."""
-    seen = {name for path in FILES for name in imports(path)}
-    assert {"classifier.errors", "classifier._meter", "classifier.services.rules"} <= seen
-    assert {own_stage(path) for path in FILES} == set(STAGES) - {"_meter"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_stage_imports_a_later_one(path: Path) -> None:
-    own = own_stage(path)
-    allowed = STAGES[: STAGES.index(own) + 1]
-    wrong = {
-        name for name in imports(path) if name.split(".")[1] not in allowed and (own, name) not in ALLOWED
-    }
-    assert not wrong, f"{own} comes before that"
+def test_no_files_import_each_other() -> None:
+    list(TopologicalSorter(GRAPH).static_order())  # CycleError names them
 
 
 def loaded(statement: str, *modules: str) -> set[str]:
@@ -144,7 +103,7 @@ def test_the_command_line_does_without_pandas_and_scapy(arguments: list[str], tm
 
 def test_a_report_imports_nothing_of_other_commands() -> None:
     others = [f"classifier.cli.{name}" for name in COMMANDS if name != "report"]
-    stages = [f"classifier.{name}" for name in ("distributed", "live", "verify", "reports.page")]
+    stages = [f"classifier.{name}" for name in ("metering.cluster", "live", "verify", "reports.html")]
     libraries = ("asyncio", "altair", "dask", "fsspec", "textual")
     assert loaded(command("report", OFFICE), "classifier.cli.report", *others, *stages, *libraries) == {
         "classifier.cli.report"

@@ -16,8 +16,8 @@ import classifier
 from classifier import payload
 from classifier.errors import RulesError
 from classifier.payload import Certainty
-from classifier.rule_files import FOLDER, read_toml
-from classifier.services.rules import Rules
+from classifier.ports.rule_files import FOLDER, read_toml
+from classifier.ports.rules import Rules
 from classifier.signatures import TRANSPORTS, Message, compile_files
 
 TABLE = payload.load()

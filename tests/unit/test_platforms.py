@@ -21,7 +21,8 @@ for module in pkgutil.walk_packages(classifier.__path__, "classifier."):
 COMMAND = """
 from unittest import mock
 from classifier.cli import main
-from classifier.live import interfaces, privileges
+from classifier.live.capture import interfaces
+from classifier.live.capture import privileges
 with mock.patch.object(interfaces, "LINUX", False), mock.patch.object(privileges, "is_root", lambda: False):
     main()
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.services import refresh, registry
+from classifier.ports import refresh, registry
 
 HEAD = (
     "Service Name,Port Number,Transport Protocol,Description,Assignee,Contact,Registration Date,"

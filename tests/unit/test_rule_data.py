@@ -15,10 +15,10 @@ import pytest
 from support.places import NO_SHARED, SHARED
 
 from classifier import Rules, RulesError
-from classifier.rule_files import FOLDER
-from classifier.services import refresh, registry
-from classifier.services.rules import own_rules
-from classifier.services.service import DYNAMIC, TRANSPORTS, Service, parse_ports
+from classifier.ports import refresh, registry
+from classifier.ports.rule_files import FOLDER
+from classifier.ports.rules import own_rules
+from classifier.ports.service import DYNAMIC, TRANSPORTS, Service, parse_ports
 
 shared = pytest.mark.skipif(not SHARED.is_dir(), reason=NO_SHARED)
 TCP, UDP = TRANSPORTS["tcp"], TRANSPORTS["udp"]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from classifier import Rules, RulesError
-from classifier import rule_files as files
 from classifier.errors import ExitStatus
-from classifier.services import rules
+from classifier.ports import rule_files as files
+from classifier.ports import rules
 
 TCP, UDP = 6, 17
 ENTRY = {

@@ -6,9 +6,9 @@ import ipaddress
 
 import pytest
 
-from classifier.services.rules import Rules
-from classifier.services.search import Found, QueryError, find, suggestions
-from classifier.services.service import Service, Span
+from classifier.ports.rules import Rules
+from classifier.ports.search import Found, QueryError, find, suggestions
+from classifier.ports.service import Service, Span
 
 TCP, UDP, SCTP = 6, 17, 132
 

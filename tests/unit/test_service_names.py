@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from classifier import payload
+from classifier.ports.lookup import Standing
+from classifier.ports.rules import Rules
+from classifier.ports.service import Service, Span
 from classifier.services import naming
-from classifier.services.lookup import Standing
-from classifier.services.rules import Rules
-from classifier.services.service import Service, Span
 
 TCP, UDP = 6, 17
 OFFICIAL, UNOFFICIAL = "official", "unofficial"

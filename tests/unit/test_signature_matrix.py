@@ -19,9 +19,9 @@ from support.messages import EITHER, TALKS, bytes_of
 
 from classifier import payload
 from classifier.payload import Certainty
-from classifier.rule_files import FOLDER, read_toml
-from classifier.services.rules import Rules
-from classifier.services.spoken import expected_at, is_spoken_at
+from classifier.ports.rule_files import FOLDER, read_toml
+from classifier.ports.rules import Rules
+from classifier.services.service_verdict import expected_at, is_spoken_at
 from classifier.signatures import TRANSPORTS, Message
 
 TABLE = payload.load()

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from classifier.flows.parted import Parted
+from classifier.flows.partitions import Parted
 from classifier.flows.spool import Spool
 
 ROWS = 100

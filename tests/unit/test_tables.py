@@ -19,8 +19,8 @@ from support.places import SAMPLES
 import classifier
 from classifier.cli.output import FORMATS as NAMED
 from classifier.flows.table import SCHEMA
-from classifier.reports import tabular, zeek
-from classifier.reports.tables import clean
+from classifier.reports.export import tabular, zeek
+from classifier.reports.text.tables import clean
 
 OFFICE = SAMPLES / "office.pcapng"
 VOLUMES = ["client_packets", "server_packets", "client_bytes", "server_bytes"]

@@ -17,7 +17,7 @@ from support.places import SAMPLES
 
 import classifier
 from classifier.errors import IntervalError
-from classifier.reports.sparkline import sparkline
+from classifier.reports.text.sparkline import sparkline
 from classifier.traffic.timeline import BASE_NS, USUAL_BINS, usual_interval_ns
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"

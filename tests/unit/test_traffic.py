@@ -15,7 +15,7 @@ from support.places import SAMPLES
 from support.talk import Talk
 
 import classifier
-from classifier.reports import tabular
+from classifier.reports.export import tabular
 from classifier.traffic.views import BY
 
 OFFICE, HANDSHAKES = SAMPLES / "office.pcapng", SAMPLES / "handshakes.pcap"

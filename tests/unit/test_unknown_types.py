@@ -13,8 +13,8 @@ from support.talk import CLIENT, SERVER, Talk
 
 import classifier
 from classifier.errors import ExitStatus
+from classifier.metering.packet_types import remarks
 from classifier.reports.summary import nothing_decoded
-from classifier.traffic.packet_types import remarks
 
 USER0 = 147  # a link type for private use
 ADDRESSES = bytes.fromhex("020000000002020000000001")

@@ -23,10 +23,10 @@ from support.places import SAMPLES
 from support.talk import CLIENT, Talk
 
 import classifier
-from classifier import rule_files as files
 from classifier.cli import app
 from classifier.errors import ClassifierError, MissingExtraError, RulesError
-from classifier.services.rules import Rules
+from classifier.ports import rule_files as files
+from classifier.ports.rules import Rules
 from classifier.verify import Opinion, Verification, dissection, verify, words
 
 tshark = pytest.mark.skipif(

@@ -83,7 +83,7 @@ def test_reports_of_one_packet_and_one_flow(one_packet: bytes, one_flow: bytes, 
 
 def test_pages_of_one_packet_and_one_flow(one_packet: bytes, one_flow: bytes) -> None:
     pytest.importorskip("altair")
-    from classifier.reports.page.contents import contents
+    from classifier.reports.html.contents import contents
 
     for capture in (one_packet, one_flow):
         traffic = classifier.read(io.BytesIO(capture))

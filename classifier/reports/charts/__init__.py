@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from classifier.reports.charts.chart_theme import Chart, Spec, config
 from classifier.reports.charts.conversations import who_talks_to_whom
 from classifier.reports.charts.evidence import evidence
-from classifier.reports.charts.look import Chart, Spec, config
 from classifier.reports.charts.services import services
 from classifier.reports.charts.timeline import over_time
-from classifier.reports.tables import clean
+from classifier.reports.text.tables import clean
 
 if TYPE_CHECKING:
     from classifier.reports.report import Report

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import altair as alt
 import pyarrow as pa
 
-from classifier.reports.charts.look import COLOURS, Chart, data
+from classifier.reports.charts.chart_theme import COLOURS, Chart, data
 from classifier.reports.charts.sankey import Picture, layout
 
 #: Longer names are cut in the middle: both ends of an address, and its port, tell more.

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from classifier.reports.charts.look import FIT, NUMBERS, STEP, Chart, data
+from classifier.reports.charts.chart_theme import FIT, NUMBERS, STEP, Chart, data
 from classifier.traffic import Traffic
 from classifier.traffic.overview import ROLES
 

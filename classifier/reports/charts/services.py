@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import altair as alt
 import pyarrow as pa
 
-from classifier.reports import tabular
-from classifier.reports.charts.look import FIT, NUMBERS, STEP, Chart, data
-from classifier.reports.tables import Row
+from classifier.reports.charts.chart_theme import FIT, NUMBERS, STEP, Chart, data
+from classifier.reports.export import tabular
+from classifier.reports.text.tables import Row
 from classifier.wording import counted, service_text, size_text
 
 #: Bars; the rest is summed up in one more.

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from classifier.reports.charts.look import COLOURS, FIT, NUMBERS, Chart, data
+from classifier.reports.charts.chart_theme import COLOURS, FIT, NUMBERS, Chart, data
 from classifier.wording import service_text, size_text
 
 #: Times in which bytes are counted: seconds, unless that would make a thousandth of a byte the unit.

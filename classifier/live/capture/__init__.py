@@ -1,0 +1,1 @@
+"""Where live packets come from: packet sockets, capturing programs, streams, followed folders."""

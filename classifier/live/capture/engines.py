@@ -1,0 +1,112 @@
+"""Which engine captures an interface: chosen by what may be used, or as the user says."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any, cast
+
+from classifier.errors import CaptureError, ExitStatus
+from classifier.live.capture import external_capture, interfaces
+from classifier.live.capture.capture_source import Source, Stream, Tap, Wish
+from classifier.live.capture.follow import Folder
+from classifier.live.capture.packet_socket import AF_PACKET, PacketSocket, not_permitted
+from classifier.live.capture.privileges import is_root
+
+SOCKET = "socket"
+ENGINES = (SOCKET, *external_capture.COMMANDS)
+
+
+def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
+    """Open what `source` names; CaptureError says what can't be captured, and what to try."""
+    if sys.platform == "win32":
+        raise CaptureError(
+            "live", "not available on Windows; capture to a file and report that", status=ExitStatus.NO_INPUT
+        )
+    one = isinstance(source, str | bytes) or hasattr(source, "read") or not isinstance(source, Iterable)
+    sources: list[Any] = [source] if one else list(cast("Iterable[Source]", source))
+    for each in sources:
+        if not isinstance(each, str | Path) and not hasattr(each, "read"):
+            raise TypeError(
+                "a live source must be an interface's name, the Path of a folder or an open binary file, "
+                f"or an iterable of these, not {type(each).__name__}"
+            )
+    if not sources:
+        raise CaptureError("live", "no interface was named", status=ExitStatus.NO_INPUT)
+    opened: list[Tap] = []
+    try:
+        for each in sources:
+            opened.append(_open(each, engine, _own_file(wish, each, len(sources))))
+    except BaseException:
+        for tap in opened:
+            tap.close()
+        raise
+    return opened
+
+
+def rights() -> dict[str, bool]:
+    """Return for each engine that is there whether it may capture now."""
+    may: dict[str, bool] = {}
+    if interfaces.LINUX:
+        may[SOCKET] = _may_open_sockets()
+    inherited = may.get(SOCKET, False) and is_root()
+    for program in external_capture.installed():
+        may[program] = inherited or external_capture.has_rights(program) or _may_read_bpf_devices()
+    return may
+
+
+def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
+    if not isinstance(source, str):
+        if wish.filter:
+            raise CaptureError(
+                "live",
+                "a stream or a folder isn't filtered here; give the filter to the program that captures it: "
+                f"tcpdump -w - {wish.filter}",
+                status=ExitStatus.USAGE,
+            )
+        return Folder(source, wish) if isinstance(source, Path) else Stream(source, wish)
+    interface = interfaces.find(source)
+    if interface is None:
+        there = ", ".join(found.name for found in interfaces.interfaces())
+        raise CaptureError(source, f"no such interface; there are {there}", status=ExitStatus.NO_INPUT)
+    may = rights()
+    if engine is None:
+        engine = next((name for name, allowed in may.items() if allowed), None)
+        if engine is None:
+            raise not_permitted(source)
+    if engine == SOCKET:
+        if not interfaces.LINUX:
+            raise CaptureError(
+                source, "packet sockets are Linux's; use --engine tcpdump", status=ExitStatus.NO_INPUT
+            )
+        return PacketSocket(interface, wish)
+    if not may.get(engine, True):
+        raise not_permitted(source)
+    return external_capture.Child(source, engine, wish)
+
+
+def _own_file(wish: Wish, source: Source, sources: int) -> Wish:
+    """Give each of several sources a file of its own for its packets: keep.pcapng, keep-eth0.pcapng."""
+    if wish.keep is None or sources == 1:
+        return wish
+    path = PurePath(wish.keep)
+    name = source if isinstance(source, str) else "stream"
+    return replace(wish, keep=str(path.with_stem(f"{path.stem}-{name}")))
+
+
+def _may_open_sockets() -> bool:
+    import socket
+
+    try:
+        socket.socket(AF_PACKET, socket.SOCK_RAW, 0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _may_read_bpf_devices() -> bool:
+    """Whether this is a BSD or macOS where /dev/bpf* may be read."""
+    return os.access("/dev/bpf0", os.R_OK)

@@ -1,0 +1,214 @@
+"""Capturing programs as children: dumpcap or tcpdump capture, and pipe what they capture to the meter.
+
+They bring their own rights, so this program needs none, and they capture where packet sockets don't exist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from classifier import _meter
+from classifier.errors import CaptureError, ExitStatus
+from classifier.live.capture.capture_source import Counts, Tap, Wish
+from classifier.live.capture.interfaces import is_up
+from classifier.live.capture.privileges import only_capture_as
+
+#: A child that ended is started again no sooner.
+RETRY_S = 1.0
+#: What a child that has ended left in the pipe is read for so long at the most.
+_DRAINED_S = 5.0
+#: What a child says at its end comes by another way than the end itself.
+_LAST_WORDS_S = 0.05
+_DROPPED = re.compile(r"(\d+) packets dropped by kernel|Packets received/dropped on interface .*: \d+/(\d+)")
+#: What they say beside errors.
+_CHATTER = re.compile(
+    r"listening on|Capturing on|File: |packets? |Packets |verbose output|dropped privs|^$", re.IGNORECASE
+)
+
+
+def dumpcap(name: str, wish: Wish) -> list[str]:
+    """Return the command that pipes an interface's packets as pcapng."""
+    command = ["dumpcap", "-q", "-i", name, "-w", "-", "-s", str(wish.snap_bytes)]
+    command += ["-B", str(max(1, wish.buffer_bytes >> 20))]
+    command += [] if wish.promiscuous else ["-p"]
+    return command + (["-f", wish.filter] if wish.filter else [])
+
+
+def tcpdump(name: str, wish: Wish) -> list[str]:
+    """Return the command that pipes an interface's packets as pcap, stamped in nanoseconds."""
+    command = ["tcpdump", "-n", "-U", "-i", name, "-w", "-", "-s", str(wish.snap_bytes)]
+    command += ["--time-stamp-precision=nano", "-B", str(wish.buffer_bytes >> 10)]
+    command += [] if wish.promiscuous else ["-p"]
+    return command + (["--", wish.filter] if wish.filter else [])
+
+
+COMMANDS: dict[str, Callable[[str, Wish], list[str]]] = {"dumpcap": dumpcap, "tcpdump": tcpdump}
+
+
+class Child(Tap):
+    """One interface, captured by a program, which is started again when the interface comes back."""
+
+    def __init__(self, name: str, program: str, wish: Wish) -> None:
+        """Start the program, as long as this process has its rights; it waits until it is read."""
+        super().__init__(name, wish)
+        self._program = program
+        self._command = COMMANDS[program](name, wish)
+        self._lost_before = 0
+        self._lost = 0
+        self._said: list[str] = []
+        self._left: list[_meter.Batch] = []
+        self._tried_s = 0.0
+        self._waiting = False
+        self._over = False
+        #: It tells its counters when asked by a signal, which would end it before it is ready.
+        self._answers = False
+        self._process = self._spawn()
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._live = self._listen(again=False)
+
+    def look_after(self) -> None:
+        """Start the program again where it ended because the interface went down."""
+        assert self._live is not None
+        self.note_state(is_up(self.name))
+        if sys.platform != "win32" and self._answers and self._process.poll() is None:
+            with suppress(PermissionError):  # it may have become a user of its own
+                self._process.send_signal(signal.SIGUSR1)  # it answers with its counters
+        if not self._live.ended or self._over:
+            return
+        away = is_up(self.name) is False
+        if not self._waiting:
+            self._waiting = True
+            if not self.counts.packets and not away:
+                time.sleep(_LAST_WORDS_S)
+                self._over = True
+                return
+            self.news.append(f"{self.name}: {self._program} ended ({self._last_words()}); waiting for it")
+        if time.monotonic() - self._tried_s < RETRY_S or away:
+            return
+        self._lost_before, self._lost = self._lost_before + self._lost, 0
+        self._process = self._spawn()
+        time.sleep(_LAST_WORDS_S)
+        if self._process.poll() is None:
+            self._left += self.restart(self._listen(again=True))
+            self.news.append(f"{self.name}: capturing again")
+            self._waiting = False
+
+    @property
+    def ended(self) -> bool:
+        """It ends only where it could not even begin."""
+        return self._over
+
+    @property
+    def trouble(self) -> CaptureError | None:
+        """Why it could not begin."""
+        if not self._over:
+            return None
+        return CaptureError(self.name, f"{self._program}: {self._last_words()}", status=ExitStatus.NO_INPUT)
+
+    @property
+    def counts(self) -> Counts:
+        """The counters of all sessions; that a stream was cut is told by the program's end."""
+        return replace(super().counts, problem=None)
+
+    @property
+    def lost(self) -> int:
+        """Packets that the program says it lost."""
+        in_stream = self._live.counts["dropped"] if self._live else 0
+        return self._lost_before + max(0, self._lost - in_stream)
+
+    def window(self) -> tuple[list[_meter.Batch], _meter.Batch | None]:
+        """Return the flows of this session, and those of the one before that were still active."""
+        ended, active = super().window()
+        ended, self._left = [*self._left, *ended], []
+        return ended, active
+
+    def finish(self) -> Iterator[_meter.Batch]:
+        """End the program, read what it still had, and yield the flows that were still active."""
+        self.close()
+        patience_s = time.monotonic() + _DRAINED_S
+        while self._live is not None and not self._live.ended and time.monotonic() < patience_s:
+            time.sleep(0.01)
+        yield from super().finish()
+
+    def close(self) -> None:
+        """End the program."""
+        with suppress(OSError):
+            self._process.terminate()
+            self._process.wait(5)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self._tried_s = time.monotonic()
+        self._answers = False
+        try:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pipesize=1 << 20,  # a longer breath, where the system lets pipes grow
+                process_group=0,  # Ctrl-C is for this process, which then ends the child
+                preexec_fn=only_capture_as(self.wish.user),
+            )
+        except FileNotFoundError:
+            raise CaptureError(
+                self.name,
+                f"{self._program} is not installed; install it, or choose another --engine",
+                status=ExitStatus.NO_INPUT,
+            ) from None
+        threading.Thread(target=self._hear, args=(process,), daemon=True).start()
+        return process
+
+    def _listen(self, again: bool) -> _meter.Live:
+        assert self._process.stdout is not None
+        descriptor = os.dup(self._process.stdout.fileno())
+        self._process.stdout.close()
+        return _meter.live_stream(
+            descriptor, self.wish.signatures, self.wish.meter, keep=self.wish.keep_descriptor(again)
+        )
+
+    def _hear(self, process: subprocess.Popen[bytes]) -> None:
+        """Take in what the program says, in a thread."""
+        assert process.stderr is not None
+        for line in process.stderr:
+            text = line.decode(errors="replace").strip()
+            if self._program == "tcpdump" and "listening on" in text:
+                self._answers = True
+            if told := _DROPPED.search(text):
+                self._lost = int(told[1] or told[2])
+            if not _CHATTER.search(text):
+                self._said = [*self._said[-4:], text.removeprefix(f"{self._program}: ")]
+
+    def _last_words(self) -> str:
+        return self._said[-1] if self._said else f"exit status {self._process.poll()}"
+
+
+def installed() -> list[str]:
+    """Return the capturing programs that are there and may be run, the preferred one first."""
+    return [program for program in COMMANDS if shutil.which(program)]
+
+
+def has_rights(program: str) -> bool:
+    """Whether a program may capture by itself, whoever starts it."""
+    path = shutil.which(program)
+    if path is None:
+        return False
+    if os.stat(path).st_mode & 0o4000:
+        return True
+    if sys.platform != "linux":
+        return False
+    try:
+        return bool(os.getxattr(path, "security.capability"))
+    except OSError:  # none
+        return False

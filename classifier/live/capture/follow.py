@@ -1,0 +1,277 @@
+"""A folder that a capturing program rotates into: each file is taken once, when it is complete.
+
+A thread meters the files. Their flows are joined with those of the files before, and handed out as ended
+once no file that is still to come can change them. What was taken and which flows are open can be kept in a
+state file, with which another run goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier.errors import CaptureError, ExitStatus
+from classifier.flows.incremental_stitch import BEFORE_ALL, join, settled
+from classifier.live.capture.capture_source import Counts, Tap, Wish
+from classifier.live.capture.follow_state import State
+from classifier.sources import Input, Options, path_kinds, problem
+
+#: How often the folder is looked at.
+LOOK_S = 0.5
+#: A sensor whose latest file is so much older than another's isn't waited for.
+_SILENT_NS = 24 * 3600 * 1_000_000_000
+#: Counters that a reader has, too.
+_COUNTERS = (
+    *("packets", "wire_bytes", "dropped", "evicted", "duplicates", "span_ns", "unmetered"),
+    *("unknown_types", "irregular"),
+)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A capture in the folder."""
+
+    path: str
+    name: str
+    size_bytes: int
+    changed_ns: int
+
+    @property
+    def series(self) -> str:
+        """What it has in common with those before and after it."""
+        return _series(self.name)
+
+    @property
+    def age(self) -> tuple[Any, ...]:
+        """Sorts by age; of files that were written at once the numbers in their names decide."""
+        return self.changed_ns, [int(part) if part.isdigit() else 0 for part in re.split(r"(\d+)", self.name)]
+
+    @property
+    def size_and_change(self) -> tuple[int, int]:
+        """Another one tells that it isn't as it was."""
+        return self.size_bytes, self.changed_ns
+
+
+def _series(name: str) -> str:
+    """Return a name but for its numbers: each sensor that writes into the folder has one."""
+    return re.sub(r"\d+", "#", name)
+
+
+def _files(folder: Path) -> Iterator[_File]:
+    """Yield the captures in a folder."""
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):  # a ring of files loses its oldest
+            if path_kinds.is_capture(entry.name) and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                yield _File(entry.path, entry.name, status.st_size, status.st_mtime_ns)
+
+
+class Folder(Tap):
+    """A folder that is followed."""
+
+    def __init__(self, path: Path, wish: Wish) -> None:
+        """Take the folder; nothing is read yet."""
+        super().__init__(path_kinds.shown(str(path)), wish)
+        self._path = path
+        self._state_file = Path(wish.state) if wish.state else None
+        #: What the thread has come to, under the lock.
+        self._now, self._counted, self._ended = State(), Counts(), list[pa.Table]()
+        self._touched_ns: int | None = None
+        #: What there is in the folder.
+        self._series: set[str] = set()
+        #: The same as it was when it was handed out.
+        self._then, self._counts_then = State(), Counts()
+        self._saved = True
+        self._failure: CaptureError | None = None
+        self._said: list[str] = []
+        #: What ended the thread before its time.
+        self._crash: Exception | None = None
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take files."""
+        if not self._path.is_dir() or not os.access(self._path, os.R_OK | os.X_OK):
+            message = "is no folder that this user may read; check the path, or try another --user"
+            raise CaptureError(self.name, message, status=ExitStatus.NO_INPUT)
+        if self._state_file:
+            self._now = State.load(self._state_file)
+            self._then = self._now.copy()
+            self._then.save(self._state_file)  # finds out now whether it can be written
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come: never."""
+        return False
+
+    @property
+    def trouble(self) -> CaptureError | None:
+        """The first file that couldn't be read."""
+        return self._failure
+
+    @property
+    def counts(self) -> Counts:
+        """The counters of all files taken by this run, as of the last window."""
+        return self._counts_then
+
+    def window(self) -> tuple[list[pa.RecordBatch], pa.RecordBatch | None]:
+        """Return the flows that have ended since the last call, and the open ones with a packet since."""
+        if self._crash:
+            raise self._crash
+        self._save()
+        with self._lock:
+            ended, since_ns = self._hand_out(), self._touched_ns
+            self._touched_ns = None
+            self.news += self._said
+            self._said = []
+        flows, touched = self._then.flows, None
+        if flows is not None and since_ns is not None:
+            touched = _batch(flows.filter(pc.greater_equal(flows["last_seen_ns"], since_ns)))
+        return [_batch(table) for table in ended], touched
+
+    def finish(self) -> Iterator[pa.RecordBatch]:
+        """Take no more files, and yield the flows that are open, unless another run goes on with them."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._state_file:  # a file that was taken since the last window is taken again by the next run
+            return
+        for table in [*self._hand_out(), self._now.flows]:
+            if table is not None:
+                yield _batch(table)
+        self._now.flows = None
+
+    def going_on(self) -> list[pa.RecordBatch]:
+        """Return the open flows with which another run goes on."""
+        flows = self._then.flows
+        return [] if flows is None or not self._state_file else [_batch(flows)]
+
+    def close(self) -> None:
+        """Note what has been handed out."""
+        self._save()
+
+    def _hand_out(self) -> list[pa.Table]:
+        ended, self._ended = self._ended, []
+        self._then, self._counts_then = self._now.copy(), self._counted
+        self._saved = False
+        return ended
+
+    def _save(self) -> None:
+        """Note what was handed out with the last window: by now it is shown and recorded."""
+        if self._state_file and not self._saved:
+            self._then.save(self._state_file)
+        self._saved = True
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                for file in self._complete():
+                    if not self._stop.is_set():
+                        self._take(file)
+                self._stop.wait(LOOK_S)
+        except OSError as error:
+            self._crash = CaptureError(self.name, f"can't be followed any more ({error.strerror or error})")
+        except Exception as error:  # raised where it is seen
+            self._crash = error
+
+    def _complete(self) -> list[_File]:
+        """Return the files that are complete and haven't been taken, oldest first."""
+        files = sorted(_files(self._path), key=lambda file: file.age)
+        newest = {file.series: file for file in files}
+        there = {file.name for file in files}
+        self._series = set(newest)
+        with self._lock:
+            self._now.taken = {name: was for name, was in self._now.taken.items() if name in there}
+        settled_ns = time.time_ns() - int(self.wish.settle_s * 1e9)
+        complete = [f for f in files if newest[f.series] is not f or f.changed_ns <= settled_ns]
+        return [file for file in complete if self._now.taken.get(file.name, ())[:2] != file.size_and_change]
+
+    def _take(self, file: _File) -> None:
+        """Meter a file, and join its flows with those that are open."""
+        rows, counts = self._metered(file)
+        if self._stop.is_set():
+            return
+        begin_ns, end_ns = counts.span_ns or (0, 0)
+        before = self._now.taken.get(file.name)
+        taken = self._now.taken | {file.name: (*file.size_and_change, begin_ns)}
+        if before and before[2] == begin_ns:
+            message = "has grown since it was taken; what was added is not counted"
+            self._fail(CaptureError(file.path, message, status=ExitStatus.PARTIAL))
+            with self._lock:
+                self._now.taken = taken
+            return
+        ends_ns = self._now.ends_ns | ({file.series: end_ns} if counts.span_ns else {})
+        newest_ns = max(ends_ns.values(), default=0)
+        ends_ns = {series: end for series, end in ends_ns.items() if end > newest_ns - _SILENT_NS}
+        parts = [part for part in (self._now.flows, rows) if part is not None]
+        flows, ended = None, None
+        if parts:
+            idle = {name: self.wish.meter[name] for name in ("tcp_idle_ns", "udp_idle_ns")}
+            joined, _ = join(pa.concat_tables(parts), **idle)
+            # A sensor of which no file was taken yet may have anything.
+            known = self._series <= {_series(name) for name in taken}
+            until_ns = min(ends_ns.values()) if known else BEFORE_ALL
+            over = pa.array(settled(joined, BEFORE_ALL, until_ns, max(idle.values())))
+            flows, ended = joined.filter(pc.invert(over)), joined.filter(over)
+        with self._lock:
+            self._now = State(taken, ends_ns, flows)
+            self._counted = replace(counts.add(self._counted), active=flows.num_rows if flows else 0)
+            if ended is not None and ended.num_rows:
+                self._ended.append(ended)
+            if counts.span_ns and (self._touched_ns is None or begin_ns < self._touched_ns):
+                self._touched_ns = begin_ns
+
+    def _metered(self, file: _File) -> tuple[pa.Table | None, Counts]:
+        """Return the flows of a file, and its counters."""
+        capture = Input(path_kinds.shown(file.path), file.path, file.size_bytes)
+        try:
+            reader = capture.open(Options(**self.wish.meter, dns_names=False), self.wish.signatures)
+        except CaptureError as error:
+            self._fail(error)
+            return None, Counts()
+        batches = []
+        for batch in reader:
+            if batch.num_rows:
+                batches.append(pa.record_batch(batch))
+            if self._stop.is_set():
+                break
+        capture.close()
+        if reader.problem:
+            self._fail(problem(capture.name, reader.problem))
+        counters = {name: getattr(reader, name) for name in _COUNTERS}
+        if not batches:
+            return None, Counts(**counters)
+        rows = pa.Table.from_batches(batches)
+        here = pa.ListArray.from_arrays(
+            np.arange(rows.num_rows + 1, dtype=np.int32), pa.array(np.zeros(rows.num_rows, np.int32))
+        )
+        return rows.append_column("capture", here), Counts(**counters)
+
+    def _fail(self, error: CaptureError) -> None:
+        """Tell of a file that can't be read; the first one also decides how the program ends."""
+        if self._failure is None:
+            self._failure = error
+        else:
+            with self._lock:
+                self._said.append(str(error))
+
+
+def _batch(flows: pa.Table) -> pa.RecordBatch:
+    """Return flows as the meter hands them out."""
+    return pa.RecordBatch.from_arrays(
+        [column.combine_chunks() for column in flows.drop_columns("capture").columns],
+        schema=flows.drop_columns("capture").schema,
+    )

@@ -1,0 +1,136 @@
+"""Linux packet sockets: the engine that needs nothing but this package. packet(7)."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+import sys
+
+from classifier import _meter
+from classifier.errors import CaptureError, ExitStatus
+from classifier.live.capture.bpf import compile_filter
+from classifier.live.capture.capture_source import Tap, Wish
+from classifier.live.capture.interfaces import ANY, COOKED, Interface, is_up, loopback
+
+# linux/socket.h, linux/if_ether.h, linux/if_packet.h, asm-generic/socket.h; Python has none elsewhere.
+AF_PACKET = 17
+_ALL_PROTOCOLS = 3
+_SOL_PACKET = 263
+_ADD_MEMBERSHIP, _PROMISCUOUS = 1, 1
+_STATISTICS, _AUXILIARY_DATA = 6, 8
+_BUFFER_FORCED, _TIMESTAMPS = 33, 35
+#: A reader that has to stop notices after so long.
+_NOTICE_S = 0.1
+
+
+class PacketSocket(Tap):
+    """One interface, or all of them."""
+
+    def __init__(self, interface: Interface, wish: Wish) -> None:
+        """Open the socket, which needs the right to; binding and reading don't."""
+        super().__init__(interface.name, wish)
+        self._interface = interface
+        self._cooked = interface.link_type == COOKED
+        self._lost = 0
+        self._number = 0
+        kind = socket.SOCK_DGRAM if self._cooked else socket.SOCK_RAW
+        try:
+            self._socket = socket.socket(AF_PACKET, kind, 0)
+        except PermissionError:
+            raise not_permitted(interface.name) from None
+        self._configure()
+
+    def start(self) -> None:
+        """Bind the socket at last, so that every packet is filtered and stamped, and begin to read."""
+        if self._interface.up is False:
+            self.note_state(False)
+        else:
+            self._bind()
+        self._live = _meter.live_socket(
+            self._socket.dup().detach(),
+            self.wish.signatures,
+            self.wish.meter,
+            link_type=self._interface.link_type,
+            loopback=loopback(),
+            snap_bytes=self.wish.snap_bytes,
+            keep=self.wish.keep_descriptor(),
+        )
+
+    def look_after(self) -> None:
+        """Note that the interface went down or away; bind again where it came back."""
+        if self.name == ANY:
+            return
+        up = bool(is_up(self.name))
+        if up and (not self._up or socket.if_nametoindex(self.name) != self._number):
+            try:
+                self._bind()
+            except OSError:
+                up = False
+        self.note_state(up)
+
+    @property
+    def lost(self) -> int:
+        """Packets for which the kernel's buffer had no room. Reading its counter sets it back."""
+        counters = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8)
+        self._lost += struct.unpack("II", counters)[1]
+        return self._lost
+
+    def close(self) -> None:
+        """Close this end of the socket; the session closes its own."""
+        self._socket.close()
+
+    def _configure(self) -> None:
+        wish = self.wish
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _BUFFER_FORCED, wish.buffer_bytes)
+        except PermissionError:  # CAP_NET_ADMIN goes past the system's limit
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wish.buffer_bytes)
+        granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it
+        if granted < wish.buffer_bytes:
+            self.news.append(
+                f"{self.name}: the kernel's buffer is {granted:,} bytes and not {wish.buffer_bytes:,}; "
+                f"against loss: sudo sysctl net.core.rmem_max={wish.buffer_bytes}"
+            )
+        self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
+        self._socket.setsockopt(_SOL_PACKET, _AUXILIARY_DATA, 1)
+        timeout = struct.pack("ll", 0, int(_NOTICE_S * 1_000_000))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        if wish.filter:
+            compile_filter(wish.filter, self._interface.link_type).attach(self._socket.fileno())
+
+    def _bind(self) -> None:
+        if self.name == ANY:
+            _bind_to_all(self._socket)
+            return
+        self._socket.bind((self.name, _ALL_PROTOCOLS))
+        self._number = socket.if_nametoindex(self.name)
+        if self.wish.promiscuous:
+            member = struct.pack("iHH8s", self._number, _PROMISCUOUS, 0, b"")
+            try:
+                self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, member)
+            except OSError as error:
+                if error.errno != errno.ENODEV:
+                    raise
+
+
+def _bind_to_all(one: socket.socket) -> None:
+    """Bind to no interface in particular, which `socket.bind` can't say."""
+    address = struct.pack("=HHiHBB8s", AF_PACKET, socket.htons(_ALL_PROTOCOLS), 0, 0, 0, 0, b"")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.bind(one.fileno(), address, len(address)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def not_permitted(name: str) -> CaptureError:
+    """Say that there is no right to capture, and how to get it."""
+    return CaptureError(
+        name,
+        "no right to capture. Either run it with sudo; or let this Python capture: "
+        f"sudo setcap cap_net_raw+ep {os.path.realpath(sys.executable)}; "
+        "or install dumpcap and join its group: sudo usermod -aG wireshark $USER, then log in again",
+        status=ExitStatus.NO_INPUT,
+    )

@@ -1,0 +1,293 @@
+"""Listens to interfaces and judges their traffic window by window, in the order of the pipeline."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+import pyarrow as pa
+
+from classifier import payload
+from classifier.flows.spool import Spool
+from classifier.live.capture import engines
+from classifier.live.capture.capture_source import Counts, Source, Tap, Wish
+from classifier.live.capture.privileges import drop_to
+from classifier.live.output.notices import News
+from classifier.live.windows.history import History, few_together
+from classifier.live.windows.known_servers import Earlier
+from classifier.live.windows.window import Window, identities
+from classifier.live.windows.window_judge import JudgeWindow
+from classifier.metering.metered import Metered
+from classifier.pipeline import Judge
+from classifier.ports.rules import Rules
+from classifier.roles.directory import Entries, no_entries
+from classifier.sources import SECOND_NS
+from classifier.traffic import Traffic
+
+if TYPE_CHECKING:
+    from classifier._meter import Batch, MeterOptions
+
+#: Headers, and the first payload: a TLS hello with post-quantum keys has 1,800 bytes.
+SNAP_BYTES = 2048
+#: Where packets are kept, they are kept whole.
+WHOLE_BYTES = 262_144
+BUFFER_BYTES = 64 << 20
+#: So many flows that have ended are judged once more at the end.
+MOST_FLOWS_KEPT = 1_000_000
+#: The sources are looked after so often.
+_STEP_S = 0.05
+#: A window's facts stay in memory; it is a flood that doesn't fit.
+_WINDOW_BYTES = 256 << 20
+_NONE = np.empty(0, np.uint64)
+
+
+class WatchOptions(TypedDict, total=False):
+    """The options of `Watch`."""
+
+    engine: str | None
+    filter: str | None
+    promiscuous: bool
+    snap_bytes: int | None
+    buffer_bytes: int
+    keep: str | None
+    tcp_idle_s: float
+    udp_idle_s: float
+    max_flows: int
+    decapsulate: bool
+    rules: Rules | str | os.PathLike[str] | None
+    most_flows_kept: int
+    user: str | None
+    state: str | None
+    settle_s: float
+
+
+class Watch:
+    """A live capture; a context manager. `windows()` yields what happens, `traffic()` all of it."""
+
+    def __init__(
+        self,
+        source: Source | Iterable[Source],
+        *,
+        window_s: float = 1.0,
+        engine: str | None = None,
+        filter: str | None = None,
+        promiscuous: bool = False,
+        snap_bytes: int | None = None,
+        buffer_bytes: int = BUFFER_BYTES,
+        keep: str | None = None,
+        tcp_idle_s: float = 300,
+        udp_idle_s: float = 120,
+        max_flows: int = 250_000,
+        decapsulate: bool = True,
+        rules: Rules | str | os.PathLike[str] | None = None,
+        most_flows_kept: int = MOST_FLOWS_KEPT,
+        user: str | None = None,
+        state: str | None = None,
+        settle_s: float = 600.0,
+    ) -> None:
+        """Open the sources, then drop privileges to `user` if one is named, then begin to read.
+
+        `source`: see `sniff`. `engine` is `socket`, `dumpcap` or `tcpdump`; by default the first that
+        may capture. `filter` is one of tcpdump's. Of a packet `snap_bytes` are read, by default 2,048,
+        or all where packets are kept in the pcapng file `keep`. `buffer_bytes` is the kernel's buffer.
+        `tcp_idle_s` to `rules`: see `read`. The latest `most_flows_kept` flows that have ended are
+        judged once more at the end; in between they are on disk. `state` is a file that notes which files of
+        a followed folder were taken and which flows are open: another watch with it goes on there. The
+        newest file of a folder is taken once it hasn't grown for `settle_s`.
+
+        Raises CaptureError, CaptureFilterError, UserError, or RulesError.
+        """
+        self._idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
+        self.rules = rules if isinstance(rules, Rules) else Rules.load(rules)
+        self.decapsulate = decapsulate
+        self._window_s = window_s
+        self._history = History(most_flows_kept)
+        self._earlier = Earlier()
+        self._before: dict[Tap, Counts] = {}
+        self._stop = threading.Event()
+        self._news = News()
+        wish = Wish(
+            meter=_meter_options(self._idle, max_flows, decapsulate),
+            signatures=payload.load().compiled,
+            filter=filter,
+            promiscuous=promiscuous,
+            snap_bytes=snap_bytes or (WHOLE_BYTES if keep else SNAP_BYTES),
+            buffer_bytes=buffer_bytes,
+            keep=keep,
+            user=user,
+            state=state,
+            settle_s=settle_s,
+        )
+        self._taps = engines.open_taps(source, engine, wish)
+        self._start(user)
+
+    def __enter__(self) -> Watch:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def names(self) -> list[str]:
+        """The sources' names."""
+        return [tap.name for tap in self._taps]
+
+    @property
+    def idle(self) -> dict[str, int]:
+        """When flows end: `tcp_idle_ns`, `udp_idle_ns`."""
+        return self._idle
+
+    @property
+    def packets(self) -> int:
+        """Packets metered so far."""
+        return sum(tap.counts.packets for tap in self._taps)
+
+    def stop(self) -> None:
+        """Let `windows()` come to its end; may be called from any thread."""
+        self._stop.set()
+
+    def windows(self, *, for_s: float | None = None, packets: int | None = None) -> Iterator[Window]:
+        """Yield a window each `window_s`; the last one has all flows that are still active, as ended.
+
+        Windows get longer where judging one takes more than half of its time. They end when the sources
+        have, or after `stop()`, after `for_s` seconds, or when at least so many `packets` have come.
+        """
+        began = time.monotonic()
+        end_s = began + for_s if for_s is not None else math.inf
+        while not self._wait(began + self._window_s, end_s, packets or math.inf):
+            taken = time.monotonic()
+            yield self._window(taken - began)
+            began = max(taken, time.monotonic() - self._window_s / 2)
+        yield self._window(time.monotonic() - began, last=True)
+
+    def traffic(self) -> Traffic:
+        """Return all traffic, judged with all evidence in; complete after the last window.
+
+        Of flows that have ended it has the latest `most_flows_kept`.
+        """
+        self._history.settle()
+        metered = self._metered(self._history)
+        going_on = [
+            _of_tap(batch, number) for number, tap in enumerate(self._taps) for batch in tap.going_on()
+        ]
+        if going_on:
+            metered.spool = Spool()
+            for batch in [*self._history, *going_on]:
+                metered.spool.add(batch)
+        for tap in self._taps:
+            metered.close(tap.name, tap.counts)
+            metered.problems += [tap.trouble] if tap.trouble and not tap.counts.problem else []
+        known = self.servers if self.forgotten else no_entries()  # else all of them are proven once more
+        return Traffic(metered, Judge(metered, self.rules, known, decapsulate=self.decapsulate))
+
+    @property
+    def servers(self) -> Entries:
+        """The servers that are proven so far; those seen last, if there are too many."""
+        return self._earlier.servers
+
+    @property
+    def forgotten(self) -> int:
+        """Flows that have ended and are too old to be in `traffic()`."""
+        return self._history.forgotten
+
+    def close(self) -> None:
+        """Stop listening."""
+        for tap in self._taps:
+            for _ in tap.finish():
+                pass
+            tap.close()
+
+    def _start(self, user: str | None) -> None:
+        """Drop privileges, and begin to read."""
+        try:
+            if user is not None:
+                drop_to(user)
+            for tap in self._taps:
+                tap.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait(self, until_s: float, end_s: float, packets: float) -> bool:
+        """Wait for a time, or for the end; returns whether it is the end."""
+        while not (
+            self._stop.is_set()
+            or time.monotonic() >= end_s
+            or all(tap.ended for tap in self._taps)
+            or self.packets >= packets
+        ):
+            left = until_s - time.monotonic()
+            if left <= 0:
+                return False
+            self._stop.wait(min(left, _STEP_S))
+        return True
+
+    def _window(self, seconds: float, last: bool = False) -> Window:
+        names = self.names
+        facts, active = [], []
+        for number, tap in enumerate(self._taps):
+            if not last:
+                tap.look_after()
+            ended, touched = tap.window()
+            ended += tap.finish() if last else []
+            facts += [_of_tap(batch, number) for batch in ended if batch.num_rows]
+            active += (
+                [_of_tap(touched, number)] if touched is not None and touched.num_rows and not last else []
+            )
+        for batch in facts:
+            self._history.add(batch)
+        spool = Spool(_WINDOW_BYTES)
+        for batch in few_together([*facts, *active]):
+            spool.add(batch)
+        metered = self._metered(spool)
+        for tap in self._taps:
+            counts = tap.counts
+            metered.close(tap.name, counts.add(self._before.get(tap, Counts()), -1))
+            self._before[tap] = counts
+        judging = JudgeWindow(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
+        going_on = np.concatenate([identities(batch) for batch in active] or [_NONE])
+        ids, over = [_NONE], [np.empty(0, bool)]
+        for ends in judging.looked_at(lambda ends: ends):
+            ids.append(identities(ends.facts))
+            over.append(~np.isin(ids[-1], going_on))
+            self._earlier.take(ends, ids[-1], over[-1])
+        return Window(
+            time_ns=metered.end_ns,
+            seconds=seconds,
+            traffic=Traffic(metered, judging),
+            judged=[judged.batch() for judged in judging.judged],
+            ended=np.concatenate(over),
+            ids=np.concatenate(ids),
+            facts=facts,
+            captures=names,
+            active_flows=0 if last else sum(counts.active for counts in self._before.values()),
+            news=self._news.of(self._taps, self._history),
+            last=last,
+        )
+
+    def _metered(self, spool: Spool) -> Metered:
+        return Metered(idle=self._idle, spool=spool, captures=self.names)
+
+
+def _meter_options(idle: dict[str, int], max_flows: int, decapsulate: bool) -> MeterOptions:
+    """Say how to meter: copies of packets are not left out, and checksums not verified."""
+    return {
+        "tcp_idle_ns": idle["tcp_idle_ns"],
+        "udp_idle_ns": idle["udp_idle_ns"],
+        "most_flows": max_flows,
+        "decapsulate": decapsulate,
+        "dedup": False,
+        "verify_checksums": False,
+    }
+
+
+def _of_tap(batch: Batch, number: int) -> pa.RecordBatch:
+    facts = pa.record_batch(batch)
+    return facts.append_column("capture", pa.array(np.full(facts.num_rows, number, dtype=np.int32)))

@@ -1,0 +1,1 @@
+"""Where live traffic goes: recordings, metrics, events, tables, the screen."""

@@ -1,0 +1,78 @@
+"""Windows and events as plain data, one JSON line each, for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from classifier.live.windows.running_totals import Change, Ledger, Server
+from classifier.live.windows.window import Window
+from classifier.roles import Role
+from classifier.traffic.tables import SOURCES
+
+NEW_SERVER, MISMATCH = "new-server", "mismatch"
+EVENTS = (NEW_SERVER, MISMATCH)
+
+
+def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any]:
+    """Say what a window brought: counts of the window, and its services, the busiest first."""
+    metered = window.traffic.metered
+    busy = [service for service in ledger.services.values() if service.flows_now]
+    return {
+        "time": time_text(window.time_ns) if window.time_ns else None,
+        "window_s": round(window.seconds, 3),
+        "packets": metered.packets,
+        "bytes": metered.wire_bytes,
+        "dropped": metered.dropped,
+        "evicted": metered.evicted,
+        "active_flows": window.active_flows,
+        "services": [
+            {
+                "service": service.name,
+                "service_source": SOURCES[service.source],
+                "proto": service.proto,
+                "bytes_per_s": round(service.rates[-1], 1),
+                "flows": service.flows_now,
+                "servers": service.servers_now,
+                "clients": service.clients_now,
+                "total_bytes": sum(count for role, count in service.bytes.items() if role != Role.ATTEMPTED),
+            }
+            for service in sorted(busy, key=lambda service: -service.rates[-1])
+        ],
+        "new_servers": [_server(server) for server in change.new_servers],
+        "unmetered": {reason: count for reason, count in metered.unmetered.items() if count},
+        "news": window.news,
+    }
+
+
+def event_lines(change: Change, wanted: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """Yield the events of a window that are wanted, of `EVENTS`."""
+    if NEW_SERVER in wanted:
+        for server in change.new_servers:
+            yield {"event": NEW_SERVER, "time": time_text(server.first_seen_ns)} | _server(server)
+    if MISMATCH in wanted:
+        for row in change.mismatches:
+            told = (
+                *("flow_id", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),
+                *("expected", "payload"),
+            )
+            yield {"event": MISMATCH, "time": row["last_seen"]} | {name: row[name] for name in told}
+
+
+def time_text(time_ns: int) -> str:
+    """Return a time as RFC 3339 text to the millisecond."""
+    return (
+        datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def _server(server: Server) -> dict[str, Any]:
+    return {
+        "server_ip": server.ip,
+        "server_port": server.port,
+        "proto": server.proto,
+        "service": server.service,
+        "service_source": SOURCES[server.source],
+        "known_by": server.known_by,
+    }

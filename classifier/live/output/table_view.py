@@ -1,0 +1,114 @@
+"""Live traffic without a screen: a table that updates itself on a terminal, a line per window elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from classifier.live.output.jsonl_events import time_text
+from classifier.live.windows.running_totals import Change, Ledger, Service
+from classifier.live.windows.window import Window
+from classifier.ports.rules import with_familiar
+from classifier.reports.text.tables import clean, console
+from classifier.roles import Role
+from classifier.wording import counted, size_text
+
+#: Services in the table, and in a line.
+_ROWS, _IN_LINE = 20, 5
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(rates: list[float], width: int) -> str:
+    """Draw the latest rates, the highest of them a full bar."""
+    latest = rates[-width:]
+    most = max(latest, default=0.0)
+    bars = (_BARS[min(int(rate / most * len(_BARS)), len(_BARS) - 1)] if rate else " " for rate in latest)
+    return "".join(bars).rjust(width)
+
+
+def busiest(ledger: Ledger) -> list[Service]:
+    """Return the services by their rate now, then by what they have carried."""
+    return sorted(ledger.services.values(), key=lambda s: (-s.rates[-1], -carried(s), s.name))
+
+
+def carried(service: Service) -> int:
+    """Return the bytes of a service, without those of failed attempts."""
+    return sum(count for role, count in service.bytes.items() if role != Role.ATTEMPTED)
+
+
+def rate_text(bytes_per_s: float) -> str:
+    """Write a rate in decimal units."""
+    return f"{size_text(round(bytes_per_s))}/s" if bytes_per_s else ""
+
+
+def headline(window: Window, ledger: Ledger) -> str:
+    """Sum up a window in a line."""
+    metered = window.traffic.metered
+    lost = f"LOST {counted(ledger.dropped, 'packet')}" if ledger.dropped else "no packet lost"
+    packets_per_s = metered.packets / max(window.seconds, 1e-3)
+    rate = rate_text(ledger.rates[-1]) or "0 B/s"
+    time = time_text(window.time_ns) if window.time_ns else "no packet yet"
+    return (
+        f"{time}   {packets_per_s:,.0f} packets/s   {rate}   {lost}   "
+        f"{counted(window.active_flows, 'active flow')}   {counted(len(ledger.servers), 'server')}"
+    )
+
+
+class Lines:
+    """One line a window."""
+
+    def __init__(self) -> None:
+        """Write to standard output."""
+        self._out = console()
+
+    def take(self, window: Window, ledger: Ledger, change: Change) -> None:
+        """Print a window; the last one only ends flows."""
+        if window.last and not window.traffic.metered.packets:
+            return
+        now = [
+            f"{clean(service.name)} {rate_text(service.rates[-1])}"
+            for service in busiest(ledger)[:_IN_LINE]
+            if service.rates[-1]
+        ]
+        line = headline(window, ledger) + (f"   {', '.join(now)}" if now else "")
+        self._out.print(Text(line), soft_wrap=True)
+        self._out.file.flush()
+
+
+class Updating:
+    """A table that updates itself."""
+
+    def __init__(self, live: Live) -> None:
+        """Draw on a running rich display."""
+        self._live = live
+
+    def take(self, window: Window, ledger: Ledger, change: Change) -> None:
+        """Show a window."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for head in ("Service", "", "Bytes/s", "Bytes", "Flows", "Servers", "Clients"):
+            numeric = head not in ("Service", "")
+            table.add_column(head, justify="right" if numeric else "left", no_wrap=True)
+        for service in [service for service in busiest(ledger) if carried(service)][:_ROWS]:
+            table.add_row(
+                Text(clean(f"{with_familiar(service.name)}/{service.proto}")),
+                Text(sparkline(list(service.rates), 20), style="green"),
+                rate_text(service.rates[-1]),
+                size_text(carried(service)),
+                *(
+                    f"{count:,}" if count else ""
+                    for count in (service.flows_now, service.servers_now, service.clients_now)
+                ),
+            )
+        self._live.update(Group(Text(headline(window, ledger), style="bold"), Text(), table), refresh=True)
+
+
+@contextmanager
+def updating() -> Iterator[Updating]:
+    """Let a table update itself on the terminal; the last state stays."""
+    with Live(console=Console(highlight=False), auto_refresh=False) as live:
+        yield Updating(live)

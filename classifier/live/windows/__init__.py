@@ -1,0 +1,1 @@
+"""Windows of live traffic: metered, judged, added up."""

@@ -1,0 +1,61 @@
+"""What earlier windows have shown that later ones need: proven servers, and endpoints that were announced."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifier import roles
+from classifier.flows.hashing import Hashes
+from classifier.payload.expectations import PATIENCE_NS
+from classifier.roles.directory import Entries, no_entries, together
+from classifier.roles.flow_features import Mask
+
+#: Past so many the servers that were silent longest are forgotten.
+MOST_SERVERS = 50_000
+#: Of flows that announce endpoints, such as those of FTP, so many are remembered.
+MOST_ANNOUNCING = 5_000
+
+
+class Earlier:
+    """Takes the flows of one window after the other."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        #: Servers that have proven to serve.
+        self.servers: Entries = no_entries()
+        #: Facts of flows that may have announced the endpoints of others.
+        self.announcing: deque[pa.RecordBatch] = deque()
+        #: Active flows that are in `servers`.
+        self._entered: Hashes = np.empty(0, dtype=np.uint64)
+
+    def take(self, ends: roles.Ends, ids: Hashes, ended: Mask) -> None:
+        """Note what n flows show; of those that have `ended` no later window tells."""
+        proven = roles.Directory(no_entries())
+        proven.add(ends, among=~np.isin(ids, self._entered))
+        if len(proven.entries):
+            self.servers = _latest(together([self.servers, proven.entries]))
+        others = self._entered[~np.isin(self._entered, ids)]
+        self._entered = np.concatenate([others, ids[(ends.serving >= 0) & ~ended]])
+        self._note_announcing(ends.facts)
+
+    def _note_announcing(self, facts: pa.RecordBatch) -> None:
+        if not facts.num_rows:
+            return
+        since_ns = pc.max(facts["last_seen_ns"]).as_py() - PATIENCE_NS
+        while self.announcing and pc.max(self.announcing[0]["last_seen_ns"]).as_py() < since_ns:
+            self.announcing.popleft()
+        telling = facts.filter(pc.greater(pc.list_value_length(facts["announced"]), 0))
+        if telling.num_rows:
+            self.announcing.append(telling.slice(0, MOST_ANNOUNCING))
+        while sum(batch.num_rows for batch in self.announcing) > MOST_ANNOUNCING:
+            self.announcing.popleft()
+
+
+def _latest(servers: Entries) -> Entries:
+    if len(servers) <= MOST_SERVERS:
+        return servers
+    return servers.within(int(np.sort(servers.last_seen_ns)[-MOST_SERVERS]), int(servers.last_seen_ns.max()))

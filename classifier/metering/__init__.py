@@ -1,0 +1,1 @@
+"""From inputs to flow facts: options, counters, files side by side, a cluster."""

@@ -1,0 +1,133 @@
+"""Rules as lookup arrays: one per transport, from port to the place of its candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from ipaddress import IPv4Network
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.flows.addresses import octets
+from classifier.ports.service import PORTS, TRANSPORTS, UDP_LITE, Network, Rank, Service
+
+#: The 96 bits before an IPv4 address that is written as one of IPv6. RFC 4291 §2.5.5.2.
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+class Standing(IntEnum):
+    """How much it means, for who is the server, that a rule names a port; the higher, the more."""
+
+    #: No rule names it.
+    UNKNOWN = 0
+    #: Only IANA's list does. Clients' ports are registered too: this says little.
+    REGISTERED = 1
+    #: Something is reported there, but rarely, by mistake, or it is gone.
+    RARE = 2
+    #: A service that people meet.
+    MET = 3
+    #: What really runs there, though unofficial.
+    USUAL = 4
+    #: The user says so.
+    USER = 5
+
+
+_STANDING = {
+    Rank.USER: Standing.USER,
+    Rank.USUAL: Standing.USUAL,
+    Rank.OFFICIAL: Standing.MET,
+    Rank.UNOFFICIAL: Standing.MET,
+    Rank.CONFLICT: Standing.RARE,
+    Rank.HISTORIC: Standing.RARE,
+}
+
+
+class Lookup:
+    """Arrays for whole columns of ports."""
+
+    def __init__(
+        self, by_port: Mapping[tuple[int, int], tuple[Service, ...]], bound: Sequence[Service]
+    ) -> None:
+        """Take the candidates of each (IP protocol, port), and the services that hold at some addresses."""
+        self.candidates: list[tuple[Service, ...]] = [()]
+        self.standing = np.zeros(1, dtype=np.uint8)
+        self._place: dict[tuple[Service, ...], int] = {(): 0}
+        self._table = {proto: np.zeros(PORTS, dtype=np.int32) for proto in TRANSPORTS.values()}
+        self._table[UDP_LITE] = self._table[TRANSPORTS["udp"]]
+        for (proto, port), candidates in by_port.items():
+            self._table[proto][port] = self._add(candidates)
+        #: Held where lists of candidates are added, which several threads may do.
+        self._adding = Lock()
+        self._standings()
+        #: The widest network first, so that a narrower one is put before it; the file's first one last.
+        self._bound = sorted(
+            ((service, network) for service in reversed(bound) for network in service.networks),
+            key=lambda bound: _mapped(bound[1])[1],
+        )
+
+    def places(
+        self, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16], address: pa.Array | None
+    ) -> npt.NDArray[np.int32]:
+        """Return for n transports and ports (and addresses) the index in `candidates`."""
+        place = np.zeros(len(port), dtype=np.int32)
+        for number, table in self._table.items():
+            chosen = proto == number
+            place[chosen] = table[port[chosen]]
+        if address is None:
+            return place
+        with self._adding:
+            for service, network in self._bound:
+                here = np.flatnonzero(_served(service, proto, port))
+                here = here[_within(octets(address)[here], network)]
+                for old in np.unique(place[here]):
+                    same = here[place[here] == old]
+                    rest = [other for other in self.candidates[old] if other is not service]
+                    place[same] = self._add((service, *rest))
+            self._standings()
+        return place
+
+    def _add(self, candidates: tuple[Service, ...]) -> int:
+        place = self._place.setdefault(candidates, len(self.candidates))
+        if place == len(self.candidates):
+            self.candidates.append(candidates)
+        return place
+
+    def _standings(self) -> None:
+        """Rate the lists of candidates that are new."""
+        new = [_standing(candidates) for candidates in self.candidates[len(self.standing) :]]
+        self.standing = np.concatenate([self.standing, np.array(new, dtype=np.uint8)])
+
+
+def _standing(candidates: tuple[Service, ...]) -> Standing:
+    return max([_STANDING[service.rank] if service.met else Standing.REGISTERED for service in candidates])
+
+
+def _served(
+    service: Service, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]
+) -> npt.NDArray[np.bool_]:
+    """Whether each of n transports and ports is one of a service's."""
+    proto = np.where(proto == UDP_LITE, TRANSPORTS["udp"], proto)
+    found = np.zeros(len(port), dtype=bool)
+    for number, first, last in service.spans:
+        found |= (proto == number) & (port >= first) & (port <= last)
+    return found
+
+
+def _mapped(network: Network) -> tuple[bytes, int]:
+    """Return the network's first address as one of IPv6, and the length of its prefix."""
+    if isinstance(network, IPv4Network):
+        return _MAPPED + network.network_address.packed, 96 + network.prefixlen
+    return network.network_address.packed, network.prefixlen
+
+
+def _within(addresses: npt.NDArray[np.uint8], network: Network) -> npt.NDArray[np.bool_]:
+    """Whether each of n addresses, of shape (n, 16), lies in a network."""
+    start, bits = _mapped(network)
+    mask = ((1 << 128) - (1 << (128 - bits))).to_bytes(16)
+    inside = ((addresses & np.frombuffer(mask, np.uint8)) == np.frombuffer(start, np.uint8)).all(axis=1)
+    four = (addresses[:, :12] == np.frombuffer(_MAPPED, np.uint8)).all(axis=1)
+    found: npt.NDArray[np.bool_] = inside & (four == isinstance(network, IPv4Network))
+    return found

@@ -1,0 +1,273 @@
+"""The rules: what may run behind a server's port, ranked. Format and ranking: rules/README.md."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache, cached_property
+from ipaddress import IPv4Address, IPv6Address
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classifier.errors import RulesError
+from classifier.ports import client_ports, registry
+from classifier.ports.rule_files import FOLDER, Problem, parse_toml, read_toml, told, user_file
+from classifier.ports.service import (
+    PORTS,
+    TRANSPORTS,
+    UDP_LITE,
+    Service,
+    Span,
+    check_remove,
+    check_service,
+    parse_ports,
+    service_of,
+    spans_of,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from classifier.ports.lookup import Lookup
+
+__all__ = ["PORTS", "Rules", "check_user_file"]
+
+Key = tuple[int, int]
+
+
+class Rules:
+    """Services by transport and server port: the program's own, and the user's, which win.
+
+    `Rules.load()` is what the commands use. `at()` asks for one port; `places()`, `standing()` and
+    `candidates` are for whole columns.
+    """
+
+    def __init__(self, services: Iterable[Service], reserved: Iterable[Key] = ()) -> None:
+        """Take services, of equal rank the likelier first, and the (IP protocol, port) that are reserved."""
+        self.services = tuple(services)
+        self.reserved = frozenset(reserved)
+        #: Users' services that hold at some addresses only: their ports may be anybody else's elsewhere.
+        self.bound = tuple(service for service in self.services if service.networks)
+        by_port: dict[Key, list[Service]] = {}
+        for service in self.services:
+            for proto, first, last in () if service.networks else service.spans:
+                for port in range(first, last + 1):
+                    by_port.setdefault((proto, port), []).append(service)
+        #: The candidates of each (IP protocol, port), likeliest first, without those in `bound`.
+        self.by_port = {
+            key: tuple(sorted(found, key=lambda service: service.order) if len(found) > 1 else found)
+            for key, found in by_port.items()
+        }
+
+    @classmethod
+    def load(cls, user: str | os.PathLike[str] | None = None) -> Rules:
+        """Load the program's rules and the user's.
+
+        The user's are in the file given, else in the one that the environment variable
+        CLASSIFIER_RULES names (none, if that is empty), else in the usual place of the platform.
+        RulesError names file, line, rule and reason.
+        """
+        own = own_rules()
+        path = user_file(user)
+        return own if path is None else own.with_user(path)
+
+    def with_user(self, path: Path) -> Rules:
+        """Return these rules with those of a user's file before them."""
+        text = _user_text(path)
+        document = parse_toml(path, text)
+        if problems := list(_user_problems(document)):
+            more = f" (and {len(problems) - 1} more: classifier rules check)" if len(problems) > 1 else ""
+            raise RulesError(told(path, text, problems[0]) + more)
+        added = [service_of(entry, users=True) for entry in document.get("service", ())]
+        taken = {
+            (key, name)
+            for entry in document.get("remove", ())
+            for key in _keys(parse_ports(text) for text in entry["ports"])
+            for name in ([entry["name"]] if "name" in entry else self._names_at(key))
+        }
+        # What the user says of a service replaces what the program says of it at that port.
+        taken |= {
+            (key, name)
+            for service in added
+            if not service.networks
+            for key in _keys(service.spans)
+            for name in service.names
+        }
+        return Rules([*added, *_without(self.services, taken)], self.reserved)
+
+    def _names_at(self, key: Key) -> list[str]:
+        return [service.name for service in self.by_port.get(key, ())]
+
+    def at(
+        self, proto: int, port: int, address: IPv4Address | IPv6Address | None = None
+    ) -> tuple[Service, ...]:
+        """Return what may run at a server's port, likeliest first; `proto` is the IP protocol's number."""
+        proto = TRANSPORTS["udp"] if proto == UDP_LITE else proto
+        here = [
+            (network.prefixlen, service)
+            for service in self.bound
+            if any(proto == span.proto and span.first <= port <= span.last for span in service.spans)
+            for network in service.networks
+            if address is not None and address in network
+        ]
+        narrowest_first = [service for _, service in sorted(here, key=lambda found: -found[0])]
+        return tuple(dict.fromkeys([*narrowest_first, *self.by_port.get((proto, port), ())]))
+
+    def names_of(self, name: str) -> frozenset[str]:
+        """Return the services that a name may mean: those with that alias, else the one of that name."""
+        return self._by_alias.get(name.lower(), frozenset({name}))
+
+    @cached_property
+    def familiar(self) -> dict[str, str]:
+        """Familiar names of services that are registered under others: `dns` for `domain`."""
+        return {service.name: service.familiar for service in self.services if service.familiar}
+
+    @cached_property
+    def _by_alias(self) -> dict[str, frozenset[str]]:
+        named: dict[str, set[str]] = {}
+        for service in self.services:
+            for alias in service.aliases:
+                named.setdefault(alias.lower(), set()).add(service.name)
+        own = {service.name.lower() for service in self.services if service.met}
+        return {alias: frozenset(names) for alias, names in named.items() if alias not in own}
+
+    def category(self, name: str) -> str | None:
+        """Return what kind of thing a service is, by its name or an alias; None: no rule tells."""
+        return self._categories.get(name)
+
+    @cached_property
+    def _categories(self) -> dict[str, str]:
+        told = [service for service in self.services if service.category]
+        found = {alias: str(service.category) for service in reversed(told) for alias in service.aliases}
+        return found | {service.name: str(service.category) for service in reversed(told)}
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        from classifier.ports.lookup import Lookup  # needs numpy, which the port list does without
+
+        return Lookup(self.by_port, self.bound)
+
+    @property
+    def candidates(self) -> list[tuple[Service, ...]]:
+        """The distinct lists of candidates that `places` refers to, likeliest first; place 0 is "none"."""
+        return self._lookup.candidates
+
+    def places(
+        self,
+        proto: npt.NDArray[np.uint8],
+        port: npt.NDArray[np.uint16],
+        address: pa.Array | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """Return for n transports and ports (and addresses of 16 bytes) the index in `candidates`."""
+        return self._lookup.places(proto, port, address)
+
+    def standing(self, places: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+        """Return a `Standing` for each of n places: how much it means that a rule names them."""
+        return self._lookup.standing[places]
+
+
+def check_user_file(path: Path) -> tuple[list[Service], list[str]]:
+    """Return a user's services, or all that is wrong with the file: each time file, line, rule, reason."""
+    text = _user_text(path)
+    document = parse_toml(path, text)
+    problems = [told(path, text, problem) for problem in _user_problems(document)]
+    if problems:
+        return [], problems
+    return [service_of(entry, users=True) for entry in document.get("service", ())], []
+
+
+def with_familiar(service: str) -> str:
+    """Write a service with the name beside it that people know better: `domain (dns)`."""
+    familiar = own_rules().familiar.get(service)
+    return f"{service} ({familiar})" if familiar else service
+
+
+@cache
+def own_rules() -> Rules:
+    """Load the rules that come with the program."""
+    path = FOLDER / "services.toml"
+    document = read_toml(path)
+    for problem in _tables(document, ("service",), users=False):
+        raise RulesError(told(path, path.read_bytes(), problem))
+    services = [service_of(entry, users=False) for entry in document.get("service", ())]
+    rows = list(registry.read(FOLDER / registry.FILE))
+    reserved = (key for row in rows if not row.name for key in _keys(row.spans))
+    return Rules([*services, *_only_registered(services, rows)], reserved)
+
+
+def _only_registered(services: list[Service], rows: list[registry.Row]) -> Iterator[Service]:
+    """Yield what IANA lists beyond the hand-made entries.
+
+    A service that a hand-made entry knows at another transport of the same port keeps what is told there.
+    """
+    by_hand: defaultdict[str, list[tuple[set[int], Service]]] = defaultdict(list)
+    for service in services:
+        ports = {port for _, port in _keys(service.spans)}
+        for name in service.names if service.status == "official" else ():
+            by_hand[name].append((ports, service))
+    known = {(key, service.name) for service in services for key in _keys(service.spans)}
+    for row in rows:
+        same = [other for ports, other in by_hand.get(row.name, ()) if not ports.isdisjoint(row.ports)]
+        if row.name and not same:
+            unused = all(_is_given_out(span) for span in row.spans)
+            yield Service(
+                row.name, row.spans, "official", met=False, unused=unused, source="IANA", speaks=(row.name,)
+            )
+        for service in same:
+            left = [key for key in _keys(row.spans) if (key, service.name) not in known]
+            known.update((key, service.name) for key in left)
+            if left:
+                yield replace(service, spans=spans_of(left), met=False)
+
+
+def _is_given_out(span: Span) -> bool:
+    """Return whether today's systems take ports of a span for clients, or for services that ask for none."""
+    return any(given.first <= span.first <= given.last for given in client_ports.given_out())
+
+
+def _user_text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RulesError(f"{path}: {error.strerror}; give another file with --rules") from error
+
+
+def _user_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    return _tables(document, ("service", "remove"), users=True)
+
+
+def _tables(document: dict[str, Any], known: tuple[str, ...], users: bool) -> Iterator[Problem]:
+    """Yield what is wrong with a rule file's tables."""
+    for table, entries in document.items():
+        if table not in known:
+            tables = " and ".join(f"[[{name}]]" for name in known)
+            yield Problem(table, 0, None, table, f"unknown; a rule file has {tables}")
+        elif not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            yield Problem(table, 0, None, table, f"write [[{table}]], with two brackets")
+        else:
+            for index, entry in enumerate(entries):
+                yield from (
+                    check_remove(index, entry) if table == "remove" else check_service(index, entry, users)
+                )
+
+
+def _keys(spans: Iterable[Span]) -> Iterator[Key]:
+    return chain.from_iterable(span.keys for span in spans)
+
+
+def _without(services: Iterable[Service], taken: set[tuple[Key, str]]) -> Iterator[Service]:
+    """Yield services without the ports at which they were taken away by name or alias."""
+    names_taken = {name for _, name in taken}
+    for service in services:
+        if service.names.isdisjoint(names_taken):
+            yield service
+            continue
+        names = service.names & names_taken
+        left = [key for key in _keys(service.spans) if not any((key, name) in taken for name in names)]
+        if left:
+            yield replace(service, spans=spans_of(left))

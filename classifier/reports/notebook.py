@@ -1,0 +1,63 @@
+"""How notebooks and rich's consoles show a report."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import replace
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from classifier.reports import TOP
+from classifier.reports.text.tables import Column, Row, clean
+from classifier.reports.text.terminal import headline, print_report, tables
+
+if TYPE_CHECKING:
+    from classifier.reports.report import Report
+
+
+def as_text(report: Report, console: Console, width: int) -> Text:
+    """Return the report of the command line, as wide as there is room."""
+    written = StringIO()
+    inner = Console(
+        file=written,
+        width=width,
+        highlight=False,
+        force_terminal=console.is_terminal,
+        color_system="standard" if console.is_terminal else None,
+    )
+    print_report(inner, _short(report).to_dict())
+    return Text.from_ansi(written.getvalue().rstrip("\n"))
+
+
+def as_html(report: Report) -> str:
+    """Return the headline and the first table as HTML, which notebooks show; all text is escaped."""
+    said = _short(report).to_dict()
+    title, *lines = map(_escaped, headline(said))
+    _, columns, rows = next(tables(said, "utf-8"))
+    parts = [f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>"]
+    if rows:
+        parts.append(f'<div style="overflow-x: auto">{_table(columns, rows)}</div>')
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _short(report: Report) -> Report:
+    return report if report.top else replace(report, top=TOP)
+
+
+def _table(columns: list[Column], rows: list[Row]) -> str:
+    """Write a table; that numbers stand at the right is all that it says of its look."""
+    heads = "".join(f"<th>{_escaped(column.head)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(_cell(column, row) for column in columns)}</tr>" for row in rows)
+    return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _cell(column: Column, row: Row) -> str:
+    side = "right" if column.number else "left"
+    return f'<td style="text-align: {side}; white-space: nowrap">{_escaped(column.text(row))}</td>'
+
+
+def _escaped(text: str) -> str:
+    return html.escape(clean(text))

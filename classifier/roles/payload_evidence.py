@@ -1,0 +1,73 @@
+"""Evidence from what is said: messages that only one side sends, and endpoints that others announced."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from classifier.payload import Announced, Certainty, Endpoints, load
+from classifier.payload.expectations import SIDES, unpack
+from classifier.roles.flow_features import Ends, Mask, Numbers, endpoint_hashes, host_hashes
+from classifier.roles.weights import weight, weights
+
+
+def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
+    """Add the endpoints that n flows announce, under the hashes that flows' ends have."""
+    packed = unpack(facts)
+    if packed is not None:
+        hosts = host_hashes(packed.ip_version, packed.address, packed.network_id)
+        endpoints.add(endpoint_hashes(hosts, packed.proto, packed.port), packed)
+
+
+def odds_of(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> Numbers:
+    """Weigh how surely each end's messages are a client's, and a server's: `Certainty` (2, n).
+
+    A question of one end and the answer of the other say the same; an end that asks and answers is a peer.
+    """
+    weights = np.zeros(len(Certainty))
+    for certainty in (Certainty.WEAK, Certainty.LIKELY, Certainty.SURE):
+        weights[certainty] = weight("payload", certainty.name.lower())
+    for_end = np.maximum(weights[server], weights[client[::-1]])
+    odds = for_end[1] - for_end[0]
+    strongest = np.maximum(client, server).max(axis=0)
+    most = np.where(strongest <= Certainty.WEAK, weight("payload", "most_if_weak"), np.inf)
+    clipped: Numbers = np.clip(odds, -most, most)
+    return clipped
+
+
+def payload(ends: Ends, of_ports: Numbers) -> Numbers:
+    """Weigh the messages of both ends; `of_ports`: what the ports say (n)."""
+    return _reversible(ends, odds_of(ends.said.client, ends.said.server), of_ports)
+
+
+def later_payload(ends: Ends, of_ports: Numbers) -> Numbers:
+    """Do the same, leaving out each end's first message."""
+    return _reversible(ends, odds_of(ends.said.late_client, ends.said.late_server), of_ports)
+
+
+def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
+    """Weaken messages of protocols whose client may accept the connection, where the ports say otherwise."""
+    against = (odds * of_ports < 0) & (np.abs(of_ports) > weight("payload", "reversible_against"))
+    against &= ~ends.datagrams & _reversible_protocols()[ends.said.protocol]
+    likely = weight("payload", "likely")
+    return np.where(against, np.clip(odds, -likely, likely), odds)
+
+
+@cache
+def _reversible_protocols() -> Mask:
+    """Return of each protocol, by its place in the table of signatures, whether that holds; last, of none."""
+    names = [protocol.name for protocol in load().protocols]
+    return np.append(np.isin(names, weights()["payload"]["reversible"]), False)
+
+
+def announced(purposes: npt.NDArray[np.uint8]) -> Numbers:
+    """Weigh what the ends were announced for: `Announced` (2, n)."""
+    sides = np.zeros(len(Announced))
+    for purpose, side in SIDES.items():
+        sides[purpose] = side
+    of_ends = sides[purposes]
+    odds: Numbers = weight("announced", "endpoint") * (of_ends[1] - of_ends[0])
+    return odds

@@ -1,0 +1,239 @@
+"""What all flows together show of each endpoint and host: peers, ports close to one another, questions.
+
+Counters are sketches of bounded size that do not depend on the order in which flows are added.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.flows.hashing import Hashes, mixed
+from classifier.roles.bitmaps import Bitmaps, Counts, of_ports, sixth
+from classifier.roles.flow_features import TCP, Ends, Mask, Numbers, once
+from classifier.roles.ports import callers
+from classifier.roles.sweeps import Sweeps
+from classifier.roles.weights import weight, weights
+
+#: A flow that begins after so many of its own mean pauses did not go on from before the capture.
+_PAUSES = 10
+
+
+class Survey:
+    """Counters over all flows of the input.
+
+    Where a handshake shows the sides, or an answer over UDP, only the server's end counts as one that has
+    peers, and only the client's as one whose port has neighbours. Failed attempts don't count, nor ends that
+    took no part, nor peers at a known service's port: a client that keeps its port talks to many of them.
+    """
+
+    def __init__(self, begin_ns: int) -> None:
+        """Start with nothing; `begin_ns`: time of the capture's earliest packet."""
+        self._begin_ns = begin_ns
+        self._peers = Bitmaps()
+        self._blocks = Bitmaps()
+        self._targets = Bitmaps()
+        self._calls = Bitmaps()
+        # What few flows have shares a table.
+        self._callers, self._served, self._asked_from, self._speaks_first, self._spoken_to_first = (
+            Bitmaps(self._calls, kind) for kind in range(1, 6)
+        )
+        self.sweeps = Sweeps(self._calls)
+
+    def add(self, ends: Ends, likeness: Numbers) -> None:
+        """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
+        self.sweeps.add(ends, likeness)
+        may_call = likeness < weight("fan_in", "client_below")
+        active = ends.took_part & ~ends.attempts
+        unprivileged = ends.unprivileged
+        scattered, began = _scattered(ends, likeness), self._began(ends)
+        for end in (0, 1):
+            ports, endpoints = ends.ports[end], ends.endpoints[end]
+            peers, peer_endpoints = of_ports(ends.ports[1 - end]), ends.endpoints[1 - end]
+            where = active[1 - end] & may_call[1 - end] & (ends.called != 1 - end)
+            self._peers.add(endpoints[where], peers[where])
+            where &= scattered[end]
+            self._callers.add(_blocks(ends, end, where), peers[where])
+            where = active[end] & (ends.called != end) & unprivileged[end]
+            keys = _blocks(ends, end, where)
+            self._blocks.add(keys, _low(ports[where]))
+            self._targets.add(keys, peers[where])
+            where = (ends.serving == end) & unprivileged[end]
+            self._served.add(_blocks(ends, end, where), _low(ports[where]))
+            where = _asks(ends, likeness, end)
+            self._calls.add(endpoints[where], sixth(peer_endpoints[where]))
+            where = began & (ends.first_from_b == bool(end))
+            self._speaks_first.add(endpoints[where], peers[where])
+            self._spoken_to_first.add(peer_endpoints[where], of_ports(ports[where]))
+            where = _asks_group(ends, likeness, end)
+            keys = _port_keys(ends.proto[where], ports[where])
+            self._asked_from.add(keys, np.zeros_like(keys))
+
+    def peer_ports(self, ends: Ends) -> Counts:
+        """How many different ports have talked to each end, up to 64 and its own flow included (2, n)."""
+        return np.maximum(self._peers.counts(ends.endpoints), 1)
+
+    def calls(self, ends: Ends, likeness: Numbers) -> Counts:
+        """How many endpoints each end has asked, up to 64, not counting its own flow (2, n)."""
+        own = np.stack([_asks(ends, likeness, end) for end in (0, 1)]).view(np.uint8)
+        counts: Counts = np.maximum(self._calls.counts(ends.endpoints), own) - own
+        return counts
+
+    def tells_group(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
+        """Return whether each end tells a group address something, and whether surely no question (2, n).
+
+        Its message says so, or its port is for announcements, or others have asked from the group's port; or
+        its own port looks much more like a server's.
+        """
+        said = ends.said.server > ends.said.client
+        announces = ends.datagrams & (ends.ports[0] == ends.ports[1]) & (ends.said.client == 0)
+        to_group = ends.groups[::-1]
+        if not to_group.any():
+            return to_group, to_group
+        announces &= np.isin(ends.ports, weights()["group_address"]["announcers"])
+        asked_from = self._asked_from.sets(_port_keys(ends.proto, ends.ports))[::-1] != 0
+        sure = to_group & (said | announces | asked_from | callers(ends)[::-1])
+        answers = likeness - likeness[::-1] > weight("group_address", "answer")
+        return sure | (to_group & answers & (ends.said.client == 0)), sure
+
+    def neighbours(self, ends: Ends) -> Counts:
+        """How many other ports close to its own each end's host has used, up to 95 (2, n); none below 1024.
+
+        Close are those of the same block of 64 ports, and of the half block beside it.
+        """
+        return self._others_near(self._blocks, ends)
+
+    def served_neighbours(self, ends: Ends) -> Counts:
+        """How many other ports close to its own are proven to serve at each end's host (2, n)."""
+        return self._others_near(self._served, ends)
+
+    def targets(self, ends: Ends) -> Numbers:
+        """How many different ports its own and its neighbours talk to, about, and 1 at least (2, n)."""
+        near = _unprivileged_ends(ends)
+        sets = self._targets.sets(near.own) | self._targets.sets(near.beside)
+        return near.spread(_about()[np.bitwise_count(sets)], of_others=1.0)
+
+    def scattered_callers(self, ends: Ends, likeness: Numbers) -> Counts:
+        """How many ports of clients' ranges talk to those close to its own, which is below them (2, n)."""
+        near = _around(ends, _scattered(ends, likeness))
+        sets = self._callers.sets(near.own) | self._callers.sets(near.beside)
+        return near.spread(np.bitwise_count(sets))
+
+    def addressed(self, ends: Ends) -> Numbers:
+        """Return how far each end's peers speak first over UDP, rather than it, from 0 to 1 (2, n).
+
+        Connections are opened, whoever speaks first: always 1.
+        """
+        endpoints = ends.endpoints[:, ends.datagrams]
+        to, of = (
+            sets.counts(endpoints).astype(float) for sets in (self._spoken_to_first, self._speaks_first)
+        )
+        shares = np.ones(ends.ports.shape)
+        shares[:, ends.datagrams] = np.where(
+            to + of > 0, np.maximum(to - of, 0) / np.maximum(to + of, 1), weight("fan_in", "undirected")
+        )
+        return shares
+
+    def _began(self, ends: Ends) -> Mask:
+        """Return whether datagrams began inside the capture: they would have been seen before (n)."""
+        if not ends.datagrams.any():
+            return ends.datagrams
+        packets = ends.packets.sum(axis=0).astype(np.int64)
+        lasted_ns = ends.facts["last_seen_ns"].to_numpy() - ends.first_seen_ns
+        pauses_ns = lasted_ns // np.maximum(packets - 1, 1) * _PAUSES
+        began: Mask = ends.datagrams & (packets > 2) & (ends.first_seen_ns - self._begin_ns > pauses_ns)
+        return began
+
+    def _others_near(self, of: Bitmaps, ends: Ends) -> Counts:
+        near = _unprivileged_ends(ends)
+        half = np.where(near.low < 32, np.uint64(0xFFFF_FFFF_0000_0000), np.uint64(0xFFFF_FFFF))
+        others = of.sets(near.own) & ~(np.uint64(1) << near.low)
+        return near.spread(np.bitwise_count(others) + np.bitwise_count(of.sets(near.beside) & half))
+
+
+class _Near(NamedTuple):
+    """Where to look for ports close to those of m ends."""
+
+    #: Places of the m among both ends of all flows, one after the other.
+    places: npt.NDArray[np.intp]
+    #: Place of each port in its block of 64.
+    low: Hashes
+    #: Keys of each port's block, and of the one whose half is beside it.
+    own: Hashes
+    beside: Hashes
+    #: Number of all flows.
+    flows: int
+
+    def spread(self, values: npt.NDArray[Any], of_others: float = 0) -> npt.NDArray[Any]:
+        """Return m values where their ends are, and another value for all other ends (2, n)."""
+        spread = np.full(2 * self.flows, of_others, dtype=values.dtype)
+        spread[self.places] = values
+        return spread.reshape(2, self.flows)
+
+
+@once
+def _unprivileged_ends(ends: Ends) -> _Near:
+    return _around(ends, ends.unprivileged)
+
+
+def _around(ends: Ends, where: Mask) -> _Near:
+    """Return where to look for ports close to those of some ends."""
+    places, flows = np.flatnonzero(where), len(ends.proto)
+    hosts, ports, proto = ends.hosts.ravel()[places], ends.ports.ravel()[places], ends.proto[places % flows]
+    blocks, low = ports >> np.uint16(6), _low(ports)
+    beside = (blocks + np.where(low < 32, -1, 1)).astype(np.uint16)
+    own = _block_keys(hosts, proto, blocks)
+    return _Near(places, low, own, _block_keys(hosts, proto, beside), flows)
+
+
+def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
+    """Return whether an end asks the other: a handshake, an answer, an ICMP error or a group shows it (n)."""
+    asks: Mask = (ends.called == 1 - end) | (ends.handshakes.closed == 1 - end)
+    return asks | _asks_group(ends, likeness, end)
+
+
+def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
+    """Return whether an end asks a group, from another port that looks no more like a server's (n)."""
+    groups: Mask = ends.groups[1 - end]
+    if not groups.any():
+        return groups
+    group = groups & (ends.ports[0] != ends.ports[1]) & ~callers(ends)[1 - end]
+    no_more = likeness[end] <= likeness[1 - end] + weight("group_address", "answer")
+    asks: Mask = group & no_more & (ends.said.server[end] == 0)
+    return asks
+
+
+def _port_keys(proto: npt.NDArray[np.uint8], ports: npt.NDArray[np.uint16]) -> Hashes:
+    return mixed([proto.astype(np.uint64) << np.uint64(16) | ports])
+
+
+def _scattered(ends: Ends, likeness: Numbers) -> Mask:
+    """Return whether each TCP port is below the clients' ranges of today, and its peer's inside (2, n)."""
+    below, inside = weight("fan_in", "served_above"), weight("fan_in", "scattered_below")
+    scattered: Mask = (likeness > below) & (likeness[::-1] < inside) & (ends.proto == TCP)
+    return scattered
+
+
+@cache
+def _about() -> Numbers:
+    """Estimate how many were put into a set, by how many it has, and 1 at least: linear counting."""
+    empty = np.maximum(64 - np.arange(65.0), 0.5)
+    estimates: Numbers = np.maximum(-64 * np.log(empty / 64), 1.0)
+    return estimates
+
+
+def _low(ports: npt.NDArray[np.uint16]) -> Hashes:
+    """Return the places of n ports in their blocks of 64."""
+    return (ports & 63).astype(np.uint64)
+
+
+def _blocks(ends: Ends, end: int, where: Mask) -> Hashes:
+    """Return the keys of the blocks in which an end's ports lie, of some flows."""
+    return _block_keys(ends.hosts[end][where], ends.proto[where], ends.ports[end][where] >> np.uint16(6))
+
+
+def _block_keys(hosts: Hashes, proto: npt.NDArray[np.uint8], blocks: npt.NDArray[np.uint16]) -> Hashes:
+    return mixed([hosts, proto.astype(np.uint64) << np.uint64(16) | blocks])

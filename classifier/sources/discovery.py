@@ -1,0 +1,168 @@
+"""What a user names, and what that leads to: files, patterns, folders, URLs, standard input."""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from classifier.errors import CaptureError, ExitStatus
+from classifier.sources import Input, Source, Via, not_there, path_kinds
+from classifier.wording import listed
+
+#: So many names of what was left out are told.
+_TOLD = 3
+
+
+@dataclass
+class Found:
+    """The inputs, what was passed over, and the program that reads them (None: the core)."""
+
+    via: Via | None = None
+    inputs: list[Input] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
+    """Find what `source` names; CaptureError if something of it isn't there.
+
+    Each file is taken once, whatever names and links lead to it. Folders are searched with all that is below
+    them; there only files count that are named as captures or archives; links to folders aren't followed.
+    """
+    sources = _several(source)
+    if not sources:
+        raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
+    found = Found(via)
+    seen: set[tuple[int, int]] = set()
+    again = []
+    for one in sources:
+        before = len(found.inputs)
+        for each in _inputs(one, seen, found.remarks):
+            each.via = via
+            found.inputs.append(each)
+        if len(found.inputs) == before:
+            again.append(path_kinds.shown(os.fspath(one)))  # type: ignore[arg-type]
+    if again:
+        found.remarks.append(f"named more than once, and counted once: {listed(again, _TOLD)}")
+    return found
+
+
+def _several(source: object) -> list[Source]:
+    """Return the sources; TypeError for what is none."""
+    one = isinstance(source, _ONE) or hasattr(source, "read") or not isinstance(source, Iterable)
+    sources: list[Any] = [source] if one else list(source)  # type: ignore[call-overload]
+    for each in sources:
+        if isinstance(each, io.TextIOBase):
+            raise TypeError(f"{_NEEDED}, not an open text file; open it with mode 'rb'")
+        if not isinstance(each, str | os.PathLike) and not hasattr(each, "read"):
+            hint = "; wrap a capture in memory in io.BytesIO" if isinstance(each, bytes | bytearray) else ""
+            raise TypeError(f"{_NEEDED}, not {type(each).__name__}{hint}")
+    return sources
+
+
+_ONE = (str, os.PathLike, bytes, bytearray, Mapping)
+_NEEDED = "a source must be a path, pattern, URL or open binary file, or an iterable of these"
+
+
+def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> Iterator[Input]:
+    if not isinstance(source, str | os.PathLike):
+        yield Input(str(getattr(source, "name", "stream")), source, None, waits=True)
+        return
+    path = os.fspath(source)
+    if not path:
+        message = "an empty name is no file; check what was to stand there"
+        raise CaptureError("''", message, status=ExitStatus.NO_INPUT)
+    if path == "-":
+        yield from _once([_standard_input()], seen)
+    elif path_kinds.is_url(path):
+        from classifier.sources import remote
+
+        yield from remote.find(path, remarks)
+    elif glob.has_magic(path) and not os.path.lexists(path):
+        matched = sorted(glob.glob(path, recursive=True))
+        if not matched:
+            message = "no such file, and as a pattern it matches none; check the path"
+            raise CaptureError(path_kinds.shown(path), message, status=ExitStatus.NO_INPUT)
+        for match in matched:
+            yield from _local(match, seen, remarks)
+    else:
+        yield from _local(path, seen, remarks)
+
+
+def _standard_input() -> Input:
+    if sys.stdin is None or sys.stdin.isatty():
+        is_what = "a terminal" if sys.stdin else "closed"
+        raise CaptureError(
+            "-",
+            f"standard input is {is_what}; pipe a capture into it: tcpdump -w - | classifier report -",
+            status=ExitStatus.NO_INPUT,
+        )
+    # Unbuffered: what a pipe has is read at once.
+    return Input("standard input", sys.stdin.buffer.raw, None, waits=True)  # type: ignore[union-attr]
+
+
+def _local(path: str, seen: set[tuple[int, int]], remarks: list[str]) -> Iterator[Input]:
+    """Yield the file of a path, or the captures in a folder."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise not_there(path_kinds.shown(path), error) from error
+    if stat.S_ISDIR(status.st_mode):
+        yield from _once(_in_folder(path, remarks), seen)
+    elif stat.S_ISREG(status.st_mode):
+        yield from _once([Input(path_kinds.shown(path), path, status.st_size)], seen)
+    else:
+        yield from _once([Input(path_kinds.shown(path), path, None, waits=True)], seen)
+
+
+def _once(inputs: Iterable[Input], seen: set[tuple[int, int]]) -> Iterator[Input]:
+    """Yield each file once, whatever links lead to it: nobody asked for its packets twice."""
+    for each in inputs:
+        status = os.stat(each.file if isinstance(each.file, str) else each.file.fileno())  # type: ignore[union-attr]
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            yield each
+
+
+def _in_folder(path: str, remarks: list[str]) -> Iterator[Input]:
+    """Yield the captures and archives in a folder and below, by name."""
+    skipped: list[str] = []
+    found = 0
+
+    def not_listed(error: OSError) -> None:
+        raise not_there(path_kinds.shown(error.filename or path), error) from error
+
+    for folder, below, files in os.walk(path, onerror=not_listed):
+        below.sort()
+        for file in sorted(files):
+            whole = os.path.join(folder, file)
+            if not wanted(file) or not os.path.isfile(whole):
+                skipped.append(path_kinds.shown(whole))
+                continue
+            found += 1
+            yield Input(path_kinds.shown(whole), whole, os.stat(whole).st_size)
+    if not found:
+        raise nothing_in(path_kinds.shown(path), skipped)
+    note_skipped(path_kinds.shown(path), skipped, remarks)
+
+
+def wanted(name: str) -> bool:
+    """Whether a file of a folder is read."""
+    return path_kinds.is_capture(name) or path_kinds.is_archive(name)
+
+
+def nothing_in(place: str, skipped: list[str]) -> CaptureError:
+    """Say that a folder or an archive has no capture."""
+    others = f" but {listed(skipped, _TOLD)}; name those that are captures" if skipped else "; check the path"
+    return CaptureError(place, f"nothing in it is named as a capture{others}", status=ExitStatus.NO_INPUT)
+
+
+def note_skipped(place: str, skipped: list[str], remarks: list[str]) -> None:
+    """Tell what was passed over."""
+    if skipped:
+        remarks.append(f"{place}: passed over what isn't named as a capture: {listed(skipped, _TOLD)}")
