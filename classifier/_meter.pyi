@@ -81,7 +81,7 @@ class Reader(Iterator[Batch]):
     def remnants(self) -> Batch:
         """What fragments in other pieces of the capture need, and those that waited in vain for a header.
 
-        For `join_remnants`; of datagrams within 60 s of the first fragment or the last, at most 8,192 rows each.
+        For `join_remnants`; of datagrams within 60 s of the first fragment or the last, 8,192 rows each.
         """
     @property
     def dns_names_left_out(self) -> int:
@@ -243,13 +243,15 @@ def live_socket(
     them again. File descriptors are taken over, as by `live_stream`.
     """
 
-def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int, partly: bool = False) -> tuple[Batch, Batch]:
+def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:
     """Join rows of one flow that were metered apart.
 
-    `batch` has the columns of the flow facts, its rows in the order of the capture. `partly`: other rows of
-    these keys are still to come, so what those could change is left open. Returns the
+    `batch` has the columns of the flow facts, its rows in the order of the capture. Returns the
     joined rows, and a batch with one column `group`: for each input row the joined row it is in.
     """
+
+def join(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:
+    """Do what `stitch` does where more rows of these keys are still to come: only what those can't change."""
 
 def join_remnants(
     remnants: list[Any], *, tcp_idle_ns: int, udp_idle_ns: int

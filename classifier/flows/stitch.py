@@ -64,7 +64,8 @@ class Captures:
         begins_ns = list(self.begins_ns)
         for place in range(len(begins_ns), len(self._names)):
             begins_ns.append(min(self.begins_ns[part] for part in self.parts(place)))
-        return np.array(begins_ns, dtype=np.int64)[captures.to_numpy()]
+        begin_ns: npt.NDArray[np.int64] = np.array(begins_ns, dtype=np.int64)[captures.to_numpy()]
+        return begin_ns
 
     def parts(self, capture: int) -> tuple[int, ...]:
         """Return the captures of a combination, by their indices."""

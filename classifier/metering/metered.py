@@ -16,7 +16,6 @@ from classifier.flows.spool import MEMORY_BYTES, Spool
 from classifier.flows.stitch import Captures
 from classifier.wording import counted, listed
 
-
 #: Fragments and headers of all inputs that are held, to be joined across inputs: about 150 bytes each.
 _MOST_REMNANTS = 1 << 18
 
@@ -36,29 +35,6 @@ class _Sums(Protocol):
     def duplicates(self) -> int: ...
     @property
     def dns_names_left_out(self) -> int: ...
-    def _hold(self, capture: int, remnants: pa.RecordBatch) -> None:
-        """Keep what fragments of other inputs need, as long as there is room."""
-        held = sum(batch.num_rows for batch in self.remnants.values())
-        if remnants.num_rows and held + remnants.num_rows <= _MOST_REMNANTS:
-            self.remnants[capture] = remnants
-
-    def join_remnants(self) -> None:
-        """Put fragments to the flow of their datagram's header in another input; all inputs have been read."""
-        if len(self.remnants) < 2:
-            return
-        found = _meter.join_remnants(list(self.remnants.values()), **self.idle)
-        for capture, (batch, reasons) in zip(self.remnants, found, strict=True):
-            rows = pa.record_batch(batch)
-            packets = pc.sum(rows["packets_ab"]).as_py() or 0
-            packets += pc.sum(rows["packets_ba"]).as_py() or 0
-            self.unmetered["later_fragment"] -= packets + len(reasons)
-            for reason in reasons:
-                self.unmetered[reason] += 1
-            if rows.num_rows:
-                number = pa.array(np.full(rows.num_rows, capture, dtype=np.int32))
-                self.spool.add(rows.append_column("capture", number))
-        self.remnants.clear()
-
     @property
     def span_ns(self) -> tuple[int, int] | None: ...
     @property
@@ -174,6 +150,29 @@ class Metered:
         self.dns_names += other.dns_names
         self.problems += other.problems
         self.remarks += other.remarks
+
+    def _hold(self, capture: int, remnants: pa.RecordBatch) -> None:
+        """Keep what fragments of other inputs need, as long as there is room."""
+        held = sum(batch.num_rows for batch in self.remnants.values())
+        if remnants.num_rows and held + remnants.num_rows <= _MOST_REMNANTS:
+            self.remnants[capture] = remnants
+
+    def join_remnants(self) -> None:
+        """Put fragments to the flow of their header in another input, when all inputs have been read."""
+        if len(self.remnants) < 2:
+            return
+        found = _meter.join_remnants(list(self.remnants.values()), **self.idle)
+        for capture, (batch, reasons) in zip(self.remnants, found, strict=True):
+            rows = pa.record_batch(batch)
+            packets = pc.sum(rows["packets_ab"]).as_py() or 0
+            packets += pc.sum(rows["packets_ba"]).as_py() or 0
+            self.unmetered["later_fragment"] -= packets + len(reasons)
+            for reason in reasons:
+                self.unmetered[reason] += 1
+            if rows.num_rows:
+                number = pa.array(np.full(rows.num_rows, capture, dtype=np.int32))
+                self.spool.add(rows.append_column("capture", number))
+        self.remnants.clear()
 
     @property
     def span_ns(self) -> tuple[int, int] | None:

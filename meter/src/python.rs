@@ -22,7 +22,7 @@ use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::flow::{self, Idle, Options, UnmeteredCounts, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
-use crate::table::{self, Rows};
+use crate::table::{self, Row, Rows};
 use crate::wire::{Irregularity, Unmetered};
 
 use signatures::Signatures;
@@ -174,19 +174,26 @@ fn packets(
 }
 
 #[pyfunction]
-#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns, partly = false))]
-fn stitch(
+#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
+fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
+    joined(batch, |rows| flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }))
+}
+
+#[pyfunction]
+#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
+fn join(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
+    joined(batch, |rows| flow::join(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }))
+}
+
+fn joined(
     batch: &Bound<'_, PyAny>,
-    tcp_idle_ns: u64,
-    udp_idle_ns: u64,
-    partly: bool,
+    join: impl FnOnce(Vec<Row>) -> (Vec<Row>, Vec<u32>),
 ) -> PyResult<(Batch, Batch)> {
     let batch = import(batch)?;
     let rows = table::rows_of(&batch).map_err(|error| arrow_error(&error))?;
     let pieces = bins::bins_of(&batch, &rows).map_err(|error| arrow_error(&error))?;
     let of_rows = payload::notes_of(&batch).map_err(|error| arrow_error(&error))?;
-    let idle = Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns };
-    let (joined, groups) = if partly { flow::join(rows, &idle) } else { flow::stitch(rows, &idle) };
+    let (joined, groups) = join(rows);
     let mut of_joined = vec![Note::default(); joined.len()];
     for (note, &group) in of_rows.into_iter().zip(&groups) {
         of_joined[group as usize].absorb(note);
@@ -246,5 +253,5 @@ mod _meter {
     #[pymodule_export]
     use super::signatures::Signatures;
     #[pymodule_export]
-    use super::{Batch, MeterError, community_ids, join_remnants, packets, stitch};
+    use super::{Batch, MeterError, community_ids, join, join_remnants, packets, stitch};
 }
