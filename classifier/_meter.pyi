@@ -69,6 +69,12 @@ class Reader(Iterator[Batch]):
     def duplicates(self) -> int:
         """Packets that are copies of another, in flows or left out of them."""
     @property
+    def sensors(self) -> tuple[int, int]:
+        """Packets that two interfaces of the capture have, up to an hour apart.
+
+        And the sum of the nanoseconds by which the interface with the higher number has them later.
+        """
+    @property
     def bad_checksums(self) -> tuple[int, int]:
         """Packets in flows with a wrong checksum of the IPv4 header, of TCP or UDP; 0 unless verified."""
     @property

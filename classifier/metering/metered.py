@@ -55,6 +55,8 @@ class Counted(_Sums, Protocol):
     @property
     def remnants(self) -> _meter.Batch | None: ...  # noqa: D102
     @property
+    def sensors(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
     def problem(self) -> tuple[str, int, str] | None: ...  # noqa: D102
 
 
@@ -81,6 +83,9 @@ class Metered:
     end_ns: int = 0
     #: Packets that are copies of another, in flows or left out of them.
     duplicates: int = 0
+    #: Of each input with packets that two of its interfaces have: how many, and how much later the second
+    #: has them on average, in nanoseconds.
+    sensors: dict[int, tuple[int, int]] = field(default_factory=dict)
     #: Packets in flows with a wrong checksum, by header; None where they weren't verified.
     bad_checksums: dict[str, int] | None = None
     #: What DNS answers say of addresses, input by input; see `_meter.Reader.dns_names`.
@@ -122,6 +127,9 @@ class Metered:
         """Take the counters of an input that has been read, and what went wrong behind the reader's back."""
         self.begins_ns.append(reader.span_ns[0] if reader.span_ns else 0)
         self._count(reader, reader.bad_checksums)
+        packets, later_ns = reader.sensors
+        if packets:
+            self.sensors[len(self.captures) - 1] = packets, later_ns // packets
         if reader.remnants is not None:
             self._hold(len(self.captures) - 1, pa.record_batch(reader.remnants))
         if reader.dns_names is not None:
@@ -142,6 +150,7 @@ class Metered:
         for batch in other.spool:
             place = batch.schema.get_field_index("capture")
             self.spool.add(batch.set_column(place, "capture", pc.add(batch["capture"], offset)))
+        self.sensors |= {len(self.captures) + place: sensors for place, sensors in other.sensors.items()}
         for place, remnants in other.remnants.items():
             self._hold(len(self.captures) + place, remnants)
         self.captures += other.captures

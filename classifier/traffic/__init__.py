@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
-from classifier.metering import packet_types
+from classifier.metering import copies, packet_types
 from classifier.metering.metered import Metered
 from classifier.traffic.aggregate import Aggregate, Rows, summed
 from classifier.traffic.codes import Texts, words_of
@@ -24,7 +24,6 @@ from classifier.traffic.selection import Selection, selection
 from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, flow_rows
-from classifier.wording import listed
 
 if TYPE_CHECKING:
     import os
@@ -99,12 +98,7 @@ class Traffic:
     def remarks(self) -> list[str]:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
         metered, _ = self.metered, self.judge.context
-        groups = sorted(metered.seen_twice)
-        return (
-            metered.remarks
-            + packet_types.remarks(metered.irregular)
-            + _twice([[metered.captures[part] for part in group] for group in groups])
-        )
+        return metered.remarks + packet_types.remarks(metered.irregular) + copies.remarks(metered)
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -335,23 +329,6 @@ class Traffic:
         if undecoded and undecoded == counts["packets"]:
             return ExitStatus.NOTHING_DECODED
         return ExitStatus.OK
-
-
-def _twice(groups: list[list[str]]) -> list[str]:
-    """Warn of captures that may have the same packets."""
-    if not groups:
-        return []
-    names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
-    more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
-    return [
-        f"{names} cover the same time and have flows of the same addresses and ports"
-        f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
-        "with mergecap, and read the result with --dedup"
-    ]
-
-
-#: So many names of captures are told.
-_NAMED = 3
 
 
 #: Reasons that mean that a packet could not be looked into.

@@ -81,6 +81,7 @@ class Counts:
     dns_names: None = None
     dns_names_left_out: int = 0
     remnants: None = None
+    sensors: tuple[int, int] = (0, 0)
     active: int = 0
     span_ns: tuple[int, int] | None = None
     unmetered: dict[str, int] = field(default_factory=dict)

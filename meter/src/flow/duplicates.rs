@@ -22,8 +22,10 @@ const FLOWS: usize = 1 << 7;
 const WINDOW_NS: u64 = 50_000_000;
 /// No retransmission follows its original that soon (RFC 6298 §2: a second; Linux: 200 ms, tail loss probe 10).
 const SEQUENCE_WINDOW_NS: u64 = 1_000_000;
-/// Clocks of two sensors may be apart by this.
+/// Clocks of two sensors may be apart by this: what came from both is a copy.
 const SENSOR_WINDOW_NS: u64 = 2_000_000_000;
+/// If they are apart by at most this, that is known, and no more.
+const SENSORS_APART_NS: u64 = 3_600_000_000_000;
 /// A flow has copies as long as the latest is not older.
 const FLOW_WINDOW_NS: u64 = 60_000_000_000;
 
@@ -47,6 +49,23 @@ pub enum Copied {
     Across,
 }
 
+/// Packets that two interfaces captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sensors {
+    /// How many; those of clocks too far apart to be copies too.
+    pub packets: u64,
+    /// By how much later the interface with the higher number captured them, all together.
+    pub later_ns: i128,
+}
+
+impl Sensors {
+    /// Adds those of another part.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.later_ns += other.later_ns;
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 struct Seen {
     mark: u64,
@@ -61,6 +80,7 @@ pub struct Duplicates {
     of_interfaces: Vec<Seen>,
     /// Flows that have copies, by direction.
     flows: Vec<Seen>,
+    sensors: Sensors,
 }
 
 impl Duplicates {
@@ -124,6 +144,11 @@ impl Duplicates {
         if (before.mark ^ mark) & LANE == 0 { Copied::Within } else { Copied::Across }
     }
 
+    /// Packets that two interfaces captured.
+    pub fn sensors(&self) -> &Sensors {
+        &self.sensors
+    }
+
     /// Whether the flow has had copies lately.
     fn has_copies(&self, hash: u64, address: u64, time_ns: i64) -> bool {
         let flow = self.flows[flow_place(address)];
@@ -137,10 +162,17 @@ impl Duplicates {
             self.of_interfaces = vec![Seen::default(); PLACES * PLACES_MORE];
         }
         let before = &mut self.of_interfaces[more_place(digest as usize % PLACES, now.mark)];
+        let apart_ns = before.time_ns.abs_diff(now.time_ns);
         if (before.mark ^ now.mark) & REST == 0
             && (before.mark ^ now.mark) & INTERFACE != 0
-            && before.time_ns.abs_diff(now.time_ns) <= SENSOR_WINDOW_NS
+            && apart_ns <= SENSORS_APART_NS
         {
+            let later_ns = i128::from(now.time_ns) - i128::from(before.time_ns);
+            let sign = if now.mark & INTERFACE > before.mark & INTERFACE { 1 } else { -1 };
+            self.sensors.absorb(&Sensors { packets: 1, later_ns: sign * later_ns });
+            if apart_ns > SENSOR_WINDOW_NS {
+                return Copied::No;
+            }
             return if (before.mark ^ now.mark) & LANE == 0 { Copied::Within } else { Copied::Across };
         }
         *before = now;

@@ -256,7 +256,7 @@ impl Meter {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { unmetered: self.unmetered.clone(), ..Counts::default() };
-        self.parts.iter().for_each(|part| counts.absorb(part.counts()));
+        self.parts.iter().for_each(|part| part.add_to(&mut counts));
         counts
     }
 

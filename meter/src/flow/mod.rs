@@ -27,6 +27,7 @@ pub use astride::join_remnants;
 pub use community::community_id;
 pub use cores::{BLOCK_BYTES, Cores, Progress, Sharing, Step};
 pub use counts::{BadChecksums, Counts, UnmeteredCounts};
+pub use duplicates::Sensors;
 pub use events::{Event, Events};
 pub use finished::no_rows;
 pub use key::Key;

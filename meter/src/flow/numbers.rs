@@ -163,7 +163,7 @@ impl Numbers {
 
     #[inline]
     fn know(&mut self, what: u16, end: usize, known: bool) {
-        self.known = self.known & !(what << end) | u16::from(known) * what << end;
+        self.known = self.known & !(what << end) | (u16::from(known) * what) << end;
     }
 
     #[inline]

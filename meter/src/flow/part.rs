@@ -314,8 +314,9 @@ impl Part {
         self.active.places() as usize
     }
 
-    /// What was counted beside the flows.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    /// Adds what was counted beside the flows.
+    pub fn add_to(&self, counts: &mut Counts) {
+        counts.absorb(&self.counts);
+        counts.sensors.absorb(self.copies.sensors());
     }
 }

@@ -29,7 +29,9 @@ macro_rules! columns {
                     *field = field.clone().with_name(format!("{}_{}", stringify!($name), field.name()));
                 }
                 let mut builder = <$type as Column>::Builder::default();
-                remnants.iter().for_each(|remnant| remnant.$name.append(&mut builder));
+                for remnant in remnants {
+                    remnant.$name.append(&mut builder);
+                }
                 <$type>::finish(&mut builder, &mut arrays);
             )+
             RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
@@ -112,14 +114,14 @@ impl Remnant {
     }
 
     /// Of a fragment that waits for its datagram's header.
-    pub fn of_waiting(datagram: &Datagram, waiting: &Waiting) -> Self {
+    pub(super) fn of_waiting(datagram: &Datagram, waiting: &Waiting) -> Self {
         let Content { ip_bytes, payload_bytes, vlan, tunnel, .. } = waiting.content;
         let Waiting { offset, time_ns, .. } = *waiting;
         Self { offset, ip_bytes, payload_bytes, vlan, tunnel, ..Self::new(datagram, time_ns) }
     }
 
     /// Of a datagram's header.
-    pub fn of_header(datagram: &Datagram, header: Result<Header, Unmetered>, time_ns: i64) -> Self {
+    pub(super) fn of_header(datagram: &Datagram, header: Result<Header, Unmetered>, time_ns: i64) -> Self {
         let remnant = Self { header_bytes: Some(0), ..Self::new(datagram, time_ns) };
         let Header { ends, bytes, segment } = match header {
             Ok(header) => header,
@@ -139,28 +141,28 @@ impl Remnant {
     }
 
     /// The datagram that it is of.
-    pub fn datagram(&self) -> (Key, u32, u32) {
+    pub(super) fn datagram(&self) -> (Key, u32, u32) {
         (self.datagram, self.identification, self.network_id)
     }
 
     /// When it, or the first fragment of its datagram, was captured.
-    pub fn time_ns(&self) -> i64 {
+    pub(super) fn time_ns(&self) -> i64 {
         self.time_ns
     }
 
     /// Whether it is a header.
-    pub fn is_header(&self) -> bool {
+    pub(super) fn is_header(&self) -> bool {
         self.header_bytes.is_some()
     }
 
     /// A fragment that waits.
-    pub fn waiting(&self) -> Waiting {
+    pub(super) fn waiting(&self) -> Waiting {
         let Self { ip_bytes, payload_bytes, vlan, tunnel, offset, time_ns, .. } = *self;
         Waiting { content: Content { ip_bytes, payload_bytes, vlan, tunnel, segment: None }, offset, time_ns }
     }
 
     /// A header, or why it has no ports.
-    pub fn header(&self) -> Result<Header, Unmetered> {
+    pub(super) fn header(&self) -> Result<Header, Unmetered> {
         if let Some(&reason) = self.reason.and_then(|reason| Unmetered::ALL.get(usize::from(reason))) {
             return Err(reason);
         }

@@ -255,6 +255,12 @@ impl Reader {
     }
 
     #[getter]
+    fn sensors(&self) -> (u64, i128) {
+        let sensors = self.state().counts().sensors;
+        (sensors.packets, sensors.later_ns)
+    }
+
+    #[getter]
     fn bad_checksums(&self) -> (u64, u64) {
         let bad = self.state().counts().bad_checksums;
         (bad.ipv4_header, bad.transport)
