@@ -217,8 +217,8 @@ fn join_remnants(
     udp_idle_ns: u64,
 ) -> PyResult<Vec<(Batch, Vec<&'static str>)>> {
     let pieces = remnants
-        .iter()
-        .map(|batch| flow::remnants_of(&import(batch)?).map_err(|error| arrow_error(&error)))
+        .into_iter()
+        .map(|batch| flow::remnants_of(&import(&batch)?).map_err(|error| arrow_error(&error)))
         .collect::<PyResult<Vec<_>>>()?;
     let found = flow::join_remnants(&pieces, Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
     let named = |reasons: Vec<Unmetered>| reasons.into_iter().map(Unmetered::name).collect();

@@ -123,9 +123,14 @@ pub fn fit(row: &Row, packet: &Content, network_id: u32, from_a: bool, time_ns: 
     let Some(segment) = &packet.segment else { return unless(is_over) };
     let is_far = !row.numbers.are_near(segment, from_a);
     if segment.flags.syn() {
-        return opening(&Opening::of_row(row), &Opening::of_segment(segment, from_a), is_far, is_over);
+        return fit_opening(row, segment, from_a, is_far, is_over);
     }
     if is_far { Fit::Far } else { unless(is_over) }
+}
+
+#[cold]
+fn fit_opening(row: &Row, segment: &Segment, from_a: bool, is_far: bool, is_over: bool) -> Fit {
+    opening(&Opening::of_row(row), &Opening::of_segment(segment, from_a), is_far, is_over)
 }
 
 #[inline]

@@ -37,7 +37,7 @@ impl Span {
     /// Whether a number is in the span or near its end.
     #[inline]
     fn is_near(self, number: u32) -> bool {
-        Self::apart(number, self.next) <= NEAR || self.covers(number, NEAR)
+        number.wrapping_sub(self.next).wrapping_add(NEAR) <= 2 * NEAR || self.covers(number, NEAR)
     }
 
     /// Whether a number is in the span, or at most `slack` before or after it.
@@ -236,21 +236,26 @@ impl Numbers {
     #[inline]
     pub(crate) fn record(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, resets: bool) {
         let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
-        if segment.flags.rst() {
-            if self.show_nothing() {
-                self.set_span(sender, (segment.sequence != 0).then(|| Span::at(segment.sequence)));
-                self.set_span(receiver, segment.flags.ack().then(|| Span::at(segment.acknowledgement)));
-            }
-            return;
-        }
-        if resets {
-            self.set_span(sender, None);
-            self.set_span(receiver, None);
+        if resets || segment.flags.rst() {
+            return self.record_with_resets(segment, payload_bytes, from_a);
         }
         let (first, next, acknowledged) = shown(segment, payload_bytes);
         self.advance(sender, first, next);
         if let Some(acknowledged) = acknowledged {
             self.advance(receiver, acknowledged, acknowledged);
+        }
+    }
+
+    #[cold]
+    fn record_with_resets(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool) {
+        let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
+        if !segment.flags.rst() {
+            self.set_span(sender, None);
+            self.set_span(receiver, None);
+            self.record(segment, payload_bytes, from_a, false);
+        } else if self.show_nothing() {
+            self.set_span(sender, (segment.sequence != 0).then(|| Span::at(segment.sequence)));
+            self.set_span(receiver, segment.flags.ack().then(|| Span::at(segment.acknowledgement)));
         }
     }
 

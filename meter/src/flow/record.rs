@@ -46,8 +46,8 @@ impl Row {
         if self.key.proto == Transport::Tcp as u8 {
             let resets = self.is_reset_alone();
             self.numbers.record(segment, payload_bytes, from_a, resets);
-            if flags.rst() && self.events.time_ns(Event::Rst, from_a).is_none_or(|known| time_ns < known) {
-                self.numbers.set_reset(sender, Some(segment.sequence));
+            if flags.rst() {
+                self.record_reset(segment.sequence, from_a, time_ns);
             }
         }
         if flags.syn() {
@@ -67,6 +67,13 @@ impl Row {
             }
             let moved = if from_a { &mut self.ack_moved_a } else { &mut self.ack_moved_b };
             *moved |= first.is_some_and(|first| first != segment.acknowledgement);
+        }
+    }
+
+    #[cold]
+    fn record_reset(&mut self, sequence: u32, from_a: bool, time_ns: i64) {
+        if self.events.time_ns(Event::Rst, from_a).is_none_or(|known_ns| time_ns < known_ns) {
+            self.numbers.set_reset(usize::from(!from_a), Some(sequence));
         }
     }
 

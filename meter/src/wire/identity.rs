@@ -52,8 +52,9 @@ impl Identity {
         let own = u64::from(internet.identification) << 32 | u64::from(ip_bytes);
         // Where nothing else tells packets apart, the checksum does.
         let mask = match internet.protocol {
-            6 if internet.identification != 0 || sequenced => WITHOUT_TCP_CHECKSUM,
-            17 if internet.identification != 0 => WITHOUT_UDP_CHECKSUM,
+            _ if internet.identification == 0 && !sequenced => [!0; 2],
+            6 => WITHOUT_TCP_CHECKSUM,
+            17 => WITHOUT_UDP_CHECKSUM,
             _ => [!0; 2],
         };
         let digest = (words[0] & mask[0])
