@@ -18,15 +18,11 @@ from captures import Capture
 METER_ALONE = """
 import sys
 from classifier import _meter, payload
+from classifier.metering.options import MeterOptions
 reader = _meter.read(
     sys.argv[1],
     payload.load().compiled,
-    tcp_idle_ns=300 * 10**9,
-    udp_idle_ns=120 * 10**9,
-    most_flows=250_000,
-    decapsulate=True,
-    dedup=False,
-    verify_checksums=False,
+    MeterOptions(tcp_idle_ns=300 * 10**9, udp_idle_ns=120 * 10**9, max_flows=250_000),
 )
 rows = sum(batch.num_rows for batch in reader)
 print(rows)

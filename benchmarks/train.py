@@ -14,6 +14,7 @@ from pathlib import Path
 from make_capture import make
 
 from classifier import _meter, signatures
+from classifier.metering.options import MeterOptions
 
 #: Packets and flows of each capture.
 SIZES = ((150_000, 5_000), (300_000, 40_000))
@@ -21,18 +22,17 @@ SIZES = ((150_000, 5_000), (300_000, 40_000))
 OPTIONS = ((1, 250_000), (2, 250_000), (1, 10_000))
 
 
-def meter(path: Path, threads: int, most_flows: int) -> int:
+def meter(path: Path, threads: int, max_flows: int) -> int:
     """Meter a capture; return its flows."""
     reader = _meter.read(
         str(path),
         signatures.compiled().signatures,
-        tcp_idle_ns=300_000_000_000,
-        udp_idle_ns=120_000_000_000,
-        most_flows=most_flows,
-        decapsulate=True,
-        dedup=False,
-        verify_checksums=False,
-        threads=threads,
+        MeterOptions(
+            tcp_idle_ns=300_000_000_000,
+            udp_idle_ns=120_000_000_000,
+            max_flows=max_flows,
+            threads=threads,
+        ),
     )
     return sum(batch.num_rows for batch in reader)
 
@@ -43,8 +43,8 @@ def main() -> None:
         for seed, (packets, flows) in enumerate(SIZES, 1000):
             path = Path(folder) / f"{flows}.pcap"
             make(path, packets, flows, seed)
-            for threads, most_flows in OPTIONS:
-                rows = meter(path, threads, most_flows)
+            for threads, max_flows in OPTIONS:
+                rows = meter(path, threads, max_flows)
                 print(f"{packets} packets, {threads} threads: {rows} rows", file=sys.stderr)
 
 

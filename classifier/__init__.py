@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from classifier.live import sniff
     from classifier.ports.rules import Rules
     from classifier.reading import read
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
 
     __version__: str
 
@@ -84,7 +84,7 @@ _HOMES = {
     "read": "classifier.reading",
     "sniff": "classifier.live",
     "Rules": "classifier.ports.rules",
-    "Traffic": "classifier.traffic",
+    "Traffic": "classifier.result",
 }
 
 if not TYPE_CHECKING:  # to a type checker, a name that isn't here is an error

@@ -4,7 +4,9 @@ The core turns a capture into record batches of flow facts. It never says who is
 """
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO, TypeAlias, TypedDict, final, type_check_only
+from typing import Any, BinaryIO, TypeAlias, final
+
+from classifier.metering.options import MeterOptions
 
 __all__ = [
     "Batch",
@@ -63,20 +65,8 @@ class Reader(Iterator[Batch]):
     def packets(self) -> int:
         """Packets read."""
     @property
-    def evicted(self) -> int:
-        """Flows that the cap ended early."""
-    @property
-    def duplicates(self) -> int:
-        """Packets that are copies of another, in flows or left out of them."""
-    @property
-    def sensors(self) -> tuple[int, int]:
-        """Packets that two interfaces of the capture have, up to an hour apart.
-
-        And the sum of the nanoseconds by which the interface with the higher number has them later.
-        """
-    @property
-    def bad_checksums(self) -> tuple[int, int]:
-        """Packets in flows with a wrong checksum of the IPv4 header, of TCP or UDP; 0 unless verified."""
+    def counters(self) -> dict[str, Any]:
+        """The fields of `Counters`."""
     @property
     def dns_names(self) -> Batch | None:
         """Return the latest name that DNS answers gave to each address; None unless they were asked for.
@@ -88,35 +78,6 @@ class Reader(Iterator[Batch]):
         """What fragments in other pieces of the capture need, and those that waited in vain for a header.
 
         For `join_remnants`; of datagrams within 60 s of the first fragment or the last, 8,192 rows each.
-        """
-    @property
-    def dns_names_left_out(self) -> int:
-        """Answers about addresses beyond the 65,536 that may have names."""
-    @property
-    def wire_bytes(self) -> int:
-        """Bytes of all packets on the wire, link headers included."""
-    @property
-    def dropped(self) -> int:
-        """Packets that the capturing system says it lost."""
-    @property
-    def span_ns(self) -> tuple[int, int] | None:
-        """Times of the earliest and the latest packet, nanoseconds since 1970 UTC."""
-    @property
-    def unmetered(self) -> dict[str, int]:
-        """Packets in no flow, by reason; all reasons, in a fixed order."""
-    @property
-    def unknown_types(self) -> dict[tuple[str, int], int]:
-        """Packets by a number that isn't known: its kind (link_type, ethertype, gre, ppp), the number.
-
-        Those of `link_type` sum to the reason `link_type`, the others to `unknown_type`.
-        """
-    @property
-    def irregular(self) -> dict[tuple[str, int, int], int]:
-        """Packets of flows that depart from what their headers announce.
-
-        `link_type`: frames of the first LINKTYPE_ number that were read as ones of the second.
-        `ip_version`: IPv4 announced as IPv6, or the reverse. `cut_transport`: ports are all that the snap
-        length left of the transport header. `aggregate`: packets beyond one in each frame.
         """
     @property
     def problem(self) -> tuple[str, int, str] | None:
@@ -144,27 +105,16 @@ class Signatures:
 def read(
     source: str | BinaryIO,
     signatures: Signatures,
-    *,
-    tcp_idle_ns: int,
-    udp_idle_ns: int,
-    most_flows: int,
-    decapsulate: bool,
-    dedup: bool,
-    verify_checksums: bool,
-    dns_names: bool = False,
-    threads: int = ...,
-    block_bytes: int | None = None,
+    options: MeterOptions,
 ) -> Reader:
     """Open a capture, given as a path or an open binary file, and look for signatures in its payloads.
 
-    At most `most_flows` are active at a time, a sixteenth of them (rounded up) in each part of the key space:
-    past that, idle ones end early. Without `decapsulate` tunnels over IP stay closed, and a flow is that of
-    the outer packet. With `dedup` copies that a mirror port made of packets are left out of the flows.
-    `verify_checksums` counts wrong ones.
-    `dns_names` notes what answers of DNS say, in a second look at each packet.
-    `threads` (default: 1) share the work on a large file, in blocks of `block_bytes` (default: 256 KiB);
-    batches and rows don't depend on either. Small files, open ones, and those with `dns_names` are metered by
-    the calling thread; `block_bytes` makes any file a large one.
+    At most `max_flows` are active at a time, a sixteenth of them (rounded up) in each part of the key space:
+    past that, the longest-idle flows end early. Without `decapsulate` tunnels over IP stay closed, and a flow
+    is that of the outer packet. With `dedup` copies that a mirror port made of packets are left out of the
+    flows. `verify_checksums` counts wrong ones. `dns_names` collects the names in DNS answers, in a second
+    look at each packet. Small files, open ones, and those with `dns_names` are metered by the calling thread;
+    `block_bytes` makes any file a large one.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """
@@ -172,8 +122,7 @@ def read(
 def packets(source: str, flow: Any, *, first_ns: int, last_ns: int, most: int, decapsulate: bool) -> Batch:
     """Return the first packets of a flow in a capture file, one row each, in the order of the capture.
 
-    `flow` is a batch of one row of flow facts, with the columns of the key, `vlan`, `network_id` and
-    `across`. Of its packets those are
+    `flow` is a batch of one row with the key's columns of the flow facts. Of its packets those are
     returned that lie between two times, and no more than `most`. Columns: `time_ns`, `from_b`, `flags`
     (the control bits; null for UDP), `payload_bytes`, and `icmp_error`: not a packet of the flow, but an
     ICMP error about one that came from the end that `from_b` tells. Fragments are left out.
@@ -204,23 +153,11 @@ class Live:
     def keep_problem(self) -> str | None:
         """Why packets are no longer kept; metering goes on."""
     @property
-    def counts(self) -> dict[str, Any]:
-        """Counters as of a Reader, and how many flows are active.
-
-        `packets`, `wire_bytes`, `active`, `duplicates`, `evicted`, `dropped`, `span_ns`, `unmetered`,
-        `unknown_types`, `irregular`.
-        """
-
-@type_check_only
-class MeterOptions(TypedDict):
-    """How to meter: the keywords of `read`."""
-
-    tcp_idle_ns: int
-    udp_idle_ns: int
-    most_flows: int
-    decapsulate: bool
-    dedup: bool
-    verify_checksums: bool
+    def counters(self) -> dict[str, Any]:
+        """The fields of `Counters`."""
+    @property
+    def active_flows(self) -> int:
+        """How many flows are active."""
 
 def live_stream(
     descriptor: int, signatures: Signatures, options: MeterOptions, *, keep: int | None = None
@@ -254,18 +191,6 @@ def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Ba
 
     `batch` has the columns of the flow facts, its rows in the order of the capture. Returns the
     joined rows, and a batch with one column `group`: for each input row the joined row it is in.
-    """
-
-def join(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:
-    """Do what `stitch` does where more rows of these keys are still to come: only what those can't change."""
-
-def join_remnants(
-    remnants: list[Any], *, tcp_idle_ns: int, udp_idle_ns: int
-) -> list[tuple[Batch, list[str]]]:
-    """Find the headers of fragments that waited in vain, piece by piece, in the other pieces.
-
-    `remnants` has those of each piece. Returns for each the rows of fragments whose header was found, and the
-    reason of each fragment that has no ports; both were counted as `later_fragment`.
     """
 
 def community_ids(batch: Any) -> Batch:

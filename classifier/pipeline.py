@@ -28,17 +28,18 @@ from classifier.flows.table import present
 from classifier.metering.budget import Budget
 from classifier.metering.files import Metering, Tell
 from classifier.metering.metered import Metered
+from classifier.metering.options import MeterOptions
 from classifier.ports.rule_files import user_file
 from classifier.ports.rules import Rules
 from classifier.reports.export import tabular
+from classifier.result import Traffic
 from classifier.roles import directory_file
 from classifier.roles.directory import Entries, no_entries, proven_servers
 from classifier.roles.ports import likeness
 from classifier.roles.self_check import LATE
 from classifier.services import naming
-from classifier.sources import Options
 from classifier.sources.discovery import Found
-from classifier.traffic import Traffic, explaining
+from classifier.traffic import explaining
 from classifier.traffic.judged import Judged
 
 #: Batches of which handshakes and payload are kept from one pass to the next: a megabyte each.
@@ -47,7 +48,7 @@ _BATCHES_SHOWN = 16
 
 def run(
     found: Found,
-    options: Options,
+    options: MeterOptions,
     budget: Budget,
     *,
     rules: Rules | str | os.PathLike[str] | None,
@@ -64,14 +65,12 @@ def run(
     """
     ready_rules = _rules(rules)
     metered = Metered(
-        idle={"tcp_idle_ns": options.tcp_idle_ns, "udp_idle_ns": options.udp_idle_ns},
+        idle=options.idle,
         spool=Spool(budget.spool_bytes, BATCH_ROWS),
         memory_bytes=budget.sums_bytes,
         remarks=found.remarks,
         via=found.via,
     )
-    if options.verify_checksums:
-        metered.bad_checksums = {"ipv4_header": 0, "transport": 0}
     try:
         if scheduler:
             from classifier.metering import cluster

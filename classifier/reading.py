@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from classifier import signatures
 from classifier.metering.budget import MAX_FLOWS, MEMORY_BYTES, Budget, cores
-from classifier.sources import SECOND_NS, Options, Source, Via, discovery
+from classifier.metering.options import SECOND_NS, MeterOptions
+from classifier.sources import discovery
+from classifier.sources.inputs import Source, Via
 
 if TYPE_CHECKING:
     from classifier.metering.files import Tell
     from classifier.ports.rules import Rules
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
 
 
 def read(
@@ -67,10 +69,10 @@ def read(
         known = directory_file.load(directory)
     budget = Budget(memory_bytes, max_flows)
     threads = jobs or cores()
-    options = Options(
+    options = MeterOptions(
         tcp_idle_ns=int(tcp_idle_s * SECOND_NS),
         udp_idle_ns=int(udp_idle_s * SECOND_NS),
-        most_flows=max_flows,
+        max_flows=max_flows,
         decapsulate=decapsulate,
         dedup=dedup,
         verify_checksums=verify_checksums,

@@ -14,7 +14,8 @@ from classifier.errors import ExitStatus
 from classifier.wording import counted
 
 if TYPE_CHECKING:
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
+    from classifier.traffic.judged_flows import JudgedFlows
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,7 +42,7 @@ def complain(message: str) -> None:
     click.echo(clean(f"classifier: {message}"), err=True)
 
 
-def finish(traffic: Traffic) -> ExitStatus:
+def finish(traffic: JudgedFlows) -> ExitStatus:
     """Say on standard error what went wrong, and return how to exit."""
     from classifier.reports.summary import nothing_decoded
 
@@ -49,12 +50,12 @@ def finish(traffic: Traffic) -> ExitStatus:
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
         complain(str(problem))
-    if left_out := metered.dns_names_left_out:
+    if left_out := metered.counters.dns_names_left_out:
         answers = counted(left_out, "more DNS answer names", "more DNS answers name")
         complain(f"{answers} addresses than are kept")
     if reason := nothing_decoded(traffic):
         complain(reason)
-    elif not metered.packets and not traffic.problems and not metered.interrupted:
+    elif not metered.counters.packets and not traffic.problems and not metered.interrupted:
         complain("the capture has no packets")
     if metered.interrupted:
         complain("interrupted; this is what was read so far")

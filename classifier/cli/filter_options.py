@@ -9,7 +9,7 @@ from classifier.cli.option_groups import described, options
 from classifier.errors import FilterError
 
 if TYPE_CHECKING:
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
 
 choosing = options(
     "Which flows",

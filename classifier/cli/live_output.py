@@ -19,7 +19,7 @@ from classifier.wording import counted
 if TYPE_CHECKING:
     from classifier.live.loop import Loop, Sink
     from classifier.live.output.html_file import Page
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
 
 #: So many flows take their time.
 _MANY_FLOWS = 100_000
@@ -106,7 +106,7 @@ def last_words(loop: Loop, shown: str, page: Page | None) -> ExitStatus:
         _report(traffic, shown)
     if page and (trouble := page.write(traffic)):
         common.complain(trouble)
-    if not traffic.metered.packets and not traffic.problems:
+    if not traffic.metered.counters.packets and not traffic.problems:
         common.complain("no packet came")
         return ExitStatus.OK
     return common.finish(traffic)

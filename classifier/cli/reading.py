@@ -14,8 +14,8 @@ from classifier.errors import NO_ROOM, ClassifierError, NotWrittenError
 from classifier.metering.budget import LEAST_MEMORY_BYTES, least_memory
 
 if TYPE_CHECKING:
-    from classifier.sources import Via
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
+    from classifier.sources.inputs import Via
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 #: More at a time than any machine has cores.

@@ -38,7 +38,7 @@ def servers(
     from classifier.reports.export import tabular, zeek
     from classifier.reports.hosts import known
     from classifier.reports.text import tables, terminal
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
 
     def table(traffic: Traffic) -> Any:
         found = traffic.totals.servers(top)

@@ -19,7 +19,7 @@ from classifier.wording import counted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from classifier.traffic import Traffic
+    from classifier.result import Traffic
     from classifier.verify import Verification
 
 #: Differences on the terminal, unless --top asks for more.
@@ -90,7 +90,7 @@ def _compare(traffic: Traffic, rules: str | None, everything: bool, sample: int 
     from classifier.ports.rules import Rules
     from classifier.verify import verify as compare
 
-    total = traffic.metered.packets
+    total = traffic.metered.counters.packets
     with progress.bar(of_bytes=False) as advance:
 
         def tell(path: str, number: int) -> None:

@@ -11,7 +11,7 @@ from typing import Unpack
 from classifier.live.capture.capture_source import Source
 from classifier.live.live_capture import Watch, WatchOptions
 from classifier.live.windows.window import Window
-from classifier.traffic import Traffic
+from classifier.result import Traffic
 
 __all__ = ["Source", "Watch", "WatchOptions", "Window", "sniff"]
 

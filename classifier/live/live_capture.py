@@ -15,22 +15,23 @@ import pyarrow as pa
 from classifier import payload
 from classifier.flows.spool import Spool
 from classifier.live.capture import engines
-from classifier.live.capture.capture_source import Counts, Source, Tap, Wish
+from classifier.live.capture.capture_source import Source, Tap, Wish
 from classifier.live.capture.privileges import drop_to
 from classifier.live.output.notices import News
 from classifier.live.windows.history import History, few_together
 from classifier.live.windows.known_servers import Earlier
 from classifier.live.windows.window import Window, identities
 from classifier.live.windows.window_judge import JudgeWindow
+from classifier.metering.counters import Counters
 from classifier.metering.metered import Metered
+from classifier.metering.options import SECOND_NS, MeterOptions
 from classifier.pipeline import Judge
 from classifier.ports.rules import Rules
+from classifier.result import Traffic
 from classifier.roles.directory import Entries, no_entries
-from classifier.sources import SECOND_NS
-from classifier.traffic import Traffic
 
 if TYPE_CHECKING:
-    from classifier._meter import Batch, MeterOptions
+    from classifier._meter import Batch
 
 #: Headers, and the first payload: a TLS hello with post-quantum keys has 1,800 bytes.
 SNAP_BYTES = 2048
@@ -102,17 +103,23 @@ class Watch:
 
         Raises CaptureError, CaptureFilterError, UserError, or RulesError.
         """
-        self._idle = {"tcp_idle_ns": int(tcp_idle_s * SECOND_NS), "udp_idle_ns": int(udp_idle_s * SECOND_NS)}
+        options = MeterOptions(
+            tcp_idle_ns=int(tcp_idle_s * SECOND_NS),
+            udp_idle_ns=int(udp_idle_s * SECOND_NS),
+            max_flows=max_flows,
+            decapsulate=decapsulate,
+        )
+        self._idle = options.idle
         self.rules = rules if isinstance(rules, Rules) else Rules.load(rules)
         self.decapsulate = decapsulate
         self._window_s = window_s
         self._history = History(most_flows_kept)
         self._earlier = Earlier()
-        self._before: dict[Tap, Counts] = {}
+        self._before: dict[Tap, Counters] = {}
         self._stop = threading.Event()
         self._news = News()
         wish = Wish(
-            meter=_meter_options(self._idle, max_flows, decapsulate),
+            meter=options,
             signatures=payload.load().compiled,
             filter=filter,
             promiscuous=promiscuous,
@@ -147,7 +154,7 @@ class Watch:
     @property
     def packets(self) -> int:
         """Packets metered so far."""
-        return sum(tap.counts.packets for tap in self._taps)
+        return sum(tap.counters.packets for tap in self._taps)
 
     def stop(self) -> None:
         """Let `windows()` come to its end; may be called from any thread."""
@@ -182,8 +189,7 @@ class Watch:
             for batch in [*self._history, *going_on]:
                 metered.spool.add(batch)
         for tap in self._taps:
-            metered.close(tap.name, tap.counts)
-            metered.problems += [tap.trouble] if tap.trouble and not tap.counts.problem else []
+            metered.close(tap.counters, tap.trouble)
         known = self.servers if self.forgotten else no_entries()  # else all of them are proven once more
         return Traffic(metered, Judge(metered, self.rules, known, decapsulate=self.decapsulate))
 
@@ -248,9 +254,9 @@ class Watch:
             spool.add(batch)
         metered = self._metered(spool)
         for tap in self._taps:
-            counts = tap.counts
-            metered.close(tap.name, counts.add(self._before.get(tap, Counts()), -1))
-            self._before[tap] = counts
+            counters = tap.counters
+            metered.close(counters - self._before.get(tap, Counters()))
+            self._before[tap] = counters
         judging = JudgeWindow(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
         going_on = np.concatenate([identities(batch) for batch in active] or [_NONE])
         ids, over = [_NONE], [np.empty(0, bool)]
@@ -267,25 +273,13 @@ class Watch:
             ids=np.concatenate(ids),
             facts=facts,
             captures=names,
-            active_flows=0 if last else sum(counts.active for counts in self._before.values()),
+            active_flows=0 if last else sum(tap.active_flows for tap in self._taps),
             news=self._news.of(self._taps, self._history),
             last=last,
         )
 
     def _metered(self, spool: Spool) -> Metered:
         return Metered(idle=self._idle, spool=spool, captures=self.names)
-
-
-def _meter_options(idle: dict[str, int], max_flows: int, decapsulate: bool) -> MeterOptions:
-    """Say how to meter: copies of packets are not left out, and checksums not verified."""
-    return {
-        "tcp_idle_ns": idle["tcp_idle_ns"],
-        "udp_idle_ns": idle["udp_idle_ns"],
-        "most_flows": max_flows,
-        "decapsulate": decapsulate,
-        "dedup": False,
-        "verify_checksums": False,
-    }
 
 
 def _of_tap(batch: Batch, number: int) -> pa.RecordBatch:

@@ -29,7 +29,9 @@ from classifier.flows.spool import Spool
 from classifier.flows.stitch import Captures
 from classifier.metering.files import Progress, Tell, meter_input
 from classifier.metering.metered import Metered
-from classifier.sources import Input, Options, path_kinds
+from classifier.metering.options import MeterOptions
+from classifier.sources import path_kinds
+from classifier.sources.inputs import Input
 
 #: So many pieces are joined at a time.
 FAN_IN = 8
@@ -42,7 +44,7 @@ _NO_ROWS = pa.table({})
 
 
 def meter(
-    inputs: list[Input], options: Options, scheduler: str, metered: Metered, tell: Tell | None = None
+    inputs: list[Input], options: MeterOptions, scheduler: str, metered: Metered, tell: Tell | None = None
 ) -> None:
     """Meter all inputs on the cluster of a scheduler, `tcp://host:8786`, into `metered`.
 
@@ -87,7 +89,7 @@ def _absolute(found: Input) -> Input:
     return found if path_kinds.is_url(path) else replace(found, file=os.path.abspath(path))
 
 
-def map_input(found: Input, options: Options, like: Metered) -> tuple[Metered, pa.Table]:
+def map_input(found: Input, options: MeterOptions, like: Metered) -> tuple[Metered, pa.Table]:
     """Meter an input; returns what there is to know of it, and its rows. Runs on a worker."""
     metered = like.another(1 << 62)
     meter_input(found, options, signatures.compiled().signatures, metered, lambda *_: None)
@@ -161,7 +163,7 @@ def tree(leaves: list[Leaf], submit: Submit, **idle: int) -> list[tuple[Any, Any
 
 
 def _map(
-    client: Any, submit: Submit, inputs: list[Input], options: Options, like: Metered, tell: Tell | None
+    client: Any, submit: Submit, inputs: list[Input], options: MeterOptions, like: Metered, tell: Tell | None
 ) -> Iterator[tuple[int, Metered, Any]]:
     """Meter all inputs; yields of each, when it is ready, its number, what is known of it, and its rows."""
     from distributed import as_completed
@@ -180,7 +182,7 @@ def _map(
             progress.name = found.name
             progress.inputs_done += 1
             progress.bytes_read += found.size_bytes or 0
-            progress.packets += known.packets
+            progress.packets += known.counters.packets
             if tell:
                 tell(progress)
     finally:  # interrupted: what hasn't been begun isn't wanted any more
@@ -188,15 +190,17 @@ def _map(
         client.cancel([future for number in left for future in (pairs[number], heads[number], rows[number])])
 
 
-def gather(ready: list[tuple[int, Metered, Any]], submit: Submit, options: Options, metered: Metered) -> None:
+def gather(
+    ready: list[tuple[int, Metered, Any]], submit: Submit, options: MeterOptions, metered: Metered
+) -> None:
     """Join the rows of inputs that have been metered, and put everything into `metered`.
 
     `ready` has the number of each, what is known of it, and what stands for its rows; it is empty afterwards.
     """
     leaves = []
     for _, known, rows in sorted(ready, key=itemgetter(0)):
-        if known.span_ns:
-            leaves.append(Leaf(known.span_ns, rows, len(metered.captures)))
+        if known.counters.span_ns:
+            leaves.append(Leaf(known.counters.span_ns, rows, len(metered.captures)))
         metered.merge(known)
     results = tree(leaves, submit, tcp_idle_ns=options.tcp_idle_ns, udp_idle_ns=options.udp_idle_ns)
     # What nobody holds leaves the workers as soon as no task needs it any more.

@@ -17,7 +17,7 @@ _MILLISECOND_NS, _SECOND_NS = 1_000_000, 1_000_000_000
 def remarks(metered: Metered) -> list[str]:
     """Return the warnings of all inputs."""
     groups = [[metered.captures[part] for part in group] for group in sorted(metered.seen_twice)]
-    dedup = metered.unmetered.get("duplicate", 0) > 0
+    dedup = metered.counters.unmetered.get("duplicate", 0) > 0
     interfaces = [
         _interfaces(metered.captures[capture], packets, abs(later_ns))
         for capture, (packets, later_ns) in metered.sensors.items()

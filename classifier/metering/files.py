@@ -7,7 +7,7 @@ result depends on which was ready first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -15,10 +15,13 @@ from itertools import islice
 from threading import Event
 
 from classifier import _meter
-from classifier.errors import CaptureError
+from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.spool import MEMORY_BYTES
+from classifier.metering.counters import Counters
 from classifier.metering.metered import Metered
-from classifier.sources import Input, Options
+from classifier.metering.options import MeterOptions
+from classifier.sources import path_kinds
+from classifier.sources.inputs import Input, problem
 
 #: For each core so many inputs may be metered, or wait to be added up.
 _AHEAD = 4
@@ -54,14 +57,14 @@ Step = Callable[[int, int], None]
 
 
 def meter_input(
-    found: Input, options: Options, signatures: _meter.Signatures, metered: Metered, step: Step
+    found: Input, options: MeterOptions, signatures: _meter.Signatures, metered: Metered, step: Step
 ) -> None:
     """Meter one input into `metered`, which has none yet; what can't be read is in its `problems`.
 
     KeyboardInterrupt passes through when the flows of what was read are in.
     """
     try:
-        for capture in found.captures(metered.remarks):
+        for capture in _captures(found, metered.remarks):
             try:
                 reader = capture.open(options, signatures)
             except KeyboardInterrupt:
@@ -77,8 +80,18 @@ def meter_input(
         metered.problems.append(error)
 
 
+def _captures(found: Input, remarks: list[str]) -> Iterator[Input]:
+    """Yield an input, or the members of an archive, each to be read before the next is asked for."""
+    if isinstance(found.file, str) and path_kinds.is_archive(found.file):
+        from classifier.sources.archives import members
+
+        yield from members(found, remarks)
+    else:
+        yield found
+
+
 def _read(capture: Input, reader: _meter.Reader, metered: Metered, step: Step) -> None:
-    packets_before = metered.packets
+    packets_before = metered.counters.packets
     trouble = None
     metered.captures.append(capture.name)
     try:
@@ -93,7 +106,10 @@ def _read(capture: Input, reader: _meter.Reader, metered: Metered, step: Step) -
             metered.add(batch)
         raise
     finally:
-        metered.close(capture.name, reader, trouble)
+        error = CaptureError(capture.name, trouble, status=ExitStatus.PARTIAL) if trouble else None
+        if reader.problem and not error:
+            error = problem(capture.name, reader.problem)
+        metered.close(Counters(**reader.counters), error, reader.dns_names, reader.remnants)
         capture.close()
 
 
@@ -113,7 +129,7 @@ class _Job:
 class Metering:
     """The metering of several inputs; `run` does it."""
 
-    options: Options
+    options: MeterOptions
     signatures: _meter.Signatures
     jobs: int
     tell: Tell | None = None
@@ -173,7 +189,7 @@ class Metering:
         self._done.name = job.input.name
         self._done.inputs_done += 1
         self._done.bytes_read += job.input.size_bytes or 0
-        self._done.packets += job.metered.packets
+        self._done.packets += job.metered.counters.packets
 
     def _wait(self, job: _Job) -> None:
         """Wait until an input has been read."""

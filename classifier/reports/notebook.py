@@ -15,10 +15,10 @@ from classifier.reports.text.tables import Column, Row, clean
 from classifier.reports.text.terminal import headline, print_report, tables
 
 if TYPE_CHECKING:
-    from classifier.reports.report import Report
+    from classifier.reports.data import ReportData
 
 
-def as_text(report: Report, console: Console, width: int) -> Text:
+def as_text(report: ReportData, console: Console, width: int) -> Text:
     """Return the report of the command line, as wide as there is room."""
     written = StringIO()
     inner = Console(
@@ -32,7 +32,7 @@ def as_text(report: Report, console: Console, width: int) -> Text:
     return Text.from_ansi(written.getvalue().rstrip("\n"))
 
 
-def as_html(report: Report) -> str:
+def as_html(report: ReportData) -> str:
     """Return the headline and the first table as HTML, which notebooks show; all text is escaped."""
     said = _short(report).to_dict()
     title, *lines = map(_escaped, headline(said))
@@ -43,7 +43,7 @@ def as_html(report: Report) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
-def _short(report: Report) -> Report:
+def _short(report: ReportData) -> ReportData:
     return report if report.top else replace(report, top=TOP)
 
 

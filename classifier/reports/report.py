@@ -1,19 +1,12 @@
-"""`Report`: what is told about some traffic, in every form."""
+"""`Report`: a report in every form."""
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
-import pyarrow as pa
-
-from classifier.reports.hosts import Hosts
-from classifier.reports.summary import summary
-from classifier.traffic import Traffic
-from classifier.traffic.public import with_filtered
+from classifier.reports.data import ReportData
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -21,43 +14,11 @@ if TYPE_CHECKING:
     from classifier.reports.charts.chart_images import Format
 
 
-@dataclass(frozen=True, repr=False)
-class Report:
+class Report(ReportData):
     """A report on traffic, as `Traffic.report()` returns it.
 
-    `top` cuts each table to so many rows, the rest summed up as `other`; `by` asks for one table by
-    `service`, `server`, `client`, `port`, `vlan`, `capture` or `category` instead of all; `hosts` names
-    addresses; `interval_s` is the width of time bins. Notebooks show it as a table, rich's consoles as
-    the command line does.
+    Notebooks show it as a table, rich's consoles as the command line does.
     """
-
-    traffic: Traffic
-    top: int | None = None
-    by: str | None = None
-    hosts: Hosts | None = None
-    interval_s: float | None = None
-
-    def table(self) -> pa.Table:
-        """Return the one table that formats without structure have: by service, by time, or as `by` says."""
-        if self.interval_s:
-            return self.traffic.over_time(self.interval_s)
-        if self.by:
-            found, label = self.traffic.breakdown(self.by, self.top), "group"
-        else:
-            found, label = self.traffic.totals.services(self.top), "service"
-        return self.named(with_filtered(found, label, self.traffic.left_out))
-
-    def named(self, table: pa.Table) -> pa.Table:
-        """Add the names of addresses to a table, if there are any."""
-        return self.hosts.named(table) if self.hosts else table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
-        return summary(self.traffic, self.top, by=self.by, hosts=self.hosts, interval_s=self.interval_s)
-
-    def to_json(self) -> str:
-        """Return all of it as JSON."""
-        return json.dumps(self.to_dict(), indent=2)
 
     def to_html(self) -> str:
         """Return all of it as one self-contained page; needs the extra `web`."""

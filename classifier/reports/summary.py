@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from classifier.reports.export.tabular import rows
 from classifier.reports.hosts import Hosts
 from classifier.roles.self_check import SelfCheck
-from classifier.traffic import Traffic
+from classifier.traffic.judged_flows import JudgedFlows
 from classifier.traffic.public import with_filtered
 from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import counted
@@ -53,7 +53,7 @@ LINK_TYPES = {
 
 
 def summary(
-    traffic: Traffic,
+    traffic: JudgedFlows,
     top: int | None = None,
     *,
     by: str | None = None,
@@ -88,7 +88,7 @@ def summary(
     }
 
 
-def _over_time(traffic: Traffic, services: pa.Table) -> dict[str, Any]:
+def _over_time(traffic: JudgedFlows, services: pa.Table) -> dict[str, Any]:
     """Say how many bytes each listed service had in each time bin."""
     timeline, interval_ns = traffic.over_time(), round(traffic.interval_s * 1e9)
     place = pc.divide(timeline["start"].cast(pa.int64()), interval_ns).to_numpy()
@@ -107,7 +107,7 @@ def _over_time(traffic: Traffic, services: pa.Table) -> dict[str, Any]:
     return {"interval_s": traffic.interval_s, "begin": time_text(first * interval_ns), "services": found}
 
 
-def _head(traffic: Traffic) -> dict[str, Any]:
+def _head(traffic: JudgedFlows) -> dict[str, Any]:
     metered, services = traffic.metered, traffic.totals.services()
     counted = {
         name: int(pc.sum(services[name]).as_py() or 0)
@@ -116,15 +116,15 @@ def _head(traffic: Traffic) -> dict[str, Any]:
     attempted = sum(counted[name] for name in ATTEMPTS)
     return {
         "captures": metered.captures[: len(metered.begins_ns)],
-        "first_seen": time_text(metered.begin_ns) if metered.packets else None,
-        "last_seen": time_text(metered.end_ns) if metered.packets else None,
+        "first_seen": time_text(metered.begin_ns) if metered.counters.packets else None,
+        "last_seen": time_text(metered.end_ns) if metered.counters.packets else None,
         "duration_s": (metered.end_ns - metered.begin_ns) / 1e9,
-        "packets": metered.packets,
-        "wire_bytes": metered.wire_bytes,
-        "dropped": metered.dropped,
-        "evicted": metered.evicted,
-        "duplicates": metered.duplicates,
-        "bad_checksums": metered.bad_checksums,
+        "packets": metered.counters.packets,
+        "wire_bytes": metered.counters.wire_bytes,
+        "dropped": metered.counters.dropped,
+        "evicted": metered.counters.evicted,
+        "duplicates": metered.counters.duplicates,
+        "bad_checksums": dict(metered.counters.bad_checksums) or None,
         "unknown_types": dict(traffic.unknown_types),
         "problems": [str(problem) for problem in traffic.problems],
         "remarks": traffic.remarks,
@@ -146,9 +146,9 @@ def _self_check(check: SelfCheck) -> dict[str, Any]:
     }
 
 
-def nothing_decoded(traffic: Traffic) -> str | None:
+def nothing_decoded(traffic: JudgedFlows) -> str | None:
     """Say why a capture with packets has no flow; None where it has one, or has no packet."""
-    if traffic.metered.spool.rows or not traffic.metered.packets:
+    if traffic.metered.spool.rows or not traffic.metered.counters.packets:
         return None
     counts = traffic.accounting
     reasons = [
@@ -158,7 +158,7 @@ def nothing_decoded(traffic: Traffic) -> str | None:
         name: packets for name, packets in traffic.unknown_types.items() if not name.startswith("link type")
     }
     hints = [types_text(types)] if types else []
-    numbers = sorted(number for kind, number in traffic.metered.unknown_types if kind == "link_type")
+    numbers = sorted(number for kind, number in traffic.metered.counters.unknown_types if kind == "link_type")
     elsewhere = "" if traffic.metered.via == "scapy" else " here, but perhaps by scapy: --via scapy"
     hints += [
         f"link type {number} ({LINK_TYPES[number]}) has no IP"

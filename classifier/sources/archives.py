@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from classifier.errors import CaptureError, ExitStatus
-from classifier.sources import Input, discovery, not_there, path_kinds
+from classifier.sources import discovery, path_kinds
+from classifier.sources.inputs import Input, not_there
 
 #: tarfile takes a header's word for its length; longer ones are refused.
 MOST_HEADER_BYTES = 1 << 20

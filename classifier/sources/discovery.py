@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.errors import CaptureError, ExitStatus
-from classifier.sources import Input, Source, Via, not_there, path_kinds
+from classifier.sources import path_kinds
+from classifier.sources.inputs import Input, Source, Via, not_there
 from classifier.wording import listed
 
 #: So many names of what was left out are told.
 _TOLD = 3
+#: What is listed there are the links of a page, which may lead anywhere.
+_UNLISTED = ("http://", "https://")
 
 
 @dataclass
@@ -80,9 +83,7 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
     if path == "-":
         yield from _once([_standard_input()], seen)
     elif path_kinds.is_url(path):
-        from classifier.sources import remote
-
-        yield from remote.find(path, remarks)
+        yield from _behind_url(path, remarks)
     elif glob.has_magic(path) and not os.path.lexists(path):
         matched = sorted(glob.glob(path, recursive=True))
         if not matched:
@@ -149,6 +150,35 @@ def _in_folder(path: str, remarks: list[str]) -> Iterator[Input]:
     if not found:
         raise nothing_in(path_kinds.shown(path), skipped)
     note_skipped(path_kinds.shown(path), skipped, remarks)
+
+
+def _behind_url(url: str, remarks: list[str]) -> Iterator[Input]:
+    """Yield the captures that a URL leads to: itself, what matches it as a pattern, what is in a folder."""
+    from classifier.sources import remote
+
+    files, path = remote.filesystem(url)
+    try:
+        if url.lower().startswith(_UNLISTED):
+            yield Input(url, url, files.info(path).get("size"))
+            return
+        if files.exists(path) and not files.isdir(path):
+            yield Input(url, url, files.info(path).get("size"))
+            return
+        pattern = any(sign in path for sign in "*?[")
+        listing = files.glob(path, detail=True) if pattern else files.find(path, detail=True)
+    except Exception as error:
+        raise remote.unusable(url, error) from error
+    skipped: list[str] = []
+    captures = []
+    for name, about in sorted(listing.items()):
+        if about.get("type") == "file" and (pattern or wanted(name)):
+            captures.append(Input(whole := files.unstrip_protocol(name), whole, about.get("size")))
+        else:
+            skipped.append(name)
+    if not captures:
+        raise nothing_in(url, skipped)
+    note_skipped(url, skipped, remarks)
+    yield from captures
 
 
 def wanted(name: str) -> bool:

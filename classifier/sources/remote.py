@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import IO, Any
 
 from classifier.errors import CaptureError, ExitStatus, MissingExtraError
-from classifier.sources import Input, discovery, path_kinds
+from classifier.sources import path_kinds
 
 #: So much is fetched at a time; captures are read from front to back.
 BLOCK_BYTES = 8 << 20
-#: What is listed there are the links of a page, which may lead anywhere.
-_UNLISTED = ("http://", "https://")
 
 
 def filesystem(url: str) -> tuple[Any, str]:
@@ -31,34 +28,7 @@ def filesystem(url: str) -> tuple[Any, str]:
     except ImportError:
         raise missing from None
     except Exception as error:
-        raise _unusable(url, error) from error
-
-
-def find(url: str, remarks: list[str]) -> Iterator[Input]:
-    """Yield the captures that a URL leads to: itself, what matches it as a pattern, what is in a folder."""
-    files, path = filesystem(url)
-    try:
-        if url.lower().startswith(_UNLISTED):
-            yield Input(url, url, files.info(path).get("size"))
-            return
-        if files.exists(path) and not files.isdir(path):
-            yield Input(url, url, files.info(path).get("size"))
-            return
-        pattern = any(sign in path for sign in "*?[")
-        listed = files.glob(path, detail=True) if pattern else files.find(path, detail=True)
-    except Exception as error:
-        raise _unusable(url, error) from error
-    skipped: list[str] = []
-    captures = []
-    for name, about in sorted(listed.items()):
-        if about.get("type") == "file" and (pattern or discovery.wanted(name)):
-            captures.append(Input(whole := files.unstrip_protocol(name), whole, about.get("size")))
-        else:
-            skipped.append(name)
-    if not captures:
-        raise discovery.nothing_in(url, skipped)
-    discovery.note_skipped(url, skipped, remarks)
-    yield from captures
+        raise unusable(url, error) from error
 
 
 def opened(url: str) -> IO[bytes]:
@@ -67,7 +37,7 @@ def opened(url: str) -> IO[bytes]:
     try:
         file: IO[bytes] = files.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
     except Exception as error:
-        raise _unusable(url, error) from error
+        raise unusable(url, error) from error
     return file
 
 
@@ -97,7 +67,8 @@ class RemoteFile:
         self._file.close()
 
 
-def _unusable(name: str, error: Exception) -> CaptureError:
+def unusable(name: str, error: Exception) -> CaptureError:
+    """Return why a URL can't be used, as an exception."""
     # Of http fsspec says that a file isn't there, whatever went wrong; only a server gives a status.
     cause = error.__cause__
     if isinstance(error, FileNotFoundError) and cause and not hasattr(cause, "status"):

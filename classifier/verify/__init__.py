@@ -17,7 +17,7 @@ from classifier.errors import CaptureError
 from classifier.flows.table import PORT
 from classifier.ports.rules import Rules
 from classifier.roles import INFERRED
-from classifier.traffic import Traffic
+from classifier.traffic.judged_flows import JudgedFlows
 from classifier.verify.dissection import Datagram, dissect
 from classifier.verify.words import Words, load
 
@@ -114,7 +114,7 @@ class Verification:
 
 
 def verify(
-    traffic: Traffic,
+    traffic: JudgedFlows,
     captures: Iterable[str],
     rules: Rules,
     *,
@@ -145,7 +145,7 @@ def verify(
     return Verification(pa.Table.from_pylist(rows, SCHEMA), asked_for, problems)
 
 
-def _chosen(traffic: Traffic, everything: bool, most: int) -> tuple[list[_Flow], int]:
+def _chosen(traffic: JudgedFlows, everything: bool, most: int) -> tuple[list[_Flow], int]:
     """Return the flows to be compared, of too many a sample, and how many there were."""
     kept: list[tuple[int, int, _Flow]] = []
     count = 0
@@ -158,7 +158,7 @@ def _chosen(traffic: Traffic, everything: bool, most: int) -> tuple[list[_Flow],
     return [flow for _, _, flow in kept], count
 
 
-def _candidates(traffic: Traffic, everything: bool) -> Iterator[_Flow]:
+def _candidates(traffic: JudgedFlows, everything: bool) -> Iterator[_Flow]:
     for batch in traffic.batches():
         payload = pc.add(batch["client_payload_bytes"], batch["server_payload_bytes"])
         over = pc.is_in(batch["proto"].cast(pa.string()), pa.array(_PROTOS))

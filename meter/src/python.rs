@@ -8,6 +8,7 @@ mod signatures;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use arrow_array::ffi::{self, FFI_ArrowArray, FFI_ArrowSchema};
@@ -19,7 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
-use crate::flow::{self, Idle, Options, UnmeteredCounts, bins};
+use crate::flow::{self, BadChecksums, Counts, Idle, Options, Totals, UnmeteredCounts, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
 use crate::table::{self, Row, Rows};
@@ -84,28 +85,66 @@ fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
     Ok(RecordBatch::from(StructArray::from(data)))
 }
 
-/// How to meter: what `_meter.pyi` calls `MeterOptions`.
+/// `MeterOptions` of `classifier/metering/options.py`.
 #[derive(Clone, Copy, FromPyObject)]
-#[pyo3(from_item_all)]
+#[allow(clippy::struct_excessive_bools)] // switches that the user has
 struct MeterOptions {
     tcp_idle_ns: u64,
     udp_idle_ns: u64,
-    most_flows: usize,
+    max_flows: usize,
     decapsulate: bool,
     dedup: bool,
     verify_checksums: bool,
+    dns_names: bool,
+    threads: NonZero<usize>,
+    block_bytes: Option<usize>,
 }
 
 impl From<MeterOptions> for Options {
     fn from(options: MeterOptions) -> Self {
         Self {
             idle: Idle { tcp_ns: options.tcp_idle_ns, udp_ns: options.udp_idle_ns },
-            most_flows: options.most_flows,
+            most_flows: options.max_flows,
             decapsulate: options.decapsulate,
             dedup: options.dedup,
             verify_checksums: options.verify_checksums,
         }
     }
+}
+
+/// The fields of `Counters` of `classifier/metering/counters.py`.
+fn counters<'py>(
+    py: Python<'py>,
+    counts: &Counts,
+    totals: &Totals,
+    dropped: u64,
+) -> PyResult<Bound<'py, PyDict>> {
+    let more_packets = counts.unmetered.tallies().more_packets();
+    let counters = PyDict::new(py);
+    counters.set_item("packets", totals.packets + more_packets)?;
+    counters.set_item("wire_bytes", totals.wire_bytes)?;
+    counters.set_item("dropped", dropped)?;
+    counters.set_item("evicted", counts.evicted)?;
+    counters.set_item("duplicates", counts.duplicates)?;
+    let sensors = PyDict::new(py);
+    if counts.sensors.packets > 0 {
+        sensors.set_item("packets", counts.sensors.packets)?;
+        sensors.set_item("later_ns", counts.sensors.later_ns)?;
+    }
+    counters.set_item("sensors", sensors)?;
+    counters.set_item("span_ns", totals.span_ns)?;
+    counters.set_item("unmetered", unmetered(py, &counts.unmetered)?)?;
+    counters.set_item("unknown_types", unknown_types(&counts.unmetered))?;
+    counters.set_item("irregular", irregular(&counts.unmetered))?;
+    Ok(counters)
+}
+
+/// Packets in flows with a wrong checksum, by header.
+fn bad_checksums(py: Python<'_>, counts: BadChecksums) -> PyResult<Bound<'_, PyDict>> {
+    let by_header = PyDict::new(py);
+    by_header.set_item("ipv4_header", counts.ipv4_header)?;
+    by_header.set_item("transport", counts.transport)?;
+    Ok(by_header)
 }
 
 fn unmetered<'py>(py: Python<'py>, counts: &UnmeteredCounts) -> PyResult<Bound<'py, PyDict>> {

@@ -172,7 +172,7 @@ def main() -> None:
     )
     print(
         f"{given.case}: {accounting}, services tell {told}; rows {traffic.metered.spool.rows}, "
-        f"evicted {traffic.metered.evicted}; problems {[str(one) for one in traffic.problems]}; "
+        f"evicted {traffic.metered.counters.evicted}; problems {[str(one) for one in traffic.problems]}; "
         f"metered in {metered:.1f} s, all in {time.monotonic() - begun:.1f} s; "
         f"memory {before:.0f} → {metered_mb:.0f} → {rss_mb():.0f} MB"
     )

@@ -24,6 +24,8 @@ from mutations import variants
 
 import classifier
 from classifier import _meter, payload
+from classifier.metering.counters import Counters
+from classifier.metering.options import MeterOptions
 
 MOST_SECONDS = 10.0
 MOST_RSS_MB = 300
@@ -68,12 +70,14 @@ def meter(data: bytes, rng: random.Random, outcome: Outcome) -> None:
         reader = _meter.read(
             io.BytesIO(data),
             payload.load().compiled,
-            tcp_idle_ns=rng.choice([0, 10**9, 300 * 10**9]),
-            udp_idle_ns=rng.choice([0, 10**9, 120 * 10**9]),
-            most_flows=rng.choice([1, 10, 250_000]),
-            decapsulate=rng.random() < 0.7,
-            dedup=rng.random() < 0.3,
-            verify_checksums=rng.random() < 0.3,
+            MeterOptions(
+                tcp_idle_ns=rng.choice([0, 10**9, 300 * 10**9]),
+                udp_idle_ns=rng.choice([0, 10**9, 120 * 10**9]),
+                max_flows=rng.choice([1, 10, 250_000]),
+                decapsulate=rng.random() < 0.7,
+                dedup=rng.random() < 0.3,
+                verify_checksums=rng.random() < 0.3,
+            ),
         )
     except _meter.MeterError as error:
         kind, offset, message = error.args
@@ -90,15 +94,16 @@ def meter(data: bytes, rng: random.Random, outcome: Outcome) -> None:
             in_rows += pc.sum(facts["packets_ab"]).as_py() + pc.sum(facts["packets_ba"]).as_py()
             evicted += pc.sum(facts["evicted"]).as_py()
     outcome.ended[reader.problem[0] if reader.problem else "whole"] += 1
-    outcome.packets += reader.packets
+    counters = Counters(**reader.counters)
+    outcome.packets += counters.packets
     outcome.rows += rows
-    lost = sum(reader.unmetered.values())
-    assert in_rows + lost == reader.packets, f"{in_rows} in rows + {lost} lost != {reader.packets}"
-    assert evicted == reader.evicted, f"{evicted} rows evicted != {reader.evicted}"
+    lost = sum(counters.unmetered.values())
+    assert in_rows + lost == counters.packets, f"{in_rows} in rows + {lost} lost != {counters.packets}"
+    assert evicted == counters.evicted, f"{evicted} rows evicted != {counters.evicted}"
     unknown = {"link_type": 0, "unknown_type": 0}
-    for (kind, _), packets in reader.unknown_types.items():
+    for (kind, _), packets in counters.unknown_types.items():
         unknown[kind if kind == "link_type" else "unknown_type"] += packets
-    assert unknown == {reason: reader.unmetered[reason] for reason in unknown}
+    assert unknown == {reason: counters.unmetered[reason] for reason in unknown}
     assert reader.bytes_read <= len(data)
 
 

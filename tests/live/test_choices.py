@@ -21,17 +21,11 @@ from classifier.live.capture import engines, external_capture, interfaces, privi
 from classifier.live.capture.capture_source import Wish
 from classifier.live.loop import Loop
 from classifier.live.output.screen.views import VIEWS, Moment
+from classifier.metering.options import MeterOptions
 
 INTERFACE = interfaces.interfaces()[0].name
 WISH = Wish(
-    meter={
-        "tcp_idle_ns": 10**9,
-        "udp_idle_ns": 10**9,
-        "most_flows": 10,
-        "decapsulate": True,
-        "dedup": False,
-        "verify_checksums": False,
-    },
+    meter=MeterOptions(tcp_idle_ns=10**9, udp_idle_ns=10**9, max_flows=10),
     signatures=payload.load().compiled,
     filter=None,
     promiscuous=False,
@@ -149,14 +143,14 @@ def test_after_rights_are_given_up_nothing_is_imported() -> None:
     code = f"""
 import sys
 sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]}
-from classifier.cli import common, live_setup, live_showing
+from classifier.cli import common, live_setup, live_output
 with common.without_pandas():
     live_setup.preload("table", "flows.parquet", None, None)
 from classifier.live.loop import Loop
 from feeding import OFFICE, windows_of
 before = set(sys.modules)
 watch, windows = windows_of(OFFICE.read_bytes())
-live_showing.last_words(Loop(watch, None, [], None, None), "table", None)
+live_output.last_words(Loop(watch, None, [], None, None), "table", None)
 print(*sorted(set(sys.modules) - before), file=sys.stderr)
 """
     done = subprocess.run(

@@ -61,7 +61,7 @@ def test_the_number_of_jobs_changes_nothing(rotated: list[Path]) -> None:
     one, two = (classifier.read(rotated, jobs=jobs, verify_checksums=True) for jobs in (1, 2))
     assert [batch.to_pylist() for batch in one.batches()] == [batch.to_pylist() for batch in two.batches()]
     assert one.metered.captures == two.metered.captures
-    assert one.metered.bad_checksums == two.metered.bad_checksums
+    assert one.metered.counters == two.metered.counters
 
 
 def test_each_sensor_sees_one_direction(whole: classifier.Traffic) -> None:

@@ -20,10 +20,11 @@ from support.stories import TCP_IDLE_S, UDP_IDLE_S, cut_captures
 import classifier
 from classifier.metering import cluster
 from classifier.metering.metered import Metered
+from classifier.metering.options import MeterOptions
 from classifier.pipeline import Judge
+from classifier.result import Traffic
 from classifier.roles.directory import no_entries
-from classifier.sources import Input, Options
-from classifier.traffic import Traffic
+from classifier.sources.inputs import Input
 
 RULES = classifier.Rules.load()
 
@@ -48,17 +49,9 @@ def resolved(argument: Any) -> Any:
     return argument.result() if isinstance(argument, Here) else argument
 
 
-def options(idle_s: tuple[float, float]) -> Options:
+def options(idle_s: tuple[float, float]) -> MeterOptions:
     tcp_idle_ns, udp_idle_ns = (int(idle * 10**9) for idle in idle_s)
-    return Options(
-        tcp_idle_ns,
-        udp_idle_ns,
-        most_flows=1000,
-        decapsulate=True,
-        dedup=False,
-        verify_checksums=False,
-        dns_names=False,
-    )
+    return MeterOptions(tcp_idle_ns, udp_idle_ns, max_flows=1000)
 
 
 def metered_apart(

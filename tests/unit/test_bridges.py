@@ -60,7 +60,7 @@ def told(traffic: classifier.Traffic) -> tuple[Any, ...]:
 def test_samples_have_the_same_flows(capture: Path, via: Any) -> None:
     bridged, own = classifier.read(capture, via=via), classifier.read(capture)
     assert told(bridged) == told(own)
-    assert bridged.metered.wire_bytes == own.metered.wire_bytes
+    assert bridged.metered.counters.wire_bytes == own.metered.counters.wire_bytes
 
 
 @pytest.mark.parametrize("via", VIA)
@@ -171,7 +171,7 @@ def test_link_types_that_nobody_knows_are_counted(tmp_path: Path) -> None:
     wrpcap(str(path), [b"something", b"else"], linktype=147)  # type: ignore[list-item]
     traffic = classifier.read(path, via="scapy")
     assert traffic.accounting["link_type"] == 2
-    assert traffic.metered.unknown_types == {("link_type", 147): 2}
+    assert traffic.metered.counters.unknown_types == {("link_type", 147): 2}
 
 
 def test_time_is_kept_to_the_nanosecond(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 STAGES = [
     *("errors", "wording", "flows", "ports", "signatures", "sources", "metering"),
     *("handshake", "payload", "roles", "services", "traffic", "verify", "reports"),
-    *("pipeline", "reading", "live", "cli", "__main__"),
+    *("result", "pipeline", "reading", "live", "cli", "__main__"),
 ]
 GRAPH = import_graph()
 

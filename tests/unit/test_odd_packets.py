@@ -49,7 +49,7 @@ class TestDuplicates:
     def test_are_counted(self) -> None:
         (flow,) = row_dicts(self.mirrored())
         assert (flow["duplicate_packets"], flow["client_packets"], flow["server_packets"]) == (10, 12, 8)
-        assert self.mirrored().metered.duplicates == 10
+        assert self.mirrored().metered.counters.duplicates == 10
 
     def test_are_left_out_where_asked(self) -> None:
         traffic = self.mirrored(dedup=True)
@@ -77,7 +77,7 @@ class TestDuplicates:
             *((203, ack) for ack in acks),
         ]
         packets = [Packet(START_NS + ms * MILLISECOND_NS, bytes(packet)) for ms, packet in sent]
-        assert read(packets).metered.duplicates == 0
+        assert read(packets).metered.counters.duplicates == 0
 
 
 class TestChecksums:
@@ -95,8 +95,11 @@ class TestChecksums:
         return read([Packet(START_NS + n * SECOND_NS, data) for n, data in enumerate(packets)], **options)
 
     def test_are_counted_where_asked(self) -> None:
-        assert self.wrong(verify_checksums=True).metered.bad_checksums == {"ipv4_header": 1, "transport": 3}
-        assert self.wrong().metered.bad_checksums is None
+        assert self.wrong(verify_checksums=True).metered.counters.bad_checksums == {
+            "ipv4_header": 1,
+            "transport": 3,
+        }
+        assert self.wrong().metered.counters.bad_checksums == {}
 
     def test_drop_nothing(self) -> None:
         plain, verified = self.wrong(), self.wrong(verify_checksums=True)

@@ -15,7 +15,7 @@ from support.frames import START_NS, End, Packet, pcap, udp
 from support.places import SAMPLES
 
 import classifier
-from classifier.traffic import Traffic
+from classifier.result import Traffic
 from classifier.traffic.aggregate import Aggregate, Rows, joined, plain, size, summed
 from classifier.traffic.codes import Texts, address_words, words_of
 from classifier.traffic.public import ranked

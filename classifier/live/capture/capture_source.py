@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
-from classifier.sources import problem
+from classifier.metering.counters import Counters
+from classifier.sources.inputs import problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from classifier._meter import MeterOptions
+    from classifier.metering.options import MeterOptions
 
 #: The name of an interface, a binary file with a capture that still grows, or a folder of rotated files.
 Source = str | BinaryIO | Path
@@ -67,46 +68,6 @@ class Wish:
             raise not_writable(self.keep, error) from error
 
 
-@dataclass
-class Counts:
-    """Counters of a tap, those of a Reader."""
-
-    packets: int = 0
-    wire_bytes: int = 0
-    dropped: int = 0
-    evicted: int = 0
-    duplicates: int = 0
-    #: Checksums are not verified live: a sending machine's are filled in by the network card.
-    bad_checksums: tuple[int, int] = (0, 0)
-    dns_names: None = None
-    dns_names_left_out: int = 0
-    remnants: None = None
-    sensors: tuple[int, int] = (0, 0)
-    active: int = 0
-    span_ns: tuple[int, int] | None = None
-    unmetered: dict[str, int] = field(default_factory=dict)
-    unknown_types: dict[tuple[str, int], int] = field(default_factory=dict)
-    irregular: dict[tuple[str, int, int], int] = field(default_factory=dict)
-    problem: tuple[str, int, str] | None = None
-
-    def add(self, other: Counts, sign: int = 1) -> Counts:
-        """Return the sum of both, or with a sign of -1 what has been added since the other."""
-        spans = [span for span in (self.span_ns, other.span_ns) if span]
-        return Counts(
-            packets=self.packets + sign * other.packets,
-            wire_bytes=self.wire_bytes + sign * other.wire_bytes,
-            dropped=self.dropped + sign * other.dropped,
-            evicted=self.evicted + sign * other.evicted,
-            duplicates=self.duplicates + sign * other.duplicates,
-            active=self.active,
-            span_ns=(min(s[0] for s in spans), max(s[1] for s in spans)) if spans else None,
-            unmetered=_summed(self.unmetered, other.unmetered, sign),
-            unknown_types=_summed(self.unknown_types, other.unknown_types, sign),
-            irregular=_summed(self.irregular, other.irregular, sign),
-            problem=self.problem,
-        )
-
-
 class Tap:
     """Something that is listened to, by one session of the meter after the other."""
 
@@ -115,7 +76,8 @@ class Tap:
         self.name = name
         self.wish = wish
         self._live: _meter.Live | None = None
-        self._before = Counts()
+        #: Of the sessions that are over.
+        self._before = Counters()
         self._up: bool | None = True
         #: What to tell the user.
         self.news: list[str] = []
@@ -152,12 +114,17 @@ class Tap:
         return problem(self.name, described) if described else None
 
     @property
-    def counts(self) -> Counts:
+    def counters(self) -> Counters:
         """The counters of all sessions."""
-        counts = Counts(**self._live.counts, problem=self._live.problem) if self._live else Counts()
-        total = counts.add(self._before)
-        total.dropped += self.lost
-        return total
+        return self._in_session() + self._before + Counters(dropped=self.lost)
+
+    @property
+    def active_flows(self) -> int:
+        """How many flows are active."""
+        return self._live.active_flows if self._live else 0
+
+    def _in_session(self) -> Counters:
+        return Counters(**self._live.counters) if self._live else Counters()
 
     def window(self) -> tuple[list[_meter.Batch], _meter.Batch | None]:
         """Return the flows that have ended since the last call, and the active ones with a packet since."""
@@ -181,7 +148,7 @@ class Tap:
         rest: list[_meter.Batch] = []
         if self._live is not None:
             rest = list(_rest(self._live))
-            self._before = Counts(**self._live.counts).add(self._before)
+            self._before += self._in_session()
         self._live = live
         return rest
 
@@ -217,7 +184,3 @@ def _rest(live: _meter.Live) -> Iterator[_meter.Batch]:
     while not last:
         batch, last = live.finish()
         yield batch
-
-
-def _summed(counts: dict[Any, int], others: dict[Any, int], sign: int) -> dict[Any, int]:
-    return {key: counts.get(key, 0) + sign * others.get(key, 0) for key in counts | others}

@@ -15,11 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
-from classifier.live.capture.capture_source import Counts, Tap, Wish
+from classifier.live.capture.capture_source import Tap, Wish
 from classifier.live.capture.interfaces import is_up
 from classifier.live.capture.privileges import only_capture_as
 
@@ -90,7 +89,7 @@ class Child(Tap):
         away = is_up(self.name) is False
         if not self._waiting:
             self._waiting = True
-            if not self.counts.packets and not away:
+            if not self.counters.packets and not away:
                 time.sleep(_LAST_WORDS_S)
                 self._over = True
                 return
@@ -118,14 +117,9 @@ class Child(Tap):
         return CaptureError(self.name, f"{self._program}: {self._last_words()}", status=ExitStatus.NO_INPUT)
 
     @property
-    def counts(self) -> Counts:
-        """The counters of all sessions; that a stream was cut is told by the program's end."""
-        return replace(super().counts, problem=None)
-
-    @property
     def lost(self) -> int:
         """Packets that the program says it lost."""
-        in_stream = self._live.counts["dropped"] if self._live else 0
+        in_stream = self._in_session().dropped
         return self._lost_before + max(0, self._lost - in_stream)
 
     def window(self) -> tuple[list[_meter.Batch], _meter.Batch | None]:

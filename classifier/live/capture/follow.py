@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +23,19 @@ import pyarrow.compute as pc
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.incremental_stitch import BEFORE_ALL, join, settled
-from classifier.live.capture.capture_source import Counts, Tap, Wish
+from classifier.live.capture.capture_source import Tap, Wish
 from classifier.live.capture.follow_state import State
-from classifier.sources import Input, Options, path_kinds, problem
+from classifier.metering.counters import Counters
+from classifier.sources import path_kinds
+from classifier.sources.inputs import Input, problem
 
 #: How often the folder is looked at.
 LOOK_S = 0.5
 #: A sensor whose latest file is so much older than another's isn't waited for.
 _SILENT_NS = 24 * 3600 * 1_000_000_000
+
+
 #: Counters that a reader has, too.
-_COUNTERS = (
-    *("packets", "wire_bytes", "dropped", "evicted", "duplicates", "span_ns", "unmetered"),
-    *("unknown_types", "irregular"),
-)
-
-
 @dataclass(frozen=True)
 class _File:
     """A capture in the folder."""
@@ -86,12 +84,12 @@ class Folder(Tap):
         self._path = path
         self._state_file = Path(wish.state) if wish.state else None
         #: What the thread has come to, under the lock.
-        self._now, self._counted, self._ended = State(), Counts(), list[pa.Table]()
+        self._now, self._counted, self._ended = State(), Counters(), list[pa.Table]()
         self._touched_ns: int | None = None
         #: What there is in the folder.
         self._series: set[str] = set()
         #: The same as it was when it was handed out.
-        self._then, self._counts_then = State(), Counts()
+        self._then, self._counters_then = State(), Counters()
         self._saved = True
         self._failure: CaptureError | None = None
         self._said: list[str] = []
@@ -123,9 +121,14 @@ class Folder(Tap):
         return self._failure
 
     @property
-    def counts(self) -> Counts:
+    def counters(self) -> Counters:
         """The counters of all files taken by this run, as of the last window."""
-        return self._counts_then
+        return self._counters_then
+
+    @property
+    def active_flows(self) -> int:
+        """How many flows of the files taken are open, as of the last window."""
+        return self._then.flows.num_rows if self._then.flows else 0
 
     def window(self) -> tuple[list[pa.RecordBatch], pa.RecordBatch | None]:
         """Return the flows that have ended since the last call, and the open ones with a packet since."""
@@ -165,7 +168,7 @@ class Folder(Tap):
 
     def _hand_out(self) -> list[pa.Table]:
         ended, self._ended = self._ended, []
-        self._then, self._counts_then = self._now.copy(), self._counted
+        self._then, self._counters_then = self._now.copy(), self._counted
         self._saved = False
         return ended
 
@@ -201,10 +204,10 @@ class Folder(Tap):
 
     def _take(self, file: _File) -> None:
         """Meter a file, and join its flows with those that are open."""
-        rows, counts = self._metered(file)
+        rows, counters = self._metered(file)
         if self._stop.is_set():
             return
-        begin_ns, end_ns = counts.span_ns or (0, 0)
+        begin_ns, end_ns = counters.span_ns or (0, 0)
         before = self._now.taken.get(file.name)
         taken = self._now.taken | {file.name: (*file.size_and_change, begin_ns)}
         if before and before[2] == begin_ns:
@@ -213,13 +216,13 @@ class Folder(Tap):
             with self._lock:
                 self._now.taken = taken
             return
-        ends_ns = self._now.ends_ns | ({file.series: end_ns} if counts.span_ns else {})
+        ends_ns = self._now.ends_ns | ({file.series: end_ns} if counters.span_ns else {})
         newest_ns = max(ends_ns.values(), default=0)
         ends_ns = {series: end for series, end in ends_ns.items() if end > newest_ns - _SILENT_NS}
         parts = [part for part in (self._now.flows, rows) if part is not None]
         flows, ended = None, None
         if parts:
-            idle = {name: self.wish.meter[name] for name in ("tcp_idle_ns", "udp_idle_ns")}
+            idle = self.wish.meter.idle
             joined, _ = join(pa.concat_tables(parts), **idle)
             # A sensor of which no file was taken yet may have anything.
             known = self._series <= {_series(name) for name in taken}
@@ -228,20 +231,20 @@ class Folder(Tap):
             flows, ended = joined.filter(pc.invert(over)), joined.filter(over)
         with self._lock:
             self._now = State(taken, ends_ns, flows)
-            self._counted = replace(counts.add(self._counted), active=flows.num_rows if flows else 0)
+            self._counted += counters
             if ended is not None and ended.num_rows:
                 self._ended.append(ended)
-            if counts.span_ns and (self._touched_ns is None or begin_ns < self._touched_ns):
+            if counters.span_ns and (self._touched_ns is None or begin_ns < self._touched_ns):
                 self._touched_ns = begin_ns
 
-    def _metered(self, file: _File) -> tuple[pa.Table | None, Counts]:
+    def _metered(self, file: _File) -> tuple[pa.Table | None, Counters]:
         """Return the flows of a file, and its counters."""
         capture = Input(path_kinds.shown(file.path), file.path, file.size_bytes)
         try:
-            reader = capture.open(Options(**self.wish.meter, dns_names=False), self.wish.signatures)
+            reader = capture.open(self.wish.meter, self.wish.signatures)
         except CaptureError as error:
             self._fail(error)
-            return None, Counts()
+            return None, Counters()
         batches = []
         for batch in reader:
             if batch.num_rows:
@@ -251,14 +254,14 @@ class Folder(Tap):
         capture.close()
         if reader.problem:
             self._fail(problem(capture.name, reader.problem))
-        counters = {name: getattr(reader, name) for name in _COUNTERS}
+        counters = Counters(**reader.counters)
         if not batches:
-            return None, Counts(**counters)
+            return None, counters
         rows = pa.Table.from_batches(batches)
         here = pa.ListArray.from_arrays(
             np.arange(rows.num_rows + 1, dtype=np.int32), pa.array(np.zeros(rows.num_rows, np.int32))
         )
-        return rows.append_column("capture", here), Counts(**counters)
+        return rows.append_column("capture", here), counters
 
     def _fail(self, error: CaptureError) -> None:
         """Tell of a file that can't be read; the first one also decides how the program ends."""

@@ -8,7 +8,7 @@ from types import TracebackType
 from classifier.live.capture.capture_source import not_writable
 from classifier.reports import html
 from classifier.reports.report import Report
-from classifier.traffic import Traffic
+from classifier.result import Traffic
 
 
 class Page:

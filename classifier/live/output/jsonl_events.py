@@ -22,10 +22,10 @@ def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any
     return {
         "time": time_text(window.time_ns) if window.time_ns else None,
         "window_s": round(window.seconds, 3),
-        "packets": metered.packets,
-        "bytes": metered.wire_bytes,
-        "dropped": metered.dropped,
-        "evicted": metered.evicted,
+        "packets": metered.counters.packets,
+        "bytes": metered.counters.wire_bytes,
+        "dropped": metered.counters.dropped,
+        "evicted": metered.counters.evicted,
         "active_flows": window.active_flows,
         "services": [
             {
@@ -41,7 +41,7 @@ def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any
             for service in sorted(busy, key=lambda service: -service.rates[-1])
         ],
         "new_servers": [_server(server) for server in change.new_servers],
-        "unmetered": {reason: count for reason, count in metered.unmetered.items() if count},
+        "unmetered": {reason: count for reason, count in metered.counters.unmetered.items() if count},
         "news": window.news,
     }
 

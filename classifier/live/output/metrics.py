@@ -102,10 +102,10 @@ class Metrics(Collector):
             family.add_metric(key, count)
         yield family
         for name, told, count in (
-            ("captured_packets", "Packets captured.", ledger.packets),
-            ("captured_bytes", "Bytes of captured packets on the wire.", ledger.wire_bytes),
-            ("dropped_packets", "Packets that the capturing system lost.", ledger.dropped),
-            ("evicted_flows", "Flows ended early by the cap on flows.", ledger.evicted),
+            ("captured_packets", "Packets captured.", ledger.counters.packets),
+            ("captured_bytes", "Bytes of captured packets on the wire.", ledger.counters.wire_bytes),
+            ("dropped_packets", "Packets that the capturing system lost.", ledger.counters.dropped),
+            ("evicted_flows", "Flows ended early by the cap on flows.", ledger.counters.evicted),
         ):
             yield CounterMetricFamily(f"classifier_{name}", told, value=count)
         yield GaugeMetricFamily(

@@ -26,11 +26,12 @@ from classifier.flows.spool import Spool
 from classifier.flows.table import SCHEMA
 from classifier.live.capture.capture_source import not_writable
 from classifier.live.windows.window import Window
+from classifier.metering.counters import Counters
 from classifier.metering.metered import Metered
 from classifier.pipeline import Judge
 from classifier.ports.rules import Rules
+from classifier.result import Traffic
 from classifier.roles.directory import Entries, no_entries
-from classifier.traffic import Traffic
 from classifier.wording import counted
 
 _JOURNAL = ".journal"
@@ -210,14 +211,14 @@ def _journalled(journal: Path) -> Metered | None:
     if said is None or not spool.rows:
         return None
     first_ns = min(int(min(batch["first_seen_ns"].to_numpy())) for batch in spool)
+    last_ns = max(int(max(batch["last_seen_ns"].to_numpy())) for batch in spool)
     captures = said["captures"]
     return Metered(
         idle=said["idle"],
         spool=spool,
         captures=captures,
         begins_ns=[first_ns] * len(captures),
-        begin_ns=first_ns,
-        end_ns=max(int(max(batch["last_seen_ns"].to_numpy())) for batch in spool),
+        counters=Counters(span_ns=(first_ns, last_ns)),
     )
 
 

@@ -49,8 +49,10 @@ def rate_text(bytes_per_s: float) -> str:
 def headline(window: Window, ledger: Ledger) -> str:
     """Sum up a window in a line."""
     metered = window.traffic.metered
-    lost = f"LOST {counted(ledger.dropped, 'packet')}" if ledger.dropped else "no packet lost"
-    packets_per_s = metered.packets / max(window.seconds, 1e-3)
+    lost = (
+        f"LOST {counted(ledger.counters.dropped, 'packet')}" if ledger.counters.dropped else "no packet lost"
+    )
+    packets_per_s = metered.counters.packets / max(window.seconds, 1e-3)
     rate = rate_text(ledger.rates[-1]) or "0 B/s"
     time = time_text(window.time_ns) if window.time_ns else "no packet yet"
     return (
@@ -68,7 +70,7 @@ class Lines:
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
         """Print a window; the last one only ends flows."""
-        if window.last and not window.traffic.metered.packets:
+        if window.last and not window.traffic.metered.counters.packets:
             return
         now = [
             f"{clean(service.name)} {rate_text(service.rates[-1])}"

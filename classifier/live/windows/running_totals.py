@@ -22,6 +22,7 @@ from classifier.flows import addresses
 from classifier.flows.hashing import Hashes
 from classifier.flows.table import PROTOCOLS, present
 from classifier.live.windows.window import Window
+from classifier.metering.counters import Counters
 from classifier.reports.export.tabular import rows
 from classifier.roles import Role
 from classifier.traffic.aggregate import Rows, counted, numbered, plain, sums
@@ -105,10 +106,7 @@ class Ledger:
         self.servers: dict[tuple[Any, ...], Server] = {}
         #: Bytes a second in each of the latest windows.
         self.rates: deque[float] = deque([0.0] * RATES, RATES)
-        self.packets = 0
-        self.wire_bytes = 0
-        self.dropped = 0
-        self.evicted = 0
+        self.counters = Counters()
         self.active_flows = 0
         self._known = _Known()
         self._mismatched: set[tuple[Any, ...]] = set()
@@ -116,12 +114,9 @@ class Ledger:
     def take(self, window: Window) -> Change:
         """Add a window, and say what it brought."""
         metered = window.traffic.metered
-        self.packets += metered.packets
-        self.wire_bytes += metered.wire_bytes
-        self.dropped += metered.dropped
-        self.evicted += metered.evicted
+        self.counters += metered.counters
         self.active_flows = window.active_flows
-        self.rates.append(metered.wire_bytes / max(window.seconds, 1e-3))
+        self.rates.append(metered.counters.wire_bytes / max(window.seconds, 1e-3))
         for service in self.services.values():
             service.flows_now = service.servers_now = service.clients_now = 0
             service.rates.append(0.0)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows.hashing import Hashes, address_words, mixed
-from classifier.traffic import Traffic
+from classifier.result import Traffic
 
 
 @dataclass

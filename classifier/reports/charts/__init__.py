@@ -16,7 +16,7 @@ from classifier.reports.charts.timeline import over_time
 from classifier.reports.text.tables import clean
 
 if TYPE_CHECKING:
-    from classifier.reports.report import Report
+    from classifier.reports.data import ReportData
 
 __all__ = ["all_charts", "config"]
 
@@ -24,7 +24,7 @@ __all__ = ["all_charts", "config"]
 _CONVERSATIONS = 50_000
 
 
-def all_charts(report: Report) -> dict[str, Spec]:
+def all_charts(report: ReportData) -> dict[str, Spec]:
     """Return the charts by name; one that would be empty is left out."""
     traffic = report.traffic
     largest = traffic.totals.conversations(_CONVERSATIONS).slice(0, _CONVERSATIONS)

@@ -10,7 +10,7 @@ from classifier.reports.text.tables import clean
 from classifier.wording import listed
 
 if TYPE_CHECKING:
-    from classifier.reports.report import Report
+    from classifier.reports.data import ReportData
 
 Format = Literal["png", "svg"]
 #: The pictures, and what stands above each.
@@ -38,7 +38,7 @@ def check() -> None:
         raise MissingExtraError("drawing charts", "web") from error
 
 
-def draw(report: Report, format: Format) -> Iterator[tuple[str, bytes]]:
+def draw(report: ReportData, format: Format) -> Iterator[tuple[str, bytes]]:
     """Yield the name of each picture and its content; one that would be empty is left out.
 
     Raises MissingExtraError without the libraries of the extra `web`.

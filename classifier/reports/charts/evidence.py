@@ -7,11 +7,11 @@ from typing import Any
 import altair as alt
 
 from classifier.reports.charts.chart_theme import FIT, NUMBERS, STEP, Chart, data
-from classifier.traffic import Traffic
+from classifier.traffic.judged_flows import JudgedFlows
 from classifier.traffic.overview import ROLES
 
 
-def evidence(traffic: Traffic) -> Chart | None:
+def evidence(traffic: JudgedFlows) -> Chart | None:
     """Draw how many flows each kind of evidence decided, by how sure that made their server."""
     values: list[dict[str, Any]] = [
         {

@@ -20,12 +20,12 @@ from string import Template
 from typing import Any
 
 from classifier.errors import MissingExtraError
-from classifier.reports.report import Report
+from classifier.reports.data import ReportData
 
 _HERE = Path(__file__).parent
 
 
-def build(report: Report) -> str:
+def build(report: ReportData) -> str:
     """Return the page. Raises MissingExtraError without the libraries of the extra `web`."""
     check()
     charts, tables = _libraries()

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.reports import charts
+from classifier.reports.data import ReportData
 from classifier.reports.export.tabular import rows
-from classifier.reports.report import Report
 from classifier.reports.summary import REASONS, types_text
 from classifier.roles import Role
-from classifier.traffic import Traffic
+from classifier.traffic.judged_flows import JudgedFlows
 from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import (
     counted,
@@ -43,7 +43,7 @@ class Column:
     name: str
 
 
-def contents(report: Report) -> dict[str, Any]:
+def contents(report: ReportData) -> dict[str, Any]:
     """Return all that the page shows; nothing in it is HTML."""
     traffic = report.traffic
     said = report.to_dict()
@@ -90,7 +90,7 @@ def _served(said: Row) -> list[Row]:
     return [row for row in said["services"] if row["flows"]]
 
 
-def _facts(said: Row, traffic: Traffic) -> list[list[str]]:
+def _facts(said: Row, traffic: JudgedFlows) -> list[list[str]]:
     span = f"{said['first_seen']} to\n{said['last_seen']}" if said["first_seen"] else "no packets"
     counted = said["flows"]
     served = sum(1 for row in _served(said) if row["proto"])
@@ -124,7 +124,7 @@ def _notes(said: Row) -> list[str]:
     return notes
 
 
-def _known(traffic: Traffic) -> list[Row]:
+def _known(traffic: JudgedFlows) -> list[Row]:
     """How the servers are known, by flows, packets and bytes; and packets in no flow."""
     words = {
         Role.CONFIRMED: "by a handshake",
@@ -164,7 +164,7 @@ def _self_check(check: Row | None) -> str | None:
     )
 
 
-def _largest_flows(traffic: Traffic) -> tuple[pa.Table, pa.Table]:
+def _largest_flows(traffic: JudgedFlows) -> tuple[pa.Table, pa.Table]:
     """Return the flows with most bytes, and those whose payload is not the service of their port."""
     largest: pa.Table | None = None
     mismatched: pa.Table | None = None

@@ -11,18 +11,18 @@ from rich.text import Text
 from classifier.reports.export.tabular import rows
 from classifier.reports.summary import time_text
 from classifier.reports.text.tables import Column, Row, clean, show
-from classifier.traffic import Traffic
+from classifier.traffic.judged_flows import JudgedFlows
 from classifier.wording import counted, duration_text, endpoint, service_text, size_text
 
 
-def print_difference(out: Console, before: Traffic, after: Traffic, difference: pa.Table) -> None:
+def print_difference(out: Console, before: JudgedFlows, after: JudgedFlows, difference: pa.Table) -> None:
     """Print which services and servers are new, gone or changed."""
     for title, traffic in (("Before", before), ("After", after)):
         metered = traffic.metered
         span = f"{time_text(metered.begin_ns)}, {duration_text((metered.end_ns - metered.begin_ns) / 1e9)}, "
         files = ", ".join(metered.captures[:3]) + ("" if len(metered.captures) <= 3 else " …")
-        packets = counted(metered.packets, "packet")
-        out.print(Text(clean(f"{title}: {files} ({span if metered.packets else ''}{packets})")))
+        packets = counted(metered.counters.packets, "packet")
+        out.print(Text(clean(f"{title}: {files} ({span if metered.counters.packets else ''}{packets})")))
     found = rows(difference)
     for kind in ("service", "server"):
         counts = Counter(row["status"] for row in found if row["kind"] == kind)

@@ -51,23 +51,14 @@ impl Live {
     }
 
     #[getter]
-    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dropped = self.0.dropped();
-        self.0.look(|meter| {
-            let of_meter = meter.counts();
-            let counts = PyDict::new(py);
-            counts.set_item("dropped", dropped)?;
-            counts.set_item("packets", meter.packets())?;
-            counts.set_item("wire_bytes", meter.wire_bytes())?;
-            counts.set_item("active", meter.active_flows())?;
-            counts.set_item("duplicates", of_meter.duplicates)?;
-            counts.set_item("evicted", of_meter.evicted)?;
-            counts.set_item("span_ns", meter.span_ns())?;
-            counts.set_item("unmetered", super::unmetered(py, &of_meter.unmetered)?)?;
-            counts.set_item("unknown_types", super::unknown_types(&of_meter.unmetered))?;
-            counts.set_item("irregular", super::irregular(&of_meter.unmetered))?;
-            Ok(counts)
-        })
+        self.0.look(|meter| super::counters(py, &meter.counts(), meter.totals(), dropped))
+    }
+
+    #[getter]
+    fn active_flows(&self) -> usize {
+        self.0.look(Meter::active_flows)
     }
 }
 

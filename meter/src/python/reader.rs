@@ -1,9 +1,7 @@
 //! The door to captures: `read`.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
@@ -13,8 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{
-    BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, described, irregular,
-    unknown_types, unmetered,
+    BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, bad_checksums, counters, described,
 };
 use crate::capture::{Capture, CaptureError};
 use crate::flow::{
@@ -112,6 +109,8 @@ struct State {
     metering: Metering,
     format: &'static str,
     compression: Option<&'static str>,
+    /// Checksums are verified.
+    verifies: bool,
     problem: Option<CaptureError>,
     /// The capture has been read to its end, or as far as it can be.
     at_end: bool,
@@ -234,36 +233,9 @@ impl Reader {
     }
 
     #[getter]
-    fn dropped(&self) -> u64 {
-        self.state().progress().dropped
-    }
-
-    #[getter]
     fn packets(&self) -> u64 {
         let state = self.state();
         state.progress().totals.packets + state.counts().unmetered.tallies().more_packets()
-    }
-
-    #[getter]
-    fn evicted(&self) -> u64 {
-        self.state().counts().evicted
-    }
-
-    #[getter]
-    fn duplicates(&self) -> u64 {
-        self.state().counts().duplicates
-    }
-
-    #[getter]
-    fn sensors(&self) -> (u64, i128) {
-        let sensors = self.state().counts().sensors;
-        (sensors.packets, sensors.later_ns)
-    }
-
-    #[getter]
-    fn bad_checksums(&self) -> (u64, u64) {
-        let bad = self.state().counts().bad_checksums;
-        (bad.ipv4_header, bad.transport)
     }
 
     #[getter]
@@ -273,38 +245,20 @@ impl Reader {
     }
 
     #[getter]
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let state = self.state();
+        let progress = state.progress();
+        let counters = counters(py, &state.counts(), &progress.totals, progress.dropped)?;
+        counters.set_item("dns_names_left_out", state.names().map_or(0, DnsNames::left_out))?;
+        if state.verifies {
+            counters.set_item("bad_checksums", bad_checksums(py, state.counts().bad_checksums)?)?;
+        }
+        Ok(counters)
+    }
+
+    #[getter]
     fn remnants(&self) -> PyResult<Batch> {
         self.state().remnants().map(Batch).map_err(|error| arrow_error(&error))
-    }
-
-    #[getter]
-    fn dns_names_left_out(&self) -> u64 {
-        self.state().names().map_or(0, DnsNames::left_out)
-    }
-
-    #[getter]
-    fn wire_bytes(&self) -> u64 {
-        self.state().progress().totals.wire_bytes
-    }
-
-    #[getter]
-    fn span_ns(&self) -> Option<(i64, i64)> {
-        self.state().progress().totals.span_ns
-    }
-
-    #[getter]
-    fn unknown_types(&self) -> BTreeMap<(&'static str, u16), u64> {
-        unknown_types(&self.state().counts().unmetered)
-    }
-
-    #[getter]
-    fn irregular(&self) -> BTreeMap<(&'static str, u16, u16), u64> {
-        irregular(&self.state().counts().unmetered)
-    }
-
-    #[getter]
-    fn unmetered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        unmetered(py, &self.state().counts().unmetered)
     }
 
     #[getter]
@@ -313,23 +267,14 @@ impl Reader {
     }
 }
 
-#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // named ones, in Python
 #[pyfunction]
-#[pyo3(signature = (source, signatures, *, tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums, dns_names = false, threads = NonZero::<usize>::MIN, block_bytes = None))]
 pub fn read(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
     signatures: &Bound<'_, Signatures>,
-    tcp_idle_ns: u64,
-    udp_idle_ns: u64,
-    most_flows: usize,
-    decapsulate: bool,
-    dedup: bool,
-    verify_checksums: bool,
-    dns_names: bool,
-    threads: NonZero<usize>,
-    block_bytes: Option<usize>,
+    options: MeterOptions,
 ) -> PyResult<Reader> {
+    let MeterOptions { decapsulate, dns_names, threads, block_bytes, .. } = options;
     let raised = Raised::default();
     let mut is_large = block_bytes.is_some();
     let source: Box<dyn Read + Send> = if let Ok(path) = source.cast::<PyString>() {
@@ -345,8 +290,7 @@ pub fn read(
     let capture = py
         .detach(|| Capture::open(source))
         .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
-    let options: Options =
-        MeterOptions { tcp_idle_ns, udp_idle_ns, most_flows, decapsulate, dedup, verify_checksums }.into();
+    let options = Options::from(options);
     let signatures = Arc::clone(&signatures.get().0);
     let (format, compression) = (capture.format(), capture.compression());
     let metering = if is_large && threads.get() > 1 && !dns_names {
@@ -362,6 +306,7 @@ pub fn read(
         let names = dns_names.then(DnsNames::default);
         Metering::Direct(Box::new(Direct { capture, meter, names, decapsulate }))
     };
-    let state = State { metering, format, compression, problem: None, at_end: false };
+    let verifies = options.verify_checksums;
+    let state = State { metering, format, compression, verifies, problem: None, at_end: false };
     Ok(Reader { state: Mutex::new(state), raised })
 }

@@ -155,7 +155,7 @@ class LiveScreen(App[None]):
             head = self.screen_stack[0].query_one("#head", Static)
         frozen = "FROZEN   " if self._frozen else ""
         head.update(Text(frozen + headline(moment.window, moment.ledger), no_wrap=True))
-        head.set_class(moment.ledger.dropped > 0, "lost")
+        head.set_class(moment.ledger.counters.dropped > 0, "lost")
         below = self.screen_stack[0]
         below.query_one("#rate", Sparkline).data = list(moment.ledger.rates)
         self._fill(self._view(), moment)
