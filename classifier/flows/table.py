@@ -79,6 +79,7 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     `captures` are the names that the column `capture` points to.
     """
     first_seen_ns, last_seen_ns = judged["first_seen_ns"], judged["last_seen_ns"]
+    duration_ns = pc.subtract(last_seen_ns, first_seen_ns)
     community_id = pa.record_batch(_meter.community_ids(judged))["community_id"]
     proto = pa.DictionaryArray.from_arrays(
         pc.index_in(judged["proto"], pa.array(list(PROTOCOLS), pa.uint8())),
@@ -90,7 +91,7 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
         "capture": _names(judged["capture"], captures),
         "first_seen": pc.cast(first_seen_ns, _TIME),
         "last_seen": pc.cast(last_seen_ns, _TIME),
-        "duration_s": pc.divide(pc.cast(pc.subtract(last_seen_ns, first_seen_ns), pa.float64()), 1e9),
+        "duration_s": pc.divide(pc.cast(duration_ns, pa.float64(), safe=False), 1e9),
         "proto": proto,
         "client_ip": addresses.texts(judged["client_addr"], judged["ip_version"]),
         "server_ip": addresses.texts(judged["server_addr"], judged["ip_version"]),

@@ -235,6 +235,12 @@ impl Row {
         self.events.are_all(Event::Rst)
     }
 
+    /// Whether it has a SYN or SYN+ACK.
+    #[must_use]
+    pub fn opens(&self) -> bool {
+        self.sent_isn(true) || self.sent_isn(false)
+    }
+
     /// Whether an end told its initial sequence number itself.
     #[must_use]
     pub fn sent_isn(&self, from_a: bool) -> bool {

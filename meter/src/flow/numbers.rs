@@ -224,6 +224,23 @@ impl Numbers {
     #[inline]
     pub(crate) fn are_near(&self, segment: &Segment, from_a: bool) -> bool {
         let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
+        let at_end =
+            |end: usize, number: u32| number.wrapping_sub(self.next[end]).wrapping_add(NEAR) <= 2 * NEAR;
+        self.know_both(segment)
+            && at_end(sender, segment.sequence)
+            && at_end(receiver, segment.acknowledgement)
+            || self.are_near_in_any_way(segment, sender, receiver)
+    }
+
+    /// Whether both endpoints' numbers are known, and the segment, which is no RST, shows both too.
+    #[inline]
+    fn know_both(&self, segment: &Segment) -> bool {
+        self.known & (SPAN | SPAN << 1) == SPAN | SPAN << 1
+            && segment.flags.0 & (Flags::ACK | Flags::RST) == Flags::ACK
+    }
+
+    #[cold]
+    fn are_near_in_any_way(&self, segment: &Segment, sender: usize, receiver: usize) -> bool {
         let near = |end, number| self.span(end).is_none_or(|span| span.is_near(number));
         // The zero of a RST that answers a SYN says nothing.
         let tells = !segment.flags.rst() || segment.sequence != 0;
@@ -236,13 +253,17 @@ impl Numbers {
     #[inline]
     pub(crate) fn record(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, resets: bool) {
         let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
-        if resets || segment.flags.rst() {
-            return self.record_with_resets(segment, payload_bytes, from_a);
-        }
         let (first, next, acknowledged) = shown(segment, payload_bytes);
-        self.advance(sender, first, next);
-        if let Some(acknowledged) = acknowledged {
-            self.advance(receiver, acknowledged, acknowledged);
+        if !resets && self.know_both(segment) {
+            self.advance_known(sender, next);
+            self.advance_known(receiver, segment.acknowledgement);
+        } else if resets || segment.flags.rst() {
+            self.record_with_resets(segment, payload_bytes, from_a);
+        } else {
+            self.advance(sender, first, next);
+            if let Some(acknowledged) = acknowledged {
+                self.advance(receiver, acknowledged, acknowledged);
+            }
         }
     }
 
@@ -261,9 +282,16 @@ impl Numbers {
 
     #[inline]
     fn advance(&mut self, end: usize, first: u32, next: u32) {
-        if !self.knows(SPAN, end) {
+        if self.knows(SPAN, end) {
+            self.advance_known(end, next);
+        } else {
             self.set_span(end, Some(Span { first, next }));
-        } else if next.wrapping_sub(self.next[end]) < 1 << 31 {
+        }
+    }
+
+    #[inline]
+    fn advance_known(&mut self, end: usize, next: u32) {
+        if next.wrapping_sub(self.next[end]) < 1 << 31 {
             self.next[end] = next;
         }
     }

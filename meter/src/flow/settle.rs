@@ -12,6 +12,8 @@ use super::{Event, Idle, Key, boundary};
 use crate::table::Row;
 use crate::wire::Transport;
 
+/// No connection is known again after more than 30 days.
+const LONGEST_PAUSE_NS: u64 = 30 * 86_400 * 1_000_000_000;
 /// Rows of one key that are compared with a row, those next to it in time.
 const COMPARED: usize = 64;
 
@@ -147,7 +149,8 @@ fn goes_on(rows: &[Row], from_earlier: &[usize], later: &Row, idle: &Idle) -> bo
     if later.is_reset_alone() && earlier.lane() == later.lane() && boundary::meet(earlier, later, idle) {
         return true;
     }
-    if earlier.last_seen_ns > later.first_seen_ns || later.sent_isn(true) || later.sent_isn(false) {
+    let pause_ns = later.first_seen_ns.abs_diff(earlier.last_seen_ns);
+    if earlier.last_seen_ns > later.first_seen_ns || pause_ns > LONGEST_PAUSE_NS || later.opens() {
         return false;
     }
     if earlier.numbers.go_on(&later.numbers)

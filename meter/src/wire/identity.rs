@@ -46,7 +46,7 @@ pub struct Identity {
 
 impl Identity {
     /// Of a packet with this IP header and these bytes behind it. `sequenced`: it uses up sequence numbers.
-    #[inline]
+    #[inline(never)] // else what it is part of is too large to be inlined itself
     pub fn new(internet: &Internet<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
         let words = transport.get(FIRST..END).map_or_else(|| short(transport), halves);
         let own = u64::from(internet.identification) << 32 | u64::from(ip_bytes);
