@@ -42,6 +42,16 @@ impl Key {
         };
         (key, from_a)
     }
+
+    /// Whether it is between one port and the same of a group: no port that a system chose for one exchange.
+    #[must_use]
+    pub fn is_announcement(&self) -> bool {
+        let is_group = |address: &[u8; 16]| match self.ip_version {
+            4 => address[12] >> 4 == 0xe || address[12..] == [255; 4],
+            _ => address[0] == 0xff,
+        };
+        self.port_a == self.port_b && (is_group(&self.addr_a) || is_group(&self.addr_b))
+    }
 }
 
 impl Hash for Key {

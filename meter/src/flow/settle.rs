@@ -3,6 +3,7 @@
 //! - Rows from several VLANs or virtual networks are one flow where each has one direction, or where one has
 //!   copies of the other's packets. They stay apart where each shows a conversation of its own.
 //! - A connection goes on after a pause, however long, where both endpoints' sequence numbers do.
+//! - What is announced to a group, from a port to the same port, is one flow however seldom.
 //! - A connection ends where the next one between the same ports begins: what comes of it later isn't its end.
 
 use hashbrown::HashMap;
@@ -14,6 +15,8 @@ use crate::wire::Transport;
 
 /// No connection is known again after more than 30 days.
 const LONGEST_PAUSE_NS: u64 = 30 * 86_400 * 1_000_000_000;
+/// Announcements come that seldom: NTP's broadcasts each 64 to 1,024 s (RFC 5905 §3.2), others each half an hour.
+const LONGEST_ANNOUNCED_NS: u64 = 3_600 * 1_000_000_000;
 /// Rows of one key that are compared with a row, those next to it in time.
 const COMPARED: usize = 64;
 
@@ -34,6 +37,8 @@ pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
         if rows[group[0]].key.proto == Transport::Tcp as u8 {
             join_continued(&mut rows, &mut group, &mut went_to, idle);
             mark_late_resets(&mut rows, &group);
+        } else if rows[group[0]].key.is_announcement() {
+            join_announced(&mut rows, &mut group, &mut went_to);
         }
         number(&mut rows, &group);
     }
@@ -135,6 +140,23 @@ fn join_continued(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize
         let mut found = earlier.filter(|&before| goes_on(rows, &group[before..=at], later, idle));
         if let Some(before) = found.next() {
             group[before] = absorb(rows, went_to, group[before], group[at]);
+            group.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Joins what one endpoint, always the same, announced to a group.
+fn join_announced(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize]) {
+    let mut at = 1;
+    while at < group.len() {
+        let (earlier, later) = (&rows[group[at - 1]], &rows[group[at]]);
+        let one_sender =
+            earlier.packets_ab + later.packets_ab == 0 || earlier.packets_ba + later.packets_ba == 0;
+        let pause_ns = later.first_seen_ns.saturating_sub(earlier.last_seen_ns).unsigned_abs();
+        if one_sender && pause_ns <= LONGEST_ANNOUNCED_NS && earlier.lane() == later.lane() {
+            group[at - 1] = absorb(rows, went_to, group[at - 1], group[at]);
             group.remove(at);
         } else {
             at += 1;

@@ -102,3 +102,21 @@ fn rows_that_begin_at_one_time_are_numbered() {
     ordinals.sort_unstable();
     assert_eq!(ordinals, [0, 0, 1]);
 }
+
+#[test]
+fn announcements_to_a_group_are_one_flow() {
+    let rows = |group: [u8; 4], port| {
+        let announced = [0, 1_000, 3_000_000_000_000].map(|time_ns| udp(time_ns, "a123>z123"));
+        let mut rows: Vec<_> =
+            announced.iter().flat_map(|packet| metered(std::slice::from_ref(packet))).collect();
+        for row in &mut rows {
+            row.key.addr_b[12..].copy_from_slice(&group);
+            row.key.port_b = port;
+        }
+        stitch(rows, &IDLE).0.len()
+    };
+    assert_eq!(rows([224, 0, 1, 1], 123), 1);
+    assert_eq!(rows([255; 4], 123), 1);
+    assert_eq!(rows([255; 4], 124), 3, "a port may be another process's by then");
+    assert_eq!(rows([10, 0, 0, 9], 123), 3);
+}
