@@ -22,11 +22,14 @@ __all__ = [
     "stitch",
 ]
 
+_Described: TypeAlias = tuple[str, int, str, str | None]
+
 class MeterError(Exception):
     """An input that can't be opened as a capture.
 
-    `args` is `(kind, offset, message)`: `kind` is `empty`, `not_a_capture`, `unsupported`, `cut`,
-    `damaged` or `io`; `offset` the byte of the uncompressed stream where the trouble begins.
+    `args` is `(kind, offset, message, remedy)`: `kind` is `empty`, `not_a_capture`, `unsupported`, `cut`,
+    `damaged` or `io`; `offset` the byte of the uncompressed stream where the trouble begins; `remedy`
+    a value of `Remedy`, or None.
     """
 
 @final
@@ -80,7 +83,7 @@ class Reader(Iterator[Batch]):
         For `join_remnants`; of datagrams within 60 s of the first fragment or the last, 8,192 rows each.
         """
     @property
-    def problem(self) -> tuple[str, int, str] | None:
+    def problem(self) -> _Described | None:
         """Why the input could not be read to its end, as in `MeterError.args`."""
 
 #: Transports (IP protocol numbers), ports of which one end must have one, patterns of which one must match,
@@ -148,7 +151,7 @@ class Live:
     def ended(self) -> bool:
         """The source has ended, or can't be read on."""
     @property
-    def problem(self) -> tuple[str, int, str] | None:
+    def problem(self) -> _Described | None:
         """Why the source can't be read (on), as in `MeterError.args`."""
     @property
     def keep_problem(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from enum import IntEnum
+from enum import Enum, IntEnum
 from functools import partial
 from typing import Any
 
@@ -47,11 +47,29 @@ class ClassifierError(Exception):
     status = ExitStatus.FAILURE
 
 
+class Remedy(Enum):
+    """What to try with an input that isn't read here: as an argument of `read`, and as an option."""
+
+    USE_TSHARK = 'pass via="tshark"', "add --via tshark"
+    TRY_TSHARK = 'if Wireshark opens it, pass via="tshark"', "if Wireshark opens it, add --via tshark"
+
+    @property
+    def argument(self) -> str:
+        """For users of Python."""
+        return self.value[0]
+
+    @property
+    def option(self) -> str:
+        """For users of the command line."""
+        return self.value[1]
+
+
 class CaptureError(ClassifierError):
     """An input can't be used at all, or (in `Traffic.problems`) only up to some point.
 
     `file` is the input's name, `offset` the byte of the (uncompressed) stream where the trouble
-    begins, or None where there is no such place; `status` is the command line's exit status.
+    begins, or None where there is no such place; `status` is the command line's exit status; `remedy` is
+    what else to try.
     """
 
     def __init__(
@@ -61,18 +79,27 @@ class CaptureError(ClassifierError):
         *,
         offset: int | None = None,
         status: ExitStatus = ExitStatus.NOT_A_CAPTURE,
+        remedy: Remedy | None = None,
     ) -> None:
-        """Say what is wrong with which file, where, and what to try."""
+        """Describe what is wrong with which file, where, and what to try."""
         self.file = file
         self.message = message
         self.offset = offset
         self.status = status
-        place = f"{file}: byte {offset}" if offset else file
-        super().__init__(f"{place}: {message}")
+        self.remedy = remedy
+        super().__init__(self._text(remedy.argument if remedy else None))
+
+    def for_command_line(self) -> str:
+        """Return the message with its remedy as an option."""
+        return self._text(self.remedy.option if self.remedy else None)
+
+    def _text(self, remedy: str | None) -> str:
+        place = f"{self.file}: byte {self.offset}" if self.offset else self.file
+        return f"{place}: {self.message}" + (f"; {remedy}" if remedy else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Say how another process makes the same."""
-        again = partial(CaptureError, offset=self.offset, status=self.status)
+        again = partial(CaptureError, offset=self.offset, status=self.status, remedy=self.remedy)
         return again, (self.file, self.message)
 
 

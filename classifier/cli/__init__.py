@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from classifier.cli.common import complain
-from classifier.errors import NO_ROOM, ClassifierError, ExitStatus, FilterError
+from classifier.errors import NO_ROOM, CaptureError, ClassifierError, ExitStatus, FilterError
 
 EXAMPLES = """
 \b
@@ -100,6 +100,8 @@ def main() -> NoReturn:
     except FilterError as error:
         status = _trouble(str(error), error.status)
         _point(error)
+    except CaptureError as error:
+        status = _trouble(error.for_command_line(), error.status)
     except ClassifierError as error:
         status = _trouble(str(error), error.status)
     except (BrokenPipeError, SystemExit):

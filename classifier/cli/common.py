@@ -49,7 +49,7 @@ def finish(traffic: JudgedFlows) -> ExitStatus:
     metered = traffic.metered
     sys.stdout.flush()  # the report first, where both go to one place
     for problem in traffic.problems:
-        complain(str(problem))
+        complain(problem.for_command_line())
     if left_out := metered.counters.dns_names_left_out:
         answers = counted(left_out, "more DNS answer names", "more DNS answers name")
         complain(f"{answers} addresses than are kept")

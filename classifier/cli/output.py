@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from classifier.cli.option_groups import described, options
+from classifier.complete_file import complete_file
 from classifier.errors import CaptureError, ExitStatus
 
 if TYPE_CHECKING:
@@ -123,15 +124,9 @@ def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> 
             with open(path, "wb") as file:
                 yield file
             return
-        target = os.path.realpath(path)  # of a link, what it points to
-        part = f"{target}.{os.getpid()}.part"
-        try:
-            with open(part, "xb") as file:
-                yield file
-            os.replace(part, target)
-        finally:
-            if os.path.exists(part):
-                os.remove(part)
+        # Of a link, what it points to.
+        with complete_file(os.path.realpath(path)) as part, open(part, "xb") as file:
+            yield file
     except OSError as error:
         raise _unwritable(path, error, option) from error
 

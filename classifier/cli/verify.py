@@ -131,4 +131,4 @@ def _complain(found: Verification, asked_for_more: bool) -> None:
         reason = "has payload" if asked_for_more else "with payload is doubtful; --all compares all"
         common.complain(f"no flow {reason}")
     for problem in found.problems:
-        common.complain(str(problem))
+        common.complain(problem.for_command_line())

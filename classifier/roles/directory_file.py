@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from ipaddress import ip_address
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from classifier.complete_file import complete_file
 from classifier.errors import DirectoryError, NotWrittenError
 from classifier.flows import addresses
 from classifier.flows.table import COUNT, PORT, PROTOCOLS
@@ -76,14 +76,11 @@ def save(path: str | os.PathLike[str], entries: Entries) -> None:
         ],
         schema=SCHEMA,
     ).sort_by([(name, "ascending") for name in ("server_ip", "server_port", "proto", "network_id")])
-    part = Path(f"{path}.{os.getpid()}.part")  # so that there is always a whole one
     try:
-        pq.write_table(table, part)
-        part.replace(path)
+        with complete_file(path) as part:
+            pq.write_table(table, part)
     except OSError as error:
         raise _unwritable(path, os.strerror(error.errno) if error.errno else str(error)) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _unwritable(path: str | os.PathLike[str], reason: str) -> NotWrittenError:

@@ -1,7 +1,10 @@
-"""What a recognised payload says of the service that a port promises: confirmed, or contradicted."""
+"""What service a flow carries: the decision table over the port's rules and the detected payload."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from classifier.payload import Certainty, Protocol
@@ -9,17 +12,17 @@ from classifier.ports.service import Rank, Service
 
 
 class Spoken(NamedTuple):
-    """What a flow is known to speak."""
+    """What the payload of a flow shows."""
 
-    #: None: nothing was recognised.
+    #: None: no protocol was detected.
     protocol: Protocol | None
     certainty: Certainty
     #: The service that the client's choice of application protocol names, or that a control connection
     #: announced; None for none.
     named: str | None
-    #: It was announced: no port promises anything.
+    #: A control connection announced the endpoint, so its port has no expected service.
     announced: bool
-    #: Its beginning wasn't seen: what it carries may be inside of what it began as.
+    #: The beginning wasn't seen: the protocol may run inside the one that the flow began with.
     late: bool
 
 
@@ -32,67 +35,146 @@ class Verdict(NamedTuple):
     service: str | None
     #: `user`, `payload`, `unofficial`, `official`; None where `service` is.
     source: str | None
-    #: All that it could be, likeliest first.
+    #: Every service it could be, likeliest first.
     candidates: tuple[str, ...]
-    #: What is expected at the port, where something else is spoken.
+    #: The service expected at the port, where something else was detected.
     expected: str | None = None
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """What is known of a flow, and what follows from it alone."""
+
+    #: Services of the server's port and of the client's, likeliest first.
+    here: tuple[Service, ...]
+    there: tuple[Service, ...]
+    #: Which endpoint is the server is open: both ports count.
+    undecided: bool
+    spoken: Spoken
+
+    @cached_property
+    def by_ports(self) -> Verdict:
+        """The verdict without any payload."""
+        names = tuple(dict.fromkeys(service.name for service in (*self.here, *self.there)))
+        best = self.here[0] if self.here else None
+        one_side = not self.undecided or bool(self.there and best and self.there[0].name == best.name)
+        if best is None or best.unused or not one_side:
+            return Verdict(None, None, names)
+        source = best.status if best.status in ("user", "official") else "unofficial"
+        return Verdict(best.name, source, names)
+
+    @cached_property
+    def user_rule(self) -> Service | None:
+        """The user's own rule for the port."""
+        return next((service for service in self.here if service.status == "user"), None)
+
+    @cached_property
+    def confirmed(self) -> Service | None:
+        """The likeliest service of the ports that speaks the detected protocol."""
+        ports = (*self.here, *self.there) if self.undecided else self.here
+        protocol = self.spoken.protocol
+        return next((service for service in ports if protocol and _speaks(service, protocol)), None)
+
+    @cached_property
+    def carried(self) -> Service | None:
+        """The likeliest service of the server's port that rides on the detected carrier."""
+        name = self.spoken.protocol.name if self.spoken.protocol and not self.undecided else None
+        return next((service for service in self.here if name in service.carriers), None)
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the detection is sure enough to contradict, or to name what nothing else names."""
+        return self.spoken.certainty >= Certainty.LIKELY
+
+    def named(self, service: str, source: str = "payload", expected: str | None = None) -> Verdict:
+        """Return the verdict for a service, with the ports' candidates behind it."""
+        names = tuple(dict.fromkeys((service, *self.by_ports.candidates)))
+        return Verdict(service, source, names, expected)
+
+
+def _is_announced(flow: _Flow) -> bool:
+    return flow.spoken.announced and bool(flow.spoken.named)
+
+
+def _announced(flow: _Flow) -> Verdict:
+    named = flow.spoken.named or ""
+    rules = (service.name for service in flow.here if named in (*service.speaks, *service.carriers))
+    return flow.named(next(rules, named))
+
+
+def _users(flow: _Flow) -> Verdict:
+    """Keep the user's name; it is contradicted only where the rule says what the service speaks."""
+    rule, protocol = flow.user_rule, flow.spoken.protocol
+    assert rule and protocol
+    is_specific = rule.carriers or set(rule.speaks) - rule.names
+    fits = _speaks(rule, protocol) or protocol.name in rule.carriers
+    expected = rule.name if is_specific and not fits and flow.contradicts else None
+    return flow.by_ports._replace(expected=expected)
+
+
+def _confirmed(flow: _Flow) -> Verdict:
+    assert flow.confirmed
+    return flow.named(flow.confirmed.name)
+
+
+def _carried(flow: _Flow) -> Verdict:
+    """Name the service that rides on the carrier: of a de-facto name that shows only that it may be right."""
+    assert flow.carried
+    return flow.named(flow.carried.name, "payload" if flow.carried.status == "official" else "unofficial")
+
+
+def _other(flow: _Flow) -> Verdict:
+    protocol = flow.spoken.protocol
+    assert protocol
+    expected = None if flow.undecided else expected_at(flow.here)
+    return flow.named(flow.spoken.named or protocol.service, expected=expected)
+
+
+def _is_inside(flow: _Flow) -> bool:
+    """Return whether a late flow shows only a carrier, or what a proxy was asked for."""
+    protocol = flow.spoken.protocol
+    opaque = bool(protocol and protocol.carrier) or _is_proxy(flow.here)
+    return not flow.undecided and flow.spoken.late and opaque and _is_met(flow.here)
+
+
+class _Row(NamedTuple):
+    """One row of the decision table."""
+
+    reason: str
+    applies: Callable[[_Flow], object]
+    verdict: Callable[[_Flow], Verdict]
+
+
+def _by_ports(flow: _Flow) -> Verdict:
+    return flow.by_ports
+
+
+#: The first row that applies decides.
+_TABLE = (
+    _Row("a control connection announced it", _is_announced, _announced),
+    _Row("no protocol was detected", lambda flow: flow.spoken.protocol is None, _by_ports),
+    _Row("the user has a rule for the port", lambda flow: flow.user_rule, _users),
+    _Row("a service of the port speaks the protocol", lambda flow: flow.confirmed, _confirmed),
+    _Row("a service of the port rides on the carrier", lambda flow: flow.carried, _carried),
+    _Row("the detection is too weak to contradict", lambda flow: not flow.contradicts, _by_ports),
+    _Row("a late flow: the protocol may run inside the service's", _is_inside, _by_ports),
+    _Row("another protocol than the port's", lambda _: True, _other),
+)
 
 
 def verdict(
     here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool, spoken: Spoken
 ) -> Verdict:
-    """Name the service, given the candidates of the server's port and of the client's, and what is spoken.
+    """Name the service, given the services of the server's port and of the client's, and what was detected.
 
-    Where it is undecided which side is the server, both ports are candidates.
+    Where it is undecided which side is the server, both ports' services are candidates.
     """
-    by_ports = _by_ports(here, there, undecided)
-    if spoken.announced and spoken.named:
-        known = (service.name for service in here if spoken.named in (*service.speaks, *service.carriers))
-        return _first(next(known, spoken.named), "payload", by_ports)
-    if spoken.protocol is None:
-        return by_ports
-    users = [service for service in here if service.status == "user"]
-    if users:
-        told = users[0].carriers or set(users[0].speaks) - users[0].names
-        fits = _speaks(users[0], spoken.protocol) or spoken.protocol.name in users[0].carriers
-        expected = users[0].name if told and not fits and _is_sure(spoken) else None
-        return Verdict(by_ports.service, by_ports.source, by_ports.candidates, expected)
-    confirmed = next((service for service in here if _speaks(service, spoken.protocol)), None)
-    if confirmed is None and undecided:
-        confirmed = next((service for service in there if _speaks(service, spoken.protocol)), None)
-    if confirmed is not None:
-        return _first(confirmed.name, "payload", by_ports)
-    carried = (service for service in here if spoken.protocol.name in service.carriers)
-    if not undecided and (rides := next(carried, None)) is not None:
-        # Of a name by habit a carrier shows no more than that it may be right.
-        return _first(rides.name, "payload" if rides.status == "official" else "unofficial", by_ports)
-    if not _is_sure(spoken):
-        return by_ports
-    if not undecided and spoken.late and (spoken.protocol.carrier or _is_proxy(here)) and _is_met(here):
-        return by_ports
-    expected = None if undecided else expected_at(here)
-    return _first(spoken.named or spoken.protocol.service, "payload", by_ports, expected)
-
-
-def _by_ports(here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool) -> Verdict:
-    names = tuple(dict.fromkeys(service.name for service in (*here, *there)))
-    best = here[0] if here else None
-    if best is None or best.unused or (undecided and (not there or there[0].name != best.name)):
-        return Verdict(None, None, names)
-    return Verdict(best.name, best.status if best.status in ("user", "official") else "unofficial", names)
-
-
-def _first(service: str, source: str, by_ports: Verdict, expected: str | None = None) -> Verdict:
-    return Verdict(service, source, tuple(dict.fromkeys((service, *by_ports.candidates))), expected)
+    flow = _Flow(here, there, undecided, spoken)
+    return next(row.verdict(flow) for row in _TABLE if row.applies(flow))
 
 
 def _speaks(service: Service, protocol: Protocol) -> bool:
     return not {protocol.name, protocol.service, *protocol.over}.isdisjoint(service.speaks)
-
-
-def _is_sure(spoken: Spoken) -> bool:
-    """Whether it is sure enough to contradict, or to name what nothing else names."""
-    return spoken.certainty >= Certainty.LIKELY
 
 
 def expected_at(here: tuple[Service, ...]) -> str | None:
@@ -115,5 +197,5 @@ def _is_met(here: tuple[Service, ...]) -> bool:
 
 
 def _is_proxy(here: tuple[Service, ...]) -> bool:
-    """Return whether what passes the port may be anything, once a proxy was asked for it."""
+    """Return whether anything may pass the port, once a proxy was asked for it."""
     return any(service.met and service.category == "proxy" for service in here)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 from classifier import _meter
-from classifier.errors import CaptureError, ExitStatus
+from classifier.errors import CaptureError, ExitStatus, Remedy
 from classifier.sources import path_kinds
 
 if TYPE_CHECKING:
@@ -144,11 +144,13 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def problem(name: str, described: tuple[str, int, str]) -> CaptureError:
+def problem(name: str, described: tuple[str, int, str, str | None]) -> CaptureError:
     """Turn what the core says of an input into an exception."""
-    kind, offset, message = described
+    kind, offset, message, remedy = described
     status = _STATUS.get(kind, ExitStatus.NOT_A_CAPTURE)
-    return CaptureError(name, message, offset=offset or None, status=status)
+    return CaptureError(
+        name, message, offset=offset or None, status=status, remedy=Remedy[remedy.upper()] if remedy else None
+    )
 
 
 def not_there(name: str, error: OSError) -> CaptureError:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from classifier.errors import CaptureError, ExitStatus, missing_extra
+from classifier.errors import CaptureError, ExitStatus, Remedy, missing_extra
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -38,8 +38,7 @@ class ScapyFile(io.RawIOBase):
         try:
             self._reader = RawPcapReader(source)  # type: ignore[arg-type]  # takes files, too
         except (Scapy_Exception, EOFError) as error:
-            hint = "Wireshark reads more formats: --via tshark"
-            raise CaptureError(name, f"scapy: {error}; {hint}") from None
+            raise CaptureError(name, f"scapy: {error}", remedy=Remedy.TRY_TSHARK) from None
         self._blocks = _pcapng(_frames(self._reader))
         self._rest = memoryview(b"")
 

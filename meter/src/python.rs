@@ -19,7 +19,7 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
-use crate::capture::{Capture, CaptureError, CaptureErrorKind};
+use crate::capture::{Capture, CaptureError, CaptureErrorKind, Remedy};
 use crate::flow::{self, BadChecksums, Counts, Idle, Options, Totals, UnmeteredCounts, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
@@ -177,7 +177,10 @@ fn irregular(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16, u16), u64
     found
 }
 
-fn described(error: &CaptureError) -> (&'static str, u64, String) {
+type Described = (&'static str, u64, String, Option<&'static str>);
+
+/// `MeterError.args`.
+fn described(error: &CaptureError) -> Described {
     let kind = match error.kind {
         CaptureErrorKind::Empty => "empty",
         CaptureErrorKind::NotACapture => "not_a_capture",
@@ -186,7 +189,11 @@ fn described(error: &CaptureError) -> (&'static str, u64, String) {
         CaptureErrorKind::Damaged => "damaged",
         CaptureErrorKind::Io => "io",
     };
-    (kind, error.offset, error.message.clone())
+    let remedy = error.remedy.map(|remedy| match remedy {
+        Remedy::UseTshark => "use_tshark",
+        Remedy::TryTshark => "try_tshark",
+    });
+    (kind, error.offset, error.message.clone(), remedy)
 }
 
 #[pyfunction]

@@ -80,7 +80,7 @@ def meter(data: bytes, rng: random.Random, outcome: Outcome) -> None:
             ),
         )
     except _meter.MeterError as error:
-        kind, offset, message = error.args
+        kind, offset, message, _ = error.args
         assert offset >= 0 and message, error
         outcome.ended[kind] += 1
         return

@@ -18,7 +18,7 @@ OFFICE = str(SAMPLES / "office.pcapng")
 
 #: DESIGN, "One direction of flow" and "The house": each stage may import those before it.
 STAGES = [
-    *("errors", "wording", "flows", "ports", "signatures", "sources", "metering"),
+    *("errors", "wording", "complete_file", "flows", "ports", "signatures", "sources", "metering"),
     *("handshake", "payload", "roles", "services", "traffic", "verify", "reports"),
     *("result", "pipeline", "reading", "live", "cli", "__main__"),
 ]

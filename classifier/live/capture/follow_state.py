@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
+from classifier.complete_file import complete_file
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live.capture.capture_source import not_writable
 
@@ -35,13 +35,11 @@ class State:
         """Write it; the file is replaced when it is complete."""
         said = json.dumps({"taken": self.taken, "ends_ns": self.ends_ns}).encode()
         table = self.flows if self.flows is not None else pa.table({})
-        part = path.with_name(f"{path.name}.part")
         try:
-            with pa.OSFile(str(part), "wb") as file:
+            with complete_file(path) as part, pa.OSFile(str(part), "wb") as file:
                 schema = table.schema.with_metadata({_SAID: said})
                 with pa.ipc.new_file(file, schema) as writer:
                     writer.write_table(table.replace_schema_metadata({_SAID: said}))
-            os.replace(part, path)
         except OSError as error:
             raise not_writable(str(path), error) from error
 

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from classifier.complete_file import complete_file
 from classifier.flows.spool import Spool
 from classifier.flows.table import SCHEMA
 from classifier.live.capture.capture_source import not_writable
@@ -146,7 +147,8 @@ class Recorder:
         if metered is not None:
             judging = Judge(metered, self.rules, self.known(), decapsulate=self.decapsulate)
             traffic = Traffic(metered, judging)
-            _appear(target, lambda part: _write(part, traffic.batches()))
+            with complete_file(target) as part:
+                _write(part, traffic.batches())
         journal.unlink()
         return target if metered is not None else None
 
@@ -228,22 +230,12 @@ def _write(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
             writer.write_batch(batch)
 
 
-def _appear(target: Path, write: Callable[[Path], None]) -> None:
-    """Write a file that appears when it is complete."""
-    part = target.with_name(f"{target.name}.part")
-    try:
-        write(part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _rewrite(traffic: Traffic, files: list[tuple[Path, int]]) -> None:
     """Write all flows, each to the file of its time, then let the new files take the places of the old."""
     until_ns = np.array([until for _, until in files])
-    parts = [path.with_name(f"{path.name}.part") for path, _ in files]
-    writers = [parquet.ParquetWriter(part, SCHEMA, compression="zstd") for part in parts]
-    try:
+    with ExitStack() as whole:
+        parts = [whole.enter_context(complete_file(path)) for path, _ in files]
+        writers = [parquet.ParquetWriter(part, SCHEMA, compression="zstd") for part in parts]
         for batch in traffic.batches():
             last_ns = batch["last_seen"].cast(pa.int64()).to_numpy()
             place = np.minimum(np.searchsorted(until_ns, last_ns), len(files) - 1)
@@ -251,8 +243,3 @@ def _rewrite(traffic: Traffic, files: list[tuple[Path, int]]) -> None:
                 writers[number].write_batch(batch.filter(pa.array(place == number)))
         for writer in writers:
             writer.close()
-        for part, (path, _) in zip(parts, files, strict=True):
-            os.replace(part, path)
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)

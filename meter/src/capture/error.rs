@@ -20,6 +20,15 @@ pub enum CaptureErrorKind {
     Io,
 }
 
+/// What to try with a file that isn't read here. Who shows the error words it: an option, or an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// tshark reads it.
+    UseTshark,
+    /// tshark may read it.
+    TryTshark,
+}
+
 /// What is wrong with the file, where, and what to try. The caller knows the file's name and adds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptureError {
@@ -29,11 +38,13 @@ pub struct CaptureError {
     pub offset: u64,
     /// What is wrong and what to try; without file name and offset.
     pub message: String,
+    /// What else to try, where that depends on how the program is used.
+    pub remedy: Option<Remedy>,
 }
 
 impl CaptureError {
     pub(crate) fn new(kind: CaptureErrorKind, offset: u64, message: impl Into<String>) -> Self {
-        Self { kind, offset, message: message.into() }
+        Self { kind, offset, message: message.into(), remedy: None }
     }
 
     /// For bytes that no writer of the format can have meant. `what` says which ones.

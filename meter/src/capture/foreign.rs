@@ -1,6 +1,6 @@
 //! Names what is given instead of a pcap or pcapng file, and says what to try.
 
-use super::error::{CaptureError, CaptureErrorKind};
+use super::error::{CaptureError, CaptureErrorKind, Remedy};
 
 /// First bytes and what begins with them.
 type Magics = &'static [(&'static [u8], &'static str)];
@@ -64,10 +64,10 @@ pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
     };
     if let Some(name) = named(CAPTURES) {
         let message = format!(
-            "{name} (starts {shown}), which is not read here but by Wireshark: add --via tshark, \
-             or convert with: editcap -F pcapng IN OUT"
+            "{name} (starts {shown}), which Wireshark reads (to convert it: editcap -F pcapng IN OUT)"
         );
-        return CaptureError::new(CaptureErrorKind::Unsupported, 0, message);
+        let error = CaptureError::new(CaptureErrorKind::Unsupported, 0, message);
+        return CaptureError { remedy: Some(Remedy::UseTshark), ..error };
     }
     let (looks, attempt) = if let Some(name) = named(ARCHIVES).or_else(|| tar(start)) {
         (format!("looks like {name}"), "unpack it first")
@@ -80,7 +80,9 @@ pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
         };
         (format!("looks like {name}"), attempt)
     } else {
-        ("of no format known here".to_owned(), "if Wireshark opens it: --via tshark")
+        let message = format!("not a capture (starts {shown}, of no format known here)");
+        let error = CaptureError::new(CaptureErrorKind::NotACapture, 0, message);
+        return CaptureError { remedy: Some(Remedy::TryTshark), ..error };
     };
     let message = format!("not a capture (starts {shown}, {looks}); {attempt}");
     CaptureError::new(CaptureErrorKind::NotACapture, 0, message)

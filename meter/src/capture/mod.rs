@@ -19,7 +19,7 @@ mod tests;
 use std::io::Read;
 
 pub use self::blocks::Buffer;
-pub use self::error::{CaptureError, CaptureErrorKind};
+pub use self::error::{CaptureError, CaptureErrorKind, Remedy};
 use self::input::Input;
 use self::pcap::Pcap;
 use self::pcapng::Pcapng;

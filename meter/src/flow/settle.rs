@@ -16,7 +16,7 @@ use crate::wire::Transport;
 /// No connection is known again after more than 30 days.
 const LONGEST_PAUSE_NS: u64 = 30 * 86_400 * 1_000_000_000;
 /// Announcements come that seldom: NTP's broadcasts each 64 to 1,024 s (RFC 5905 §3.2), others each half an hour.
-const LONGEST_ANNOUNCED_NS: u64 = 3_600 * 1_000_000_000;
+const LONGEST_ANNOUNCED_NS: i64 = 3_600 * 1_000_000_000;
 /// Rows of one key that are compared with a row, those next to it in time.
 const COMPARED: usize = 64;
 
@@ -154,7 +154,7 @@ fn join_announced(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize
         let (earlier, later) = (&rows[group[at - 1]], &rows[group[at]]);
         let one_sender =
             earlier.packets_ab + later.packets_ab == 0 || earlier.packets_ba + later.packets_ba == 0;
-        let pause_ns = later.first_seen_ns.saturating_sub(earlier.last_seen_ns).unsigned_abs();
+        let pause_ns = later.first_seen_ns.saturating_sub(earlier.last_seen_ns);
         if one_sender && pause_ns <= LONGEST_ANNOUNCED_NS && earlier.lane() == later.lane() {
             group[at - 1] = absorb(rows, went_to, group[at - 1], group[at]);
             group.remove(at);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{BATCH_ROWS, Batch, MeterOptions, Signatures, described};
+use super::{BATCH_ROWS, Batch, Described, MeterOptions, Signatures, described};
 use crate::capture::{Capture, CaptureError};
 use crate::flow::Meter;
 #[cfg(target_os = "linux")]
@@ -41,7 +41,7 @@ impl Live {
     }
 
     #[getter]
-    fn problem(&self) -> Option<(&'static str, u64, String)> {
+    fn problem(&self) -> Option<Described> {
         self.0.end()?.err().as_ref().map(described)
     }
 

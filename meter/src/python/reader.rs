@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{
-    BATCH_ROWS, Batch, MeterError, MeterOptions, Signatures, arrow_error, bad_checksums, counters, described,
+    BATCH_ROWS, Batch, Described, MeterError, MeterOptions, Signatures, arrow_error, bad_checksums, counters,
+    described,
 };
 use crate::capture::{Capture, CaptureError};
 use crate::flow::{
@@ -262,7 +263,7 @@ impl Reader {
     }
 
     #[getter]
-    fn problem(&self) -> Option<(&'static str, u64, String)> {
+    fn problem(&self) -> Option<Described> {
         self.state().problem.as_ref().map(described)
     }
 }
