@@ -176,7 +176,7 @@ NTP = (
 
 @dataclass(frozen=True)
 class Service:
-    """Servers behind one port: how many, their share of the flows, and what they say.
+    """Servers behind one port: their number, their share of the flows, and their messages.
 
     `says` is: the client's first message, the server's first, the client's others, the server's others.
     """

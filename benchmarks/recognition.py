@@ -100,7 +100,7 @@ class Recognition:
 
 
 def compared(capture: Path) -> tuple[str, list[dict[str, Any]] | str]:
-    """Compare the flows of a capture, or say why it can't be read."""
+    """Compare the flows of a capture, or print why it can't be read."""
     try:
         traffic = classifier.read(capture)
     except classifier.CaptureError as error:

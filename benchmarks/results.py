@@ -23,7 +23,7 @@ AIMS = (
     (_REPORT, "nfstream", 1 / 25),
 )
 MOST_MB = 250
-#: So many times longer a packet may take where there are many flows.
+#: Factor by which a packet may take longer where there are many flows.
 MOST_SLOWER = 1.3
 
 
@@ -152,7 +152,7 @@ def _aim(what: str, most: float, found: float, told: str) -> str:
 
 
 def _growth(found: list[Point]) -> list[str]:
-    """Tell how time and memory grow."""
+    """Describe how time and memory grow."""
     if not found:
         return []
     lines = [

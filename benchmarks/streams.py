@@ -14,7 +14,7 @@ from make_capture import FILE_HEADER, TCP
 from make_even import ip_headers
 
 BASE_PACKETS, BASE_FLOWS = 100_000, 3_700
-#: Packets are cut to so many bytes, and a repetition of all of them takes so long.
+#: Bytes that packets are cut to, and the duration of one repetition of all of them.
 SNAP, SPAN_S = 96, 60
 #: SYN, SYN and ACK, ACK, RST.
 FLAGS = (0x02, 0x12, 0x10, 0x14)

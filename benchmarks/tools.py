@@ -186,7 +186,7 @@ def race(chosen: list[Tool], capture: Capture, setting: Setting, rounds: int, li
 
 
 def version(tool: Tool, setting: Setting) -> str:
-    """The first thing that looks like a version in what the tool says of itself."""
+    """Return the first version number in the output of the tool."""
     answer = subprocess.run(words(tool.version, setting), capture_output=True, text=True, check=False)
     found = re.search(r"\d+\.\d+(?:\.\w+)*", answer.stdout + answer.stderr)
     return found[0] if found and (answer.returncode == 0 or tool.package) else "?"

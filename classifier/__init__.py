@@ -1,28 +1,27 @@
-"""classifier: which side of every conversation in a capture is the server, and how that is known.
+"""classifier: which side of every conversation in a capture is the server, with the evidence.
 
-`read(source)` meters a capture and returns a `Traffic`; its `flows`, `services` and `servers` are
-pandas DataFrames. `sniff(interface)` yields one per window of a live capture. `Rules` are what it
-knows of ports.
+`read(source)` reads a capture and returns a `Traffic`; its `flows`, `services` and `servers` are
+pandas DataFrames. `sniff(interface)` yields one per window of a live capture. `Rules` are the port rules.
 
 Exceptions, all exported here:
 
-    ClassifierError               base of all that this package raises on purpose
-    ├── CaptureError              an input that can't be used: file, byte offset, what to try
-    ├── RulesError                a rule file: file, line, rule and reason
-    ├── FilterError               a condition, time or network given to `Traffic.select`
-    ├── CaptureFilterError        a capture filter (tcpdump's) given to `sniff`
-    ├── IntervalError             a width of time bins
-    ├── FlowError                 a text that names no flow
+    ClassifierError               base of all exceptions of this package
+    ├── CaptureError              an input that can't be read: file, byte offset, what to do
+    ├── RulesError                an invalid rule file: file, line, rule and reason
+    ├── FilterError               an invalid condition, time or network given to `Traffic.select`
+    ├── CaptureFilterError        an invalid capture filter (as in tcpdump) given to `sniff`
+    ├── IntervalError             an invalid width of time bins
+    ├── FlowError                 a text that doesn't identify a flow
     │   └── NoSuchFlowError       a flow that isn't in the traffic
-    ├── DirectoryError            a file that is no server directory
-    ├── NamesError                a hosts file
-    ├── UserError                 a user to whom privileges can't be dropped
-    ├── MetricsError              an address at which metrics can't be served
+    ├── DirectoryError            a file that is not a server directory
+    ├── NamesError                an invalid hosts file
+    ├── UserError                 a user that privileges can't be dropped to
+    ├── MetricsError              an address where metrics can't be served
     ├── NotWrittenError           a result that can't be written
     └── NotInstalledError         a program that isn't installed
         └── MissingExtraError     an extra that isn't installed
 
-Arguments of a wrong type raise TypeError, impossible values ValueError.
+Arguments of a wrong type raise TypeError, invalid values ValueError.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ __all__ = [
     "sniff",
 ]
 
-#: Imported when first used: pyarrow alone takes a tenth of a second.
+#: Modules of names that are imported on first use: pyarrow alone takes a tenth of a second.
 _HOMES = {
     "read": "classifier.reading",
     "sniff": "classifier.live",
@@ -87,10 +86,10 @@ _HOMES = {
     "Traffic": "classifier.result",
 }
 
-if not TYPE_CHECKING:  # to a type checker, a name that isn't here is an error
+if not TYPE_CHECKING:  # type checkers must still report unknown names
 
     def __getattr__(name):
-        """Import a public name from where it is defined."""
+        """Import a public name from the module that defines it."""
         if name == "__version__":
             from importlib.metadata import version
 
@@ -104,5 +103,5 @@ if not TYPE_CHECKING:  # to a type checker, a name that isn't here is an error
 
 
 def __dir__() -> list[str]:
-    """List the public names, also those that are not imported yet."""
+    """Return the public names, including those not imported yet."""
     return sorted({*globals(), *__all__})

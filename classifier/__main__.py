@@ -1,4 +1,4 @@
-"""`python -m classifier`, and the command `classifier`: a process from its start to its end."""
+"""Entry point of `python -m classifier` and of the command `classifier`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from classifier.errors import ExitStatus
 
 
 def main() -> NoReturn:
-    """Run the command line and end the process at once, with everything written and tidied up.
+    """Run the command line, flush all output, and exit without shutting the interpreter down.
 
-    Ctrl-C ends it in one line also while the command line is still being imported. As to the end: before
-    Python 3.14 a thread of pyarrow's that still wants the interpreter while that is taken apart aborts the
-    process (apache/arrow#38352); and taking it apart takes as long as a small capture.
+    Ctrl-C prints one line even while the command line is being imported. Interpreter shutdown is skipped
+    because before Python 3.14 a pyarrow thread that still needs the interpreter aborts the process
+    (apache/arrow#38352), and because it takes as long as a small capture.
     """
     try:
         from classifier import cli
@@ -29,7 +29,7 @@ def main() -> NoReturn:
         status = ended.code if isinstance(ended.code, int) else ExitStatus.FAILURE
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # gone, which was said already
+        with suppress(OSError, ValueError):  # closed, which was reported already
             stream.flush()
     os._exit(status)
 

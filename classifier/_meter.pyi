@@ -74,7 +74,7 @@ class Reader(Iterator[Batch]):
     def dns_names(self) -> Batch | None:
         """Return the latest name that DNS answers gave to each address; None unless they were asked for.
 
-        Columns: `addr` (16 bytes, IPv4 mapped), `name`, and `time_ns`, when it was said.
+        Columns: `addr` (16 bytes, IPv4 mapped), `name`, and `time_ns`, the time of the answer.
         """
     @property
     def remnants(self) -> Batch:
@@ -146,7 +146,7 @@ class Live:
         Call it after `stop` or the end of the source, until it says so.
         """
     def stop(self) -> None:
-        """Take in no more packets."""
+        """Stop reading packets."""
     @property
     def ended(self) -> bool:
         """The source has ended, or can't be read on."""

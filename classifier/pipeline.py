@@ -1,8 +1,8 @@
-"""All stages, in order. This module alone knows the order.
+"""All stages, in order. Only this module knows the order.
 
     source → meter → spool → stitch → handshake → payload → roles → services → Traffic
 
-First every packet is metered and finished flows go to the spool; then, with all evidence in, the
+First every packet is metered, and finished flows go to the spool; then, with all evidence collected, the
 flows are judged batch by batch. `reading` may have started the source and the meter already.
 """
 
@@ -42,7 +42,7 @@ from classifier.sources.discovery import Found
 from classifier.traffic import explaining
 from classifier.traffic.judged import Judged
 
-#: Batches of which handshakes and payload are kept from one pass to the next: a megabyte each.
+#: Batches whose handshakes and payload findings are kept from one pass to the next: a megabyte each.
 _BATCHES_SHOWN = 16
 
 
@@ -61,7 +61,7 @@ def run(
 ) -> Traffic:
     """Meter inputs and judge their flows; the arguments are those of `reading.read`.
 
-    `known` are the servers that `directory` has so far.
+    `known` are the servers in `directory` so far.
     """
     ready_rules = _rules(rules)
     metered = Metered(
@@ -81,7 +81,9 @@ def run(
             metering = Metering(options, signatures.compiled().signatures, threads, progress)
             metering.run(found.inputs, metered)
     except KeyboardInterrupt:
-        if not keep_interrupted or not metered.captures:  # nothing was open yet: a pipe had no writer
+        if (
+            not keep_interrupted or not metered.captures
+        ):  # nothing was open yet, such as a pipe without writer
             raise
         metered.interrupted = True
     metered.join_remnants()
@@ -99,9 +101,10 @@ def run(
 
 
 def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]:
-    """Begin to load port rules, and return what gives them; what is wrong with a user's is told at once.
+    """Start loading port rules, and return a function that waits for them; a user's are loaded at once.
 
-    The program's own are thousands, and only needed when all is metered: they are read beside it.
+    Thousands of built-in rules are loaded in a thread while the inputs are metered. RulesError: the user's
+    file is invalid.
     """
     if isinstance(chosen, Rules):
         return lambda: chosen
@@ -120,7 +123,7 @@ Result = TypeVar("Result")
 
 
 def in_order(function: Callable[[Item], Result], items: Iterator[Item], threads: int) -> Iterator[Result]:
-    """Yield what a function makes of items, in their order; it runs in threads, a few items ahead."""
+    """Yield the results of a function for items, in order; it runs in threads, a few items ahead."""
     if threads == 1:
         yield from map(function, items)
         return
@@ -139,36 +142,36 @@ def in_order(function: Callable[[Item], Result], items: Iterator[Item], threads:
 
 
 class Judge:
-    """Judges metered flows, batch by batch, once all evidence is in."""
+    """Judges metered flows, batch by batch, once all evidence is collected.
+
+    `known` are servers of earlier inputs, `decapsulate` is how the inputs were read, `jobs` is the number of
+    batches judged at a time.
+    """
 
     def __init__(
         self, metered: Metered, rules: Rules, known: Entries, *, decapsulate: bool, jobs: int = 1
     ) -> None:
-        """Take the facts of all inputs, the port rules, and the servers known from earlier inputs.
-
-        `decapsulate` is how the inputs were read; `jobs` batches of flows are judged at a time.
-        """
         self._jobs = jobs
         self._metered = metered
         self._decapsulate = decapsulate
         self._rules = rules
         self._known = known
         self._table = payload.load()
-        #: What the flows of the first batches show by themselves.
+        #: Handshakes and payload findings of the first batches.
         self._shown: list[Shown] = []
 
     def each(self, function: Callable[[Judged], Result], *, bins: bool = False) -> Iterator[Result]:
-        """Yield what a function, in several threads, makes of each batch of the flows, in order.
+        """Yield the results of a function, run in several threads, for each batch of flows, in order.
 
-        Batches have the facts of flows, and the verdicts of all stages beside them; `bins` only if asked for.
+        Batches have the facts of flows and the verdicts of all stages; timeline bins only with `bins`.
         """
-        _ = self.context  # its passes end before the one that follows, which names captures as they do
+        _ = self.context  # its passes must end before the next one, which reuses their names of captures
         facts = self.stitched(_NEVER if bins else (*_NEVER, *_BINS))
         batches = zip(facts, chain(self._shown, repeat(None)), strict=False)
         return in_order(lambda batch: function(self._judged(self.ends(*batch))), batches, self._jobs)
 
     def explain(self, flow: str) -> dict[str, Any]:
-        """Say of one flow why its server is the server; see `Traffic.explain`."""
+        """Explain the verdict of one flow; see `Traffic.explain`."""
         wanted = Wanted(flow)
         parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
         found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
@@ -177,12 +180,12 @@ class Judge:
         (facts,) = found.to_batches()
         judged = self._judged(self.ends(facts)).batch()
         row, *others = tabular.rows(present(judged, self._metered.captures))
-        told = explaining.told(self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate)
-        return {"flow": row, "others": [other["flow_id"] for other in others], **told}
+        explained = explaining.told(self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate)
+        return {"flow": row, "others": [other["flow_id"] for other in others], **explained}
 
     @cached_property
     def context(self) -> roles.Context:
-        """What all flows together say about each."""
+        """The evidence that all flows together give about each."""
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
@@ -194,28 +197,28 @@ class Judge:
             roles.note_announced(announced, ends.facts)
             survey.add(ends, similar)
             directory.enter(servers)
-        _ = directory.entries  # joined here, not in each thread that judges
+        _ = directory.entries  # merged here once, not in each judging thread
         give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
     def looked_at(self, function: Callable[[roles.Ends], Result]) -> Iterator[Result]:
-        """Yield what a function makes of each batch of flows, with what each shows by itself."""
+        """Yield the results of a function for each batch of flows, with the features of each flow."""
         facts = self.stitched((*_NEVER, *_BINS, *_TEXTS))
         return in_order(lambda facts: function(self.ends(facts)), facts, self._jobs)
 
     def _first_look(self, ends: roles.Ends) -> tuple[roles.Ends, roles.Numbers, list[Entries]]:
-        """Return what a batch adds to the context, as far as that depends on nothing else."""
+        """Return a batch's contribution to the context, as far as it is independent of other batches."""
         _ = (
             ends.endpoints,
             ends.hosts,
             ends.called,
             ends.attempts,
             ends.sent,
-        )  # in this thread
+        )  # computed in this thread
         return ends, likeness(self._rules, ends), proven_servers(ends)
 
     def ends(self, facts: pa.RecordBatch, shown: Shown | None = None) -> roles.Ends:
-        """Return the ends of n flows, with what each flow shows by itself, unless that is known."""
+        """Return the features of n flows; `shown` are their handshakes and payload findings, if known."""
         if shown:
             return roles.Ends(facts, *shown)
         said = payload.read(facts, self._table)
@@ -254,7 +257,7 @@ class Judge:
 
 
 def _side(facts: pa.RecordBatch, name: str, other: str, server_is_b: roles.Mask) -> pa.Array:
-    """Return one column of two: the first where b is the server, else the second."""
+    """Merge two columns: the first where b is the server, else the second."""
     return pc.if_else(pa.array(server_is_b), facts[name], facts[other])
 
 
@@ -295,9 +298,9 @@ def _late(verdicts: roles.Verdicts, name: str) -> pa.Array:
     return pa.array(getattr(verdicts.late, name))
 
 
-#: Facts that only stitching looks at; that only the timeline does; that only verdicts do.
+#: Facts used only by stitching; only by the timeline; only by verdicts.
 _NEVER, _BINS, _TEXTS = ("event_ns",), ("bin_ns", "bins"), ("alpn", "server_name", "tunnel")
-#: Facts that go on as they are.
+#: Facts passed on unchanged.
 _KEPT = [
     *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id", "ordinal"),
     *(
@@ -312,7 +315,7 @@ _KEPT = [
         "bins",
     ),
 ]
-#: Facts of the two ends, as (name, column of a, column of b).
+#: Facts of both endpoints, as (name, column of a, column of b).
 _SIDES = [
     ("addr", "addr_a", "addr_b"),
     ("port", "port_a", "port_b"),

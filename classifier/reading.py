@@ -1,4 +1,4 @@
-"""Reads captures. A large file is being metered by the core while what judges its flows is imported."""
+"""Read captures. The core starts metering a large file while the judging modules are imported."""
 
 from __future__ import annotations
 
@@ -40,27 +40,23 @@ def read(
     """Read captures and judge their flows.
 
     `source` is a path (`-`: standard input), a pattern, a folder, an archive or a URL of captures, several of
-    them, or an open binary file. A flow ends when
-    it has been silent for the idle time of its transport, in seconds on the capture's own clock. Past
-    `max_flows` active at a time, idle ones end early. About `memory_bytes` are used, whatever the number
-    of flows (four bytes each come on top): the rest of flows and sums is in temporary files, and no row
-    depends on it. Less than 256 MB, or than so many flows take, isn't kept.
-    Without `decapsulate` tunnels over IP stay closed.
-    With `dedup` the copies that a mirror port makes of packets are left out of the flows; without, they
-    are counted (`duplicate_packets`). `verify_checksums` counts wrong ones. `dns_names` takes names of
-    addresses from the DNS answers in the capture, for its reports; the network is never asked.
-    `via` is the program that reads what isn't read here: `tshark` for other file formats, `scapy` for
-    other link types.
-    `rules` are Rules or a file of your own ones; by default those that `Rules.load` finds.
-    `directory` is a Parquet file of servers that earlier captures proved; this one's are added to it.
-    `jobs` is the number of threads, over inputs and within one, by default one for each core; the Dask
-    cluster of a `scheduler`, `tcp://host:8786`, reads as many inputs at a time as it has workers for.
-    `progress` is told how far that is.
-    With `keep_interrupted` Ctrl-C ends the reading, and the Traffic has what was read so far.
+    them, or an open binary file. `tcp_idle_s` and `udp_idle_s` are idle timeouts in seconds of capture time.
+    `max_flows` are held in memory; beyond this the longest-idle flows are evicted and merged later.
+    `memory_bytes` is the memory budget, independent of the number of flows (plus four bytes each): excess
+    spills to temporary files, with the same results. It can't be kept below 256 MB, or below the memory of
+    `max_flows`. Without `decapsulate` the outer flows of IP tunnels are reported. With `dedup` duplicate
+    packets from a mirror port are ignored; without, they are counted (`duplicate_packets`).
+    `verify_checksums` counts bad checksums. `dns_names` resolves addresses from DNS answers in the capture,
+    for reports; no lookups are sent. `via` reads through another program: `tshark` for other file formats,
+    `scapy` for other link types. `rules` are Rules or a file of your own; by default those that `Rules.load`
+    finds. `directory` is a Parquet file of servers confirmed in earlier captures; this one's are added.
+    `jobs` is the number of threads, over inputs and within one, by default one per core; the Dask cluster of
+    a `scheduler`, `tcp://host:8786`, reads as many inputs at a time as it has workers. `progress` is called
+    with the progress. With `keep_interrupted` Ctrl-C stops reading, and the Traffic has what was read so far.
 
-    Raises CaptureError for an input that isn't there, or where none can be read, RulesError and
-    DirectoryError for such rules and such a directory. Of several inputs one that can't be read, and of
-    each what is damaged, is left out, and the trouble is in `Traffic.problems`.
+    CaptureError: an input doesn't exist, or none can be read. RulesError, DirectoryError: the rules or the
+    directory are invalid. An unreadable input among several, and the corrupt rest of an input, are skipped
+    and listed in `Traffic.problems`.
     """
     known = None
     if directory:
@@ -82,7 +78,7 @@ def read(
     found = discovery.find(source, via)
     if len(found.inputs) == 1 and not scheduler:
         found.inputs[0].start(options, signatures.compiled().signatures)
-    from classifier import pipeline  # with numpy, pyarrow and all stages
+    from classifier import pipeline  # imports numpy, pyarrow and all stages
 
     return pipeline.run(
         found,

@@ -1,4 +1,4 @@
-"""`Traffic`: what `read()` returns."""
+"""`Traffic`: the result of `read()`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Traffic(JudgedFlows):
-    """The flows of one or more captures, judged, and how they are shown.
+    """The judged flows of one or more captures, with their reports.
 
-    `flows`, `services` and `servers` are pandas DataFrames, made when first asked for; `batches()`
+    `flows`, `services` and `servers` are pandas DataFrames, created on first use; `batches()`
     and `to_arrow()` give the flows as Arrow. `accounting` has the packets by reason. `report()` has
-    everything in every form; notebooks and rich's consoles show it.
+    all tables in all output formats; notebooks and rich consoles show it.
     """
 
     def report(
@@ -34,18 +34,18 @@ class Traffic(JudgedFlows):
     ) -> Report:
         """Return a report: `to_html()`, `to_json()`, `save_pictures()`; notebooks show it as a table.
 
-        `top` cuts each table to so many rows and one of the others' sums; `by` makes it one table by
-        `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`; `hosts` is a hosts file
-        that names addresses (NamesError: it can't be read), before what DNS answers said if those were
-        read; `interval_s` is the width of time bins. ValueError: no rows, or no such thing to group by.
+        `top` limits the rows of each table, the rest are totalled as `other`; `by` gives one table by
+        `service`, `server`, `client`, `port`, `vlan`, `capture` or `category` instead; `hosts` is a hosts
+        file, which takes precedence over names from DNS answers; `interval_s` is the width of time bins.
+        NamesError: the hosts file is invalid. ValueError: `top` or `by` is invalid.
         """
         from classifier.reports.hosts import Hosts, known, load
         from classifier.reports.report import Report
 
         if by is not None and by not in BY:
-            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+            raise ValueError(f"unknown group {by!r}; choose from {', '.join(BY)}")
         if top is not None and top < 1:
-            raise ValueError(f"{top} rows can't be; choose 1 or more")
+            raise ValueError(f"top must be 1 or more, not {top}")
         named = hosts if isinstance(hosts, Hosts) or hosts is None else load(hosts)
         return Report(self, top, by, known(named, self.metered), interval_s)
 
@@ -54,5 +54,5 @@ class Traffic(JudgedFlows):
         return self.report()._repr_html_()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield what rich's consoles show: the report of the command line."""
+        """Yield what rich consoles show: the report of the command line."""
         yield self.report()

@@ -1,6 +1,6 @@
-"""The signatures: what the first bytes of a protocol's messages look like. Format: rules/README.md.
+"""Payload signatures: patterns of the first bytes of a protocol's messages. Format: rules/README.md.
 
-They are compiled without numpy: packets are being metered while it is imported.
+They are compiled without numpy, which is imported while packets are already being metered.
 """
 
 from __future__ import annotations
@@ -18,72 +18,72 @@ from classifier.ports.rule_files import FOLDER, read_toml
 Value = TypeVar("Value")
 
 TRANSPORTS = {"tcp": 6, "udp": 17}
-#: Says the sender of a message: it is the client, the server, or that tells nothing.
+#: Which side sends a message: 1 the client, -1 the server, 0 either.
 SENDERS = {"client": 1, "server": -1, "either": 0}
 
 
 class Certainty(IntEnum):
-    """How surely a message shows its protocol, and its sender's side."""
+    """How certainly a message identifies its protocol, and its sender's side."""
 
     NONE = 0
     #: A hint only.
     WEAK = 1
-    #: As a rule; the exceptions are known.
+    #: Usually; the exceptions are known.
     LIKELY = 2
     #: By the specification.
     SURE = 3
 
 
 class Protocol(NamedTuple):
-    """A protocol that payload recognition knows."""
+    """A protocol that payload recognition can identify."""
 
     name: str
-    #: Others ride on it, so that it alone says little about the service.
+    #: Other protocols run on top of it, so that it doesn't identify the service.
     carrier: bool
-    #: What its service is called where nothing else names it.
+    #: Name of its service where nothing else names it.
     service: str
-    #: It begins as one of these, and goes on as what it is.
+    #: Protocols that its connections begin as.
     over: tuple[str, ...] = ()
-    #: What follows is inside of it, and goes its way: that shows the sides no more surely than it does.
+    #: It carries tunnelled protocols, whose messages show the sides no more certainly than it does.
     tunnels: bool = False
-    #: Protocols that say more than it does where they follow it.
+    #: More specific protocols that replace it where they follow it.
     gives_way_to: tuple[str, ...] = ()
-    #: Its place among equally certain protocols of one flow: the highest is chosen.
+    #: Rank among equally certain protocols of a flow: the highest wins.
     layer: int = 0
 
 
 class Message(NamedTuple):
-    """A kind of message, by a signature of its own."""
+    """A kind of message, with its own signature."""
 
     protocol: Protocol
     message: str
-    #: How surely it shows its protocol.
+    #: How certainly it identifies its protocol.
     certainty: Certainty
-    #: How surely it shows its sender's side.
+    #: How certainly it identifies its sender's side.
     side: Certainty
-    #: As in `SENDERS`.
+    #: Its sender, as in `SENDERS`.
     sender: int
-    #: The same where the core has decrypted it with its own keys, or with those of the peer's.
+    #: Its sender where the core decrypted it with the sender's own connection ID, or with the peer's.
     opened: int
     answered: int
-    #: It shows its protocol only if so many of an end's first messages look like it.
+    #: Number of an endpoint's first messages that must match before it identifies its protocol.
     repeats: int
-    #: It counts only where one end has one of these; empty: anywhere.
+    #: Ports, one of which an endpoint must have; empty: any port.
     ports: tuple[int, ...]
-    #: Where no end has one of these, it counts only if the other end's messages show the protocol too;
-    #: None: it counts by itself.
+    #: Ports without which it counts only if the other endpoint's messages match the protocol, too; None: it
+    #: counts by itself.
     alone: tuple[int, ...] | None
-    #: The core counts it only where it agrees with other packets of the flow.
+    #: The core counts it only where it is consistent with other packets of the flow.
     joint: bool = False
 
     @property
     def by_itself(self) -> bool:
-        """Return whether a single such packet shows the protocol at any port."""
+        """True if a single such packet identifies the protocol at any port."""
         return self.alone is None and self.repeats == 1 and not self.joint
 
 
 class Compiled(NamedTuple):
-    """The messages, the core's signatures for them, and names of services by application protocol."""
+    """The messages, the core's signatures for them, and service names by ALPN protocol."""
 
     messages: list[Message]
     signatures: _meter.Signatures
@@ -92,12 +92,12 @@ class Compiled(NamedTuple):
 
 @cache
 def compiled() -> Compiled:
-    """Compile the signatures that come with the program; RulesError names a wrong one."""
+    """Compile the built-in signatures. RulesError: one is invalid."""
     return compile_files([(path, read_toml(path)) for path in sorted((FOLDER / "payload").glob("*.toml"))])
 
 
 def compile_files(files: list[tuple[Path, dict[str, Any]]]) -> Compiled:
-    """Compile the contents of files; RulesError names a wrong signature."""
+    """Compile the contents of files. RulesError: a signature is invalid."""
     protocols: dict[str, Protocol] = {}
     messages: list[Message] = []
     rules: list[_meter._Rule] = []
@@ -121,7 +121,7 @@ def compile_files(files: list[tuple[Path, dict[str, Any]]]) -> Compiled:
 def _entry(
     path: Path, entry: dict[str, Any], protocols: dict[str, Protocol]
 ) -> Iterator[tuple[str, Message, _meter._Rule]]:
-    """Yield the messages of a protocol: where each stands, what it means, and its rule for the core."""
+    """Yield the messages of a protocol: the place for errors, the message, and its rule for the core."""
     where = f"{path}: protocol {entry.get('name', '?')}"
     _check(where, entry, _PROTOCOL_KEYS)
     transport = _choice(where, "transport", entry["transport"], TRANSPORTS)
@@ -135,7 +135,7 @@ def _entry(
         layer=_layer(entry),
     )
     alone: list[int] | None = entry.get("alone")
-    # One protocol may stand at several transports, with another service at each.
+    # A protocol may have an entry for each transport, with different services.
     known = protocols.setdefault(f"{protocol.name}/{transport}/{protocol.service}", protocol)
     for message in entry["messages"]:
         place = f"{where}: message {message.get('message', '?')}"
@@ -165,7 +165,7 @@ def _entry(
                 message.get("ports", []),
                 [patterns] if isinstance(patterns, str) else patterns,
                 message.get("where", []),
-                # Those that need the other end's come last: what needs nobody's must not be hidden by them.
+                # Messages that depend on the other endpoint come last, so as not to mask independent ones.
                 2 * (Certainty.SURE - side) + (not by_itself),
                 message.get("extract"),
                 message.get("settles", False),
@@ -181,10 +181,10 @@ def _layer(entry: dict[str, Any]) -> int:
     return 3
 
 
-#: What the core reads of several packets before it believes them.
+#: Extractors of the core that check several packets before they match.
 _JOINT = ("utp", "rtp")
 _CERTAINTIES = {certainty.name.lower(): certainty for certainty in Certainty if certainty}
-#: Keys, and whether they must be there.
+#: Keys, and whether they are required.
 _PROTOCOL_KEYS = {
     **dict.fromkeys(("name", "transport", "source", "messages"), True),
     **dict.fromkeys(("carrier", "service", "over", "tunnels", "header", "gives_way_to", "alone"), False),
@@ -199,13 +199,13 @@ _MESSAGE_KEYS = {
 def _check(where: str, entry: dict[str, Any], keys: dict[str, bool]) -> None:
     for key, needed in keys.items():
         if needed and key not in entry:
-            raise RulesError(f"{where}: {key} is missing")
+            raise RulesError(f"{where}: {key} is missing; add it")
     for key in entry:
         if key not in keys:
-            raise RulesError(f"{where}: {key!r} is no key; there are {', '.join(keys)}")
+            raise RulesError(f"{where}: unknown key {key!r}; choose from {', '.join(keys)}")
 
 
 def _choice(where: str, key: str, word: str, choices: Mapping[str, Value]) -> Value:
     if word not in choices:
-        raise RulesError(f"{where}: {key} {word!r} is none of {', '.join(choices)}")
+        raise RulesError(f"{where}: unknown {key} {word!r}; choose from {', '.join(choices)}")
     return choices[word]

@@ -1,7 +1,7 @@
-"""The examples in the README and in the pages are what the program says.
+"""Check that the examples in the README and the pages match the output of the program.
 
-    python docs/examples.py             names those that are untrue
-    python docs/examples.py --update    writes what the program says now; read every change
+    python docs/examples.py             lists those that differ
+    python docs/examples.py --update    writes the current output; review every change
 
 What is run, page by page, each page in an empty folder that has `samples`:
 
@@ -51,7 +51,7 @@ def pages() -> list[Path]:
 
 @dataclass
 class Page:
-    """One page: its text, and the text with what the program says now."""
+    """One page: its text, and the text with the current output."""
 
     path: Path
     text: str
@@ -59,7 +59,7 @@ class Page:
 
     @property
     def untrue(self) -> bool:
-        """Whether it says something else than the program."""
+        """True if it differs from the current output."""
         return self.text != self.now
 
 
@@ -83,7 +83,7 @@ class _Runner:
         self.status = 0
 
     def block(self, found: re.Match[str]) -> str:
-        """Return a block with what the program says now."""
+        """Return a block with the current output."""
         body = found["body"]
         match found["kind"]:
             case "console":

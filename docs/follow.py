@@ -44,7 +44,7 @@ PATH = f"{REPOSITORY / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 class FailedError(Exception):
-    """A command of a page ended otherwise than the page says."""
+    """A command of a page didn't end as the page shows."""
 
 
 def follow(page: Path) -> Iterator[str]:
@@ -81,7 +81,7 @@ def follow(page: Path) -> Iterator[str]:
 
 
 def _console(body: str) -> None:
-    """Run the commands of a block; where `echo $?` follows, the page says how the command ends."""
+    """Run the commands of a block; a following `echo $?` shows the expected exit status."""
     lines = body.splitlines()
     commands = [at for at, line in enumerate(lines) if line.startswith("$ ") and line != "$ echo $?"]
     for at, end in zip(commands, [*commands[1:], len(lines)], strict=True):

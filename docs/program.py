@@ -25,7 +25,7 @@ ENVIRONMENT = {
 
 
 class Terminal(io.TextIOWrapper):
-    """A file that says it is a terminal."""
+    """A file that claims to be a terminal."""
 
     def isatty(self) -> bool:
         """Claim to be one."""

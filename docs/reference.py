@@ -184,7 +184,7 @@ def exit_statuses() -> str:
 
 
 def signatures() -> str:
-    """The protocols that payload tells."""
+    """Return the table of protocols detected in the payload."""
     parts = [
         "# Payload signatures\n",
         "What the first packets with payload are compared with. How a signature is written:",

@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Write the captures and say which."""
+    """Write the captures and print their names."""
     files = {**ports.files(), **handshakes.files(), **links.files(), **trouble.files()}
     for name, data in files.items():
         path = HERE / name

@@ -138,7 +138,7 @@ def give_up(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Record, take the machine's own description out of the file, and say what came out."""
+    """Record, remove the machine's description from the file, and print a summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recording", choices=RECORDINGS)
     name = parser.parse_args().recording

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ["CLASSIFIER_RULES"] = ""
 
 # The same examples in each run, so that a failure is the fault of a change. To look for new ones:
-# `pytest tests/property --hypothesis-profile=search`. Time says nothing on a shared machine.
+# `pytest tests/property --hypothesis-profile=search`. Timing means nothing on a shared machine.
 _QUIET: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow],

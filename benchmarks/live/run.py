@@ -30,7 +30,7 @@ from nfstream import NFStreamer
 for flow in NFStreamer(source="wire", performance_report=1):
     pass
 """
-#: A tool has seen all that it will when for so long nothing was added.
+#: Seconds without a new packet after which a tool has seen all it will.
 QUIET_S, PATIENCE_S = 3.0, 60.0
 #: Packets a second after the others.
 TRICKLE = 10
@@ -53,7 +53,7 @@ class Trial:
 
 @dataclass
 class Tool:
-    """One row of the table. `ready` is what it says when it listens; what matches `seen` are its counts."""
+    """One row of the table. `ready` is its output when it listens; matches of `seen` are its counts."""
 
     name: str
     command: str
@@ -63,15 +63,15 @@ class Tool:
     windows: bool = False
     #: What to take off it: its counts of what it has lost.
     lost: str = ""
-    #: So many packets it may not have told of in the end, since it does so once a second.
+    #: Packets that it may not have reported in the end, as it reports once a second.
     untold: int = 0
-    #: A command that makes it say what it has seen; else it says so now and then, or in the end.
+    #: A command that makes it print its counts; else it prints them periodically, or in the end.
     ask: str = ""
     trials: dict[int, Trial] = field(default_factory=dict)
     problem: str = ""
 
     def count(self, text: str) -> int:
-        """What it has seen, going by what it has said."""
+        """The packets that it has seen, by its output."""
         counts = [int(found) for found in re.findall(self.seen, text)] or [0]
         lost = [int(found) for found in re.findall(self.lost, text)] if self.lost else [0]
         return sum(counts) if self.windows else counts[-1] - lost[-1]
@@ -146,7 +146,7 @@ def trial(tool: Tool, ends: tuple[str, str], arguments: argparse.Namespace, rate
         time.sleep(0.5)
         sent = send(ends[0], arguments, rate, arguments.seconds)
         time.sleep(1)
-        # Some tools hand on, or tell, what came only when more comes.
+        # Some tools deliver or report packets only when more arrive.
         late = send(ends[0], arguments, TRICKLE, 2)
         settle(tool, said, scratch)
         os.killpg(process.pid, signal.SIGINT)

@@ -95,7 +95,7 @@ def send(one: socket.socket, found: npt.NDArray[np.void], rate: float, seconds: 
 
 
 def main() -> None:
-    """Parse the arguments, send, and say what was sent."""
+    """Parse the arguments, send, and print what was sent."""
     parser = argparse.ArgumentParser(description="Send the packets of a capture at a steady rate.")
     parser.add_argument("interface")
     parser.add_argument("capture")

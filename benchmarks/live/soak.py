@@ -52,7 +52,7 @@ SERVER_PORTS = np.array([80, 443, 8080, 22, 25, 1494, 5432, 6379])
 PAYLOAD_BYTES = max(len(REQUEST), len(ANSWER))
 FRAME = np.dtype([*ETHERNET, *IPV4, *PORTS, *TCP, ("payload", "u1", PAYLOAD_BYTES)])
 HEADERS_BYTES = FRAME.itemsize - PAYLOAD_BYTES
-#: The packets of a second are sent in so many parts.
+#: Parts in which the packets of a second are sent.
 PARTS = 50
 Frames = npt.NDArray[np.void]
 

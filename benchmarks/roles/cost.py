@@ -69,7 +69,7 @@ def facts(flows: int) -> Iterator[pa.RecordBatch]:
 
 
 def _hit(protocol: str, message: str) -> np.uint64:
-    """A column's value where an end said this, and nothing else: the number of the signature, plus 2."""
+    """Return a column's value where an endpoint sent only this message: the signature's number plus 2."""
     messages = enumerate(payload.load().messages)
     said = (n for n, one in messages if one.protocol.name == protocol and one.message == message)
     return np.uint64(next(said) + 2)

@@ -36,24 +36,26 @@ FOLDS, RESAMPLES = 5, 500
 
 
 class Flows:
-    """The flows with a known server, a row each; log-odds are for the server."""
+    """The flows with a known server; log-odds are for the server.
+
+    Rows are (mode, proto, capture, suite, server port, confirmed, tie goes to the server, log-odds).
+    """
 
     def __init__(self, rows: list[tuple[Any, ...]]) -> None:
-        """Take (mode, proto, capture, suite, server port, confirmed, tie goes to the server, log-odds)."""
         columns = list(zip(*rows, strict=True))
         self.mode, self.proto, self.capture, self.suite, self.port = map(np.array, columns[:5])
         self.confirmed, self.tie = (np.array(column, dtype=bool) for column in columns[5:7])
         self.odds = np.array(columns[7])
 
     def total(self, kinds: Odds | None = None) -> Odds:
-        """Sum up the log-odds, each kind multiplied as `kinds` says, as the program does."""
+        """Sum the log-odds, each kind multiplied by its factor in `kinds`, as the program does."""
         most = weight("verdict", "most")
         total = (self.odds * (1 if kinds is None else kinds)).sum(axis=1) * weight("verdict", "scale")
         return np.where(self.confirmed, np.inf, np.clip(total, -most, most))
 
 
 def flows_of(captures: list[Capture]) -> tuple[Flows, Flows]:
-    """Strip captures in each way, meter and weigh them: with what the payload says, and without."""
+    """Strip captures in each way, meter and weigh them: with payload, and without."""
     heard: list[tuple[Any, ...]] = []
     unheard: list[tuple[Any, ...]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +74,7 @@ def _as_it_is(facts: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _silent(facts: pa.RecordBatch) -> pa.RecordBatch:
-    """Leave out what the payload says."""
+    """Return the log-odds without payload."""
     columns = {name: facts[name] for name in facts.schema.names}
     columns |= dict.fromkeys(("hits_a", "hits_b"), np.zeros(facts.num_rows, dtype=np.uint64))
     columns["announced"] = pa.array([[]] * facts.num_rows, facts.schema.field("announced").type)
@@ -123,7 +125,7 @@ def in_all(flows: Flows) -> Odds:
 
 
 def right(flows: Flows, total: Odds) -> np.ndarray:
-    """Whether each verdict is right; a tie falls to whoever was spoken to first."""
+    """Return whether each verdict is correct; in a tie the receiver of the first packet is the server."""
     return np.where(total == 0, flows.tie, total > 0)
 
 

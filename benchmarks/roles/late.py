@@ -125,7 +125,7 @@ def _servers(packets: list[Packet | None]) -> Iterator[tuple[Key, End]]:
 
 
 def _caller(flow: list[Packet]) -> End | None:
-    """Who sent the SYN, if it was answered and the flow never says otherwise."""
+    """Return who sent the SYN, if it was answered and nothing in the flow contradicts it."""
     callers = {packet.source for packet in flow if packet.syn and not packet.ack}
     called = {packet.source for packet in flow if packet.syn and packet.ack}
     after = sum(not packet.syn for packet in flow)
@@ -144,7 +144,7 @@ def _asker(flow: list[Packet]) -> End | None:
 
 
 def _message(packet: Packet) -> tuple[bool, bytes] | None:
-    """Whether a datagram asks, and what its reply repeats; None where that can't be told."""
+    """Return whether a datagram is a request, and what its reply repeats; None if unknown."""
     data, ports = packet.payload, {packet.source[1], packet.target[1]}
     if data[4:8] == b"\x21\x12\xa4\x42" and len(data) >= 20 and data[0] < 2:  # STUN, RFC 8489 §5
         return (data[0] == 0 and data[1] == 1, data[8:20])

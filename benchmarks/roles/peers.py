@@ -26,7 +26,7 @@ from late import MODES, TCP, UDP, Capture, End, Key, Packet, read, stripped
 
 import classifier
 
-#: What each says of a capture: the server of each flow.
+#: The result of each for a capture: the server of each flow.
 Servers = dict[Key, End]
 #: Asks about many captures; None for those that can't be read.
 Asker = Callable[[list[Path]], list[Servers | None]]
@@ -70,7 +70,7 @@ def this_program(path: Path) -> Servers:
 
 
 def servers(rows: Iterable[Iterable[object]]) -> Servers:
-    """Take rows of (transport, client address, port, server address, port); the first of a flow counts."""
+    """Return the server of each flow, from rows of (transport, client, port, server, port)."""
     found: Servers = {}
     for row in rows:
         proto, *ends = map(str, row)
@@ -86,7 +86,7 @@ def servers(rows: Iterable[Iterable[object]]) -> Servers:
 
 
 def _packed(ip: str) -> bytes:
-    """Take also what ndpiReader makes of 2600:1901:0:7a0b::, which is 2600:1901::7a0b::."""
+    """Parse an address, also as ndpiReader writes 2600:1901:0:7a0b::, namely 2600:1901::7a0b::."""
     while ip.count("::") > 1:
         ip = ip.replace("::", ":0:", 1)
     return ipaddress.ip_address(ip).packed

@@ -80,7 +80,7 @@ class Topology:
             self.packets.append((START_NS + time * SECOND_NS, packet))
 
     def truth(self, proto: str, client: End, server: End, *, vain: bool = False) -> None:
-        """Note who is the server of a flow."""
+        """Record the server of a flow."""
         key = (proto, frozenset((client, server)))
         self.servers[key] = server
         self._peers[proto, server].add(client)
@@ -152,7 +152,7 @@ class Topology:
             asks = not asks
 
     def port_unreachable(self, time: float, asker: End, target: End, size: int) -> None:
-        """The target's host says that nobody is at the port (RFC 792)."""
+        """Add the ICMP error of the target's host: port unreachable (RFC 792)."""
         quoted = udp(asker, target, bytes(size))[:28]
         self.emit(time, ip(target.ip, asker.ip, 1, b"\x03\x03\0\0\0\0\0\0" + quoted))
 

@@ -58,7 +58,7 @@ class Count:
     #: Flows to server ports with `FEW` clients or more, and those of them that are sure.
     shared: int = 0
     shared_sure: int = 0
-    #: UDP questions in vain that the scenario expects as attempts, and those that are.
+    #: Unanswered UDP requests that the scenario expects as attempts, and those that are.
     vain: int = 0
     attempted: int = 0
 

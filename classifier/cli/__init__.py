@@ -1,6 +1,6 @@
-"""The command line: one command per file; here they come together.
+"""The command line: one command per file, grouped here.
 
-Results go to standard output, talk to standard error; exit statuses are `ExitStatus`.
+Results go to standard output, messages to standard error; exit statuses are `ExitStatus`.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ EXAMPLES = """
 \b
 Examples:
   classifier office.pcapng                      a report: services, servers, clients
-  classifier report *.pcap.gz --top 10          many captures as one
+  classifier report *.pcap.gz --top 10          many captures, one report
   tcpdump -w - | classifier report -            from a pipe
   classifier flows office.pcapng -o flows.parquet
   classifier servers office.pcapng --format csv
-  classifier diff monday.pcap tuesday.pcap      what is new, gone, changed
-  classifier live eth0                          the services on an interface, as they happen
+  classifier diff monday.pcap tuesday.pcap      services and servers new, gone, changed
+  classifier live eth0                          the services on an interface, live
   classifier explain office.pcapng 10.77.0.101:123-10.77.0.123:123
-  classifier verify office.pcapng               what Wireshark says of doubtful flows
-  classifier ports 1494 limewire                what runs there; which ports it has
+  classifier verify office.pcapng               compare doubtful flows with Wireshark
+  classifier ports 1494 limewire                what uses a port; which ports a service uses
 """
 
 
-#: The commands; each is a function of its own name in the module of that name.
+#: Command names; each is a function in the module of the same name.
 COMMANDS = ("report", "flows", "servers", "diff", "live", "interfaces", "explain", "verify", "ports", "rules")
 
 
 class Commands(click.Group):
-    """A module is imported when its command is called. `classifier PATH` means `classifier report PATH`."""
+    """Commands that are imported on use. `classifier PATH` means `classifier report PATH`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name them in the order of the alphabet, as click does."""
+        """Return the command names in alphabetical order, as click does."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
@@ -52,18 +52,18 @@ class Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `report` in front of what isn't a command or an option of the group."""
+        """Insert `report` before an argument that isn't a command or an option of the group."""
         if args and args[0] not in COMMANDS and args[0] not in ("--help", "--version"):
             if args[0].isalpha() and not os.path.lexists(args[0]):
                 from difflib import get_close_matches
 
                 if near := get_close_matches(args[0], COMMANDS, 1):
-                    ctx.fail(f"{args[0]}: no such command or file; perhaps {near[0]} is meant")
+                    ctx.fail(f"{args[0]}: no such command or file; did you mean {near[0]}?")
             args = ["report", *args]
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; click itself would print an empty line at Ctrl-C."""
+        """Run the command; click itself would print an empty line on Ctrl-C."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -73,21 +73,22 @@ class Commands(click.Group):
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"max_content_width": 100})
 @click.version_option(package_name="pcap-classifier", prog_name="classifier")
 def app() -> None:
-    """Say which side of every TCP and UDP conversation in a capture is the server, name the service
-    behind its port, and report the traffic per service, each time with how that is known.
+    """Find the server side of every TCP and UDP conversation in a capture, name the service behind its
+    port, and report the traffic per service, with the evidence for each.
 
-    A handshake confirms the server. Without one it is inferred from evidence, or called ambiguous.
+    A handshake confirms the server. Without one the server is inferred from other evidence, with a
+    confidence, or the flow is ambiguous.
     """
 
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    # pyarrow's own allocator gives back less: a quarter more memory at the peak.
+    # pyarrow's own allocator returns less memory to the system: the peak is a quarter higher.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    # Its threads would spin for work that never comes.
+    # OpenBLAS threads would spin; nothing here uses them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(200_000)  # rules are 120,000 objects that stay: looking through them costs a tenth
-    # Whoever starts us may have closed these.
+    gc.set_threshold(200_000)  # scanning the 120,000 permanent rule objects costs a tenth of the time
+    # A daemon may start us with stdout or stderr closed (None).
     sys.stdout = sys.stdout or open(os.devnull, "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -105,12 +106,12 @@ def main() -> NoReturn:
     except ClassifierError as error:
         status = _trouble(str(error), error.status)
     except (BrokenPipeError, SystemExit):
-        # The reader has gone (`| head`), which click and rich turn into SystemExit: nothing more to say.
+        # The reader closed the pipe (`| head`); click and rich turn that into SystemExit.
         _drop_output()
         status = ExitStatus.OK
     except OSError as error:
         _drop_output()
-        where = error.filename or "can't go on"
+        where = error.filename or "can't continue"
         status = ExitStatus.NOT_WRITTEN if error.errno in NO_ROOM else ExitStatus.FAILURE
         status = _trouble(f"{where}: {error.strerror or error}", status)
     except (KeyboardInterrupt, click.Abort):
@@ -119,13 +120,13 @@ def main() -> NoReturn:
 
 
 def _trouble(message: str, status: ExitStatus) -> ExitStatus:
-    """Say in one line what is wrong, and return how to exit."""
+    """Print a one-line error, and return the exit status."""
     complain(message)
     return status
 
 
 def _point(error: FilterError) -> None:
-    """Show what was written, and where in it the trouble is."""
+    """Print the condition with a mark under the error."""
     from rich.cells import cell_len
 
     from classifier.reports.text.tables import clean
@@ -145,5 +146,5 @@ def _wrong_usage(error: click.UsageError) -> ExitStatus:
 
 
 def _drop_output() -> None:
-    """Keep Python from complaining about unwritten output at its end."""
+    """Discard unwritten output, so that Python doesn't report it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What commands share: some options, and the last words."""
+"""Options and closing messages that commands share."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 rules_described = described(
-    "--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help."
+    "--rules", metavar="FILE", help="Your own port rules; see classifier rules --help."
 )
 rules_option = rules_described("Options")
 
 
 def top_option(help: str) -> Described:
-    """`--top`."""
+    """Describe `--top`."""
     return described("--top", type=click.IntRange(min=1), default=None, metavar="N", help=help)
 
 
@@ -36,29 +36,28 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 
 def complain(message: str) -> None:
-    """Say on standard error what is wrong, in one line; names in it may hold anything."""
+    """Print one line on standard error, escaped: names in it may hold anything."""
     from classifier.reports.text.tables import clean
 
     click.echo(clean(f"classifier: {message}"), err=True)
 
 
 def finish(traffic: JudgedFlows) -> ExitStatus:
-    """Say on standard error what went wrong, and return how to exit."""
+    """Print the problems and remarks of a capture on standard error, and return the exit status."""
     from classifier.reports.summary import nothing_decoded
 
     metered = traffic.metered
-    sys.stdout.flush()  # the report first, where both go to one place
+    sys.stdout.flush()  # the report comes first where both go to one terminal
     for problem in traffic.problems:
         complain(problem.for_command_line())
     if left_out := metered.counters.dns_names_left_out:
-        answers = counted(left_out, "more DNS answer names", "more DNS answers name")
-        complain(f"{answers} addresses than are kept")
+        complain(f"{counted(left_out, 'name')} from DNS answers not kept: too many")
     if reason := nothing_decoded(traffic):
         complain(reason)
     elif not metered.counters.packets and not traffic.problems and not metered.interrupted:
         complain("the capture has no packets")
     if metered.interrupted:
-        complain("interrupted; this is what was read so far")
+        complain("interrupted; the report covers what was read so far")
     for remark in traffic.remarks:
         complain(remark)
     return traffic.status
@@ -69,31 +68,30 @@ _PACKETS = ("client_packets", "server_packets", "attempt_packets")
 
 
 def tell_left_out(traffic: Traffic) -> None:
-    """Say on standard error how many flows a selection left out; of tables that have no row for that."""
+    """Print on standard error how many flows a filter excluded, for tables without a row for them."""
     left_out = traffic.left_out
     if not left_out:
         return
     flows, packets = (sum(left_out[name] for name in names) for names in (_FLOWS, _PACKETS))
-    was = "was" if flows == 1 else "were"
-    rest = "" if traffic.accounting["in_flows"] else "; none is left"
-    complain(f"{counted(flows, 'flow')} with {counted(packets, 'packet')} {was} filtered out{rest}")
+    rest = "" if traffic.accounting["in_flows"] else "; no flows match"
+    complain(f"filter excluded {counted(flows, 'flow')} ({counted(packets, 'packet')}){rest}")
 
 
 class _NoPandas:
     """A finder that hides pandas from the import system. `importlib.abc`, its base, is slow to import."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Refuse pandas, know nothing of the rest."""
+        """Refuse pandas, and leave other modules to the next finder."""
         if fullname == "pandas":
             raise ModuleNotFoundError(fullname)
 
 
 @contextmanager
 def without_pandas() -> Iterator[None]:
-    """Import pyarrow, when it is needed, without pandas: half a second that no command needs.
+    """Import pyarrow without pandas, which takes half a second and no command needs.
 
-    pyarrow imports it at its first conversion, to see whether it was handed a DataFrame. It looks once;
-    where pandas is really asked for, it looks again.
+    pyarrow imports pandas at its first conversion, to check for DataFrames, and only once; an explicit
+    import of pandas later still works.
     """
     hidden = _NoPandas()
     sys.meta_path.insert(0, hidden)

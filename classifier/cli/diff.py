@@ -24,7 +24,7 @@ from classifier.errors import ExitStatus
         show_default=True,
         metavar="N",
         type=factor,
-        help="Clients or bytes that are so many times as many, or as few, are a change.",
+        help="Report clients or bytes that rose or fell by this factor as changed.",
     ),
     zeek=None,
 )
@@ -42,10 +42,10 @@ def diff(
 ) -> ExitStatus:
     """List the services and servers that are new, gone or changed in AFTER, compared with BEFORE.
 
-    Changed: a server's services, how it is known, or its clients or bytes by --factor. Attempts make no
-    server. Compare captures that last about as long.
+    A server is changed if its services or its role differ, or its clients or bytes by --factor. Failed
+    connection attempts don't count as servers. Compare captures of about the same duration.
 
-    Exit status 9: something is new, also a service of a known server, and was seen to send; 0: nothing is.
+    Exit status 9: a server, or a service of a known server, is new and was seen to send; 0: nothing is new.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`classifier explain`: why the server of one flow is the server."""
+"""`classifier explain`: the evidence for the server of one flow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from classifier.cli.reading import read, reading
 from classifier.errors import ExitStatus
 
 
-@click.command(short_help="Why one flow's server is the server.")
+@click.command(short_help="Show the evidence for one flow's server.")
 @reading
 @click.argument("flow", metavar="FLOW")
 @common.format_option("table", "json")
@@ -20,8 +20,8 @@ def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
     """Explain one flow: its first packets, each piece of evidence and its weight, the verdict, the
     runner-up, and what would resolve it.
 
-    FLOW is a flow_id as `classifier flows` writes it, or the two ends in any order:
-    10.0.0.1:1494-10.0.0.2:1080, [fd00::1]:1494-[fd00::2]:1080, or with a blank between them, as in its table.
+    FLOW is a flow_id as `classifier flows` writes it, or both endpoints in any order:
+    10.0.0.1:1494-10.0.0.2:1080, [fd00::1]:1494-[fd00::2]:1080, or separated by a space, as in its table.
 
     \b
     Examples:
@@ -32,16 +32,16 @@ def explain(flow: str, format: str | None, **given: Any) -> ExitStatus:
 
     given["paths"], flow = _pasted(given["paths"], flow)
     traffic = read(**given)
-    told = traffic.explain(flow)
+    explained = traffic.explain(flow)
     if format == "json":
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(explained, indent=2))
     else:
-        explanation.print_explanation(tables.console(), told)
+        explanation.print_explanation(tables.console(), explained)
     return common.finish(traffic)
 
 
 def _pasted(paths: tuple[str, ...], flow: str) -> tuple[tuple[str, ...], str]:
-    """Put two ends together that stand apart: A B, A - B; they look like names of files."""
+    """Join endpoints given as separate arguments, which click takes for paths: A B, A - B."""
     from classifier.flows.flow_selector import is_end
 
     *rest, end = paths

@@ -1,4 +1,4 @@
-"""Which flows a command is about: the same options for all of them."""
+"""Options that filter flows, shared by all commands that list them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ if TYPE_CHECKING:
     from classifier.result import Traffic
 
 choosing = options(
-    "Which flows",
+    "Filter",
     described(
         "--where",
-        metavar="CONDITION",
-        help="Those that fulfil a condition on the columns of `flows`: \"service == 'https' and role != "
-        "'confirmed'\". Also: < <= > >= in, not, or, ( ), is None.",
+        metavar="EXPR",
+        help="Keep only flows matching EXPR, a condition on the columns of `flows`: \"service == 'https' and "
+        "role != 'confirmed'\". Operators: == != < <= > >= in, and, or, not, ( ), is None.",
     ),
     described(
-        "--net", metavar="CIDR", multiple=True, help="Those with an end in this network; may be repeated."
+        "--net",
+        metavar="CIDR",
+        multiple=True,
+        help="Flows with either endpoint in this network; may be repeated.",
     ),
-    described("--since", metavar="TIME", help="Those still active at this time: 2026-11-23T14:05, UTC."),
-    described("--until", metavar="TIME", help="Those that began before this time."),
+    described("--since", metavar="TIME", help="Flows active at or after this UTC time: 2026-11-23T14:05."),
+    described("--until", metavar="TIME", help="Flows that began before this time."),
 )
 
 
 def chosen_by(given: dict[str, Any]) -> Callable[[Traffic], Traffic]:
-    """Take these options out of `given`, check them, and return what applies them."""
+    """Remove these options from `given`, check them, and return a function that applies them."""
     names = {name: given.pop(name) for name in ("where", "net", "since", "until")}
     if not any(names.values()):
         return lambda traffic: traffic

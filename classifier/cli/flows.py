@@ -1,4 +1,4 @@
-"""`classifier flows`: one row a flow."""
+"""`classifier flows`: one row per flow."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from classifier.cli.reading import read, reading
 from classifier.errors import ExitStatus
 
 
-@click.command(cls=Sectioned, short_help="The flows, one row each.")
+@click.command(cls=Sectioned, short_help="List the flows, one row each.")
 @choosing
 @out.writing(zeek="conn.log")
 @reading
 def flows(format: str | None, output: str | None, hosts: str | None, **given: Any) -> ExitStatus:
-    """List the flows: client, server, service, how each is known, outcome, packets and bytes.
+    """List the flows: client, server, service, role, evidence, outcome, packets and bytes.
 
-    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4, a folder, an archive (tar, zip), a
+    PATH is a pcap or pcapng file, plain or compressed (gzip, zstd, lz4), a folder, an archive (tar, zip), a
     quoted pattern, a URL, or - for standard input.
 
     \b
@@ -57,7 +57,7 @@ def flows(format: str | None, output: str | None, hosts: str | None, **given: An
         else:
             place.write(batches, SCHEMA)
     else:
-        # Before reading: an hour later is late for "can't be written".
+        # Opened before reading: a path that can't be written fails now, not after an hour.
         with out.opened(target.path, given["paths"]) as file:
             traffic = chosen(read(**given))
             batches, schema = traffic.batches(), SCHEMA

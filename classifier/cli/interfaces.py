@@ -1,4 +1,4 @@
-"""`classifier interfaces`: what can be captured live, and with which rights."""
+"""`classifier interfaces`: the interfaces, and the capture backends permitted on them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from classifier.cli import common
 from classifier.errors import ExitStatus
 
 
-@click.command(short_help="The interfaces that can be captured live.")
+@click.command(short_help="List the interfaces that can be captured live.")
 @common.format_option("table", "json")
 def interfaces(format: str | None) -> ExitStatus:
-    """List the interfaces, and the engines that may capture on them now, the default one first.
+    """List the interfaces, and the capture backends that are permitted on them, the default first.
 
-    `socket` is this program's own, on Linux; dumpcap and tcpdump are used where they are installed.
+    `socket` is built in, on Linux; dumpcap and tcpdump are used where they are installed.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def interfaces(format: str | None) -> ExitStatus:
         tables.Column("State", lambda row: {True: "up", False: "down", None: ""}[row["up"]]),
         tables.Column("Kind", lambda row: row["kind"], spare=2),
         tables.Column("Addresses", lambda row: ", ".join(row["addresses"]), folds=True, spare=1),
-        tables.Column("Engines", lambda row: ", ".join(row["engines"]) or "no right to capture"),
+        tables.Column("Backends", lambda row: ", ".join(row["engines"]) or "not permitted"),
     ]
     tables.show(tables.console(), "", columns, rows)
     if not any(row["engines"] for row in rows):

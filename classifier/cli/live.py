@@ -1,4 +1,4 @@
-"""`classifier live`: the services on an interface, as they happen."""
+"""`classifier live`: the services on an interface, live."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from classifier.errors import ExitStatus
 if TYPE_CHECKING:
     from classifier.live.loop import Sink
 
-_CAPTURE, _OUTPUT = "Capturing", "Recording and reporting"
+_CAPTURE, _OUTPUT = "Capture", "Recording and reporting"
 
 
 def _kinds(context: click.Context, parameter: click.Parameter, text: str | None) -> frozenset[str]:
-    """Read a list of events."""
+    """Parse a list of event kinds."""
     from classifier.live.output.jsonl_events import EVENTS
 
     kinds = frozenset(text.split(",")) if text else frozenset()
     if unknown := kinds - set(EVENTS):
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(EVENTS)}")
+        raise click.BadParameter(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(EVENTS)}")
     return kinds
 
 
-#: Options that only a recording heeds.
+#: Options that apply only to recordings.
 _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
 
 
-@click.command(cls=Sectioned, short_help="The services on an interface, as they happen.")
+@click.command(cls=Sectioned, short_help="Show the services on an interface, live.")
 @click.argument("sources", nargs=-1, metavar="INTERFACE…")
-@click.option("-f", "--filter", metavar="FILTER", help='Only these packets, as of tcpdump: "tcp port 443".')
+@click.option("-f", "--filter", metavar="FILTER", help='Capture filter, as in tcpdump: "tcp port 443".')
 @click.option(
     "--window",
     "window_s",
@@ -45,32 +45,32 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default="1s",
     show_default=True,
     metavar="TIME",
-    help="Look so often.",
+    help="Window length.",
 )
-@click.option("--for", "for_s", type=duration, metavar="TIME", help="End after that time: 60s, 5m, 2h.")
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End once N packets have come.")
+@click.option("--for", "for_s", type=duration, metavar="TIME", help="Stop after TIME: 60s, 5m, 2h.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
 @click.option(
     "--format",
     type=click.Choice(["screen", "table", "jsonl"]),
-    help="jsonl is one line a window.  [default: screen on a terminal, else table]",
+    help="jsonl: one line per window.  [default: screen on a terminal, else table]",
 )
-@click.option("--write", metavar="DIR/NAME.parquet", help="Record flows in DIR, in files that turn over.")
-@click.option("--follow", metavar="DIR", help="Take the files that a capturing program rotates into DIR.")
-@click.option("--pcap", "keep", metavar="FILE", help="Keep the packets as well, whole, as pcapng.")
+@click.option("--write", metavar="DIR/NAME.parquet", help="Record flows to rotated files in DIR.")
+@click.option("--follow", metavar="DIR", help="Read the files that a capture program rotates into DIR.")
+@click.option("--pcap", "keep", metavar="FILE", help="Also save full packets as pcapng.")
 @option(
     _CAPTURE,
     "--engine",
     type=click.Choice(["socket", "dumpcap", "tcpdump"]),
-    help="What captures.  [default: the first that may; see `classifier interfaces`]",
+    help="Capture backend.  [default: the first one permitted; see `classifier interfaces`]",
 )
-@option(_CAPTURE, "--promiscuous", is_flag=True, help="Also packets that are for others.")
+@option(_CAPTURE, "--promiscuous", is_flag=True, help="Put the interface into promiscuous mode.")
 @option(
     _CAPTURE,
     "--snap",
     "snap_bytes",
     type=click.IntRange(64, 262_144),
     metavar="BYTES",
-    help="Read so much of each packet.  [default: 2048; with --pcap all]",
+    help="Snapshot length: bytes captured of each packet.  [default: 2048; with --pcap: all]",
 )
 @option(
     _CAPTURE,
@@ -80,13 +80,13 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default="64M",
     show_default=True,
     metavar="SIZE",
-    help="The kernel's buffer: for bursts that are faster than the reader.",
+    help="Kernel buffer, for bursts faster than the reader.",
 )
 @option(
     _CAPTURE,
     "--user",
     metavar="NAME",
-    help="Become NAME before the first packet is parsed.  [default as root: who called sudo, else nobody]",
+    help="Drop privileges to NAME before parsing.  [default as root: the user of sudo, else nobody]",
 )
 @option(
     _CAPTURE,
@@ -96,7 +96,7 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default="300s",
     show_default=True,
     metavar="TIME",
-    help="A TCP flow ends when it has been silent for so long.",
+    help="TCP idle timeout.",
 )
 @option(
     _CAPTURE,
@@ -106,7 +106,7 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default="120s",
     show_default=True,
     metavar="TIME",
-    help="A UDP flow ends when it has been silent for so long.",
+    help="UDP idle timeout.",
 )
 @option(
     _CAPTURE,
@@ -115,15 +115,15 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default=250_000,
     show_default=True,
     metavar="N",
-    help="Keep at most so many active flows in memory; past that, idle ones end early.",
+    help="Maximum flows held in memory; beyond this the longest-idle flows end early.",
 )
-@option(_CAPTURE, "--no-decapsulate", is_flag=True, help="Don't look into tunnels: show the outer flows.")
-@option(_CAPTURE, "--rules", metavar="FILE", help="Your own rules of ports; see classifier rules --help.")
+@option(_CAPTURE, "--no-decapsulate", is_flag=True, help="Report outer flows; do not decapsulate tunnels.")
+@option(_CAPTURE, "--rules", metavar="FILE", help="Your own port rules; see classifier rules --help.")
 @option(
     _CAPTURE,
     "--state",
     metavar="FILE",
-    help="With --follow: note in FILE which files were taken and which flows are open, and go on there.",
+    help="With --follow: save progress and open flows to FILE, and resume from it.",
 )
 @option(
     _CAPTURE,
@@ -133,7 +133,7 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default="10m",
     show_default=True,
     metavar="TIME",
-    help="With --follow: take the newest file, too, once it hasn't grown for so long.",
+    help="With --follow: read the newest file, too, once it hasn't grown for TIME.",
 )
 @option(
     _OUTPUT,
@@ -143,7 +143,7 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default="1h",
     show_default=True,
     metavar="TIME",
-    help="--write begins a new file after that time …",
+    help="With --write: start a new file after TIME …",
 )
 @option(
     _OUTPUT,
@@ -153,13 +153,13 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     default="256M",
     show_default=True,
     metavar="SIZE",
-    help="… or after so many bytes of facts.",
+    help="… or after SIZE of flow data, whichever is first.",
 )
 @option(
     _OUTPUT,
     "--html",
     metavar="FILE",
-    help="Write the last report as one page for browsers, too. Needs the extra web.",
+    help="Also write the final report as one HTML page. Needs the extra web.",
 )
 @option(_OUTPUT, "--metrics", metavar="HOST:PORT", help="Serve metrics for Prometheus: 127.0.0.1:9464.")
 @option(
@@ -167,10 +167,10 @@ _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
     "--events",
     metavar="KINDS",
     callback=_kinds,
-    help="One JSON line per event in place of the table: new-server,mismatch.",
+    help="Print one JSON line per event instead of the table: new-server,mismatch.",
 )
 @option(
-    _OUTPUT, "--events-file", metavar="FILE", help="Append the events to FILE, beside the screen or table."
+    _OUTPUT, "--events-file", metavar="FILE", help="Append the events to FILE, and keep the screen or table."
 )
 def live(
     sources: tuple[str, ...],
@@ -187,15 +187,15 @@ def live(
     no_decapsulate: bool,
     **capture: Any,
 ) -> ExitStatus:
-    """Show which services run over an interface now, who serves them, and how much they carry.
+    """Show the services on an interface, their servers and their traffic, live.
 
-    INTERFACE is one of `classifier interfaces`, several, or `any`; - is standard input: a capture that
-    still grows, such as one from another machine. --follow takes each file that dumpcap or tcpdump has
-    finished in a folder. Ctrl-C, or q on the screen, ends it with a report; so does SIGTERM. Started as
-    root, it becomes another user before it parses the first packet.
+    INTERFACE is one or more of `classifier interfaces`, or `any`; - is standard input: a growing capture,
+    such as one streamed from another host. --follow reads each file that dumpcap or tcpdump completes in a
+    folder. Ctrl-C, SIGTERM, or q on the screen stops and prints a report. Started as root, it drops
+    privileges before it parses the first packet.
 
-    Verdicts of handshakes are final; inferred ones may change while more is seen, and are made once
-    more at the end, for the report and the recording (of the latest million flows).
+    Confirmed verdicts are final. Inferred ones may change as more is seen; they are made again at the
+    end, for the report and the recording (the latest million flows).
 
     \b
     Examples:
@@ -210,7 +210,7 @@ def live(
     _check_output(format, write, events, events_file)
     shown = "events" if events and not events_file else showing.form(format)
     with ExitStack() as stack:
-        page = setup.open_page(html, stack)  # it needs pandas; all else does without
+        page = setup.open_page(html, stack)  # the page needs pandas, nothing else does
         with common.without_pandas():
             pass
         setup.preload(shown, write, metrics, html)
@@ -229,27 +229,29 @@ def live(
 
 
 def _check_capture(sources: tuple[str, ...], follow: str | None, state: str | None) -> None:
-    """Raise UsageError where options about capturing don't go together."""
+    """Raise UsageError for capture options that can't be combined."""
     if not sources and not follow:
         raise click.UsageError("Missing argument 'INTERFACE…'.")
     if twice := next((source for source in sources if sources.count(source) > 1), None):
-        raise click.UsageError(f"{twice} is named twice; once is enough")
+        raise click.UsageError(f"{twice} is given twice; give it once")
     if state and not follow:
-        raise click.UsageError("--state notes how far --follow DIR is; add that")
+        raise click.UsageError("--state saves the progress of --follow DIR; add --follow")
 
 
 def _check_output(
     format: str | None, write: str | None, events: frozenset[str], events_file: str | None
 ) -> None:
-    """Raise UsageError where options about output don't go together."""
+    """Raise UsageError for output options that can't be combined."""
     if events_file and not events:
         raise click.UsageError("--events-file needs --events new-server,mismatch")
     if events and not events_file and format:
         raise click.UsageError(
-            "--events takes standard output; add --events-file FILE, or leave --format out"
+            "--events writes to standard output; add --events-file FILE, or remove --format"
         )
     source = click.get_current_context().get_parameter_source
     if not write and any(source(name) == ParameterSource.COMMANDLINE for name in _OF_RECORDINGS):
-        raise click.UsageError("--rotate and --rotate-size are of recordings; add --write DIR/NAME.parquet")
+        raise click.UsageError("--rotate and --rotate-size need a recording; add --write DIR/NAME.parquet")
     if write and not write.endswith(".parquet"):
-        raise click.UsageError(f"--write {write}: name a file DIR/NAME.parquet; a time is added to its name")
+        raise click.UsageError(
+            f"--write {write}: not a Parquet file; give DIR/NAME.parquet (a time is added)"
+        )

@@ -1,4 +1,4 @@
-"""How `classifier live` shows what happens: on a screen, as a table, as lines; and its last words."""
+"""The output of `classifier live`: screen, table or lines, and the final report."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from classifier.live.output.html_file import Page
     from classifier.result import Traffic
 
-#: So many flows take their time.
+#: Flows beyond which the final judging takes long enough for a message.
 _MANY_FLOWS = 100_000
 
 
 def form(format: str | None) -> str:
-    """Choose how to show windows: `screen`, `table` or `jsonl`."""
+    """Return how to show windows: `screen`, `table` or `jsonl`."""
     terminal = sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()
     if format == "screen" and not terminal:
-        raise click.UsageError("a screen needs a terminal; use --format table or jsonl")
+        raise click.UsageError("--format screen needs a terminal; use --format table or jsonl")
     if format is None and not terminal:
         return "table"
     if format in (None, "screen"):
@@ -37,7 +37,7 @@ def form(format: str | None) -> str:
             import textual  # noqa: F401
         except ModuleNotFoundError:
             if format:
-                raise MissingExtraError("a screen", "live") from None
+                raise MissingExtraError("--format screen", "live") from None
             common.complain(missing_extra("the full screen", "live"))
             return "table"
         return "screen"
@@ -45,7 +45,7 @@ def form(format: str | None) -> str:
 
 
 def run(loop: Loop, shown: str) -> None:
-    """Show windows until the end: that of the sources, Ctrl-C, or SIGTERM."""
+    """Show windows until the sources end, Ctrl-C, or SIGTERM."""
 
     def stop(*_: object) -> None:
         loop.watch.stop()
@@ -60,14 +60,14 @@ def run(loop: Loop, shown: str) -> None:
             return
         with _shown(shown) as show:
             loop.run(show, common.complain)
-    finally:  # from now on they end the program
+    finally:  # from now on the signals end the program
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
 def _shown(how: str) -> Iterator[Sink | None]:
-    """Yield what shows windows without a screen."""
+    """Yield the output that shows windows without a screen."""
     if how == "jsonl":
         from classifier.live.loop import JsonLines
 
@@ -85,17 +85,17 @@ def _shown(how: str) -> Iterator[Sink | None]:
 
 
 def last_words(loop: Loop, shown: str, page: Page | None) -> ExitStatus:
-    """Judge everything once more, for the recording and the reports."""
+    """Judge all flows once more, for the recording and the reports; return the exit status."""
     watch = loop.watch
     traffic = watch.traffic()
     if traffic.metered.spool.rows > _MANY_FLOWS:
-        common.complain(f"judging {traffic.metered.spool.rows:,} flows once more; Ctrl-C leaves that out")
+        common.complain(f"judging {traffic.metered.spool.rows:,} flows once more; Ctrl-C skips this")
     if watch.forgotten:
         common.complain(
             counted(
                 watch.forgotten,
-                "older flow is not in this report, and keeps the verdict of its time in a recording",
-                "older flows are not in this report, and keep the verdicts of their time in a recording",
+                "older flow is not in this report; the recording keeps its first verdict",
+                "older flows are not in this report; the recording keeps their first verdicts",
             )
         )
     elif loop.recorder:
@@ -107,7 +107,7 @@ def last_words(loop: Loop, shown: str, page: Page | None) -> ExitStatus:
     if page and (trouble := page.write(traffic)):
         common.complain(trouble)
     if not traffic.metered.counters.packets and not traffic.problems:
-        common.complain("no packet came")
+        common.complain("no packets were received")
         return ExitStatus.OK
     return common.finish(traffic)
 

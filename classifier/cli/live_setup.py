@@ -1,4 +1,4 @@
-"""What `classifier live` is put together from: sources, recording, and those that want its windows."""
+"""The parts of `classifier live`: sources, recording, and the outputs that receive its windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def preload(shown: str, write: str | None, metrics: str | None, html: str | None) -> None:
-    """Import all that is needed as long as it may be read: the user that this becomes need not be able to."""
+    """Import everything needed before privileges are dropped: the later user may not read the files."""
     from classifier.live.preload import load
 
     load(screen=shown == "screen", recording=bool(write), page=bool(html))
@@ -30,7 +30,7 @@ def preload(shown: str, write: str | None, metrics: str | None, html: str | None
 
 
 def open_page(path: str | None, stack: ExitStack) -> Page | None:
-    """Open the file of `--html` before rights are given up."""
+    """Open the file of `--html` before privileges are dropped."""
     if path is None:
         return None
     from classifier.live.output.html_file import Page
@@ -39,7 +39,7 @@ def open_page(path: str | None, stack: ExitStack) -> Page | None:
 
 
 def open_watch(sources: tuple[str, ...], follow: str | None, user: str | None, **capture: Any) -> Watch:
-    """Open the sources and begin to read; `capture` is for `Watch`."""
+    """Open the sources and start reading; `capture` is passed to `Watch`."""
     from classifier.live import Watch
     from classifier.live.capture.privileges import default_user
 
@@ -56,7 +56,7 @@ def open_watch(sources: tuple[str, ...], follow: str | None, user: str | None, *
 
 
 def open_recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: int) -> Recorder | None:
-    """Prepare the recording of `--write`."""
+    """Open the recording of `--write`."""
     if write is None:
         return None
     from classifier.live.output.recorder import Recorder
@@ -83,7 +83,7 @@ def serve_metrics(address: str, stack: ExitStack) -> Sink:
 
 @contextmanager
 def events_to(path: str | None) -> Iterator[IO[bytes]]:
-    """Open `--events-file`; without one, standard output takes the events."""
+    """Open `--events-file`, by default standard output."""
     from classifier.live.capture.capture_source import not_writable
 
     if path is None:

@@ -1,4 +1,4 @@
-"""Commands with many options: the help shows them in sections, so that it can be read."""
+"""Help in sections, for commands with many options."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-#: What is said of an option before its section is known.
+#: A described option, which is added once its section is known.
 Described = Callable[[str], Callable[[Any], Any]]
 
 
 class SectionedOption(click.Option):
-    """An option that stands in a section of the help."""
+    """An option in a section of the help, by its title."""
 
     def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
-        """Take a section's title beside what every option takes."""
         super().__init__(*args, **kwargs)
         self.section = section
 
@@ -25,7 +24,7 @@ class Sectioned(click.Command):
     """A command whose help has sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options without a section first, unless there is but --help."""
+        """Write the options by section: those without one first, or last if it is only --help."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
@@ -49,7 +48,7 @@ def described(*args: Any, **kwargs: Any) -> Described:
 
 
 def options(section: str, *added: Described) -> Callable[[Command], Command]:
-    """Add options to a section of the help, in the order in which they are given."""
+    """Add options to a section of the help, in the order given."""
 
     def add(command: Command) -> Command:
         for one in reversed(added):

@@ -1,4 +1,4 @@
-"""Where results go, and in which format: the same options for every command that has a table."""
+"""Output options (format, file, host names), shared by all commands with a table."""
 
 from __future__ import annotations
 
@@ -21,34 +21,35 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _TABLE = "table"
-#: As in `reports.tabular`, which needs pyarrow: too slow to import for `--help`. A test compares them.
+#: Same as in `reports.tabular`, which needs pyarrow: too slow to import for `--help`. A test compares them.
 FORMATS = ("json", "jsonl", "csv", "parquet", "arrow", "zeek", "zeek-json")
 
 
 class Target(NamedTuple):
-    """What the user asked for: a table on the terminal, or a format and where to."""
+    """The output that the user asked for: a table on the terminal, or a format and a path."""
 
     format: str
     path: str | None
 
     @property
     def is_dataset(self) -> bool:
-        """Whether it is a folder of Parquet files."""
+        """True for a folder of Parquet files."""
         return self.path is not None and self.path.endswith("/")
 
     @property
     def is_table(self) -> bool:
-        """Whether people read it."""
+        """True for a table on the terminal."""
         return self.format == _TABLE
 
 
 def writing(*more: Any, zeek: str | None, addresses: bool = True) -> Callable[[Command], Command]:
-    """Add `--format`, `-o`, `--hosts`, `--dns-names` and options of one command.
+    """Add `--format`, `-o`, `--hosts`, `--dns-names` and a command's own options.
 
-    `zeek` names the log of Zeek's that the command can write; one without `addresses` names none.
+    `zeek` is the name of the Zeek log that the command can write; without `addresses` the two options that
+    name addresses are left out.
     """
     formats = [name for name in FORMATS if zeek or not name.startswith("zeek")]
-    remark = f" zeek: {zeek}." if zeek else ""
+    remark = f" zeek writes {zeek}." if zeek else ""
     return options(
         "Output",
         described(
@@ -57,32 +58,32 @@ def writing(*more: Any, zeek: str | None, addresses: bool = True) -> Callable[[C
             default=None,
             help=f"Default: {_TABLE}.{remark}",
         ),
-        described("-o", "--output", metavar="FILE", help="Write to FILE; its ending chooses the format."),
+        described("-o", "--output", metavar="FILE", help="Write to FILE; the extension chooses the format."),
         *more,
         *(_NAMING if addresses else ()),
     )
 
 
 _NAMING = (
-    described("--hosts", metavar="FILE", help="Name addresses by this hosts file; see hosts(5)."),
+    described("--hosts", metavar="FILE", help="Resolve addresses from this hosts file; see hosts(5)."),
     described(
         "--dns-names",
         is_flag=True,
-        help="Name addresses, also, by what DNS answers in the capture say. Nobody is asked.",
+        help="Resolve addresses from DNS answers in the capture; no lookups are sent.",
     ),
 )
 
 
 def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target:
-    """Make sense of `--format` and `-o`."""
+    """Return the output that `--format` and `-o` ask for; UsageError where they don't fit."""
     if path is None:
         if format in ("parquet", "arrow") and sys.stdout.isatty():
-            raise click.UsageError(f"{format.capitalize()} is not for terminals; add -o FILE")
+            raise click.UsageError(f"{format.capitalize()} can't be written to a terminal; add -o FILE")
         return Target(format or _TABLE, None)
     if path.endswith("/") and format in (None, "parquet"):
         return Target("parquet", path)
     if format == _TABLE:
-        raise click.UsageError("a table is for the terminal; for a file use another --format")
+        raise click.UsageError("--format table is for the terminal; choose another --format for a file")
     if format is None:
         from classifier.reports.export.tabular import FORMATS as ENDINGS
 
@@ -90,7 +91,7 @@ def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target
         format = next((name for name, ends in usable.items() if path.lower().endswith(ends or "\0")), None)
         if format is None:
             raise click.UsageError(
-                f"{path}: its ending tells no format; add --format {', '.join(list(usable)[:-1])} or "
+                f"{path}: unknown extension; add --format {', '.join(list(usable)[:-1])} or "
                 f"{list(usable)[-1]}"
             )
     return Target(format, path)
@@ -109,7 +110,8 @@ def names(path: str | None) -> Hosts | None:
 def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> Iterator[IO[bytes]]:
     """Open the output: standard output, or a file that appears when it is complete.
 
-    `inputs` are the names of what will be read: none of that is ever replaced. `option` names the output.
+    `inputs` are the paths that will be read; UsageError instead of replacing one. `option` is the option
+    that gave `path`, for errors.
     """
     if path is None or path == "-":
         yield sys.stdout.buffer
@@ -117,7 +119,7 @@ def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> 
     _keep_inputs(path, inputs, option)
     if path.endswith("/") or "://" in path:
         raise click.UsageError(
-            f"{path}: folders and URLs are for the Parquet files of `classifier flows`: -o DIR/"
+            f"{path}: only `classifier flows` writes to a folder or URL (-o DIR/); give a file"
         )
     try:
         if _is_special(path):
@@ -132,7 +134,7 @@ def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> 
 
 
 def _keep_inputs(path: str, inputs: Sequence[str], option: str) -> None:
-    """Refuse to write over a capture that will be read, whatever name or link leads to it."""
+    """Raise CaptureError if the output is one of the captures to read, by any path or link."""
     from classifier.sources import discovery, path_kinds
 
     here = [name for name in inputs if not path_kinds.is_url(name)]
@@ -141,12 +143,12 @@ def _keep_inputs(path: str, inputs: Sequence[str], option: str) -> None:
     for found in discovery.find(here).inputs:
         there = found.file if isinstance(found.file, str) else found.file.fileno()  # type: ignore[union-attr]
         if os.path.samestat(os.stat(path), os.stat(there)) and not _is_special(path):
-            message = f"is a capture that is to be read; choose another place with {option}"
+            message = f"is one of the captures to read; choose another place with {option}"
             raise CaptureError(path, message, status=ExitStatus.USAGE)
 
 
 def folder(path: str, option: str) -> None:
-    """Make the folder that an option names, with those above it, unless it is there."""
+    """Create the folder that an option names, with its parents, unless it exists."""
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
@@ -159,7 +161,7 @@ def _unwritable(path: str, error: OSError, option: str) -> CaptureError:
 
 
 def _is_special(path: str) -> bool:
-    """Whether it is there and no file that could be replaced: a pipe, a device."""
+    """Return whether the path is a pipe or a device, which can't be replaced."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""`classifier ports`: what runs behind a port, and which ports a service has."""
+"""`classifier ports`: the services of a port, and the ports of a service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from classifier.ports.search import Found
 
 
-@click.command(cls=Sectioned, short_help="What runs behind a port; which ports a service has.")
+@click.command(cls=Sectioned, short_help="Look up the services of a port, or the ports of a service.")
 @click.argument("queries", nargs=-1, required=True, metavar="QUERY…")
 @common.rules_option
 @out.writing(zeek=None, addresses=False)
@@ -31,7 +31,7 @@ def ports(
     output: str | None,
     block: str | None,
 ) -> ExitStatus:
-    """Tell what may run behind server ports, likeliest first, and who says so.
+    """List the services that use a server port, likeliest first, with the source of each.
 
     QUERY is a port (1494, 1494/tcp, 6881-6889), a service (ica), a word (citrix) or a category (database).
 
@@ -48,7 +48,7 @@ def ports(
     from classifier.reports.text.tables import console
 
     if block and (format or output):
-        raise click.UsageError("--block prints firewall rules; leave --format and -o out")
+        raise click.UsageError("--block prints firewall rules; remove --format and -o")
     target = out.target(format, output, zeek=False)
     known = Rules.load(rules)
     try:
@@ -67,17 +67,17 @@ def ports(
             _write(found, target.format, file)
     for query in missed:
         near = suggestions(known, query)
-        hint = f"did you mean {' or '.join(near)}?" if near else "try a port, or another word for it"
+        hint = f"did you mean {' or '.join(near)}?" if near else "try a port, or another word"
         common.complain(f"{query}: no such service; {hint}")
     return ExitStatus.NOT_FOUND if missed else ExitStatus.OK
 
 
 def _check_blocked(found: list[Found]) -> None:
-    """Raise UsageError for a word that is no service's own name."""
+    """Raise UsageError for a word that isn't the name of a service."""
     for answer in found:
         if not answer.ports and not answer.exact and answer.related:
             names = ", ".join(dict.fromkeys(use.service.name for use in answer.related))
-            raise click.UsageError(f"--block needs a service's own name; for {answer.query}: {names}")
+            raise click.UsageError(f"{answer.query}: not a service's name; --block needs one of {names}")
 
 
 def _write(found: list[Found], format: str, file: IO[bytes]) -> None:

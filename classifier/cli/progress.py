@@ -1,4 +1,4 @@
-"""The bar that shows how far some work is."""
+"""The progress bar."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from classifier.metering.files import Progress, Tell
 
-#: Work that is over sooner, imports included, shows no bar.
+#: Seconds before a bar appears; imports included.
 PATIENCE_S = 2.0
 
 
 @contextmanager
 def of_reading() -> Iterator[Tell | None]:
-    """Show how much of all captures has been read."""
+    """Show how much of all captures has been read, and yield the function to call with the progress."""
     begin = time.monotonic()
     with bar(of_bytes=True) as advance:
         if advance is None:
@@ -40,8 +40,7 @@ def of_reading() -> Iterator[Tell | None]:
 def bar(*, of_bytes: bool) -> Iterator[Callable[[str, int, int | None, str], None] | None]:
     """Show a bar on standard error if that is a terminal and the work takes a while.
 
-    Yields what moves it: called with what is being done, how much of all is done, how much there is, and a
-    remark.
+    Yields the function that updates it: `(what, done, total, remark)`; None without a terminal.
     """
     if not sys.stderr.isatty():
         yield None

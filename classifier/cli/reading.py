@@ -1,4 +1,4 @@
-"""Reading captures: the options of all commands that do, and a bar that shows how far it is."""
+"""Read captures: the options of all commands that do, and the progress bar."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from classifier.sources.inputs import Via
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-#: More at a time than any machine has cores.
+#: Upper limit of `--jobs`; beyond any machine's cores.
 _MOST_JOBS = 4096
 
 
 def _seconds(text: str) -> float:
-    """Read an option that is a number of seconds; `nan` isn't."""
+    """Parse a number of seconds; `nan` isn't one."""
     try:
         seconds = float(text)
     except ValueError:
@@ -34,20 +34,20 @@ def _seconds(text: str) -> float:
 
 
 def _memory(text: str) -> int:
-    """Read a memory budget; what is too little is no budget."""
+    """Parse a memory budget, and check it against the minimum."""
     found = size(text)
     if found < LEAST_MEMORY_BYTES:
-        raise click.BadParameter(f"{text!r} is too little; the least is {LEAST_MEMORY_BYTES // 10**6}M")
+        raise click.BadParameter(f"{text!r} is too small; the minimum is {LEAST_MEMORY_BYTES // 10**6}M")
     return found
 
 
-#: The options of a command that reads captures, without their names.
+#: Options of a command that reads captures, without the paths.
 reading_options = options(
     "Reading",
     described(
         "--no-decapsulate",
         is_flag=True,
-        help="Don't look into tunnels (GRE, VXLAN …): report the outer flows.",
+        help="Report outer flows; do not decapsulate tunnels (GRE, VXLAN, …).",
     ),
     described(
         "--max-flows",
@@ -55,8 +55,7 @@ reading_options = options(
         show_default=True,
         metavar="N",
         type=click.IntRange(1, MOST_FLOWS),
-        help="Maximum flows held in memory, a sixteenth of them in each part of the keys; beyond this the"
-        " longest-idle flows are evicted and merged later.",
+        help="Maximum flows held in memory; beyond this the longest-idle flows are evicted and merged later.",
     ),
     described(
         "--memory",
@@ -64,13 +63,13 @@ reading_options = options(
         show_default=True,
         metavar="SIZE",
         type=_memory,
-        help="Memory budget, at least 256M; more if --max-flows is raised. Excess spills to temporary files.",
+        help="Memory budget; excess spills to temporary files. At least 256M; more if --max-flows is raised.",
     ),
     described(
         "--directory",
         metavar="FILE",
         type=click.Path(dir_okay=False),
-        help="Use the servers that earlier captures proved, and add this one's; a Parquet file.",
+        help="Use servers confirmed in earlier captures, and add this one's; a Parquet file.",
     ),
     described(
         "--tcp-idle",
@@ -78,7 +77,7 @@ reading_options = options(
         show_default=True,
         metavar="SECONDS",
         type=_seconds,
-        help="TCP idle timeout; a connection whose sequence numbers go on later is still one flow.",
+        help="TCP idle timeout; a connection whose sequence numbers continue later is still one flow.",
     ),
     described(
         "--udp-idle",
@@ -86,29 +85,27 @@ reading_options = options(
         show_default=True,
         metavar="SECONDS",
         type=_seconds,
-        help="A UDP flow ends when it has been silent for so long.",
+        help="UDP idle timeout.",
     ),
-    described(
-        "--dedup", is_flag=True, help="Leave out the copies that a mirror (SPAN) port makes of packets."
-    ),
-    described("--verify-checksums", is_flag=True, help="Count wrong checksums of IPv4, TCP and UDP headers."),
+    described("--dedup", is_flag=True, help="Ignore duplicate packets from a mirror (SPAN) port."),
+    described("--verify-checksums", is_flag=True, help="Count bad IPv4, TCP and UDP checksums."),
     described(
         "--via",
         type=click.Choice(["tshark", "scapy"]),
         default=None,
-        help="Read with tshark (all of Wireshark's file formats) or scapy (more link types).",
+        help="Read through tshark (all of Wireshark's file formats) or scapy (more link types).",
     ),
     described(
         "--jobs",
         type=click.IntRange(1, _MOST_JOBS),
         default=None,
         metavar="N",
-        help="Threads, over inputs and within one; results don't depend on it.  [default: one for each core]",
+        help="Inputs to read in parallel, and threads within one.  [default: one per core]",
     ),
     described(
         "--scheduler",
         metavar="ADDRESS",
-        help="Read on the Dask cluster of tcp://HOST:8786. Needs the extra cluster.",
+        help="Read on the Dask cluster at tcp://HOST:8786. Needs the extra cluster.",
     ),
     common.rules_described,
 )
@@ -140,7 +137,7 @@ def read(
 
     if memory < (least := least_memory(max_flows)):
         raise click.UsageError(
-            f"--memory is too little for --max-flows {max_flows}; the least is {-(-least // 10**6)}M"
+            f"--memory is too small for --max-flows {max_flows}; the minimum is {-(-least // 10**6)}M"
         )
     try:
         with common.without_pandas(), progress.of_reading() as tell:
@@ -162,7 +159,7 @@ def read(
                 progress=tell,
                 keep_interrupted=True,
             )
-    except OSError as error:  # of a pipe or a device, or of a temporary file
+    except OSError as error:  # from a pipe, a device, or a temporary file
         where = f"{error.filename}: " if error.filename else ""
         kind = NotWrittenError if error.errno in NO_ROOM else ClassifierError
         raise kind(f"reading failed: {where}{error.strerror or error}") from error

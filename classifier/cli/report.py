@@ -21,30 +21,28 @@ if TYPE_CHECKING:
     from classifier.reports.charts.chart_images import Format
     from classifier.reports.report import Report
 
-#: As `traffic.breakdown.BY`; a test compares them.
+#: Same as `traffic.breakdown.BY`; a test compares them.
 BY = ("service", "server", "client", "port", "vlan", "capture", "category")
 
 
-@click.command(cls=Sectioned, short_help="The traffic per service, with servers, clients and attempts.")
+@click.command(cls=Sectioned, short_help="Report the traffic per service, with servers and clients.")
 @choosing
 @out.writing(
-    described("--by", type=click.Choice(BY), help="One table by this, in which every flow is counted once."),
+    described("--by", type=click.Choice(BY), help="Group all flows by this, in one table."),
     common.top_option(
-        "Rows of each table; the rest is summed up as `other`.  [table: 20; other formats: all]"
+        "Show the top N rows; the rest are totalled as `other`.  [table: 20; other formats: all]"
     ),
     described(
         "--interval",
         metavar="TIME",
         type=duration,
-        help="One table of the services over time, in bins of 30s, 5m, 2h; with --html those of its chart.",
+        help="One table of services over time, in bins of 30s, 5m, 2h; with --html: bins of the chart.",
     ),
+    described("--html", metavar="FILE", help="Write the report as one HTML page. Needs the extra web."),
     described(
-        "--html", metavar="FILE", help="Write the report as one page for browsers. Needs the extra web."
+        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png, … Needs the extra web."
     ),
-    described(
-        "--png", metavar="DIR", help="Write the charts as timeline.png, services.png … Needs the extra web."
-    ),
-    described("--svg", metavar="DIR", help="The same as SVG."),
+    described("--svg", metavar="DIR", help="Write the charts as SVG. Needs the extra web."),
     zeek=None,
 )
 @reading
@@ -60,11 +58,11 @@ def report(
     hosts: str | None,
     **given: Any,
 ) -> ExitStatus:
-    """Report the traffic per service: bytes, flows by how their server is known, servers, clients.
+    """Report the traffic per service: bytes, flows by role, servers, clients, failed connection attempts.
 
-    PATH is a pcap or pcapng file, also packed with gzip, zstd or lz4, a folder, an archive (tar, zip), a
+    PATH is a pcap or pcapng file, plain or compressed (gzip, zstd, lz4), a folder, an archive (tar, zip), a
     quoted pattern, a URL, or - for standard input. Several are read as one capture. json has all tables;
-    the other formats for programs have the services, or the table that --by asks for.
+    csv, parquet and the like have the services table, or the one that --by asks for.
 
     \b
     Examples:
@@ -83,10 +81,10 @@ def report(
 
     if html or png or svg:
         if by or format or output:
-            raise click.UsageError("--html, --png and --svg go with none of --by, --format, -o")
+            raise click.UsageError("--html, --png and --svg can't be combined with --by, --format or -o")
         report = _draw(html, given["paths"], {"png": png, "svg": svg}, lambda: found(top))
     elif interval and (by or top):
-        raise click.UsageError("--interval lists every service in every bin; leave --by and --top out")
+        raise click.UsageError("--interval lists every service in every bin; remove --by and --top")
     elif target.is_table:
         report = found(top or TOP)
         from classifier.reports.text.tables import console
@@ -101,7 +99,7 @@ def report(
 
 
 def _write(report: Report, format: str, file: IO[bytes]) -> None:
-    """Write all of it as JSON, else its one table."""
+    """Write the whole report as JSON, or its one table in another format."""
     if format == "json":
         file.write(report.to_json().encode() + b"\n")
         return
@@ -114,7 +112,7 @@ def _write(report: Report, format: str, file: IO[bytes]) -> None:
 def _draw(
     html: str | None, inputs: tuple[str, ...], folders: dict[Format, str | None], make: Callable[[], Report]
 ) -> Report:
-    """Write the page and the pictures; that it can't be done is told before the captures are read."""
+    """Write the page and the charts; missing extras and unwritable paths raise before anything is read."""
     from classifier.reports import html as html_page
     from classifier.reports.charts import chart_images
 

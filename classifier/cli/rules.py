@@ -1,4 +1,4 @@
-"""`classifier rules`: users' own rules."""
+"""`classifier rules`: check the user's own rules."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Examples:
 """
 
 
-@click.group(short_help="Check rules of your own.", epilog=EXAMPLES)
+@click.group(short_help="Check your own port rules.", epilog=EXAMPLES)
 def rules() -> None:
-    """Rules of your own name services by port, or by address and port.
+    """Your own rules name services by port, or by address and port.
 
-    They are read from --rules FILE, else from the file that CLASSIFIER_RULES names, else from
-    rules.toml in your configuration folder; `classifier rules check` says where that is.
+    They are read from --rules FILE, else from the file in CLASSIFIER_RULES, else from rules.toml in your
+    configuration folder; `classifier rules check` prints its path.
     """
 
 
-@rules.command(short_help="Say what is wrong with rule files, with line, rule and reason.")
+@rules.command(short_help="Report errors in rule files, with line, rule and reason.")
 @click.argument("files", nargs=-1, metavar="[FILE…]", type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> ExitStatus:
-    """Say what is wrong with rule files: line, rule and reason. Without FILE, with those in use.
+    """Report errors in rule files: line, rule and reason. Without FILE, check the one in use.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def check(files: tuple[Path, ...]) -> ExitStatus:
     if not files:
         used = user_file()
         if used is None:
-            click.echo(f"no rules of your own are in use; {usual_file()} would be read")
+            click.echo(f"no rules of your own in use; {usual_file()} would be read")
             return ExitStatus.OK
         files = (used,)
     bad = False
@@ -52,13 +52,13 @@ def check(files: tuple[Path, ...]) -> ExitStatus:
             common.complain(problem)
         bad |= bool(problems)
         if not problems:
-            click.echo(f"{path}: good; services: {', '.join(service.name for service in services) or 'none'}")
+            click.echo(f"{path}: OK; services: {', '.join(service.name for service in services) or 'none'}")
     return ExitStatus.BAD_RULES if bad else ExitStatus.OK
 
 
-@rules.command(short_help="Print the JSON schema of rule files, for editors.")
+@rules.command(short_help="Print the JSON Schema of rule files, for editors.")
 def schema() -> ExitStatus:
-    """Print the JSON schema of rule files, for editors that check while you type.
+    """Print the JSON Schema of rule files, for editors that check while you type.
 
     \b
     Examples:

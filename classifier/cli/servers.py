@@ -14,19 +14,20 @@ from classifier.cli.reading import read, reading
 from classifier.errors import ExitStatus
 
 
-@click.command(cls=Sectioned, short_help="The server inventory.")
+@click.command(cls=Sectioned, short_help="List the servers: the inventory.")
 @choosing
 @out.writing(
-    common.top_option("Rows; the rest is summed up as `other`.  [default: all]"), zeek="known_services.log"
+    common.top_option("Show the top N rows; the rest are totalled as `other`.  [default: all]"),
+    zeek="known_services.log",
 )
 @reading
 def servers(
     top: int | None, format: str | None, output: str | None, hosts: str | None, **given: Any
 ) -> ExitStatus:
-    """List the servers: address, port, service, how each is known, clients, traffic, first and last seen.
+    """List the servers: address, port, service, role, clients, traffic, first and last seen.
 
-    `confirmed`: a handshake was seen; `inferred`: other evidence, and it sends; `one way`: it was
-    only ever spoken to.
+    `confirmed`: a handshake was seen; `inferred`: other evidence, and it replied; `no reply seen`: packets
+    to it were seen, none from it.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`classifier verify`: a second opinion from Wireshark."""
+"""`classifier verify`: compare flows with Wireshark's dissection."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from classifier.result import Traffic
     from classifier.verify import Verification
 
-#: Differences on the terminal, unless --top asks for more.
+#: Differences shown on the terminal without --top.
 _SHOWN = 20
 
 
-@click.command(cls=Sectioned, short_help="What Wireshark says of doubtful flows, beside ours.")
+@click.command(cls=Sectioned, short_help="Compare doubtful flows with Wireshark.")
 @options(
-    "Which flows",
+    "Flows to compare",
     described("--all", "everything", is_flag=True, help="Compare all flows with payload."),
-    described("--sample", type=click.IntRange(min=1), metavar="N", help="Compare N flows, always the same."),
+    described(
+        "--sample", type=click.IntRange(min=1), metavar="N", help="Compare N flows, the same each run."
+    ),
 )
 @choosing
-@out.writing(common.top_option(f"Rows.  [table: {_SHOWN} differences; other formats: all flows]"), zeek=None)
+@out.writing(common.top_option(f"Show N rows.  [table: {_SHOWN} differences; other formats: all]"), zeek=None)
 @reading
 def verify(
     everything: bool,
@@ -44,12 +46,12 @@ def verify(
     hosts: str | None,
     **given: Any,
 ) -> ExitStatus:
-    """Let Wireshark dissect the flows that are doubtful, and compare its services and servers with ours.
+    """Dissect doubtful flows with Wireshark, and compare its services and servers with this program's.
 
-    Doubtful is what is ambiguous, mismatched, or has a payload that was not recognised. The table counts
-    where the two agree; below it are the flows on which they differ. Formats for programs have a row for
-    each flow that was compared. Where Wireshark finds nothing in the bytes it goes by the port, so it may
-    well be wrong. Needs the extra verify, tshark, and Python 3.11 to 3.13.
+    Doubtful flows are ambiguous, mismatched, or have an unrecognised payload. The first table counts
+    agreements, the second lists the flows that differ. Other formats have a row for each flow compared.
+    Where Wireshark recognises no payload it goes by the port, and may be wrong. Needs the extra verify,
+    tshark, and Python 3.11 to 3.13.
 
     \b
     Examples:
@@ -65,9 +67,9 @@ def verify(
 
     dissection.require()
     if "-" in given["paths"]:
-        raise click.UsageError("verify reads a capture twice, and standard input only once; give a file")
+        raise click.UsageError("-: verify reads its input twice; give a file instead of standard input")
     if everything and sample:
-        raise click.UsageError("--all and --sample exclude each other")
+        raise click.UsageError("--all and --sample can't be combined; choose one")
 
     def named(table: pa.Table) -> pa.Table:
         hosts = known(names, traffic.metered)
@@ -93,7 +95,7 @@ def _compare(traffic: Traffic, rules: str | None, everything: bool, sample: int 
     total = traffic.metered.counters.packets
     with progress.bar(of_bytes=False) as advance:
 
-        def tell(path: str, number: int) -> None:
+        def show(path: str, number: int) -> None:
             if advance:
                 advance(os.path.basename(path), number, total, "packets dissected")
 
@@ -103,12 +105,12 @@ def _compare(traffic: Traffic, rules: str | None, everything: bool, sample: int 
             Rules.load(rules),
             everything=everything,
             sample=sample,
-            progress=tell,
+            progress=show,
         )
 
 
 def _show(found: Verification, named: Callable[[pa.Table], pa.Table], most: int) -> None:
-    """Print where both agree, and the flows on which they differ."""
+    """Print the counts of agreement, and the flows that differ."""
     from classifier.reports.export import tabular
     from classifier.reports.text import tables
     from classifier.reports.text.verification import AGREEMENT, DIFFERENCES
@@ -119,16 +121,16 @@ def _show(found: Verification, named: Callable[[pa.Table], pa.Table], most: int)
     tables.show(console, "Flows compared with tshark", AGREEMENT, found.agreement())
     tables.show(console, "Differences", DIFFERENCES, tabular.rows(shown))
     if more := differing.num_rows - shown.num_rows:
-        click.echo(f"{more:,} more; --top {differing.num_rows} shows all")
+        click.echo(f"{more:,} more; use --top {differing.num_rows} to show all")
 
 
 def _complain(found: Verification, asked_for_more: bool) -> None:
-    """Say what wasn't compared, and why."""
+    """Report which flows weren't compared, and why."""
     compared = found.flows.num_rows
     if found.asked_for > compared:
-        common.complain(f"{compared:,} of {counted(found.asked_for, 'flow')} were compared")
+        common.complain(f"{compared:,} of {counted(found.asked_for, 'flow')} compared")
     elif not compared:
-        reason = "has payload" if asked_for_more else "with payload is doubtful; --all compares all"
-        common.complain(f"no flow {reason}")
+        reason = "have payload" if asked_for_more else "with payload are doubtful; --all compares all"
+        common.complain(f"no flows {reason}")
     for problem in found.problems:
         common.complain(problem.for_command_line())

@@ -27,7 +27,7 @@ class Wanted:
         """
         if not isinstance(text, str):
             raise TypeError(
-                f"a flow must be a text, its flow_id or its two endpoints, not {type(text).__name__}"
+                f"a flow must be a string, its flow_id or its two endpoints, not {type(text).__name__}"
             )
         flow_id = _FLOW_ID.fullmatch(text)
         self._ends = None if flow_id else _ends(text)
@@ -73,7 +73,7 @@ def _ends(text: str) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
         return _end(one), _end(other)
     except ValueError:
         raise FlowError(
-            f"{text}: neither a flow_id nor two ends; write 10.0.0.1:1494-10.0.0.2:1080, IPv6 in brackets"
+            f"{text}: not a flow_id or two endpoints; write 10.0.0.1:1494-10.0.0.2:1080, IPv6 in brackets"
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""From the events of flows to who called whom: the handshake tracker over whole record batches.
+"""Find the initiator of flows from their events: the handshake tracker over whole record batches.
 
-The tracker itself is `tracker.py`. It runs once for each distinct signature, of which a capture of
-millions of flows has a few hundred; here signatures are made and the stories mapped back to rows.
+The tracker itself is `tracker.py`. It runs once for each distinct signature, of which a capture of millions
+of flows has a few hundred; this module builds signatures and maps the results back to rows.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ _LETTERS = {1: "S", 2: "H", 3: "A", 4: "D", 5: "F", 6: "R", 7: "U"}
 _MOST_EVENTS = 14
 #: Bits above them.
 _CONNECTION, _FIRST_FROM_B, _ISN_ACKED_A, _ISN_ACKED_B, _ACK_MOVED_A, _ACK_MOVED_B = range(56, 62)
-#: An acknowledgement is taken for one of the SYN+ACK if it is at most this far behind it: the first
-#: one captured may already cover data. Among random numbers 1 in 4,096 is.
+#: Maximum distance of an acknowledgement that counts as one of the SYN+ACK: the first one captured may
+#: already cover data. 1 in 4,096 random numbers is within it.
 _ACK_WINDOW = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Handshakes:
-    """What the tracker says of the n rows of a batch."""
+    """The results of the tracker for the n rows of a batch."""
 
-    #: int8 (n): 0 where a called, 1 where b did, -1 where no SYN or SYN+ACK shows it.
+    #: int8 (n): the initiator: 0 for a, 1 for b, -1 where no SYN or SYN+ACK shows it.
     initiator: npt.NDArray[np.int8]
     #: bool (n): the handshake proves the initiator.
     confirmed: npt.NDArray[np.bool_]
-    #: bool (n): parts of a handshake were seen, and they prove nothing: simultaneous open, backscatter.
+    #: bool (n): the handshake is incomplete and not conclusive: simultaneous open, backscatter.
     disputed: npt.NDArray[np.bool_]
     #: bool (n): the handshake proves that the responder accepts connections.
     accepted: npt.NDArray[np.bool_]
-    #: int8 (n): the end that an ICMP error says can't be reached, though it never sent anything: a closed
+    #: int8 (n): the endpoint that an ICMP error reports unreachable, and that never sent anything: a closed
     #: server port; -1 for none.
     closed: npt.NDArray[np.int8]
-    #: int8 (n): the end that an ICMP error says can't be reached, after it had sent: a client that has gone.
+    #: int8 (n): the endpoint that an ICMP error reports unreachable after it had sent: a client that is gone.
     gone: npt.NDArray[np.int8]
-    #: bool (2, n): the end sent something other than a RST, or its peer shows that it did.
+    #: bool (2, n): the endpoint sent something other than a RST, or its peer shows that it did.
     took_part: npt.NDArray[np.bool_]
     #: dictionary of strings (n): an `Outcome`.
     outcome: pa.DictionaryArray
@@ -57,7 +57,7 @@ class Handshakes:
     _stories: list[Story]
 
     def with_proof(self, server: npt.NDArray[np.int8]) -> Handshakes:
-        """Return the same with servers that are proven otherwise: 0 for a, 1 for b, -1 for none (n)."""
+        """Return a copy with servers proven by payload: 0 for a, 1 for b, -1 for none (n)."""
         proven = server >= 0
         return replace(
             self,
@@ -67,7 +67,7 @@ class Handshakes:
         )
 
     def unanswered(self, where: npt.NDArray[np.bool_]) -> Handshakes:
-        """Return the same with the outcome `unanswered` for some rows (n), as other flows show it."""
+        """Return a copy with the outcome `unanswered` for some rows (n), as other flows show."""
         names = self.outcome.dictionary.to_pylist()
         code = np.int32(names.index(str(Outcome.UNANSWERED)))
         codes = np.where(where, code, self.outcome.indices.to_numpy()).astype(np.int32)
@@ -75,17 +75,17 @@ class Handshakes:
 
     @property
     def attempted(self) -> npt.NDArray[np.bool_]:
-        """Return whether the outcome is that of a failed attempt (n)."""
+        """True for outcomes of failed attempts (n)."""
         failed = np.isin(self.outcome.dictionary.to_pylist(), ATTEMPTED)
         flows: npt.NDArray[np.bool_] = failed[self.outcome.indices.to_numpy()]
         return flows
 
     def conn_state(self, client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
-        """Return Zeek's `conn_state` (n), the client being the initiator."""
+        """Return Zeek's `conn_state` (n), with the client as the initiator."""
         return self._oriented([story.conn_state for story in self._stories], client_is_b)
 
     def history(self, client_is_b: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
-        """Return Zeek's `history` (n), the client being the initiator."""
+        """Return Zeek's `history` (n), with the client as the initiator."""
         return self._oriented([story.history for story in self._stories], client_is_b)
 
     def _oriented(
@@ -100,7 +100,7 @@ class Handshakes:
 
 
 def judge(facts: pa.RecordBatch) -> Handshakes:
-    """Run the tracker over a batch of flow facts of n rows."""
+    """Run the tracker over a batch of flow facts (n)."""
     encoded = pa.array(_signatures(facts)).dictionary_encode()
     row = encoded.indices.to_numpy().astype(np.int32)
     stories = [_story_of(packed) for packed in encoded.dictionary.to_pylist()]
@@ -149,7 +149,7 @@ def _bools(column: Any) -> npt.NDArray[np.bool_]:
 
 
 def _isn_acked(isn: Any, ack: Any) -> npt.NDArray[np.bool_]:
-    """Whether the peer's first acknowledgement covers an initial sequence number, and little more."""
+    """Return whether the peer's first acknowledgement covers an initial sequence number, and little more."""
     known: npt.NDArray[np.bool_] = _bools(pc.and_(pc.is_valid(isn), pc.is_valid(ack)))
     behind = pc.fill_null(ack, 0).to_numpy() - pc.fill_null(isn, 0).to_numpy() - np.uint32(1)  # modulo 2**32
     covered: npt.NDArray[np.bool_] = known & (behind < _ACK_WINDOW)

@@ -1,14 +1,13 @@
-"""The handshake tracker: from a flow's events to who called whom, and how it ended.
+"""The handshake tracker: from a flow's events to its initiator, outcome and connection state.
 
-All that is known of connections stands in this file, as tables. A flow's events are letters in the
-order of their first occurrence, as in Zeek's history: S a SYN, H a SYN+ACK, A a pure
-acknowledgement, D data, F a FIN, R a RST; capital from the initiator, small from the responder.
-U stands for an ICMP error: this end can't be reached. Zeek has no letter for it, so it isn't in
-`history`.
+All knowledge of connections is in this file, as tables. A flow's events are letters in the order of their
+first occurrence, as in Zeek's history: S a SYN, H a SYN+ACK, A a pure acknowledgement, D data, F a FIN, R a
+RST; upper case from the initiator, lower case from the responder. U is an ICMP error that reports the
+endpoint unreachable; Zeek has no letter for it, so it isn't in `history`.
 
-States are Zeek's `conn_state` codes by their published definitions, and a few that only matter on
-the way. Sequence numbers were matched before: a SYN+ACK in a flow acknowledges the flow's SYN, for
-otherwise it would have begun a flow of its own.
+States are Zeek's `conn_state` codes by their published definitions, and a few intermediate ones. Sequence
+numbers were matched earlier: a SYN+ACK in a flow acknowledges the flow's SYN, or it would have begun a new
+flow.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from typing import NamedTuple
 
 
 class State(StrEnum):
-    """Where a conversation stands."""
+    """The state of a conversation."""
 
     NEW = "new"
     S0 = "S0"  # a SYN, no reply
-    CROSSED = "crossed"  # a SYN from both ends: simultaneous open (RFC 9293, figure 7)
+    CROSSED = "crossed"  # a SYN from both endpoints: simultaneous open (RFC 9293, figure 7)
     SYN_ACK = "syn_ack"  # a SYN+ACK, its SYN not seen
     S1 = "S1"  # established
     S2 = "S2"  # established, the initiator has closed its side
@@ -31,21 +30,21 @@ class State(StrEnum):
     REJ = "REJ"  # the SYN was answered by a RST
     RSTO = "RSTO"  # established, then reset by the initiator
     RSTR = "RSTR"  # established, then reset by the responder
-    RSTOS0 = "RSTOS0"  # SYN, then RST of the same end
-    RSTRH = "RSTRH"  # SYN+ACK, then RST of the same end, the SYN not seen
-    SH = "SH"  # SYN, then FIN of the same end, no SYN+ACK
-    SHR = "SHR"  # SYN+ACK, then FIN of the same end, the SYN not seen
+    RSTOS0 = "RSTOS0"  # SYN, then RST from the same endpoint
+    RSTRH = "RSTRH"  # SYN+ACK, then RST from the same endpoint, the SYN not seen
+    SH = "SH"  # SYN, then FIN from the same endpoint, no SYN+ACK
+    SHR = "SHR"  # SYN+ACK, then FIN from the same endpoint, the SYN not seen
     OTH = "OTH"  # midstream
 
 
-#: TCP, SCTP, DCCP: the state after a letter. Letters not listed change nothing.
+#: TCP, SCTP, DCCP: the next state by letter. Letters not listed don't change the state.
 CONNECTIONS: dict[State, dict[str, State]] = {
     State.NEW: {"S": State.S0, "h": State.SYN_ACK}
     | dict.fromkeys(["A", "a", "D", "d", "F", "f", "R", "r"], State.OTH),
     State.S0: {
         "h": State.S1,
         "s": State.CROSSED,
-        # The responder speaks within the connection: its SYN+ACK was missed by the capture.
+        # The responder sends within the connection: the capture missed its SYN+ACK.
         **dict.fromkeys(["a", "d"], State.S1),
         "f": State.S3,
         "r": State.REJ,
@@ -57,26 +56,26 @@ CONNECTIONS: dict[State, dict[str, State]] = {
     State.SYN_ACK: {"A": State.S1, "D": State.S1, "F": State.S2, "f": State.SHR, "r": State.RSTRH},
     State.SHR: {"A": State.S3, "D": State.S3, "F": State.SF, "r": State.RSTRH},
     State.SH: {"h": State.S2, "f": State.SF, "r": State.REJ},
-    State.REJ: dict.fromkeys(["h", "a", "d"], State.S1),  # the SYN was repeated, and then accepted
+    State.REJ: dict.fromkeys(["h", "a", "d"], State.S1),  # the SYN was repeated and accepted
     State.S1: {"F": State.S2, "f": State.S3, "R": State.RSTO, "r": State.RSTR},
     State.S2: {"f": State.SF, "R": State.RSTO, "r": State.RSTR},
     State.S3: {"F": State.SF, "R": State.RSTO, "r": State.RSTR},
 }
 
-#: Transports without a connection, as Zeek writes them: S0 only the initiator spoke, SHR only the
-#: responder, SF both.
+#: Transports without connections, in Zeek's notation: S0 only the initiator sent, SHR only the responder, SF
+#: both.
 DATAGRAMS: dict[State, dict[str, State]] = {
     State.NEW: {"D": State.S0, "d": State.SHR},
     State.S0: {"d": State.SF},
     State.SHR: {"D": State.SF},
 }
 
-#: States on the way, by the code that fits when they turn out to be the end.
+#: Codes of intermediate states, for flows that end in one.
 CONN_STATE = {State.NEW: State.OTH, State.CROSSED: State.S0, State.SYN_ACK: State.OTH}
 
 
 class Outcome(StrEnum):
-    """What came of a conversation. Of several that fit, the first."""
+    """The outcome of a conversation: the first that fits."""
 
     REFUSED = "refused"
     UNANSWERED = "unanswered"
@@ -87,58 +86,58 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
 
 
-#: Outcomes of failed connection attempts: they make nobody a server, and are no traffic of a service.
+#: Outcomes of failed connection attempts, which prove no server and aren't traffic of a service.
 ATTEMPTED = (Outcome.REFUSED, Outcome.UNANSWERED, Outcome.UNSOLICITED)
 
 
 class Signature(NamedTuple):
-    """All that the tracker is told of a flow. Index 0 is end a, 1 is end b."""
+    """The tracker's input for a flow. Index 0 is endpoint a, 1 is endpoint b."""
 
     #: The transport has a handshake: TCP, SCTP, DCCP.
     connection: bool
-    #: The events in time order: which end, which capital letter.
+    #: The events in time order: endpoint, upper case letter.
     events: tuple[tuple[int, str], ...]
-    #: The end that sent the earliest packet.
+    #: The endpoint that sent the earliest packet.
     first: int
-    #: The peer has acknowledged this end's initial sequence number.
+    #: The peer acknowledged this endpoint's initial sequence number.
     isn_acked: tuple[bool, bool] = (False, False)
-    #: This end's acknowledgements moved on: the peer sent something in between.
+    #: This endpoint's acknowledgements advanced: the peer sent something in between.
     ack_moved: tuple[bool, bool] = (False, False)
 
     def sent(self, end: int) -> str:
-        """Return the letters of what an end sent, in time order."""
+        """Return the letters of the packets that an endpoint sent, in time order."""
         return "".join(letter for sender, letter in self.events if sender == end and letter != "U")
 
 
 class Story(NamedTuple):
-    """What the tracker makes of a signature."""
+    """The tracker's result for a signature."""
 
-    #: The end that a SYN or a SYN+ACK shows to be the caller; None where nothing shows it.
+    #: The initiator, as shown by a SYN or SYN+ACK; None if unknown.
     initiator: int | None
-    #: The handshake proves who called.
+    #: The handshake proves the initiator.
     confirmed: bool
-    #: The end that can't be reached, though it never sent anything: a closed server port.
+    #: The endpoint that is unreachable and never sent anything: a closed server port.
     closed: int | None
-    #: The end that can't be reached, after it had sent something: a client that has gone.
+    #: The endpoint that is unreachable after it had sent something: a client that is gone.
     gone: int | None
-    #: The handshake also proves that the responder accepts connections: good for a list of servers.
+    #: The handshake also proves that the responder accepts connections, which makes it a proven server.
     accepted: bool
-    #: Each end takes part: it sent something other than a RST, or its peer sends or acknowledges data, which
-    #: only connected ends do. One that only resets, or is only asked, shows nothing but that it was asked.
+    #: Each endpoint took part: it sent something other than a RST, or its peer sends or acknowledges data,
+    #: which only connected peers do. An endpoint that only resets, or only receives a SYN, didn't.
     took_part: tuple[bool, bool]
     outcome: Outcome
-    #: `conn_state` and `history`, should a be the initiator, and should b be.
+    #: `conn_state` and `history` with a as the initiator, and with b.
     conn_state: tuple[str, str]
     history: tuple[str, str]
 
     @property
     def disputed(self) -> bool:
-        """Whether parts of a handshake were seen that prove nothing: nobody can know the server."""
+        """True for an incomplete handshake that is not conclusive."""
         return self.initiator is not None and not self.confirmed
 
 
 def track(signature: Signature) -> Story:
-    """Tell what a flow's events show. Pure: the same signature gives the same story."""
+    """Return the result for a flow's events. Pure: the same signature gives the same result."""
     initiator = _initiator(signature) if signature.connection else None
     closed, gone = _unreachable(signature)
     confirmed = accepted = False
@@ -160,9 +159,9 @@ def track(signature: Signature) -> Story:
 
 
 def letters(signature: Signature, initiator: int) -> str:
-    """Return the events as history letters, given who the initiator is."""
-    told = (event for event in signature.events if event[1] != "U")
-    return "".join(x if end == initiator else x.lower() for end, x in told)
+    """Return the events as history letters, given the initiator."""
+    sent = (event for event in signature.events if event[1] != "U")
+    return "".join(x if end == initiator else x.lower() for end, x in sent)
 
 
 def final_state(signature: Signature, initiator: int) -> State:
@@ -175,7 +174,7 @@ def final_state(signature: Signature, initiator: int) -> State:
 
 
 def _initiator(signature: Signature) -> int | None:
-    """Return who sent a SYN, or was sent a SYN+ACK: the first event that shows it decides."""
+    """Return the endpoint that first sent a SYN or received a SYN+ACK."""
     for end, letter in signature.events:
         if letter == "S":
             return end
@@ -185,7 +184,7 @@ def _initiator(signature: Signature) -> int | None:
 
 
 def _unreachable(signature: Signature) -> tuple[int | None, int | None]:
-    """Return the closed end and the end that has gone, of those that ICMP says can't be reached."""
+    """Return the endpoints that ICMP reports unreachable: the closed one, and the one that is gone."""
     sent: set[int] = set()
     closed = gone = None
     for end, letter in signature.events:
@@ -195,12 +194,12 @@ def _unreachable(signature: Signature) -> tuple[int | None, int | None]:
             gone = end
         elif 1 - end in sent:
             closed = end
-    # An end that answers after all was not closed.
+    # An endpoint that answers later was not closed.
     return (None if closed in sent else closed), gone
 
 
 def _took_part(signature: Signature, end: int) -> bool:
-    """Return whether an end sent something other than a RST, or its peer shows that it did."""
+    """Return whether an endpoint sent something other than a RST, or its peer shows that it did."""
     if signature.sent(end).strip("R"):
         return True
     peer = 1 - end
@@ -208,12 +207,12 @@ def _took_part(signature: Signature, end: int) -> bool:
 
 
 def _proof(signature: Signature, initiator: int) -> tuple[bool, bool]:
-    """Whether the handshake confirms the initiator, and whether the responder accepted."""
+    """Return whether the handshake confirms the initiator, and whether the responder accepted."""
     responder = 1 - initiator
     sent, answered = signature.sent(initiator), signature.sent(responder)
     if "S" in sent and "S" in answered:
-        return False, False  # simultaneous open: both called
-    # Acknowledgements that move on show what the other direction, perhaps not captured, has sent.
+        return False, False  # simultaneous open: both sent a SYN
+    # Advancing acknowledgements show data of the other direction, even if it wasn't captured.
     proven = signature.isn_acked[responder] or signature.ack_moved[responder]
     if "S" not in sent:
         return proven, proven
@@ -258,6 +257,6 @@ def _conn_state(signature: Signature, initiator: int) -> str:
 
 
 def _history(signature: Signature, initiator: int) -> str:
-    """As Zeek's: ^ in front when the first packet seen was the responder's."""
+    """Return Zeek's history, with a leading ^ if the first packet seen is the responder's."""
     flipped = "^" if signature.first != initiator else ""
     return flipped + letters(signature, initiator)

@@ -1,4 +1,4 @@
-"""Listens to interfaces and judges their traffic window by window, in the order of the pipeline."""
+"""Capture from interfaces and judge their traffic window by window, in the order of the pipeline."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from classifier.roles.directory import Entries, no_entries
 if TYPE_CHECKING:
     from classifier._meter import Batch
 
-#: Headers, and the first payload: a TLS hello with post-quantum keys has 1,800 bytes.
+#: Default snapshot length in bytes; a TLS ClientHello with post-quantum keys has 1,800.
 SNAP_BYTES = 2048
-#: Where packets are kept, they are kept whole.
+#: Snapshot length where packets are saved: all bytes.
 WHOLE_BYTES = 262_144
 BUFFER_BYTES = 64 << 20
-#: So many flows that have ended are judged once more at the end.
+#: Ended flows that are judged once more at the end.
 MOST_FLOWS_KEPT = 1_000_000
-#: The sources are looked after so often.
+#: Seconds between checks of the sources.
 _STEP_S = 0.05
-#: A window's facts stay in memory; it is a flood that doesn't fit.
+#: Bytes of a window's facts held in memory; only a flood has more.
 _WINDOW_BYTES = 256 << 20
 _NONE = np.empty(0, np.uint64)
 
@@ -68,7 +68,7 @@ class WatchOptions(TypedDict, total=False):
 
 
 class Watch:
-    """A live capture; a context manager. `windows()` yields what happens, `traffic()` all of it."""
+    """A live capture; a context manager. `windows()` yields windows, `traffic()` returns all traffic."""
 
     def __init__(
         self,
@@ -91,15 +91,15 @@ class Watch:
         state: str | None = None,
         settle_s: float = 600.0,
     ) -> None:
-        """Open the sources, then drop privileges to `user` if one is named, then begin to read.
+        """Open the sources, drop privileges to `user` if one is named, and start reading.
 
-        `source`: see `sniff`. `engine` is `socket`, `dumpcap` or `tcpdump`; by default the first that
-        may capture. `filter` is one of tcpdump's. Of a packet `snap_bytes` are read, by default 2,048,
-        or all where packets are kept in the pcapng file `keep`. `buffer_bytes` is the kernel's buffer.
-        `tcp_idle_s` to `rules`: see `read`. The latest `most_flows_kept` flows that have ended are
-        judged once more at the end; in between they are on disk. `state` is a file that notes which files of
-        a followed folder were taken and which flows are open: another watch with it goes on there. The
-        newest file of a folder is taken once it hasn't grown for `settle_s`.
+        `source`: see `sniff`. `engine` is `socket`, `dumpcap` or `tcpdump`; by default the first one
+        permitted. `filter` is a capture filter as in tcpdump. `snap_bytes` of each packet are captured, by
+        default 2,048, or all if packets are saved to the pcapng file `keep`. `buffer_bytes` is the size of
+        the kernel buffer. `tcp_idle_s` to `rules`: see `read`. The latest `most_flows_kept` ended flows are
+        judged once more at the end; until then they are on disk. `state` is a file to which the progress in
+        a followed folder and the open flows are saved; another watch resumes from it. The newest file of a
+        folder is read once it hasn't grown for `settle_s` seconds.
 
         Raises CaptureError, CaptureFilterError, UserError, or RulesError.
         """
@@ -143,12 +143,12 @@ class Watch:
 
     @property
     def names(self) -> list[str]:
-        """The sources' names."""
+        """Names of the sources."""
         return [tap.name for tap in self._taps]
 
     @property
     def idle(self) -> dict[str, int]:
-        """When flows end: `tcp_idle_ns`, `udp_idle_ns`."""
+        """Idle timeouts: `tcp_idle_ns`, `udp_idle_ns`."""
         return self._idle
 
     @property
@@ -157,14 +157,14 @@ class Watch:
         return sum(tap.counters.packets for tap in self._taps)
 
     def stop(self) -> None:
-        """Let `windows()` come to its end; may be called from any thread."""
+        """End `windows()`; may be called from any thread."""
         self._stop.set()
 
     def windows(self, *, for_s: float | None = None, packets: int | None = None) -> Iterator[Window]:
-        """Yield a window each `window_s`; the last one has all flows that are still active, as ended.
+        """Yield a window every `window_s` seconds; in the last one all active flows count as ended.
 
-        Windows get longer where judging one takes more than half of its time. They end when the sources
-        have, or after `stop()`, after `for_s` seconds, or when at least so many `packets` have come.
+        Windows get longer where judging one takes more than half of its time. They end with the sources,
+        after `stop()`, after `for_s` seconds, or once at least `packets` have been received.
         """
         began = time.monotonic()
         end_s = began + for_s if for_s is not None else math.inf
@@ -175,9 +175,9 @@ class Watch:
         yield self._window(time.monotonic() - began, last=True)
 
     def traffic(self) -> Traffic:
-        """Return all traffic, judged with all evidence in; complete after the last window.
+        """Return all traffic, judged with all evidence; complete after the last window.
 
-        Of flows that have ended it has the latest `most_flows_kept`.
+        It has the latest `most_flows_kept` of the ended flows.
         """
         self._history.settle()
         metered = self._metered(self._history)
@@ -190,28 +190,29 @@ class Watch:
                 metered.spool.add(batch)
         for tap in self._taps:
             metered.close(tap.counters, tap.trouble)
-        known = self.servers if self.forgotten else no_entries()  # else all of them are proven once more
+        # Without dropped flows all servers are proven again.
+        known = self.servers if self.forgotten else no_entries()
         return Traffic(metered, Judge(metered, self.rules, known, decapsulate=self.decapsulate))
 
     @property
     def servers(self) -> Entries:
-        """The servers that are proven so far; those seen last, if there are too many."""
+        """The servers proven so far; the most recently seen, if there are too many."""
         return self._earlier.servers
 
     @property
     def forgotten(self) -> int:
-        """Flows that have ended and are too old to be in `traffic()`."""
+        """Ended flows that are too old to be in `traffic()`."""
         return self._history.forgotten
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop the capture."""
         for tap in self._taps:
             for _ in tap.finish():
                 pass
             tap.close()
 
     def _start(self, user: str | None) -> None:
-        """Drop privileges, and begin to read."""
+        """Drop privileges, and start reading."""
         try:
             if user is not None:
                 drop_to(user)
@@ -222,7 +223,7 @@ class Watch:
             raise
 
     def _wait(self, until_s: float, end_s: float, packets: float) -> bool:
-        """Wait for a time, or for the end; returns whether it is the end."""
+        """Wait until a time or the end; return whether it is the end."""
         while not (
             self._stop.is_set()
             or time.monotonic() >= end_s

@@ -1,4 +1,4 @@
-"""Hands the windows of a watch to all that want them: the recording, metrics, events, what is shown."""
+"""Pass the windows of a live capture to the recording, metrics, events and display."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """What takes windows."""
+    """A receiver of windows."""
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
-        """Take a window, the sums with it, and what it brought."""
+        """Receive a window, the totals including it, and its changes."""
 
 
 class Loop:
-    """The windows of a watch, up to the end."""
+    """Runs a live capture to its end, after `for_s` seconds or a number of packets."""
 
     def __init__(
         self,
@@ -35,7 +35,6 @@ class Loop:
         for_s: float | None,
         packets: int | None,
     ) -> None:
-        """Take what wants the windows, and when to end."""
         self.watch = watch
         self.recorder = recorder
         self.ledger = Ledger()
@@ -44,7 +43,7 @@ class Loop:
         self._packets = packets
 
     def run(self, show: Sink | None, say: Callable[[str], None]) -> None:
-        """Go on until the end; what happened to the sources is said. The recording is complete afterwards."""
+        """Run to the end; `say` gets notices about the sources. The recording is complete afterwards."""
         time_ns = 0
         try:
             for window in self.watch.windows(for_s=self._for_s, packets=self._packets):
@@ -67,16 +66,15 @@ class Loop:
 
 
 class Events:
-    """Writes events, a JSON line each."""
+    """Writes the wanted kinds of events to a file, one JSON line each."""
 
     def __init__(self, wanted: frozenset[str], file: IO[bytes]) -> None:
-        """Take the kinds that are wanted, and where to write."""
         self._wanted = wanted
         self._file = file
         self._in_trouble = False
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
-        """Write a window's events; where there is no room they are lost, which is told once."""
+        """Write a window's events; a write error loses them, and is reported once."""
         lines = [json.dumps(line) + "\n" for line in event_lines(change, self._wanted)]
         data = "".join(lines).encode()
         try:
@@ -87,12 +85,12 @@ class Events:
         except OSError:
             whole = False
         if not whole and not self._in_trouble:
-            window.news.append("events can't be written; everything else goes on")
+            window.news.append("events can't be written; everything else continues")
         self._in_trouble = not whole
 
 
 class JsonLines:
-    """Writes windows to standard output, a JSON line each."""
+    """Writes windows to standard output, one JSON line each."""
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
         """Write a window."""

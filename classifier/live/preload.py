@@ -1,6 +1,6 @@
-"""Imports ahead of time what is otherwise imported when first used.
+"""Import ahead of time what is otherwise imported on first use.
 
-Started as root, the program becomes a user who may not be allowed to read the folder it is installed in.
+Started as root, the program drops privileges to a user who may not be able to read its installation.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _ALWAYS = (
 )
 
 
-#: What the screen imports when it is first used, and what that imports.
+#: Packages that the screen imports on first use.
 _PACKAGES = (
     *("textual", "textual.css", "textual.document", "textual.drivers", "textual.layouts"),
     *("textual.renderables", "textual.widgets", "rich"),
 )
-#: A capture of one empty datagram from 192.0.2.1:40000 to 192.0.2.2:53: IPv4, UDP; behind headers of pcap.
+#: A pcap file of one empty UDP datagram over IPv4, from 192.0.2.1:40000 to 192.0.2.2:53.
 _DATAGRAM = bytes.fromhex("4500001c00000000401100000c000201c00002029c40003500080000")
 _CAPTURE = (
     struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
@@ -42,7 +42,7 @@ _CAPTURE = (
 
 
 def load(screen: bool, recording: bool, page: bool) -> None:
-    """Import what a live capture may need; let every stage read the rules that it reads when first used."""
+    """Import what a live capture may need, and run every stage once, so that it reads its rules."""
     from rich.cells import cell_len
 
     from classifier.reading import read
@@ -50,7 +50,7 @@ def load(screen: bool, recording: bool, page: bool) -> None:
 
     for name in _ALWAYS:
         importlib.import_module(name)
-    cell_len("…")  # rich imports how wide characters are at the first that isn't ASCII
+    cell_len("…")  # rich imports its width tables at the first character that isn't ASCII
     traffic = read(io.BytesIO(_CAPTURE))
     summary(traffic)
     if page:
@@ -66,7 +66,7 @@ def load(screen: bool, recording: bool, page: bool) -> None:
 
 
 def _load_all(package: str) -> None:
-    """Import the modules of a package, one level deep, but for those whose own needs are not there."""
+    """Import the modules of a package, one level deep, except those with missing dependencies."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
         try:
             importlib.import_module(module.name)

@@ -1,11 +1,11 @@
-"""Meters inputs on a Dask cluster: map and stitch, nothing else.
+"""Meter inputs on a Dask cluster: map and stitch.
 
-    map      one input a task, on a worker that reaches it: its flow facts stay there
-    stitch   a tree: pieces that are neighbours in time are joined, and only flows that a piece still to be
-             joined could change go on to the next level
-    here     the joined flows arrive in a spool, and are judged as always
+    map      one input per task, on a worker that can read it: its flow facts stay there
+    stitch   a tree: pieces adjacent in time are joined, and only flows that a later piece could change go on
+             to the next level
+    here     the stitched flows arrive in a spool, and are judged as usual
 
-What was on a worker that died is done again by Dask on another.
+Dask repeats the work of a worker that died on another one.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from classifier.metering.options import MeterOptions
 from classifier.sources import path_kinds
 from classifier.sources.inputs import Input
 
-#: So many pieces are joined at a time.
+#: Pieces joined at a time.
 FAN_IN = 8
-#: A task that fails is tried so often again.
+#: Retries of a failed task.
 RETRIES = 2
 #: Rows of a batch in the spool.
 _BATCH_ROWS = 1 << 15
@@ -48,22 +48,24 @@ def meter(
 ) -> None:
     """Meter all inputs on the cluster of a scheduler, `tcp://host:8786`, into `metered`.
 
-    CaptureError: none could be read, or one is an open stream; ClassifierError: no such scheduler.
-    KeyboardInterrupt passes through when what has been metered is in.
+    CaptureError: none could be read, or one is an open stream. ClassifierError: the scheduler doesn't answer.
+    KeyboardInterrupt is raised again once everything metered so far is in.
     """
     try:
         from distributed import Client
     except ImportError:
         raise MissingExtraError("--scheduler", "cluster") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told here
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are reported by this module
     for one in inputs:
         if one.waits or not isinstance(one.file, str):
-            message = "is an open stream, which can't be sent to a cluster; name files or URLs"
+            message = "an open stream can't be read by a cluster; give files or URLs"
             raise CaptureError(one.name, message, status=ExitStatus.USAGE)
     try:
         client: Any = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise ClassifierError(f"{scheduler}: no Dask scheduler answers there: {error}") from None
+        raise ClassifierError(
+            f"{scheduler}: no Dask scheduler answers ({error}); check the address"
+        ) from None
 
     def submit(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
         return client.submit(function, *args, **named, pure=False, retries=RETRIES)
@@ -84,27 +86,27 @@ def meter(
 
 
 def _absolute(found: Input) -> Input:
-    """Return an input whose path means the same in the working directory of a worker."""
+    """Return an input with an absolute path, which is valid in any worker's working directory."""
     path = str(found.file)
     return found if path_kinds.is_url(path) else replace(found, file=os.path.abspath(path))
 
 
 def map_input(found: Input, options: MeterOptions, like: Metered) -> tuple[Metered, pa.Table]:
-    """Meter an input; returns what there is to know of it, and its rows. Runs on a worker."""
+    """Meter an input, on a worker; return its counters and its rows."""
     metered = like.another(1 << 62)
     meter_input(found, options, signatures.compiled().signatures, metered, lambda *_: None)
     rows = pa.Table.from_batches(list(metered.spool)) if metered.spool.rows else _NO_ROWS
     return replace(metered, spool=Spool()), rows
 
 
-#: Called with a function and its arguments, gives what stands for the result, also as an argument.
+#: Submits a function and its arguments; returns a future, which may be an argument of another call.
 Submit = Callable[..., Any]
-#: Rows that are complete, rows that aren't, and captures that may have the same packets.
+#: Complete rows, incomplete rows, and groups of captures that may have the same packets.
 _Joined = tuple[pa.Table, pa.Table, set[tuple[int, ...]]]
 
 
 def begin(rows: pa.Table, offset: int, **where: int) -> _Joined:
-    """Join the rows of one input, to whose captures' numbers `offset` is added; see `proceed`."""
+    """Stitch the rows of one input, whose capture numbers are raised by `offset`; see `proceed`."""
     if not rows.num_rows:
         return proceed([], **where)
     number = pa.array(rows["capture"].to_numpy() + np.int32(offset), pa.int32())
@@ -116,7 +118,7 @@ def begin(rows: pa.Table, offset: int, **where: int) -> _Joined:
 def proceed(
     pieces: list[pa.Table], *, before_ns: int, after_ns: int, tcp_idle_ns: int, udp_idle_ns: int
 ) -> _Joined:
-    """Join pieces, given in the order of time. Runs on a worker.
+    """Stitch pieces in time order, on a worker.
 
     All other pieces end at `before_ns` or begin at `after_ns`.
     """
@@ -130,24 +132,24 @@ def proceed(
 
 @dataclass
 class Leaf:
-    """An input that has been metered."""
+    """A metered input."""
 
     #: Times of its first and its last packet.
     span_ns: tuple[int, int]
     rows: Any
-    #: What is added to the numbers of its captures.
+    #: Added to the numbers of its captures.
     offset: int
 
 
 def tree(leaves: list[Leaf], submit: Submit, **idle: int) -> list[tuple[Any, Any]]:
-    """Join neighbours, level by level; returns for each node its complete rows, and who saw the same."""
+    """Stitch neighbours, level by level; return each node's complete rows, and captures seen twice."""
     leaves = sorted(leaves, key=lambda leaf: leaf.span_ns[0])
     begins_ns = [leaf.span_ns[0] for leaf in leaves]
     ends_ns = list(accumulate((leaf.span_ns[1] for leaf in leaves), max))
     results = []
 
     def node(first: int, end: int, what: Callable[..., _Joined], *args: Any) -> tuple[int, int, Any]:
-        """Join what lies in leaves `first` to `end`; returns that and the rows to go on with."""
+        """Stitch the leaves `first` to `end`; return these and the incomplete rows."""
         before_ns = ends_ns[first - 1] if first else BEFORE_ALL
         after_ns = begins_ns[end] if end < len(leaves) else AFTER_ALL
         joined = submit(what, *args, before_ns=before_ns, after_ns=after_ns, **idle)
@@ -165,7 +167,7 @@ def tree(leaves: list[Leaf], submit: Submit, **idle: int) -> list[tuple[Any, Any
 def _map(
     client: Any, submit: Submit, inputs: list[Input], options: MeterOptions, like: Metered, tell: Tell | None
 ) -> Iterator[tuple[int, Metered, Any]]:
-    """Meter all inputs; yields of each, when it is ready, its number, what is known of it, and its rows."""
+    """Meter all inputs; yield each one's number, counters and rows when it is ready."""
     from distributed import as_completed
 
     pairs = [submit(map_input, one, options, like.another(0)) for one in inputs]
@@ -185,7 +187,7 @@ def _map(
             progress.packets += known.counters.packets
             if tell:
                 tell(progress)
-    finally:  # interrupted: what hasn't been begun isn't wanted any more
+    finally:  # when interrupted: cancel what hasn't started
         left = number_of.values()
         client.cancel([future for number in left for future in (pairs[number], heads[number], rows[number])])
 
@@ -195,7 +197,7 @@ def gather(
 ) -> None:
     """Join the rows of inputs that have been metered, and put everything into `metered`.
 
-    `ready` has the number of each, what is known of it, and what stands for its rows; it is empty afterwards.
+    `ready` has the number, the counters and a future of the rows of each input; it is empty afterwards.
     """
     leaves = []
     for _, known, rows in sorted(ready, key=itemgetter(0)):
@@ -203,7 +205,7 @@ def gather(
             leaves.append(Leaf(known.counters.span_ns, rows, len(metered.captures)))
         metered.merge(known)
     results = tree(leaves, submit, tcp_idle_ns=options.tcp_idle_ns, udp_idle_ns=options.udp_idle_ns)
-    # What nobody holds leaves the workers as soon as no task needs it any more.
+    # Workers free results that have no reference here as soon as no task needs them.
     ready.clear()
     leaves.clear()
     captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
@@ -211,8 +213,8 @@ def gather(
         complete, twice = results.pop(0)
         try:
             table, seen = complete.result(), twice.result()
-        except Exception as error:  # of a worker, or what became of it
-            raise ClassifierError(f"the cluster couldn't join the pieces: {_reason(error)}") from error
+        except Exception as error:  # raised by a worker, or by its loss
+            raise ClassifierError(f"stitching on the cluster failed: {_reason(error)}") from error
         metered.seen_twice |= seen
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
             metered.spool.add(_numbered(batch, captures))
@@ -220,7 +222,7 @@ def gather(
 
 
 def _numbered(rows: pa.RecordBatch, captures: Captures) -> pa.RecordBatch:
-    """Return rows whose captures, a list, are replaced by the index of their name."""
+    """Replace each row's list of captures by the index of their name."""
     place = rows.schema.get_field_index("capture")
     found = rows["capture"]
     number = pc.list_element(found, 0).to_numpy().copy()
@@ -230,7 +232,7 @@ def _numbered(rows: pa.RecordBatch, captures: Captures) -> pa.RecordBatch:
 
 
 def _failed(found: Input, error: BaseException, like: Metered) -> Metered:
-    message = f"no worker could read it: {_reason(error)}"
+    message = f"no worker could read it ({_reason(error)}); check that workers can access it"
     metered = like.another(0)
     metered.problems.append(CaptureError(found.name, message, status=ExitStatus.NO_INPUT))
     return metered

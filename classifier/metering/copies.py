@@ -28,7 +28,7 @@ def remarks(metered: Metered) -> list[str]:
 
 def _interfaces(name: str, packets: int, apart_ns: int) -> str:
     near = apart_ns <= _DUPLICATE_NS
-    what = "--dedup ignores the copies" if near else "--dedup ignores copies up to 2 s apart only"
+    what = "--dedup ignores the duplicates" if near else "--dedup ignores only duplicates up to 2 s apart"
     return (
         f"{name}: {counted(packets, 'packet')} captured by two interfaces, {_duration(apart_ns)} apart on"
         f" average, and counted twice; {what}"
@@ -47,7 +47,7 @@ def _captures(groups: list[list[str]]) -> list[str]:
     names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
     more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
     return [
-        f"{names} cover the same time and have flows of the same addresses and ports"
-        f"{more}; packets that several of them saw count as often: to leave the copies out, join the files "
-        "with mergecap, and read the result with --dedup"
+        f"{names} overlap in time and share flows (addresses and ports)"
+        f"{more}; packets in several of them are counted several times: to ignore duplicates, merge them "
+        "with mergecap and read the result with --dedup"
     ]

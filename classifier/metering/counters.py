@@ -1,4 +1,4 @@
-"""What the meter counts beside the flows."""
+"""The meter's counters."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class Counters:
     wire_bytes: int = 0
     #: Packets that the capturing system reports as lost.
     dropped: int = 0
-    #: Flows that the cap ended early.
+    #: Flows evicted early by `max_flows`.
     evicted: int = 0
-    #: Duplicates, in flows or left out of them.
+    #: Duplicate packets, counted in flows or ignored.
     duplicates: int = 0
     #: `packets` that two interfaces have, up to an hour apart, and `later_ns`: the sum of the nanoseconds by
     #: which the interface with the higher number has them later; empty where there are none.
     sensors: Mapping[str, int] = field(default_factory=dict)
-    #: DNS answers about addresses beyond the 65,536 that may have names.
+    #: Addresses in DNS answers beyond the 65,536 whose names are kept.
     dns_names_left_out: int = 0
-    #: Times of the earliest and the latest packet, nanoseconds since 1970 UTC; a difference has both's.
+    #: Times of the earliest and the latest packet, nanoseconds since 1970 UTC; a difference spans both.
     span_ns: Span = None
     #: Packets in no flow, by reason.
     unmetered: Mapping[str, int] = field(default_factory=dict)
     #: Packets by an unknown number: its kind (`link_type`, `ethertype`, `gre`, `ppp`), the number. Those of
     #: `link_type` sum to the reason `link_type`, the others to `unknown_type`.
     unknown_types: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    #: Packets of flows that depart from what their headers announce. `link_type`: frames of the first
+    #: Packets of flows that contradict their headers. `link_type`: frames of the first
     #: LINKTYPE_ number that were read as ones of the second. `ip_version`: IPv4 announced as IPv6, or the
     #: reverse. `cut_transport`: ports are all that the snap length left of the transport header.
     #: `aggregate`: packets beyond one in each frame.
     irregular: Mapping[tuple[str, int, int], int] = field(default_factory=dict)
-    #: Packets in flows with a wrong checksum, by header; empty where they weren't verified.
+    #: Packets in flows with a bad checksum, by header; empty where not verified.
     bad_checksums: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Counters) -> Counters:
@@ -51,7 +51,7 @@ class Counters:
         return self._with(other, 1)
 
     def __sub__(self, earlier: Counters) -> Counters:
-        """Return what was added since an earlier look at the same counters."""
+        """Return the difference to earlier values of the same counters."""
         return self._with(earlier, -1)
 
     def _with(self, other: Counters, sign: int) -> Counters:

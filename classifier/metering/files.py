@@ -1,7 +1,7 @@
-"""Meters inputs, side by side on all cores or one on several, and adds up what the meter says of each.
+"""Meter inputs, in parallel on all cores or one on several, and merge their facts and counters.
 
-Each input has a `Metered` of its own, and they are added up in the order of the inputs: so nothing in the
-result depends on which was ready first.
+Each input has its own `Metered`; they are merged in the order of the inputs, so that the result doesn't
+depend on which is ready first.
 """
 
 from __future__ import annotations
@@ -23,52 +23,52 @@ from classifier.metering.options import MeterOptions
 from classifier.sources import path_kinds
 from classifier.sources.inputs import Input, problem
 
-#: For each core so many inputs may be metered, or wait to be added up.
+#: Inputs in flight per core: being metered, or waiting to be merged.
 _AHEAD = 4
-#: So often the main thread looks how far the others are.
+#: Seconds between progress updates.
 _LOOK_S = 0.1
 
 
 @dataclass
 class Progress:
-    """How far the reading is."""
+    """Progress of reading."""
 
-    #: The input that is waited for.
+    #: The input being read.
     name: str = ""
     inputs: int = 0
     inputs_done: int = 0
     bytes_read: int = 0
-    #: Of all inputs; None where one of them doesn't tell.
+    #: Size of all inputs; None where one is unknown.
     size_bytes: int | None = None
     packets: int = 0
 
     @staticmethod
     def of(inputs: list[Input]) -> Progress:
-        """Return that of inputs that are still to be read."""
+        """Return the progress before any input was read."""
         sizes = [one.size_bytes for one in inputs]
         size_bytes = None if None in sizes else sum(size for size in sizes if size)
         return Progress(inputs=len(inputs), size_bytes=size_bytes)
 
 
-#: Is told how far the reading is, in the thread of who asked for it.
+#: Called with the progress, in the thread that called `read`.
 Tell = Callable[[Progress], None]
-#: Is told the bytes and packets read of an input, after each step. A KeyboardInterrupt ends the reading.
+#: Called with the bytes and packets read of an input, after each step. KeyboardInterrupt ends the reading.
 Step = Callable[[int, int], None]
 
 
 def meter_input(
     found: Input, options: MeterOptions, signatures: _meter.Signatures, metered: Metered, step: Step
 ) -> None:
-    """Meter one input into `metered`, which has none yet; what can't be read is in its `problems`.
+    """Meter one input into an empty `metered`; unreadable captures are listed in its `problems`.
 
-    KeyboardInterrupt passes through when the flows of what was read are in.
+    KeyboardInterrupt is raised again once the flows read so far are in.
     """
     try:
         for capture in _captures(found, metered.remarks):
             try:
                 reader = capture.open(options, signatures)
             except KeyboardInterrupt:
-                if capture.is_open:  # it has said nothing yet
+                if capture.is_open:  # it has delivered nothing yet
                     metered.captures.append(capture.name)
                     metered.begins_ns.append(0)
                 raise
@@ -76,7 +76,7 @@ def meter_input(
                 metered.problems.append(error)
             else:
                 _read(capture, reader, metered, step)
-    except CaptureError as error:  # of an archive
+    except CaptureError as error:  # from an archive
         metered.problems.append(error)
 
 
@@ -115,19 +115,19 @@ def _read(capture: Input, reader: _meter.Reader, metered: Metered, step: Step) -
 
 @dataclass
 class _Job:
-    """An input, and how far it is."""
+    """An input and its progress."""
 
     input: Input
     metered: Metered
     bytes_read: int = 0
     packets: int = 0
-    #: None for what may keep its reader waiting: the main thread takes that when its turn comes.
+    #: None for an input that may block: the main thread reads it in its turn.
     future: Future[None] | None = None
 
 
 @dataclass
 class Metering:
-    """The metering of several inputs; `run` does it."""
+    """The metering of several inputs, started by `run`."""
 
     options: MeterOptions
     signatures: _meter.Signatures
@@ -140,11 +140,11 @@ class Metering:
     def run(self, inputs: list[Input], metered: Metered) -> None:
         """Meter all inputs into `metered`.
 
-        CaptureError: none could be read. KeyboardInterrupt passes through when what was read is in.
+        CaptureError: none could be read. KeyboardInterrupt is raised again once everything read is in.
         """
         self._done = Progress.of(inputs)
         self.options = replace(self.options, threads=max(1, self.jobs // len(inputs)))
-        if len(inputs) == 1:  # nothing to add up
+        if len(inputs) == 1:  # nothing to merge
             self._ahead.append(_Job(inputs[0], metered))
             self._wait(self._ahead[0])
         else:
@@ -178,12 +178,12 @@ class Metering:
                 raise
 
     def _end(self, pool: ThreadPoolExecutor) -> None:
-        """Let the threads finish what they have read."""
+        """Let the threads finish, without reading more."""
         self._stop.set()
         pool.shutdown(cancel_futures=True)
 
     def _add(self, metered: Metered) -> None:
-        """Add up the first of the inputs ahead."""
+        """Merge the first of the inputs in flight."""
         job = self._ahead.popleft()
         metered.merge(job.metered)
         self._done.name = job.input.name
@@ -221,7 +221,7 @@ class Metering:
             meter_input(job.input, self.options, self.signatures, job.metered, step)
 
     def _look(self) -> None:
-        """Tell how far the reading is."""
+        """Report the progress."""
         if self.tell:
             self.tell(
                 replace(

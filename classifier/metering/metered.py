@@ -1,4 +1,4 @@
-"""What the meter said of all inputs, before any verdict."""
+"""The facts and counters of all inputs, before any verdict."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _MOST_REMNANTS = 1 << 18
 
 @dataclass
 class Metered:
-    """The facts of all inputs, before any verdict."""
+    """The facts and counters of all inputs, before any verdict."""
 
-    #: `tcp_idle_ns` and `udp_idle_ns`.
+    #: Idle timeouts `tcp_idle_ns` and `udp_idle_ns`.
     idle: dict[str, int]
-    #: Past so many bytes, sums of each kind go to temporary files.
+    #: Bytes of each kind of totals held in memory; beyond this they spill to temporary files.
     memory_bytes: int = MEMORY_BYTES
     spool: Spool = field(default_factory=Spool)
-    #: Names of the inputs, and of combinations of them that flows cross.
+    #: Names of the inputs, and of groups of inputs that a flow spans.
     captures: list[str] = field(default_factory=list)
-    #: Time of the first packet of each input that has been read.
+    #: Time of the first packet of each input read.
     begins_ns: list[int] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
-    #: What DNS answers say of addresses, input by input; see `_meter.Reader.dns_names`.
+    #: Names of addresses from DNS answers, input by input; see `_meter.Reader.dns_names`.
     dns_names: list[pa.RecordBatch] = field(default_factory=list)
     interrupted: bool = False
     #: The program that read the inputs; None: the core.
@@ -47,19 +47,19 @@ class Metered:
     #: What fragments astride a cut need, by input; see `_meter.Reader.remnants`.
     remnants: dict[int, pa.RecordBatch] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
-    #: What is to be known of the inputs, and is no failure.
+    #: Warnings about the inputs: files that were skipped, packets counted twice.
     remarks: list[str] = field(default_factory=list)
-    #: Captures, by their indices, that have packets of one direction of a flow from the same time.
+    #: Groups of captures, by index, that have packets of one direction of a flow at the same time.
     seen_twice: set[tuple[int, ...]] = field(default_factory=set)
 
     def __str__(self) -> str:
-        """Say in a few words what was read."""
+        """Describe the inputs in a phrase."""
         names = listed([ascii(name) for name in self.captures] or ["nothing"], 1)
         span_s = (self.end_ns - self.begin_ns) / 1e9
         return f"{names}: {counted(self.counters.packets, 'packet')} in {span_s:,.1f} s"
 
     def add(self, batch: _meter.Batch) -> None:
-        """Take finished flows of the input that was named last."""
+        """Add finished flows of the last of `captures`."""
         if batch.num_rows:
             facts = pa.record_batch(batch)
             capture = np.full(facts.num_rows, len(self.captures) - 1, dtype=np.int32)
@@ -89,7 +89,7 @@ class Metered:
         return Metered(self.idle, spool=Spool(memory_bytes))
 
     def merge(self, other: Metered) -> None:
-        """Take what the meter said of other inputs; they come after those that are here."""
+        """Append the facts and counters of other inputs."""
         offset = pa.scalar(len(self.captures), pa.int32())
         for batch in other.spool:
             place = batch.schema.get_field_index("capture")

@@ -1,4 +1,4 @@
-"""How to meter."""
+"""Options of the meter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SECOND_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class MeterOptions:
-    """How to meter, from the command line to the core; meanings as those of `reading.read`."""
+    """Options of the meter, passed from the command line to the core; meanings as in `reading.read`."""
 
     tcp_idle_ns: int
     udp_idle_ns: int
@@ -18,12 +18,12 @@ class MeterOptions:
     dedup: bool = False
     verify_checksums: bool = False
     dns_names: bool = False
-    #: Threads that share the work on one large input, and the size of its blocks (default: 256 KiB).
+    #: Threads that share one large input, and the size of its blocks (default: 256 KiB).
     #: Batches and rows don't depend on either.
     threads: int = 1
     block_bytes: int | None = None
 
     @property
     def idle(self) -> dict[str, int]:
-        """The idle times, in nanoseconds, as keyword arguments."""
+        """Idle timeouts in nanoseconds, as keyword arguments."""
         return {"tcp_idle_ns": self.tcp_idle_ns, "udp_idle_ns": self.udp_idle_ns}

@@ -1,4 +1,4 @@
-"""Packets by a number that is not known, and remarks on packets that depart from their headers."""
+"""Packets by unknown type number, and remarks on packets that contradict their headers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from classifier.wording import counted
 
-#: Numbers listed at most; the rest is `other`.
+#: Numbers listed; the rest are totalled as `other`.
 MOST_NUMBERS = 32
 _KINDS = {
     "link_type": "link type {}",
@@ -14,7 +14,7 @@ _KINDS = {
     "gre": "GRE type 0x{:04x}",
     "ppp": "PPP protocol 0x{:04x}",
 }
-#: LINKTYPE_ numbers as which frames are read where the declared one does not fit: name, and editcap's name.
+#: LINKTYPE_ numbers that frames are read as where the declared one doesn't fit: name, and editcap's name.
 _READ_AS = {
     0: ("BSD loopback", "null"),
     1: ("Ethernet", "ether"),
@@ -26,7 +26,7 @@ _READ_AS = {
 
 
 def unknown_types(packets_by_number: Mapping[tuple[str, int], int]) -> dict[str, int]:
-    """Return packets by type number, most first, at most `MOST_NUMBERS` of them and a key `other`."""
+    """Return packets by type number, the most frequent `MOST_NUMBERS` and a key `other`."""
     ranked = sorted(packets_by_number.items(), key=lambda item: (-item[1], item[0]))
     found = {_KINDS[kind].format(number): packets for (kind, number), packets in ranked[:MOST_NUMBERS]}
     if rest := sum(packets for _, packets in ranked[MOST_NUMBERS:]):
@@ -35,7 +35,7 @@ def unknown_types(packets_by_number: Mapping[tuple[str, int], int]) -> dict[str,
 
 
 def remarks(irregular: Mapping[tuple[str, int, int], int]) -> list[str]:
-    """Describe packets of flows that depart from what their headers announce."""
+    """Describe packets of flows that contradict their headers."""
     return [_remark(*how, packets) for how, packets in sorted(irregular.items())]
 
 
@@ -45,8 +45,8 @@ def _remark(how: str, declared: int, read_as: int, packets: int) -> str:
         known = f" ({_READ_AS[declared][0]})" if declared in _READ_AS else ""
         do, were = ("does", "was") if packets == 1 else ("do", "were")
         return (
-            f"{counted(packets, 'frame')} {do} not fit the link type that the capture declares,"
-            f" {declared}{known}, and {were} read as {read_as} ({name});"
+            f"{counted(packets, 'frame')} {do} not match the capture's link type"
+            f" {declared}{known} and {were} read as {read_as} ({name});"
             f" to correct the file: editcap -T {editcap}"
         )
     one = packets == 1
@@ -54,16 +54,16 @@ def _remark(how: str, declared: int, read_as: int, packets: int) -> str:
         announce, have = ("announces", "has") if one else ("announce", "have")
         return (
             f"{counted(packets, 'packet')} {announce} IPv4 but {have} an IPv6 header, or the reverse;"
-            " the version in the header was used"
+            " read by the version in the header"
         )
     if how == "cut_transport":
         show = "shows" if one else "show"
         return (
-            f"{counted(packets, 'packet')} {show} only ports: the snap length cut the rest of the transport"
-            " header, so flags and payload bytes are unknown"
+            f"{counted(packets, 'packet')} {show} only ports: the snap length truncated the transport"
+            " header, so TCP flags and payload bytes are unknown"
         )
     share, are = ("shares", "is") if one else ("share", "are")
     return (
-        f"{counted(packets, 'packet')} {share} an 802.11 frame with another (A-MSDU): each counts as one,"
-        f" so there {are} {packets:,} more than the capture has frames"
+        f"{counted(packets, 'packet')} {share} an 802.11 frame with another (A-MSDU): each is counted,"
+        f" so there {are} {packets:,} more than frames in the capture"
     )

@@ -1,6 +1,6 @@
-"""What a flow's first payloads show: the protocol, who says what of it, the name that the client asked for.
+"""Payload recognition: protocol, client and server messages, and announced endpoints of a flow.
 
-The core looks for signatures and knows no protocol; here its hits are read back.
+The core matches signatures without knowing protocols; this package interprets its hits.
 """
 
 from classifier.payload.expectations import Announced, Endpoints

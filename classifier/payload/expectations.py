@@ -1,4 +1,4 @@
-"""Endpoints that control connections announce: what the flows to them, or from them, are."""
+"""Expected connections: endpoints that control connections announce, and the services of their flows."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import pyarrow as pa
 
 from classifier.flows.hashing import Hashes, HashIndex
 
-#: A flow begins at the latest so long after the last packet of the flow that announced it.
+#: Maximum time from the last packet of the announcing flow to the start of the announced one.
 PATIENCE_NS = 60_000_000_000
-#: Bytes of an announced endpoint: purpose, transport, port, address.
+#: Bytes of a packed endpoint: purpose, transport, port, address.
 _BYTES = 20
 _MAPPED = bytes(10) + b"\xff\xff"
 Times = npt.NDArray[np.int64]
 
 
 class Announced(IntEnum):
-    """What an endpoint was announced for."""
+    """The purpose of an announced endpoint."""
 
     NOTHING = 0
-    #: Somebody will connect to it.
+    #: A peer will connect to it.
     FTP_DATA = 1
-    #: It has asked, and will be answered from a new port.
+    #: It sent a request, and will be answered from a new port.
     TFTP = 2
-    #: It takes part in a call; both sides announce theirs.
+    #: Media of a call; both sides announce theirs.
     MEDIA = 3
-    #: A program or interface lives there, as portmap or DCE/RPC's endpoint mapper say.
+    #: A program or interface, according to portmap or the DCE/RPC endpoint mapper.
     ONC_RPC = 4
     DCE_RPC = 5
 
 
-#: The service of flows that have such an endpoint, and which side it is on: 1 the server's, -1 the client's.
+#: Service of flows with such an endpoint. `SIDES`: 1 if it is the server's, -1 the client's.
 SERVICES = {
     Announced.FTP_DATA: "ftp-data",
     Announced.TFTP: "tftp",
@@ -43,7 +43,7 @@ SERVICES = {
     Announced.ONC_RPC: "onc-rpc",
     Announced.DCE_RPC: "dce-rpc",
 }
-#: What they carry says more than the announcement.
+#: Purposes where the payload is more specific than the announcement.
 CARRIERS = (Announced.ONC_RPC, Announced.DCE_RPC)
 SIDES = {
     Announced.FTP_DATA: 1,
@@ -55,7 +55,7 @@ SIDES = {
 
 
 class Packed(NamedTuple):
-    """m announced endpoints, as columns."""
+    """Announced endpoints (m), as columns."""
 
     purpose: npt.NDArray[np.uint8]
     proto: npt.NDArray[np.uint8]
@@ -68,7 +68,7 @@ class Packed(NamedTuple):
 
 
 def unpack(facts: pa.RecordBatch) -> Packed | None:
-    """Return what n flows announce; None if they announce nothing."""
+    """Return the endpoints that n flows announce; None if none."""
     announced = facts["announced"]
     counts = announced.value_lengths().to_numpy()
     if not counts.any():
@@ -95,23 +95,22 @@ def unpack(facts: pa.RecordBatch) -> Packed | None:
 
 
 class Endpoints:
-    """The endpoints that flows announce. The order in which they are added does not matter."""
+    """The endpoints that flows announce, independent of the order in which they are added."""
 
     def __init__(self) -> None:
-        """Know of none."""
         self._pieces: list[tuple[Hashes, npt.NDArray[np.uint8], Times, Times]] = []
 
     def add(self, keys: Hashes, packed: Packed) -> None:
-        """Add m endpoints, by the hashes that flows' ends have."""
+        """Add m endpoints, keyed like the endpoints of flows."""
         self._pieces.append((keys, packed.purpose, packed.first_ns, packed.last_ns))
         self.__dict__.pop("_merged", None)
 
     def __len__(self) -> int:
-        """Return how many announcements were added."""
+        """Return the number of announcements."""
         return sum(len(keys) for keys, *_ in self._pieces)
 
     def purposes(self, keys: Hashes, first_seen_ns: Times) -> npt.NDArray[np.uint8]:
-        """Return for what each end of n flows was announced: `Announced` (2, n)."""
+        """Return the purpose for which each endpoint of n flows was announced: `Announced` (2, n)."""
         index, purpose, first_ns, last_ns = self._merged
         purposes = np.zeros(keys.shape, dtype=np.uint8)
         place, announced = index.find(keys)
@@ -122,7 +121,7 @@ class Endpoints:
 
     @cached_property
     def _merged(self) -> tuple[HashIndex, npt.NDArray[np.uint8], Times, Times]:
-        """Each endpoint once, by key: from its first announcement to the last."""
+        """Each endpoint once, by key, with the times of its first and last announcement."""
         none = (
             np.empty(0, np.uint64),
             np.empty(0, np.uint8),

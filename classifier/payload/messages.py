@@ -1,4 +1,4 @@
-"""Reads the core's hits back: which protocol a flow speaks, and which side says it."""
+"""Interpret the core's hits: the protocol of a flow, and which side sends what."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from classifier.payload.table import Table
 from classifier.signatures import Certainty
 
 _Numbers = npt.NDArray[np.int16]
-#: Packets of an end that are looked at, 16 bits each in a column of hits.
+#: Packets of an endpoint that are inspected; each has 16 bits in a column of hits.
 SLOTS = 4
 _NUMBER, _OPENED, _ANSWERED = 0x0FFF, 0x1000, 0x2000
 
 
 class Said(NamedTuple):
-    """What the messages of n flows show."""
+    """The payload findings of n flows."""
 
-    #: int16 (n): place in `Table.protocols`, -1 for none.
+    #: int16 (n): index into `Table.protocols`, -1 for none.
     protocol: _Numbers
-    #: int8 (n): a `Certainty` of that.
+    #: int8 (n): its `Certainty`.
     certainty: npt.NDArray[np.int8]
-    #: int8 (2, n): how surely each end's messages show that it is the client, or that it is the server.
+    #: int8 (2, n): `Certainty` that an endpoint's messages are a client's, or a server's.
     client: npt.NDArray[np.int8]
     server: npt.NDArray[np.int8]
-    #: The same without each end's first message.
+    #: Likewise, without each endpoint's first message.
     late_client: npt.NDArray[np.int8]
     late_server: npt.NDArray[np.int8]
-    #: int8 (n): the end that is proven to be the server, for only it could read what it answers: 0, 1, -1.
+    #: int8 (n): the endpoint proven to be the server, as only a server could decrypt what it answers: 0, 1,
+    #: -1.
     proven: npt.NDArray[np.int8]
 
 
 def read(facts: pa.RecordBatch, table: Table) -> Said:
-    """Read the hits of n flows; each distinct case, of which there are few, once."""
+    """Interpret the hits of n flows, each of the few distinct cases once."""
     both = [facts[name].dictionary_encode() for name in ("hits_a", "hits_b")]
     hits_a, hits_b = (encoded.dictionary.to_numpy() for encoded in both)
     place_a, place_b = (encoded.indices.to_numpy().astype(np.int64) for encoded in both)
@@ -54,7 +55,7 @@ def _said(
     ports: npt.NDArray[np.uint16],
     table: Table,
 ) -> Said:
-    """Read n pairs of hits; `ports` are those at which messages count by themselves, else 0 (2, n)."""
+    """Interpret n pairs of hits; `ports` are those where messages count by themselves, else 0 (2, n)."""
     slots = np.stack([_slots(hits_a), _slots(hits_b)])  # (2, 4, n)
     numbers = slots & np.uint16(_NUMBER)
     counts = _counts(numbers, ports, table)
@@ -79,7 +80,7 @@ def _said(
 
 
 def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
-    """Take apart what n ends said: (4, n)."""
+    """Split the hits of n endpoints into slots: (4, n)."""
     shifts = np.arange(SLOTS, dtype=np.uint64)[:, None] * np.uint64(16)
     return (hits >> shifts & np.uint64(0xFFFF)).astype(np.uint16)
 
@@ -87,7 +88,7 @@ def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
 def _counts(
     numbers: npt.NDArray[np.uint16], ports: npt.NDArray[np.uint16], table: Table
 ) -> npt.NDArray[np.bool_]:
-    """Return which messages count: those that do by themselves there, or that the other end agrees with."""
+    """Return which messages count: by themselves at the port, or with matching ones of the other endpoint."""
     counts = np.ones(numbers.shape, dtype=bool)
     flow = np.flatnonzero(table.needs_both[numbers].any(axis=(0, 1)))
     if not len(flow):
@@ -104,7 +105,7 @@ def _counts(
 
 
 def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8]:
-    """How surely each message shows its protocol; one that must recur does so likely, or not at all."""
+    """Return the certainty of each message's protocol; a message that must recur is LIKELY or nothing."""
     certainty = table.certainty[numbers].astype(np.int8)
     repeats = table.repeats[numbers]
     if not (repeats > 1).any():
@@ -117,14 +118,14 @@ def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8
 def _protocol(
     numbers: npt.NDArray[np.uint16], shown: npt.NDArray[np.int8], table: Table
 ) -> tuple[_Numbers, npt.NDArray[np.int8]]:
-    """Choose what says most of the service: what rides on others before them, then the first that is shown.
+    """Choose the most specific protocol of each flow: the highest layer, then the first one seen.
 
-    A connection begins as what it is, and goes on as what it carries: SOCKS with HTTP inside is SOCKS.
+    A connection begins as its own protocol and continues with the one it carries: HTTP in SOCKS is SOCKS.
     """
     flows = numbers.shape[2]
     candidates = table.protocol[numbers].transpose(1, 0, 2).reshape(2 * SLOTS, flows)
     sure = shown.transpose(1, 0, 2).reshape(2 * SLOTS, flows)
-    # Slots of both ends side by side, the first of each before the second ones.
+    # Slots of both endpoints interleaved: the first of each, then the second of each.
     enough = sure >= Certainty.LIKELY
     rank = np.where(enough, 4 + table.layer[candidates], sure)
     best = rank.argmax(axis=0)
@@ -140,7 +141,7 @@ def _protocol(
 
 
 def told(facts: pa.RecordBatch, table: Table) -> list[list[str]]:
-    """Name the messages of the ends of a single flow: those of a, and those of b."""
+    """Return the names of a single flow's messages: those of a, and those of b."""
     ends = []
     for column in ("hits_a", "hits_b"):
         numbers = _slots(facts[column].to_numpy())[:, 0] & _NUMBER

@@ -1,4 +1,4 @@
-"""What is known of each signature, as arrays."""
+"""The properties of all signatures, as arrays."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from classifier.signatures import Message
 
 
 class Table:
-    """All signatures, in the order of their numbers, and what is known of each as arrays."""
+    """All signatures, in the order of their numbers, with their properties as arrays."""
 
     def __init__(self, messages: list[Message], compiled: _meter.Signatures, alpn: dict[str, str]) -> None:
-        """Take the messages and the core's signatures for them."""
         self.messages = messages
         self.compiled = compiled
-        #: Names of services by those of application protocols, RFC 7301.
+        #: Service names by ALPN protocol. RFC 7301.
         self.alpn = alpn
         self.protocols = list(dict.fromkeys(message.protocol for message in messages))
         places = {protocol: place for place, protocol in enumerate(self.protocols)}
-        # A slot has the number plus 2; 0 is no packet, 1 no signature.
+        # A slot holds the signature's number plus 2; 0 is no packet, 1 no match.
         self.protocol = _array([-1, -1, *(places[message.protocol] for message in messages)])
         self.certainty = _array([0, 0, *(message.certainty for message in messages)])
         self.side = _array([0, 0, *(message.side for message in messages)])
@@ -32,19 +31,19 @@ class Table:
         self.repeats = _array([1, 1, *(message.repeats for message in messages)])
         self.tunnels = _array([0, 0, *(message.protocol.tunnels for message in messages)])
         self.layer = _array([protocol.layer for protocol in self.protocols])
-        #: For each protocol the places of those that it gives way to.
+        #: By protocol: indices of the more specific ones that replace it.
         self.gives_way_to = {
             place: [other for name in protocol.gives_way_to for other in self._named(name)]
             for place, protocol in enumerate(self.protocols)
             if protocol.gives_way_to
         }
-        #: The ports at which messages count by themselves, of those that elsewhere need the other end's.
+        #: Ports where a message counts by itself; elsewhere it needs the other endpoint's.
         self.alone = {
             number: np.array(message.alone, dtype=np.uint16)
             for number, message in enumerate(messages, 2)
             if message.alone is not None
         }
-        #: All of these ports behind a 0, and the place there of each port; 0 for others.
+        #: 0 and all of these ports; and the index there of each port, 0 for others.
         self.homes = np.unique([0, *(port for ports in self.alone.values() for port in ports)])
         self.home = np.zeros(1 << 16, dtype=np.int64)
         self.home[self.homes] = np.arange(len(self.homes))
@@ -55,7 +54,7 @@ class Table:
         return [place for place, protocol in enumerate(self.protocols) if protocol.name == name]
 
     def find(self, proto: int, ports: tuple[int, int], payload: bytes) -> Message | None:
-        """Return the message that a payload looks like."""
+        """Return the message that a payload matches."""
         number = self.compiled.find(proto, ports, payload)
         return None if number is None else self.messages[number]
 
@@ -66,5 +65,5 @@ def _array(numbers: list[int]) -> npt.NDArray[np.int16]:
 
 @cache
 def load() -> Table:
-    """Load the signatures that come with the program; RulesError names a wrong one."""
+    """Load the built-in signatures. RulesError: one is invalid."""
     return Table(*signatures.compiled())

@@ -1,1 +1,1 @@
-"""What is known of port numbers: rules, IANA's registry, client port ranges."""
+"""Port knowledge: rules, IANA's registry, client port ranges."""

@@ -1,4 +1,4 @@
-"""Which systems give which ports to clients, and IANA's three ranges: rules/client_ports.toml."""
+"""Client port ranges by system, and IANA's three ranges: rules/client_ports.toml."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from classifier.ports.rule_files import FOLDER, read_toml
 
 @dataclass(frozen=True, slots=True)
 class ClientRange:
-    """Ports that a system takes when nobody asks for a certain one."""
+    """The range from which a system assigns ports when none is requested."""
 
     system: str
     #: `client`, `client-privileged`, `nat`, `server-dynamic`, `peer`, `target`.
@@ -23,7 +23,7 @@ class ClientRange:
     source: str
     confidence: str
     note: str | None = None
-    #: It is the default of a system that is widely used today.
+    #: True for the default of a system in wide use today.
     current: bool = False
 
 
@@ -48,7 +48,7 @@ def client_ranges() -> tuple[ClientRange, ...]:
 
 @cache
 def given_out() -> tuple[ClientRange, ...]:
-    """Return those that widely used systems of today have by default."""
+    """Return the default ranges of systems in wide use today."""
     return tuple(range for range in client_ranges() if range.current)
 
 

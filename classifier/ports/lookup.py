@@ -1,4 +1,4 @@
-"""Rules as lookup arrays: one per transport, from port to the place of its candidates."""
+"""Rules as lookup arrays: one per transport, from port to the index of its candidates."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import pyarrow as pa
 from classifier.flows.addresses import octets
 from classifier.ports.service import PORTS, TRANSPORTS, UDP_LITE, Network, Rank, Service
 
-#: The 96 bits before an IPv4 address that is written as one of IPv6. RFC 4291 §2.5.5.2.
+#: Prefix of an IPv4-mapped IPv6 address. RFC 4291 §2.5.5.2.
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Standing(IntEnum):
-    """How much it means, for who is the server, that a rule names a port; the higher, the more."""
+    """How strongly a rule for a port suggests a server there; higher is stronger."""
 
-    #: No rule names it.
+    #: No rule for the port.
     UNKNOWN = 0
-    #: Only IANA's list does. Clients' ports are registered too: this says little.
+    #: Only in IANA's registry. Client ports are registered too, so this is weak.
     REGISTERED = 1
-    #: Something is reported there, but rarely, by mistake, or it is gone.
+    #: A service that is rare, conflicting, or historic.
     RARE = 2
-    #: A service that people meet.
+    #: A service in real use.
     MET = 3
-    #: What really runs there, though unofficial.
+    #: The service in real use there, though unofficial (de facto).
     USUAL = 4
-    #: The user says so.
+    #: A user's rule.
     USER = 5
 
 
@@ -46,12 +46,14 @@ _STANDING = {
 
 
 class Lookup:
-    """Arrays for whole columns of ports."""
+    """Lookup arrays for columns of ports.
+
+    `by_port` has the candidates of each (IP protocol, port), `bound` the services bound to some addresses.
+    """
 
     def __init__(
         self, by_port: Mapping[tuple[int, int], tuple[Service, ...]], bound: Sequence[Service]
     ) -> None:
-        """Take the candidates of each (IP protocol, port), and the services that hold at some addresses."""
         self.candidates: list[tuple[Service, ...]] = [()]
         self.standing = np.zeros(1, dtype=np.uint8)
         self._place: dict[tuple[Service, ...], int] = {(): 0}
@@ -59,10 +61,10 @@ class Lookup:
         self._table[UDP_LITE] = self._table[TRANSPORTS["udp"]]
         for (proto, port), candidates in by_port.items():
             self._table[proto][port] = self._add(candidates)
-        #: Held where lists of candidates are added, which several threads may do.
+        #: Guards adding lists of candidates, which several threads may do.
         self._adding = Lock()
         self._standings()
-        #: The widest network first, so that a narrower one is put before it; the file's first one last.
+        #: The widest network first, so that narrower ones win; likewise the file's first entry last.
         self._bound = sorted(
             ((service, network) for service in reversed(bound) for network in service.networks),
             key=lambda bound: _mapped(bound[1])[1],
@@ -71,7 +73,7 @@ class Lookup:
     def places(
         self, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16], address: pa.Array | None
     ) -> npt.NDArray[np.int32]:
-        """Return for n transports and ports (and addresses) the index in `candidates`."""
+        """Return for n transports and ports (and addresses) the index into `candidates`."""
         place = np.zeros(len(port), dtype=np.int32)
         for number, table in self._table.items():
             chosen = proto == number
@@ -96,7 +98,7 @@ class Lookup:
         return place
 
     def _standings(self) -> None:
-        """Rate the lists of candidates that are new."""
+        """Compute the standing of new lists of candidates."""
         new = [_standing(candidates) for candidates in self.candidates[len(self.standing) :]]
         self.standing = np.concatenate([self.standing, np.array(new, dtype=np.uint8)])
 
@@ -108,7 +110,7 @@ def _standing(candidates: tuple[Service, ...]) -> Standing:
 def _served(
     service: Service, proto: npt.NDArray[np.uint8], port: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.bool_]:
-    """Whether each of n transports and ports is one of a service's."""
+    """Return for n transports and ports whether a service uses them."""
     proto = np.where(proto == UDP_LITE, TRANSPORTS["udp"], proto)
     found = np.zeros(len(port), dtype=bool)
     for number, first, last in service.spans:
@@ -117,14 +119,14 @@ def _served(
 
 
 def _mapped(network: Network) -> tuple[bytes, int]:
-    """Return the network's first address as one of IPv6, and the length of its prefix."""
+    """Return a network's first address as IPv6, and the prefix length."""
     if isinstance(network, IPv4Network):
         return _MAPPED + network.network_address.packed, 96 + network.prefixlen
     return network.network_address.packed, network.prefixlen
 
 
 def _within(addresses: npt.NDArray[np.uint8], network: Network) -> npt.NDArray[np.bool_]:
-    """Whether each of n addresses, of shape (n, 16), lies in a network."""
+    """Return for n addresses, of shape (n, 16), whether they are in a network."""
     start, bits = _mapped(network)
     mask = ((1 << 128) - (1 << (128 - bits))).to_bytes(16)
     inside = ((addresses & np.frombuffer(mask, np.uint8)) == np.frombuffer(start, np.uint8)).all(axis=1)

@@ -1,10 +1,10 @@
-"""Bring rules/registry.csv up to date with the list that IANA publishes.
+"""Update rules/registry.csv from IANA's registry.
 
     python -m classifier.ports.refresh service-names-port-numbers.csv [--write]
 
-The file is "CSV" at https://www.iana.org/assignments/service-names-port-numbers. What changes is
-printed; --write changes registry.csv. services.toml is made by hand and stays as it is: what in it no
-longer agrees with IANA is listed, to be mended by hand.
+The input is "CSV" at https://www.iana.org/assignments/service-names-port-numbers. Changes are printed;
+--write applies them to registry.csv. services.toml is maintained by hand: entries that disagree with IANA are
+listed for manual correction.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ from classifier.wording import counted
 
 _NAME, _PORT, _TRANSPORT = "Service Name", "Port Number", "Transport Protocol"
 _DESCRIPTION, _NOTES = "Description", "Assignment Notes"
-#: IANA keeps names that it has replaced by well-formed ones, with this remark.
+#: Note on names that IANA replaced by well-formed ones, and keeps.
 _REPLACED = re.compile(r"This entry is an alias to")
 
 
 def read_iana(path: Path) -> Registry:
-    """Read IANA's file. Unassigned ports, names without a port and replaced names are left out."""
+    """Read IANA's file, without unassigned ports, names without a port, and replaced names."""
     found = Registry()
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         lacking = {_NAME, _PORT, _TRANSPORT, _DESCRIPTION, _NOTES} - set(rows.fieldnames or ())
         if lacking:
-            raise RulesError(f"{path}: not IANA's list: no column {', '.join(sorted(lacking))}")
+            raise RulesError(
+                f"{path}: not IANA's CSV, no column {', '.join(sorted(lacking))}; download it again"
+            )
         for row in rows:
             if not row[_PORT] or _REPLACED.search(row[_NOTES] or ""):
                 continue
@@ -51,7 +53,7 @@ def read_iana(path: Path) -> Registry:
 
 
 def _keys(path: Path, line: int, row: dict[str, str]) -> Iterator[tuple[int, int]]:
-    """Yield each (IP protocol, port) of a row; without a transport it holds for all."""
+    """Yield each (IP protocol, port) of a row; without a transport, for all transports."""
     first, _, last = row[_PORT].partition("-")
     transports = [row[_TRANSPORT].strip()] if row[_TRANSPORT].strip() else list(TRANSPORTS)
     try:
@@ -66,7 +68,7 @@ def _keys(path: Path, line: int, row: dict[str, str]) -> Iterator[tuple[int, int
 
 
 def difference(old: Registry, new: Registry) -> Iterator[str]:
-    """Yield what was removed (-) and added (+), by port."""
+    """Yield removed (-) and added (+) entries, by port."""
     before, after = set(_lines(old)), set(_lines(new))
     for port, proto, name in sorted(before ^ after):
         sign = "-" if (port, proto, name) in before else "+"
@@ -82,7 +84,7 @@ def _lines(found: Registry) -> Iterator[tuple[int, int, str]]:
 
 
 def disagreements(folder: Path, new: Registry) -> Iterator[str]:
-    """Yield what services.toml says otherwise than IANA."""
+    """Yield entries of services.toml that disagree with IANA."""
     for entry in read_toml(folder / "services.toml")["service"]:
         names = {entry["name"], *entry.get("aliases", ())}
         for text in entry["ports"]:
@@ -90,12 +92,12 @@ def disagreements(folder: Path, new: Registry) -> Iterator[str]:
             for port in range(first, last + 1):
                 registered = not names.isdisjoint(new.names.get((proto, port), ()))
                 if registered != (entry["status"] == "official"):
-                    says = "registered now" if registered else "not registered any more"
-                    yield f"services.toml: {entry['name']} {port}/{text.partition('/')[2]}: {says}"
+                    change = "now registered" if registered else "no longer registered"
+                    yield f"services.toml: {entry['name']} {port}/{text.partition('/')[2]}: {change}"
 
 
 def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> None:
-    """Show, and if asked for write, what IANA's file changes."""
+    """Print the changes in IANA's file, and write them with --write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("iana", type=Path, help="the CSV file from IANA")
     parser.add_argument("--write", action="store_true", help="change rules/registry.csv")
@@ -110,7 +112,7 @@ def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> None:
     for line in (*changes, *by_hand):
         print(line)
     entries = counted(len(by_hand), "entry", "entries")
-    print(f"{counted(len(changes), 'change')}; {entries} of services.toml to look at", file=sys.stderr)
+    print(f"{counted(len(changes), 'change')}; {entries} of services.toml to check", file=sys.stderr)
     if given.write and changes:
         with path.open("w", encoding="utf-8", newline="") as file:
             registry.write(new, file)

@@ -1,4 +1,4 @@
-"""IANA's registry of service names and port numbers, as rules/registry.csv keeps it."""
+"""IANA's registry of service names and port numbers, in rules/registry.csv."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEAD = ["ports", "transports", "name"]
 
 
 class Row(NamedTuple):
-    """Ports that have the same name on the same transports; without a name they are reserved."""
+    """Ports with the same name on the same transports; without a name they are reserved."""
 
     first: int
     last: int
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
     @property
     def ports(self) -> range:
-        """All ports."""
+        """The ports."""
         return range(self.first, self.last + 1)
 
     @property
@@ -40,14 +40,14 @@ class Row(NamedTuple):
 
 @dataclass
 class Registry:
-    """What is registered and what is reserved, by (IP protocol, port)."""
+    """Registered names and reserved ports, by (IP protocol, port)."""
 
     names: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     reserved: set[tuple[int, int]] = field(default_factory=set)
 
 
 def read(path: Path) -> Iterator[Row]:
-    """Yield the rows of a registry file; RulesError says which line is wrong."""
+    """Yield the rows of a registry file. RulesError: a line is invalid."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = csv.reader(file)
@@ -65,7 +65,7 @@ def read(path: Path) -> Iterator[Row]:
                 yield row
     except OSError as error:
         raise RulesError(
-            f"{path}: {error.strerror}; the rules belong to the package: install it again"
+            f"{path}: {error.strerror}; this file is part of the package: reinstall it"
         ) from error
 
 
@@ -75,7 +75,7 @@ def _protos(transports: str) -> tuple[int, ...]:
 
 
 def expand(rows: Iterable[Row]) -> Registry:
-    """Spread rows over the ports that they tell of."""
+    """Expand rows to single ports."""
     registry = Registry()
     for row in rows:
         for proto in row.protos:
@@ -88,7 +88,7 @@ def expand(rows: Iterable[Row]) -> Registry:
 
 
 def rows(registry: Registry) -> list[Row]:
-    """Gather a registry into as few rows as tell the same: neighbours together, sorted by port."""
+    """Return a registry as the fewest rows, with adjacent ports merged, sorted by port."""
     protos: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
     for (proto, port), names in registry.names.items():
         for name in names:

@@ -1,4 +1,4 @@
-"""Rule files: where they lie, reading them, and the line in which a rule stands."""
+"""Rule files: their locations, parsing, and line numbers for errors."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import tomli
 
 from classifier.errors import RulesError
 
-#: The rules that come with the program.
+#: Folder of the built-in rules.
 FOLDER = Path(__file__).parents[1] / "rules"
-#: The environment variable that names the user's rule file; empty for none.
+#: Environment variable with the path of the user's rule file; empty for none.
 VARIABLE = "CLASSIFIER_RULES"
 
 
 class Problem(NamedTuple):
-    """What is wrong with one rule of a file."""
+    """An error in a rule of a file."""
 
-    #: The array of tables, and which of them, from 0.
+    #: The array of tables, and the index in it.
     table: str
     place: int
-    #: The key that is to blame, if one is.
+    #: The key at fault, if any.
     key: str | None
     rule: str
     reason: str
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a rule file of the program's own; RulesError names the place of a syntax error."""
+    """Read a built-in rule file. RulesError: a syntax error, with its place."""
     try:
         return parse_toml(path, path.read_bytes())
     except OSError as error:
         raise RulesError(
-            f"{path}: {error.strerror}; the rules belong to the package: install it again"
+            f"{path}: {error.strerror}; this file is part of the package: reinstall it"
         ) from error
 
 
 def parse_toml(path: Path, text: bytes) -> dict[str, Any]:
-    """Parse the text of a rule file; RulesError names the place of a syntax error."""
+    """Parse the text of a rule file. RulesError: a syntax error, with its place."""
     try:
         return tomli.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -53,12 +53,12 @@ def parse_toml(path: Path, text: bytes) -> dict[str, Any]:
 
 
 def told(path: Path, text: bytes, problem: Problem) -> str:
-    """Write a problem as file, line, rule and reason."""
+    """Format a problem as file, line, rule and reason."""
     line = _line(text.decode("utf-8"), problem)
     return f"{path}{f':{line}' if line else ''}: {problem.rule}: {problem.reason}"
 
 
-#: Strings and comments, to step over them, and headers of tables.
+#: Tokens: strings and comments, which are skipped, and table headers.
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"""|'
     r"'''.*?'''|"
@@ -72,9 +72,9 @@ _TOKEN = re.compile(
 
 
 def _line(text: str, problem: Problem) -> int | None:
-    """Find the line of a key, or else of the header of its table, in a file that is sound TOML.
+    """Return the line of a key, or else of its table's header, in valid TOML; tomli doesn't report lines.
 
-    tomli doesn't tell lines. Where a table has no header, being written inline, there is none.
+    None for an inline table, which has no header.
     """
     headers = [token for token in _TOKEN.finditer(text) if token[0].lstrip().startswith("[")]
     of_table = [place for place, header in enumerate(headers) if header["table"] == problem.table]
@@ -88,7 +88,7 @@ def _line(text: str, problem: Problem) -> int | None:
 
 
 def user_file(chosen: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the user's rule file: the chosen one, else the environment's, else the usual one if there."""
+    """Return the user's rule file: the chosen one, else the environment's, else the default if it exists."""
     if chosen is not None:
         return Path(chosen)
     if (named := os.environ.get(VARIABLE)) is not None:
@@ -96,12 +96,12 @@ def user_file(chosen: str | os.PathLike[str] | None = None) -> Path | None:
     usual = usual_file()
     try:
         return usual if usual.is_file() else None
-    except PermissionError:  # whoever reads it will say so
+    except PermissionError:  # reported when it is read
         return usual
 
 
 def usual_file() -> Path:
-    """Return where the platform keeps a user's rules, whether they are there or not."""
+    """Return the platform's default path of a user's rules, whether it exists or not."""
     from platformdirs import user_config_path
 
     return user_config_path("classifier", appauthor=False, roaming=True) / "rules.toml"

@@ -1,4 +1,4 @@
-"""The rules: what may run behind a server's port, ranked. Format and ranking: rules/README.md."""
+"""The port rules: services at a server's port, ranked. Format and ranking: rules/README.md."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ Key = tuple[int, int]
 
 
 class Rules:
-    """Services by transport and server port: the program's own, and the user's, which win.
+    """Services by transport and server port: the built-in ones, and the user's, which take precedence.
 
-    `Rules.load()` is what the commands use. `at()` asks for one port; `places()`, `standing()` and
-    `candidates` are for whole columns.
+    `Rules.load()` is what the commands use. `at()` looks up one port; `places()`, `standing()` and
+    `candidates` are for columns. `services` of equal rank have the likelier first; `reserved` are
+    (IP protocol, port).
     """
 
     def __init__(self, services: Iterable[Service], reserved: Iterable[Key] = ()) -> None:
-        """Take services, of equal rank the likelier first, and the (IP protocol, port) that are reserved."""
         self.services = tuple(services)
         self.reserved = frozenset(reserved)
-        #: Users' services that hold at some addresses only: their ports may be anybody else's elsewhere.
+        #: Users' services that are bound to some addresses; elsewhere their ports may have other services.
         self.bound = tuple(service for service in self.services if service.networks)
         by_port: dict[Key, list[Service]] = {}
         for service in self.services:
@@ -66,18 +66,18 @@ class Rules:
 
     @classmethod
     def load(cls, user: str | os.PathLike[str] | None = None) -> Rules:
-        """Load the program's rules and the user's.
+        """Load the built-in rules and the user's.
 
-        The user's are in the file given, else in the one that the environment variable
-        CLASSIFIER_RULES names (none, if that is empty), else in the usual place of the platform.
-        RulesError names file, line, rule and reason.
+        The user's are in the file given, else in the one named by the environment variable
+        CLASSIFIER_RULES (none, if that is empty), else in the default location of the platform.
+        RulesError: a file is invalid, with file, line, rule and reason.
         """
         own = own_rules()
         path = user_file(user)
         return own if path is None else own.with_user(path)
 
     def with_user(self, path: Path) -> Rules:
-        """Return these rules with those of a user's file before them."""
+        """Return these rules with those of a user's file, which take precedence."""
         text = _user_text(path)
         document = parse_toml(path, text)
         if problems := list(_user_problems(document)):
@@ -90,7 +90,7 @@ class Rules:
             for key in _keys(parse_ports(text) for text in entry["ports"])
             for name in ([entry["name"]] if "name" in entry else self._names_at(key))
         }
-        # What the user says of a service replaces what the program says of it at that port.
+        # A user's rule for a service replaces the built-in rule for it at that port.
         taken |= {
             (key, name)
             for service in added
@@ -106,7 +106,7 @@ class Rules:
     def at(
         self, proto: int, port: int, address: IPv4Address | IPv6Address | None = None
     ) -> tuple[Service, ...]:
-        """Return what may run at a server's port, likeliest first; `proto` is the IP protocol's number."""
+        """Return the candidates at a server's port, likeliest first; `proto` is the IP protocol number."""
         proto = TRANSPORTS["udp"] if proto == UDP_LITE else proto
         here = [
             (network.prefixlen, service)
@@ -119,7 +119,7 @@ class Rules:
         return tuple(dict.fromkeys([*narrowest_first, *self.by_port.get((proto, port), ())]))
 
     def names_of(self, name: str) -> frozenset[str]:
-        """Return the services that a name may mean: those with that alias, else the one of that name."""
+        """Return the services with a name as alias, else the one of that name."""
         return self._by_alias.get(name.lower(), frozenset({name}))
 
     @cached_property
@@ -137,24 +137,24 @@ class Rules:
         return {alias: frozenset(names) for alias, names in named.items() if alias not in own}
 
     def category(self, name: str) -> str | None:
-        """Return what kind of thing a service is, by its name or an alias; None: no rule tells."""
+        """Return the category of a service, by its name or an alias; None if unknown."""
         return self._categories.get(name)
 
     @cached_property
     def _categories(self) -> dict[str, str]:
-        told = [service for service in self.services if service.category]
-        found = {alias: str(service.category) for service in reversed(told) for alias in service.aliases}
-        return found | {service.name: str(service.category) for service in reversed(told)}
+        known = [service for service in self.services if service.category]
+        found = {alias: str(service.category) for service in reversed(known) for alias in service.aliases}
+        return found | {service.name: str(service.category) for service in reversed(known)}
 
     @cached_property
     def _lookup(self) -> Lookup:
-        from classifier.ports.lookup import Lookup  # needs numpy, which the port list does without
+        from classifier.ports.lookup import Lookup  # imports numpy, which `classifier ports` doesn't need
 
         return Lookup(self.by_port, self.bound)
 
     @property
     def candidates(self) -> list[tuple[Service, ...]]:
-        """The distinct lists of candidates that `places` refers to, likeliest first; place 0 is "none"."""
+        """The distinct lists of candidates that `places` indexes, likeliest first; index 0 is empty."""
         return self._lookup.candidates
 
     def places(
@@ -163,16 +163,16 @@ class Rules:
         port: npt.NDArray[np.uint16],
         address: pa.Array | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Return for n transports and ports (and addresses of 16 bytes) the index in `candidates`."""
+        """Return for n transports and ports (and 16-byte addresses) the index into `candidates`."""
         return self._lookup.places(proto, port, address)
 
     def standing(self, places: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-        """Return a `Standing` for each of n places: how much it means that a rule names them."""
+        """Return the `Standing` of each of n indices into `candidates`."""
         return self._lookup.standing[places]
 
 
 def check_user_file(path: Path) -> tuple[list[Service], list[str]]:
-    """Return a user's services, or all that is wrong with the file: each time file, line, rule, reason."""
+    """Return a user's services, or all errors in the file, each with file, line, rule and reason."""
     text = _user_text(path)
     document = parse_toml(path, text)
     problems = [told(path, text, problem) for problem in _user_problems(document)]
@@ -182,14 +182,14 @@ def check_user_file(path: Path) -> tuple[list[Service], list[str]]:
 
 
 def with_familiar(service: str) -> str:
-    """Write a service with the name beside it that people know better: `domain (dns)`."""
+    """Format a service with its familiar name, if any: `domain (dns)`."""
     familiar = own_rules().familiar.get(service)
     return f"{service} ({familiar})" if familiar else service
 
 
 @cache
 def own_rules() -> Rules:
-    """Load the rules that come with the program."""
+    """Load the built-in rules."""
     path = FOLDER / "services.toml"
     document = read_toml(path)
     for problem in _tables(document, ("service",), users=False):
@@ -201,9 +201,9 @@ def own_rules() -> Rules:
 
 
 def _only_registered(services: list[Service], rows: list[registry.Row]) -> Iterator[Service]:
-    """Yield what IANA lists beyond the hand-made entries.
+    """Yield the services of IANA's registry that have no hand-made entry.
 
-    A service that a hand-made entry knows at another transport of the same port keeps what is told there.
+    A service with a hand-made entry for another transport of the same port keeps that entry's data.
     """
     by_hand: defaultdict[str, list[tuple[set[int], Service]]] = defaultdict(list)
     for service in services:
@@ -226,7 +226,7 @@ def _only_registered(services: list[Service], rows: list[registry.Row]) -> Itera
 
 
 def _is_given_out(span: Span) -> bool:
-    """Return whether today's systems take ports of a span for clients, or for services that ask for none."""
+    """Return whether today's systems assign ports of a span to clients, or to services that request none."""
     return any(given.first <= span.first <= given.last for given in client_ports.given_out())
 
 
@@ -242,11 +242,11 @@ def _user_problems(document: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _tables(document: dict[str, Any], known: tuple[str, ...], users: bool) -> Iterator[Problem]:
-    """Yield what is wrong with a rule file's tables."""
+    """Yield the errors in a rule file's tables."""
     for table, entries in document.items():
         if table not in known:
             tables = " and ".join(f"[[{name}]]" for name in known)
-            yield Problem(table, 0, None, table, f"unknown; a rule file has {tables}")
+            yield Problem(table, 0, None, table, f"unknown table; a rule file has {tables}")
         elif not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             yield Problem(table, 0, None, table, f"write [[{table}]], with two brackets")
         else:
@@ -261,7 +261,7 @@ def _keys(spans: Iterable[Span]) -> Iterator[Key]:
 
 
 def _without(services: Iterable[Service], taken: set[tuple[Key, str]]) -> Iterator[Service]:
-    """Yield services without the ports at which they were taken away by name or alias."""
+    """Yield services without the ports that were removed by name or alias."""
     names_taken = {name for _, name in taken}
     for service in services:
         if service.names.isdisjoint(names_taken):

@@ -18,17 +18,17 @@ from classifier.ports.service import (
     spans_of,
 )
 
-#: A word that is shorter finds whole words only.
+#: Characters of a word from which it also matches parts of words.
 _LEAST = 3
 
 
 class QueryError(ValueError):
-    """A query that can't be answered; it says why."""
+    """An invalid query, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A service at neighbouring ports of one transport."""
+    """A service at adjacent ports of one transport."""
 
     span: Span
     service: Service
@@ -45,16 +45,16 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a query found."""
+    """The result of a query."""
 
     query: str
-    #: Bearing this name, or having these ports, likeliest first.
+    #: Services with this name, or at these ports, likeliest first.
     exact: list[Use]
-    #: Found by a part of the name, a word of the description, or the category.
+    #: Services that match by a part of the name, a word of the description, or the category.
     related: list[Use]
-    #: The ports that were asked for; None for a word.
+    #: The ports of a query by number; None for a word.
     ports: Ports | None = None
-    #: Those of them that IANA keeps free.
+    #: Those of them that IANA reserves.
     reserved: tuple[Span, ...] = ()
 
 
@@ -79,7 +79,7 @@ def find(rules: Rules, query: str) -> Found:
 
 
 def suggestions(rules: Rules, query: str) -> list[str]:
-    """Return what may have been meant by a word that finds nothing."""
+    """Return similar names for a word that finds nothing."""
     known = {name.lower(): None for service in rules.services if service.met for name in service.names}
     rare = {name.lower(): None for service in rules.services for name in service.names}
     words = [*known, *CATEGORIES]
@@ -87,18 +87,18 @@ def suggestions(rules: Rules, query: str) -> list[str]:
 
 
 def _as_ports(query: str) -> Ports | None:
-    """Read a query by number; None for a word, QueryError for ports that can't be."""
+    """Parse a query by number; None for a word. QueryError: invalid ports."""
     found = re.fullmatch(r"(-?\d+)(?:-(\d+))?(?:/(.+))?", query, re.ASCII)
     if not found:
         return None
     first, last = int(found[1]), int(found[2] or found[1])
     if not 0 <= first < PORTS or last >= PORTS:
-        raise QueryError(f"{query}: ports are 0 to {PORTS - 1}")
+        raise QueryError(f"{query}: not a port; ports are 0 to {PORTS - 1}")
     if first > last:
-        raise QueryError(f"{query}: the range runs backwards")
+        raise QueryError(f"{query}: the range is reversed; write {last}-{first}")
     transport = "udp" if found[3] == "udplite" else (found[3] or "").lower()
     if transport and transport not in TRANSPORTS:
-        raise QueryError(f"{query}: {found[3]} has no ports here; transports are {', '.join(TRANSPORTS)}")
+        raise QueryError(f"{query}: unknown transport {found[3]}; choose from {', '.join(TRANSPORTS)}")
     return Ports(first, last, (TRANSPORTS[transport],) if transport else tuple(TRANSPORT_NAMES))
 
 
@@ -120,7 +120,7 @@ def _at_ports(rules: Rules, query: str, ports: Ports) -> Found:
 
 
 def _test(word: str) -> Callable[[Service], bool]:
-    """Return the test whether a service has to do with a word: a category, or the beginning of a word."""
+    """Return a test whether a service matches a word: by category, or by the beginning of a word."""
     categories = {name for name in CATEGORIES if word in (name, name.replace(" ", "-"), *name.split("/"))}
     if categories:
         return lambda service: service.category in categories
@@ -141,5 +141,5 @@ def _uses(services: Iterable[Service]) -> list[Use]:
 
 
 def _ranked(uses: Iterable[Use]) -> list[Use]:
-    """Sort by port, then transport, then as the candidates of a port are ranked."""
+    """Sort by port, then transport, then rank."""
     return sorted(uses, key=lambda use: (use.span.first, use.span.proto, use.service.order))

@@ -1,4 +1,4 @@
-"""What people and programs are told: sums, terminal reports, tables of all formats."""
+"""Reports: terminal tables, files in all formats, HTML, charts."""
 
-#: Rows of each table for people, if nothing else is asked for.
+#: Rows of each table on a terminal, by default.
 TOP = 20

@@ -1,4 +1,4 @@
-"""`ReportData`: what a report shows, as plain data; every renderer reads it."""
+"""`ReportData`: the contents of a report as plain data, for every renderer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from classifier.traffic.public import with_filtered
 class ReportData:
     """The contents of a report.
 
-    `top` cuts each table to so many rows, the rest summed up as `other`; `by` asks for one table by
+    `top` limits the rows of each table, the rest are totalled as `other`; `by` gives one table by
     `service`, `server`, `client`, `port`, `vlan`, `capture` or `category` instead of all; `hosts` names
     addresses; `interval_s` is the width of time bins.
     """
@@ -30,7 +30,7 @@ class ReportData:
     interval_s: float | None = None
 
     def table(self) -> pa.Table:
-        """Return the one table that formats without structure have: by service, by time, or as `by` says."""
+        """Return the one table that CSV, Parquet and the like have: by service, by time, or by `by`."""
         if self.interval_s:
             return self.traffic.over_time(self.interval_s)
         if self.by:
@@ -40,13 +40,13 @@ class ReportData:
         return self.named(with_filtered(found, label, self.traffic.left_out))
 
     def named(self, table: pa.Table) -> pa.Table:
-        """Add the names of addresses to a table, if there are any."""
+        """Add host names to a table, if there are any."""
         return self.hosts.named(table) if self.hosts else table
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return the whole report as plain data."""
         return summary(self.traffic, self.top, by=self.by, hosts=self.hosts, interval_s=self.interval_s)
 
     def to_json(self) -> str:
-        """Return all of it as JSON."""
+        """Return the whole report as JSON."""
         return json.dumps(self.to_dict(), indent=2)

@@ -1,6 +1,6 @@
-"""Names for addresses, from a hosts file (hosts(5)) and from DNS answers that were captured.
+"""Host names of addresses, from a hosts file (hosts(5)) and from captured DNS answers.
 
-The network is never asked.
+No lookups are sent.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 
 
 class Hosts:
-    """Names by address."""
+    """Host names by address, in the notation of the tables."""
 
     def __init__(self, names: dict[str, str]) -> None:
-        """Take names by address; addresses as they are in our tables."""
         self.names = names
         self._addresses = pa.array(list(names), pa.string())
         self._names = pa.array(list(names.values()), pa.string())
 
     def named(self, table: pa.Table | pa.RecordBatch) -> pa.Table:
-        """Add to each column of addresses, `server_ip`, one with their names, `server_host`; null: none."""
+        """Add a column of names, `server_host`, after each of addresses, `server_ip`; null: unknown."""
         columns, fields = [], []
         for field, column in zip(table.schema, table.columns, strict=True):
             columns.append(column)
@@ -40,15 +39,15 @@ class Hosts:
 
     @staticmethod
     def schema(schema: pa.Schema) -> pa.Schema:
-        """Return the schema that `named` makes of another."""
+        """Return `schema` with the columns that `named` adds."""
         pairs = [[field, _field(field.name)] if field.name.endswith("_ip") else [field] for field in schema]
         return pa.schema([field for pair in pairs for field in pair])
 
 
 def load(path: str | PathLike[str]) -> Hosts:
-    """Read a hosts file: an address a line, then its name; of several lines for one address the first.
+    """Read a hosts file: an address and its name on each line; the first line for an address counts.
 
-    Raises NamesError where it can't be read.
+    NamesError: it can't be read or parsed.
     """
     names: dict[str, str] = {}
     try:
@@ -57,41 +56,41 @@ def load(path: str | PathLike[str]) -> Hosts:
                 words = line.partition("#")[0].split()
                 if not words:
                     continue
-                address = words[0].partition("%")[0]  # of a link-local address without its interface
+                address = words[0].partition("%")[0]  # a link-local address without its interface
                 if len(words) < 2:
-                    raise NamesError(f"{path}: line {number}: {words[0]} has no name")
+                    raise NamesError(f"{path}: line {number}: {words[0]} has no name; see hosts(5)")
                 names.setdefault(str(ip_address(address)), words[1])
     except OSError as error:
         raise NamesError(f"{path}: can't be read ({error.strerror})") from error
     except UnicodeDecodeError:
-        raise NamesError(f"{path}: is no text in UTF-8") from None
+        raise NamesError(f"{path}: not UTF-8 text; convert it") from None
     except ValueError:
-        raise NamesError(f"{path}: line {number}: {words[0]!r} is no address; see hosts(5)") from None
+        raise NamesError(f"{path}: line {number}: not an IP address: {words[0]!r}; see hosts(5)") from None
     return Hosts(names)
 
 
 def known(hosts: Hosts | None, *read: Metered) -> Hosts | None:
-    """Return all names that are known: those of a hosts file, then what DNS answers said, the latest.
+    """Merge the names of a hosts file, which win, with those of DNS answers, of which the latest wins.
 
-    None where neither was asked for.
+    None where there are neither.
     """
     answers = [batch for metered in read for batch in metered.dns_names]
     if not answers:
         return hosts
-    said = pa.Table.from_batches(answers).sort_by([("time_ns", "ascending"), ("name", "ascending")])
-    named = zip(said["addr"].to_pylist(), said["name"].to_pylist(), strict=True)
+    rows = pa.Table.from_batches(answers).sort_by([("time_ns", "ascending"), ("name", "ascending")])
+    named = zip(rows["addr"].to_pylist(), rows["name"].to_pylist(), strict=True)
     names = {_text(address): name for address, name in named}
     return Hosts(names | (hosts.names if hosts else {}))
 
 
 def _text(address: bytes) -> str:
-    """Write an address of 16 bytes, IPv4 mapped."""
+    """Format a 16-byte address; IPv4 is mapped."""
     six = IPv6Address(address)
     return str(six.ipv4_mapped or six)
 
 
 def _field(name: str) -> pa.Field:
-    doc = f"name of {name}, by the hosts file or by DNS answers in the capture"
+    doc = f"host name of {name}, from the hosts file or from DNS answers in the capture"
     return pa.field(f"{name[:-3]}_host", pa.string(), True, {"doc": doc})
 
 

@@ -1,4 +1,4 @@
-"""How notebooks and rich's consoles show a report."""
+"""Reports in notebooks and rich consoles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def as_text(report: ReportData, console: Console, width: int) -> Text:
-    """Return the report of the command line, as wide as there is room."""
+    """Return the report of the command line, `width` characters wide."""
     written = StringIO()
     inner = Console(
         file=written,
@@ -33,10 +33,10 @@ def as_text(report: ReportData, console: Console, width: int) -> Text:
 
 
 def as_html(report: ReportData) -> str:
-    """Return the headline and the first table as HTML, which notebooks show; all text is escaped."""
-    said = _short(report).to_dict()
-    title, *lines = map(_escaped, headline(said))
-    _, columns, rows = next(tables(said, "utf-8"))
+    """Return the headline and the first table as HTML, escaped, for notebooks."""
+    data = _short(report).to_dict()
+    title, *lines = map(_escaped, headline(data))
+    _, columns, rows = next(tables(data, "utf-8"))
     parts = [f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>"]
     if rows:
         parts.append(f'<div style="overflow-x: auto">{_table(columns, rows)}</div>')
@@ -48,7 +48,7 @@ def _short(report: ReportData) -> ReportData:
 
 
 def _table(columns: list[Column], rows: list[Row]) -> str:
-    """Write a table; that numbers stand at the right is all that it says of its look."""
+    """Return a table; its only styling is that numbers are right-aligned."""
     heads = "".join(f"<th>{_escaped(column.head)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(_cell(column, row) for column in columns)}</tr>" for row in rows)
     return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'

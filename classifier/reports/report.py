@@ -21,7 +21,7 @@ class Report(ReportData):
     """
 
     def to_html(self) -> str:
-        """Return all of it as one self-contained page; needs the extra `web`."""
+        """Return the whole report as one self-contained HTML page; needs the extra `web`."""
         from classifier.reports import html
 
         return html.build(self)
@@ -29,14 +29,15 @@ class Report(ReportData):
     def save_pictures(self, folder: str | os.PathLike[str], format: Format = "png") -> list[Path]:
         """Write the main charts to a folder and return the paths; needs the extra `web`.
 
-        They are `timeline`, `services`, `conversations` and `evidence`, each with the ending `.png` or
-        `.svg`; the folder is made where it is missing, and what has such a name in it is replaced.
-        ValueError: another format.
+        They are `timeline`, `services`, `conversations` and `evidence`, with the extension `.png` or `.svg`.
+        The folder is created if missing; files of these names in it are replaced. ValueError: unknown format.
         """
         from classifier.reports.charts import chart_images
 
         if format not in get_args(chart_images.Format):
-            raise ValueError(f"{format!r} is none of {', '.join(get_args(chart_images.Format))}")
+            raise ValueError(
+                f"unknown format {format!r}; choose from {', '.join(get_args(chart_images.Format))}"
+            )
         chart_images.check()
         paths = []
         os.makedirs(folder, exist_ok=True)
@@ -46,7 +47,7 @@ class Report(ReportData):
         return paths
 
     def __repr__(self) -> str:
-        """Say in a sentence what it is about."""
+        """Describe it in a phrase."""
         by = f", by {self.by}" if self.by else ""
         return f"<Report on {self.traffic.metered}{by}>"
 
@@ -57,7 +58,7 @@ class Report(ReportData):
         return as_html(self)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield what rich's consoles show: the report of the command line."""
+        """Yield what rich consoles show: the report of the command line."""
         from classifier.reports.notebook import as_text
 
         yield as_text(self, console, options.max_width)

@@ -1,4 +1,4 @@
-"""What a report says, as plain data: the same for the terminal and for JSON."""
+"""A report as plain data, the same for the terminal and for JSON."""
 
 from __future__ import annotations
 
@@ -17,31 +17,29 @@ from classifier.traffic.public import with_filtered
 from classifier.traffic.tables import ATTEMPTS
 from classifier.wording import counted
 
-#: What the reasons of the accounting mean, in words.
+#: Texts of the reasons in the packet accounting, after a number of packets.
 REASONS = {
-    "link_type": "of a link type that isn't read",
-    "not_ip": "not IP (ARP, LLDP …)",
-    "unknown_type": "of an unknown type",
+    "link_type": "unsupported link type",
+    "not_ip": "non-IP (ARP, LLDP, …)",
+    "unknown_type": "unknown type",
     "icmp": "ICMP",
-    "no_ports": "IP without ports (OSPF, IGMP …)",
+    "no_ports": "IP without ports (OSPF, IGMP, …)",
     "encrypted": "encrypted (ESP, Wi-Fi, MACsec)",
-    "later_fragment": "IP fragments without their first",
-    "duplicate": "copies of another packet, left out",
-    "too_deep": "with more headers inside one another than are followed",
-    "cut_short": "with headers cut off by the snap length",
-    "damaged_link": "with a damaged link or tunnel header",
-    "damaged_ip": "with a damaged IP header",
-    "damaged_transport": "with a damaged transport header",
-    "filtered": "of flows that were filtered out",
+    "later_fragment": "orphan fragments",
+    "duplicate": "duplicates",
+    "too_deep": "nested too deeply",
+    "cut_short": "truncated headers (snap length)",
+    "damaged_link": "malformed link or tunnel headers",
+    "damaged_ip": "malformed IP headers",
+    "damaged_transport": "malformed transport headers",
+    "filtered": "excluded by the filter",
 }
 
 _REASONS_OF_ONE = {
-    "later_fragment": "IP fragment without its first",
-    "duplicate": "copy of another packet, left out",
-    "filtered": "of a flow that was filtered out",
-}
+    reason: text.replace("headers", "header") for reason, text in REASONS.items() if "headers" in text
+} | {"later_fragment": "orphan fragment", "duplicate": "duplicate"}
 
-#: Names of link types that captures often have and that carry no IP.
+#: Names of common link types that carry no IP.
 LINK_TYPES = {
     187: "Bluetooth",
     189: "USB",
@@ -60,9 +58,9 @@ def summary(
     hosts: Hosts | None = None,
     interval_s: float | None = None,
 ) -> dict[str, Any]:
-    """Return the report as plain data, each table cut to its `top` rows and a row `other`.
+    """Return the report as plain data, each table limited to `top` rows and a row `other`.
 
-    With `by` it has that one table, `groups`, with `interval_s` the services over time, `timeline`.
+    With `by` it has one table, `groups`; with `interval_s` one table of services over time, `timeline`.
     """
 
     def named(table: pa.Table) -> list[dict[str, Any]]:
@@ -89,7 +87,7 @@ def summary(
 
 
 def _over_time(traffic: JudgedFlows, services: pa.Table) -> dict[str, Any]:
-    """Say how many bytes each listed service had in each time bin."""
+    """Return the bytes of each listed service in each time bin."""
     timeline, interval_ns = traffic.over_time(), round(traffic.interval_s * 1e9)
     place = pc.divide(timeline["start"].cast(pa.int64()), interval_ns).to_numpy()
     first = int(place.min()) if len(place) else 0
@@ -134,7 +132,7 @@ def _head(traffic: JudgedFlows) -> dict[str, Any]:
 
 
 def _self_check(check: SelfCheck) -> dict[str, Any]:
-    """Say what would have been inferred without the handshakes, and how often rightly."""
+    """Return how many servers would be inferred with the handshakes hidden, and how many correctly."""
     return {
         "flows": check.flows,
         "inferred": check.inferred,
@@ -147,7 +145,7 @@ def _self_check(check: SelfCheck) -> dict[str, Any]:
 
 
 def nothing_decoded(traffic: JudgedFlows) -> str | None:
-    """Say why a capture with packets has no flow; None where it has one, or has no packet."""
+    """Return why a capture with packets has no flow; None if it has one, or has no packets."""
     if traffic.metered.spool.rows or not traffic.metered.counters.packets:
         return None
     counts = traffic.accounting
@@ -159,11 +157,11 @@ def nothing_decoded(traffic: JudgedFlows) -> str | None:
     }
     hints = [types_text(types)] if types else []
     numbers = sorted(number for kind, number in traffic.metered.counters.unknown_types if kind == "link_type")
-    elsewhere = "" if traffic.metered.via == "scapy" else " here, but perhaps by scapy: --via scapy"
+    elsewhere = "" if traffic.metered.via == "scapy" else "; try --via scapy"
     hints += [
-        f"link type {number} ({LINK_TYPES[number]}) has no IP"
+        f"link type {number} ({LINK_TYPES[number]}) carries no IP"
         if number in LINK_TYPES
-        else f"link type {number} isn't read{elsewhere}"
+        else f"unsupported link type {number}{elsewhere}"
         for number in numbers
     ]
     packets = counted(counts["packets"], "packet")
@@ -171,18 +169,28 @@ def nothing_decoded(traffic: JudgedFlows) -> str | None:
 
 
 def reason_text(reason: str, packets: int) -> str:
-    """Say of how many packets a reason tells, in words."""
+    """Format a number of packets and the text of a reason."""
     return counted(packets, _REASONS_OF_ONE.get(reason, REASONS[reason]), REASONS[reason])
 
 
 def types_text(packets_by_type: Mapping[str, int]) -> str:
-    """Return packets by unknown type, in words."""
+    """Format packets by unknown type."""
     return ", ".join(f"{name}: {packets:,}" for name, packets in packets_by_type.items())
 
 
 def time_text(time_ns: int) -> str:
-    """Return a time as RFC 3339 text to the second."""
+    """Format a time as ISO 8601 (RFC 3339), to the second."""
     try:
         return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError):  # beyond the year 9999, or before 1
         return f"{time_ns} ns"
+
+
+def seconds_text(time: str) -> str:
+    """Cut an ISO 8601 text to the second."""
+    return f"{time[:19]}Z"
+
+
+def milliseconds_text(time: str) -> str:
+    """Cut an ISO 8601 text to the millisecond."""
+    return f"{time[:23]}Z"

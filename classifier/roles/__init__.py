@@ -1,7 +1,7 @@
-"""Who is the server: a handshake decides; where there is none, evidence is weighed.
+"""Decide which side is the server: by the handshake, or else by weighing evidence.
 
-This is the first stage that speaks of clients and servers. `survey` first looks at all flows, for
-evidence that other flows give; then `decide` judges them batch by batch.
+This is the first stage that knows clients and servers. A first pass collects evidence from all flows
+(`Survey`, `Directory`); then `decide` judges them batch by batch.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ __all__ = [
     "with_attempts",
 ]
 
-#: A verdict at least this likely is called `inferred`.
+#: Minimum confidence of an `inferred` verdict.
 INFERRED = 0.9
-#: Where a handshake is disputed, evidence says no more than this: about 88 %.
+#: Maximum log-odds where a handshake is disputed: about 88%.
 _MOST_IF_DISPUTED = 2.0
 
 
 class Role(StrEnum):
-    """How the server is known; a failed connection attempt shows no server, whoever opened it."""
+    """The evidence for the server, in one word; a failed connection attempt proves no server."""
 
     CONFIRMED = "confirmed"
     INFERRED = "inferred"
@@ -56,17 +56,16 @@ class Role(StrEnum):
 
 
 class Reasons:
-    """The evidence for the server in each of n flows."""
+    """The evidence for the server in each of n flows, from log-odds of each kind (n, kinds)."""
 
     #: The kinds, by their numbers.
     names = tuple(str(kind) for kind in (Evidence.HANDSHAKE, *KINDS))
 
     def __init__(self, odds: Numbers) -> None:
-        """Take the log-odds of each kind for the server of each flow (n, kinds)."""
         self._odds = odds
 
     def filter(self, wanted: pa.Array) -> Reasons:
-        """Return those of some flows."""
+        """Return the reasons of some flows."""
         return Reasons(self._odds[wanted.to_numpy(zero_copy_only=False)])
 
     def agreeing(self) -> Mask:
@@ -75,12 +74,12 @@ class Reasons:
         return agreeing
 
     def strongest(self) -> npt.NDArray[np.intp]:
-        """Return the number of the strongest kind, where any agrees (n)."""
+        """Return the index of the strongest kind, valid where any agrees (n)."""
         strongest: npt.NDArray[np.intp] = self._odds.argmax(axis=1)
         return strongest
 
     def lists(self) -> pa.ListArray:
-        """List for each flow the kinds that agree with its verdict, strongest first."""
+        """Return for each flow the kinds that agree with its verdict, strongest first."""
         order = np.argsort(-self._odds, axis=1, kind="stable")
         agrees = np.take_along_axis(self._odds, order, axis=1) > 0
         offsets = np.concatenate([[0], np.cumsum(agrees.sum(axis=1))]).astype(np.int32)
@@ -96,13 +95,13 @@ class Reasons:
 
 
 class Verdicts(NamedTuple):
-    """Who is the server in each of n flows."""
+    """The verdicts on n flows."""
 
-    #: bool (n): b is the server (for undecided flows: the likelier one).
+    #: bool (n): b is the server (in undecided flows, the likelier one).
     server_is_b: Mask
     #: dictionary of strings (n): a `Role`.
     role: pa.DictionaryArray
-    #: bool (n): the confidence is below that of `inferred`, of attempts too.
+    #: bool (n): the confidence is below that of `inferred`, also in attempts.
     undecided: Mask
     #: float64 (n), 0.5 to 1: probability that the server is the server.
     confidence: Numbers
@@ -111,7 +110,7 @@ class Verdicts(NamedTuple):
 
 
 def with_attempts(ends: Ends, context: Context) -> Ends:
-    """Return n flows with the outcome `unanswered` for a sweep's questions: only all flows show those."""
+    """Set the outcome `unanswered` for the requests of a sweep, which only all flows together show."""
     sweeps, _ = sweeps_of(ends, context)
     if not sweeps.any():
         return ends
@@ -120,11 +119,11 @@ def with_attempts(ends: Ends, context: Context) -> Ends:
 
 
 def decide(ends: Ends, context: Context) -> Verdicts:
-    """Decide for each of n flows which side is the server, and say how surely and why."""
+    """Decide for each of n flows which side is the server, with confidence and evidence."""
     handshakes = ends.handshakes
     odds = weigh(ends, context)
     total = summed(odds, handshakes.disputed)
-    # A tie falls to whoever was spoken to first; the confidence says that it is a tie.
+    # In a tie the receiver of the first packet is the server, with a confidence of 0.5.
     server_is_b = np.where(total == 0, ~ends.first_from_b, total > 0)
     confirmed = handshakes.confirmed
     server_is_b = np.where(confirmed, handshakes.initiator == 0, server_is_b)
@@ -147,12 +146,12 @@ def decide(ends: Ends, context: Context) -> Verdicts:
 
 
 def weigh(ends: Ends, context: Context) -> Numbers:
-    """Return what each kind of evidence says of n flows, log-odds for b (n, kinds)."""
+    """Return the log-odds of each kind of evidence for b, in n flows (n, kinds)."""
     return np.stack([kind.weigh(ends, context) for kind in KINDS.values()]).T
 
 
 def _late(ends: Ends, odds: Numbers, context: Context) -> Late:
-    """Weigh again what a late capture would say otherwise."""
+    """Weigh the evidence once more as if the capture had started late."""
     late = odds.copy(order="K")
     for place, kind in enumerate(KINDS.values()):
         if kind.late:
@@ -161,24 +160,24 @@ def _late(ends: Ends, odds: Numbers, context: Context) -> Late:
 
 
 def self_check() -> SelfCheck:
-    """Return a self-check that has counted nothing yet."""
+    """Return an empty self-check."""
     return SelfCheck([str(kind) for kind in KINDS], INFERRED)
 
 
 def summed(odds: Numbers, disputed: Mask) -> Numbers:
-    """Add up the log-odds of the kinds (n, kinds), as far as evidence may go (n)."""
+    """Sum the log-odds of the kinds (n, kinds), within the limits (n)."""
     most = limits(disputed)
     total: Numbers = np.clip(weight("verdict", "scale") * np.ascontiguousarray(odds).sum(axis=1), -most, most)
     return total
 
 
 def limits(disputed: Mask) -> Numbers:
-    """Return the largest sum of log-odds that each flow may have (n)."""
+    """Return the maximum sum of log-odds of each flow (n)."""
     return np.where(disputed, _MOST_IF_DISPUTED, weight("verdict", "most"))
 
 
 def probability(odds: Numbers) -> Numbers:
-    """Return the probabilities that log-odds stand for."""
+    """Convert log-odds to probabilities."""
     return 1 / (1 + np.exp(-odds))
 
 

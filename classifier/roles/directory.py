@@ -1,8 +1,8 @@
-"""The server directory: endpoints that are proven to serve, in this input or an earlier one.
+"""The server directory: proven servers of this input and of earlier ones.
 
-An entry is proven by a handshake that it accepted or, over UDP, by its answer to a question. The
-directory knows how often, and when first and last. It can be saved, so that yesterday's capture helps
-with today's.
+An entry is proven by a handshake that it accepted or, over UDP, by its answer to a request. The directory
+has the number of flows and the first and last time. It can be saved, so that earlier captures help with later
+ones.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from classifier.flows.hashing import Hashes, HashIndex
 from classifier.roles.flow_features import Ends, Mask, endpoint_hashes, host_hashes
 
 Times = npt.NDArray[np.int64]
-#: Pieces are merged when so many rows have piled up.
+#: Rows of unmerged pieces at which they are merged.
 _MERGE_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """m endpoints, each once, sorted by key."""
+    """Endpoints (m), unique, sorted by key."""
 
-    #: As in `Ends.endpoints`.
+    #: Hashes as in `Ends.endpoints`.
     keys: Hashes
-    #: How many connections each has accepted, or flows it has answered in.
+    #: Connections accepted, or flows answered in.
     flows: npt.NDArray[np.int64]
     first_seen_ns: Times
     last_seen_ns: Times
-    #: What the endpoints are: the columns of `ENDPOINT`.
+    #: The endpoints themselves: columns of `ENDPOINT`.
     endpoints: pa.Table
 
     def __len__(self) -> int:
@@ -41,13 +41,13 @@ class Entries:
         return len(self.keys)
 
     def within(self, first_ns: int, last_ns: int) -> Entries:
-        """Return those that were seen between two times."""
+        """Return the entries seen between two times."""
         kept = np.flatnonzero((self.last_seen_ns >= first_ns) & (self.first_seen_ns <= last_ns))
         times = self.first_seen_ns[kept], self.last_seen_ns[kept]
         return Entries(self.keys[kept], self.flows[kept], *times, self.endpoints.take(pa.array(kept)))
 
 
-#: What an endpoint is.
+#: Columns that identify an endpoint.
 ENDPOINT = pa.schema(
     [
         ("proto", pa.uint8()),
@@ -60,7 +60,7 @@ ENDPOINT = pa.schema(
 
 
 def no_entries() -> Entries:
-    """Return a directory's entries when there are none."""
+    """Return empty entries."""
     times = np.empty(0, np.int64)
     return Entries(np.empty(0, np.uint64), times, times, times, ENDPOINT.empty_table())
 
@@ -68,7 +68,7 @@ def no_entries() -> Entries:
 def of_endpoints(
     endpoints: pa.Table, flows: npt.NDArray[np.int64], first_seen_ns: Times, last_seen_ns: Times
 ) -> Entries:
-    """Return entries for endpoints, a row of `ENDPOINT` each, which may recur."""
+    """Return entries for endpoints, rows of `ENDPOINT`, with duplicates merged."""
     one = endpoints.combine_chunks()
     columns = {name: one[name].combine_chunks() for name in ENDPOINT.names}
     hosts = host_hashes(columns["ip_version"], columns["addr"], columns["network_id"])
@@ -77,19 +77,18 @@ def of_endpoints(
 
 
 class Directory:
-    """Endpoints proven to serve. The order in which flows are added does not matter."""
+    """Proven servers, in any order of the flows added; `known` are those of earlier inputs."""
 
     def __init__(self, known: Entries) -> None:
-        """Take what is known from earlier inputs."""
         self._known = known
         self._pieces: list[Entries] = []
 
     def add(self, ends: Ends, among: Mask | None = None) -> None:
-        """Enter the servers of those of n flows that prove one, or of those `among` them."""
+        """Add the servers proven by n flows, or by those in `among`."""
         self.enter(proven_servers(ends, among))
 
     def enter(self, pieces: list[Entries]) -> None:
-        """Enter what `proven_servers` found."""
+        """Add entries of `proven_servers`."""
         self._pieces += pieces
         if sum(map(len, self._pieces)) > _MERGE_ROWS:
             self._pieces = [together(self._pieces)]
@@ -102,7 +101,7 @@ class Directory:
         return _joined(self._known, together(self._pieces))
 
     def flows(self, endpoints: Hashes) -> npt.NDArray[np.int64]:
-        """In how many flows each endpoint has proven to serve; 0 for those not listed."""
+        """Return the number of flows that prove each endpoint a server; 0 for unlisted ones."""
         flows = np.zeros(endpoints.shape, dtype=np.int64)
         place, listed = self._index.find(endpoints)
         flows[listed] = self.entries.flows[place[listed]]
@@ -114,7 +113,7 @@ class Directory:
 
 
 def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:
-    """Return the servers that those of n flows prove that are `among` them; by default all are."""
+    """Return the servers proven by n flows, or by those in `among`."""
     found = []
     for end in (0, 1):
         where = (ends.serving == end) & ~ends.groups[end]
@@ -126,7 +125,7 @@ def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:
 
 
 def _entries(ends: Ends, end: int, where: Mask) -> Entries:
-    """One entry for each server among the flows `where` says; it is end a or b."""
+    """Return an entry for each server in the flows of a mask; it is endpoint a or b."""
     facts, rows = ends.facts, np.flatnonzero(where)
     side = "ab"[end]
     columns = [facts["proto"], facts["ip_version"], facts[f"addr_{side}"], facts[f"port_{side}"]]
@@ -137,7 +136,7 @@ def _entries(ends: Ends, end: int, where: Mask) -> Entries:
 
 
 def together(pieces: Iterable[Entries]) -> Entries:
-    """Bring the rows of each endpoint together and add them up."""
+    """Merge entries of the same endpoint, and total their flows."""
     rows = _one(list(pieces))
     keys, first, group = np.unique(rows.keys, return_index=True, return_inverse=True)
     flows = np.zeros(len(keys), dtype=np.int64)
@@ -149,9 +148,9 @@ def together(pieces: Iterable[Entries]) -> Entries:
 
 
 def _joined(known: Entries, seen: Entries) -> Entries:
-    """Join what an earlier input knows with what this one has seen.
+    """Merge the entries of an earlier input with those of this one.
 
-    Where the times of an entry overlap, the two may be the same flows: they don't count twice.
+    Where the times of an entry overlap, both may be the same flows, which are counted once.
     """
     if not len(known):
         return seen

@@ -1,4 +1,4 @@
-"""The server directory as a Parquet file, readable by anybody: one row an endpoint."""
+"""The server directory as a Parquet file, one row per endpoint."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ SCHEMA = pa.schema(
         pa.field("server_ip", pa.string(), False, {"doc": "address"}),
         pa.field("server_port", PORT, False, {"doc": "port"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("network_id", pa.int64(), False, {"doc": "VXLAN, Geneve or NVGRE network; 0 outside"}),
-        pa.field("flows", COUNT, False, {"doc": "connections it accepted"}),
-        pa.field("first_seen", _TIME, False, {"doc": "when the earliest of them began"}),
-        pa.field("last_seen", _TIME, False, {"doc": "when the latest of them ended"}),
+        pa.field("network_id", pa.int64(), False, {"doc": "VXLAN, Geneve or NVGRE network; 0: none"}),
+        pa.field("flows", COUNT, False, {"doc": "connections accepted"}),
+        pa.field("first_seen", _TIME, False, {"doc": "start of the earliest of them"}),
+        pa.field("last_seen", _TIME, False, {"doc": "end of the latest of them"}),
     ]
 )
 
 
 def load(path: str | os.PathLike[str]) -> Entries:
-    """Read a directory; a file that does not exist yet is an empty one.
+    """Read a directory; a missing file is an empty one.
 
-    DirectoryError: the file is no server directory; NotWrittenError: its folder isn't there to `save` it.
+    DirectoryError: the file is not a server directory. NotWrittenError: the folder to save it in is missing.
     """
     import pyarrow.parquet as pq
 
     if not os.path.exists(path):
         folder = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(folder):
-            raise _unwritable(path, "there is no such folder")
+            raise _unwritable(path, "no such folder")
         return no_entries()
     try:
         table = pq.read_table(path, columns=SCHEMA.names).cast(SCHEMA).combine_chunks()
         endpoints = _endpoints(table)
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are ValueErrors, or such
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors derive from these
         reason = f"{error}".splitlines()[0]
-        raise DirectoryError(f"{path}: not a server directory: {reason}") from error
+        raise DirectoryError(f"{path}: not a server directory ({reason}); name another file") from error
     first, last = (table[name].cast(pa.int64()).to_numpy() for name in ("first_seen", "last_seen"))
     return of_endpoints(endpoints, table["flows"].to_numpy(), first, last)
 
 
 def save(path: str | os.PathLike[str], entries: Entries) -> None:
-    """Write a directory, without entries that have expired by the time of the newest.
+    """Write a directory, without entries that have expired relative to the newest.
 
-    NotWrittenError: that can't be done.
+    NotWrittenError: it can't be written.
     """
     import pyarrow.parquet as pq
 
@@ -88,7 +88,7 @@ def _unwritable(path: str | os.PathLike[str], reason: str) -> NotWrittenError:
 
 
 def expiry_ns() -> int:
-    """After this time without a connection an entry says nothing."""
+    """Return the time without a connection after which an entry expires."""
     return int(weight("directory", "expires_days") * DAY_NS)
 
 

@@ -1,8 +1,7 @@
-"""Each kind of evidence for the server side, as a function of many flows.
+"""The kinds of evidence for the server side, each a function of n flows.
 
-A kind returns log-odds (float64, n): above 0 it speaks for b being the server, below 0 for a, and 0
-says nothing. Weights are data: rules/roles.toml. To add a kind, write its function, name it in
-`Evidence` and list it in `KINDS`.
+A kind returns log-odds (float64, n): positive for b as the server, negative for a, 0 for neither. Weights
+are data: rules/roles.toml. To add a kind, write its function, name it in `Evidence` and list it in `KINDS`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from classifier.roles.weights import weight, weights
 
 
 class Evidence(StrEnum):
-    """The kinds, by the names that reports use."""
+    """The kinds of evidence, by their names in reports."""
 
     HANDSHAKE = "handshake"
     PAYLOAD = "payload"
@@ -45,7 +44,7 @@ class Evidence(StrEnum):
 
 
 class Context(NamedTuple):
-    """What evidence may know beyond the flow itself."""
+    """Inputs of evidence other than the flow itself."""
 
     rules: Rules
     survey: Survey
@@ -62,28 +61,28 @@ Weigh = Callable[[Ends, Context], Numbers]
 
 
 def payload(ends: Ends, context: Context) -> Numbers:
-    """Weigh the messages that only one side sends."""
+    """Weigh messages that only one side sends."""
     return payload_evidence.payload(ends, ports(ends, context))
 
 
 def later_payload(ends: Ends, context: Context) -> Numbers:
-    """Do the same, leaving out each end's first message."""
+    """Weigh them without each endpoint's first message."""
     return payload_evidence.later_payload(ends, ports(ends, context))
 
 
 def announced(ends: Ends, context: Context) -> Numbers:
-    """Weigh what control connections told of the endpoints."""
+    """Weigh announcements of the endpoints by control connections."""
     return payload_evidence.announced(purposes(ends, context))
 
 
 @once
 def purposes(ends: Ends, context: Context) -> npt.NDArray[np.uint8]:
-    """Return what each end was announced for: `Announced` (2, n)."""
+    """Return the purpose for which each endpoint was announced: `Announced` (2, n)."""
     return context.announced.purposes(ends.endpoints, ends.first_seen_ns)
 
 
 def directory(ends: Ends, context: Context) -> Numbers:
-    """Weigh what each endpoint has accepted in other flows; less, where it has also called."""
+    """Weigh the connections that each endpoint accepted in other flows; less if it also opened some."""
     once, per_doubling = weight("directory", "once"), weight("directory", "per_doubling")
     flows, calls = accepted_elsewhere(ends, context), calls_elsewhere(ends, context)
     listed = np.where(flows > 0, once + per_doubling * np.log2(np.maximum(flows, 1)), 0.0)
@@ -91,9 +90,9 @@ def directory(ends: Ends, context: Context) -> Numbers:
 
 
 def fan_in(ends: Ends, context: Context) -> Numbers:
-    """Weigh how many ports have talked to each end, or to those close to it: a server's many clients.
+    """Weigh the number of peer ports of each endpoint, or of nearby ports: a server has many clients.
 
-    It says nothing of a group address, and less of an end that asks, or speaks first to its peers.
+    It is zero for group addresses, and less for an endpoint that sends requests, or first, to its peers.
     """
     survey = context.survey
     per_doubling, most = weight("fan_in", "per_doubling"), weight("fan_in", "most")
@@ -110,7 +109,7 @@ def fan_in(ends: Ends, context: Context) -> Numbers:
 
 @once
 def ports(ends: Ends, context: Context) -> Numbers:
-    """Weigh the two ports: what is known to be served there, and where clients take theirs."""
+    """Weigh the two ports: by known services, and by client port ranges."""
     most, caller = weight("ports", "most"), weight("ports", "caller")
     by_range = np.where(
         ends.datagrams, *(weights()["ports"]["most_by_range"][name] for name in ("udp", "tcp"))
@@ -122,9 +121,9 @@ def ports(ends: Ends, context: Context) -> Numbers:
 
 
 def port_sequence(ends: Ends, context: Context) -> Numbers:
-    """Weigh whether each end's host uses ports close by: clients take one after the other, for few targets.
+    """Weigh nearby ports in use on each endpoint's host: clients use consecutive ports, for few targets.
 
-    Servers stand side by side, too: then their peers are many, or some are proven to serve.
+    Servers may have neighbouring ports too; then they have many peers, or some are proven servers.
     """
     survey = context.survey
     taken = np.maximum(np.log2((1 + survey.neighbours(ends).astype(float)) / survey.targets(ends)), 0)
@@ -135,7 +134,7 @@ def port_sequence(ends: Ends, context: Context) -> Numbers:
 
 
 def asked(ends: Ends, context: Context) -> Numbers:
-    """Weigh what each endpoint asked in other flows, and whether its host sweeps the other's: a client."""
+    """Weigh the requests of each endpoint in other flows, and sweeps by its host: signs of a client."""
     calls, flows = calls_elsewhere(ends, context).astype(float), accepted_elsewhere(ends, context)
     once, per_doubling = weight("asked", "once"), weight("asked", "per_doubling")
     called = np.where(calls > 0, once + per_doubling * np.log2(np.maximum(calls, 1)), 0.0)
@@ -150,7 +149,7 @@ def asked(ends: Ends, context: Context) -> Numbers:
 
 
 def icmp_unreachable(ends: Ends, context: Context) -> Numbers:
-    """Weigh ICMP errors: a closed port that was called is a server's, one that had called is a client's."""
+    """Weigh ICMP errors: a closed port is a server's if it was contacted, a client's if it had sent first."""
     closed = weight("icmp_unreachable", "closed") * _sign(ends.handshakes.closed)
     gone = weight("icmp_unreachable", "gone") * _sign(ends.handshakes.gone)
     odds: Numbers = closed - gone
@@ -158,14 +157,14 @@ def icmp_unreachable(ends: Ends, context: Context) -> Numbers:
 
 
 def group_address(ends: Ends, context: Context) -> Numbers:
-    """Weigh multicast and broadcast addresses: they are asked, and never answer nor announce."""
+    """Weigh multicast and broadcast addresses, which receive requests or announcements, and never send."""
     tells, announces = context.survey.tells_group(ends, likeness(ends, context))
     asked, announced = weight("group_address", "asked"), weight("group_address", "announces")
     return _b_over_a(np.where(ends.groups & ~tells[::-1], asked, 0.0) + announced * announces)
 
 
 def first_packet(ends: Ends, context: Context) -> Numbers:
-    """Weigh who spoke first where no SYN tells: the client does, if this was the first packet at all."""
+    """Weigh the sender of the first packet, without a SYN: the client, if it is the flow's first packet."""
     sure = began_inside(ends, context)
     names = ("udp_sure", "udp_unsure", "tcp_sure", "tcp_unsure")
     udp_sure, udp_unsure, tcp_sure, tcp_unsure = (weight("first_packet", name) for name in names)
@@ -175,19 +174,19 @@ def first_packet(ends: Ends, context: Context) -> Numbers:
 
 
 def window(ends: Ends, context: Context) -> Numbers:
-    """Weigh the first windows: Linux starts with another one when it accepts than when it calls."""
+    """Weigh the first TCP windows: Linux uses different ones for accepted and for opened connections."""
     return _b_over_a(window_likeness(ends))
 
 
 def last_data(ends: Ends, context: Context) -> Numbers:
-    """Weigh who spoke last in a short dialogue: the answer comes after the question, unless both ask."""
+    """Weigh the sender of the last data in a short exchange: the answer comes last, unless both ask."""
     speaks = (ends.handshakes.initiator < 0) & ~(ends.said.client > 0).all(axis=0)
     speaks &= ends.packets.sum(axis=0) <= weight("last_data", "most_packets")
     return weight("last_data", "spoke") * _sign(ends.spoke_last) * speaks
 
 
 def silent(ends: Ends, context: Context) -> Numbers:
-    """Say nothing."""
+    """Return zeros: no evidence."""
     return np.zeros(len(ends.proto))
 
 
@@ -195,11 +194,11 @@ class Kind(NamedTuple):
     """A kind of evidence."""
 
     weigh: Weigh
-    #: What it would say had the capture come after the flow's beginning; None: the same.
+    #: The weight if the capture had started after the flow began; None: the same.
     late: Weigh | None = None
 
 
-#: All kinds that are weighed where no handshake decides.
+#: The kinds that are weighed where no handshake decides.
 KINDS: dict[Evidence, Kind] = {
     Evidence.PAYLOAD: Kind(payload, late=later_payload),
     Evidence.ANNOUNCED: Kind(announced),
@@ -218,13 +217,13 @@ KINDS: dict[Evidence, Kind] = {
 
 @cache
 def _doublings() -> npt.NDArray[np.float16]:
-    """Return how often 1 doubles up to each count, which is 255 at most (256)."""
+    """Return the binary logarithm of each count from 0 to 255, as 0 for 0 (256)."""
     doublings: npt.NDArray[np.float16] = np.log2(np.maximum(np.arange(256, dtype=np.uint8), 1))
     return doublings
 
 
 def window_likeness(ends: Ends) -> Numbers:
-    """How much the first window of each end looks like that of a server, below 0 of a client (2, n)."""
+    """Return the log-odds of each endpoint's first window: positive for a server (2, n)."""
     ip6 = (ends.facts["ip_version"].to_numpy() == 6).astype(np.intp)
     odds: Numbers = np.where(ends.proto == TCP, _windows()[ip6, ends.windows], 0.0)
     return odds
@@ -232,7 +231,7 @@ def window_likeness(ends: Ends) -> Numbers:
 
 @cache
 def _windows() -> Numbers:
-    """The same of every window over IPv4, and over IPv6 (2, 65,536)."""
+    """Return these log-odds for every window over IPv4, and over IPv6 (2, 65,536)."""
     table = np.zeros((2, 1 << 16))
     for row, version in zip(table, ("ip4", "ip6"), strict=True):
         row[weights()["window"][version]["servers"]] = weight("window", "server")
@@ -241,7 +240,7 @@ def _windows() -> Numbers:
 
 
 def began_inside(ends: Ends, context: Context) -> Mask:
-    """Whether the flow surely began inside the capture: not within an idle timeout of its start (n)."""
+    """Return whether a flow certainly began inside the capture: over an idle timeout after its start (n)."""
     idle_ns = np.where(ends.datagrams, context.udp_idle_ns, context.tcp_idle_ns)
     return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
 
@@ -254,37 +253,37 @@ def began_unseen(ends: Ends, context: Context) -> Mask:
 
 @once
 def likeness(ends: Ends, context: Context) -> Numbers:
-    """How much the port of each end looks like a server's (2, n)."""
+    """Return the log-odds of each endpoint's port being a server's (2, n)."""
     return port_tables.likeness(context.rules, ends)
 
 
 @once
 def sweeps_of(ends: Ends, context: Context) -> tuple[Mask, Mask]:
-    """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
+    """Return whether each endpoint's host sweeps the other's port or host: certainly, and possibly (2, n)."""
     return context.survey.sweeps.sweeps(ends, likeness(ends, context))
 
 
 @once
 def calls_elsewhere(ends: Ends, context: Context) -> Counts:
-    """How many endpoints each end has asked in other flows, up to 64 (2, n)."""
+    """Return the number of endpoints that each sent requests to in other flows, up to 64 (2, n)."""
     return context.survey.calls(ends, likeness(ends, context))
 
 
 @once
 def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
-    """In how many flows each end has proven to serve, not counting this one (2, n)."""
+    """Return the number of other flows that prove each endpoint a server (2, n)."""
     own = ends.serving == np.array([[0], [1]])
     others: npt.NDArray[np.int64] = context.directory.flows(ends.endpoints) - own
     return others
 
 
 def _b_over_a(of_ends: Numbers) -> Numbers:
-    """How much more of something b has than a; (2, n) to (n)."""
+    """Return the value of b minus that of a; (2, n) to (n)."""
     difference: Numbers = of_ends[1] - of_ends[0]
     return difference
 
 
 def _sign(end: npt.NDArray[np.int8]) -> Numbers:
-    """1 for b, -1 for a, 0 for neither, of -1, 0 and 1."""
-    signs: Numbers = np.array([-1.0, 1.0, 0.0])[end]  # -1 is the last
+    """Map endpoints 0 (a), 1 (b) and -1 (neither) to -1, 1 and 0."""
+    signs: Numbers = np.array([-1.0, 1.0, 0.0])[end]  # index -1 is the last
     return signs

@@ -1,4 +1,4 @@
-"""What each kind of evidence says of one flow, in words."""
+"""Explain the evidence about one flow, in words."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class Reason:
     """One piece of evidence about one flow."""
 
     evidence: Evidence
-    #: The end that it says is the server: `a`, `b`; None: neither.
+    #: The endpoint that it supports as the server: `a`, `b`; None: neither.
     server: str | None
     #: Log-odds, not negative; None for a handshake, which is proof.
     weight: float | None
-    #: What was seen, in words; `{a}` and `{b}` stand for the ends.
+    #: The observation, in words; `{a}` and `{b}` stand for the endpoints.
     seen: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """How the evidence about one flow adds up, for the end that the verdict calls the server."""
+    """How the evidence about one flow adds up, for the server of the verdict."""
 
     #: Sum of the log-odds of all evidence.
     log_odds: float
@@ -73,7 +73,7 @@ def add_up(ends: Ends, context: Context) -> Sum | None:
 
 
 def explain(ends: Ends, context: Context) -> list[Reason]:
-    """Return what speaks for either end of a single flow, strongest first."""
+    """Return the evidence for either endpoint of a single flow, strongest first."""
     reasons = []
     for kind, how in KINDS.items():
         odds = float(how.weigh(ends, context)[0])
@@ -85,37 +85,44 @@ def explain(ends: Ends, context: Context) -> list[Reason]:
 
 
 def settles(ends: Ends, context: Context) -> str:
-    """Return what would decide a single flow that no handshake decides."""
+    """Return what would resolve a single flow that no handshake decides."""
     inside = began_inside(ends, context)[0]
     if ends.datagrams[0]:
-        return ("" if inside else "A capture that begins before the flow shows who sent first. ") + _MORE
+        return ("" if inside else "Start the capture before the flow: it shows who sent first. ") + _MORE
     return f"Capture from the start of the connection: its SYN and SYN+ACK prove who opened it. {_MORE}"
 
 
 _MORE = "More flows of either endpoint help, in this capture or in an earlier one (--directory)."
 
 
+#: Messages that open and accept a connection (S and h in the history), by IP protocol number.
+_MESSAGES = {6: (" (SYN)", " (SYN+ACK)"), 33: (" (Request)", " (Response)"), 132: (" (INIT)", " (INIT-ACK)")}
+
+
 def _handshake(ends: Ends) -> list[Reason]:
     shakes = ends.handshakes
     if shakes.initiator[0] < 0:
         return []
-    caller, called = ("{a}", "{b}") if shakes.initiator[0] == 0 else ("{b}", "{a}")
+    initiator, target = ("{a}", "{b}") if shakes.initiator[0] == 0 else ("{b}", "{a}")
     outcome = shakes.outcome[0].as_py()
     if shakes.disputed[0]:
-        seen = "incomplete handshake, not conclusive: simultaneous open, or an answer to nobody"
+        seen = "incomplete handshake, not conclusive: simultaneous open, or an unsolicited answer"
         return [Reason(Evidence.HANDSHAKE, None, 0.0, seen)]
     if outcome in (Outcome.REFUSED, Outcome.UNANSWERED):
         answer = "refused" if outcome == Outcome.REFUSED else "did not answer"
-        seen = f"{caller} tried to open a connection, {called} {answer}"
+        seen = f"{initiator} tried to open a connection, {target} {answer}"
     else:
-        seen = f"{caller} opened the connection, {called} accepted"
+        history = shakes.history(shakes.initiator == 1)[0].as_py()
+        request, reply = _MESSAGES.get(int(ends.proto[0]), ("", ""))
+        opened = f"{initiator} opened the connection{request if 'S' in history else ''}"
+        seen = f"{opened}, {target} accepted{reply if 'h' in history else ''}"
     return [Reason(Evidence.HANDSHAKE, "b" if shakes.initiator[0] == 0 else "a", None, seen)]
 
 
 def _of_ends(say: Callable[..., str], *values: Iterable[Any]) -> str:
-    """Say something of each end of which there is something to say: `say` takes its name and its values."""
-    told = zip(("{a}", "{b}"), *values, strict=True)
-    return "; ".join(say(*found) for found in told if found[1])
+    """Join the texts of the endpoints whose first value isn't zero; `say` gets the name and the values."""
+    found_of = zip(("{a}", "{b}"), *values, strict=True)
+    return "; ".join(say(*found) for found in found_of if found[1])
 
 
 def _payload(ends: Ends, context: Context) -> str:
@@ -134,8 +141,8 @@ def _directory(ends: Ends, context: Context) -> str:
     served, one = ("answered in", "other flow") if ends.datagrams[0] else ("accepted", "other connection")
 
     def say(end: str, flows: int, calls: int) -> str:
-        called = f", and called {counted(calls, 'other')}" if calls else ""
-        return f"{end} has {served} {counted(flows, one)}{called}"
+        opened = f", and opened connections to {counted(calls, 'other')}" if calls else ""
+        return f"{end} {served} {counted(flows, one)}{opened}"
 
     return _of_ends(say, accepted_elsewhere(ends, context)[:, 0], calls_elsewhere(ends, context)[:, 0])
 
@@ -143,28 +150,26 @@ def _directory(ends: Ends, context: Context) -> str:
 def _fan_in(ends: Ends, context: Context) -> str:
     a, b = context.survey.peer_ports(ends)[:, 0]
     around = context.survey.scattered_callers(ends, likeness(ends, context))[:, 0]
-    seen = [f"different client ports that have talked to {{a}}: {a}, to {{b}}: {b}"] if max(a, b) > 1 else []
-    seen += [
-        f"to {{{end}}} and the ports close to it: {n}" for end, n in zip("ab", around, strict=True) if n > 1
-    ]
+    seen = [f"distinct client ports that contacted {{a}}: {a}, {{b}}: {b}"] if max(a, b) > 1 else []
+    seen += [f"{{{end}}} and nearby ports: {n}" for end, n in zip("ab", around, strict=True) if n > 1]
     return "; ".join(seen)
 
 
 def _ports(ends: Ends, context: Context) -> str:
     a, b = likeness(ends, context)[:, 0]
     if port_tables.callers(ends)[:, 0].any():
-        return f"from such a port connections are opened: {ends.ports[port_tables.callers(ends)][0]}"
+        return f"connections are opened from port {ends.ports[port_tables.callers(ends)][0]}"
     most = weight("ports", "most")
     limited = f"; limited to {most:.1f}" if abs(b - a) > most else ""
-    return f"like a server's: port {ends.ports[0, 0]} {a:+.3f}, port {ends.ports[1, 0]} {b:+.3f}{limited}"
+    return f"server log-odds: port {ends.ports[0, 0]} {a:+.3f}, port {ends.ports[1, 0]} {b:+.3f}{limited}"
 
 
 def _port_sequence(ends: Ends, context: Context) -> str:
     survey = context.survey
 
     def say(end: str, others: int, targets: float, served: int) -> str:
-        proven = f", {counted(served, 'of them')} proven to serve" if served else ""
-        return f"{counted(1 + others, 'port')} near {end} in use, for about {targets:.0f} of peers{proven}"
+        proven = f", {served:,} of them proven {'server' if served == 1 else 'servers'}" if served else ""
+        return f"{counted(1 + others, 'port')} near {end} in use, to about {targets:.0f} peer ports{proven}"
 
     others, served = survey.neighbours(ends)[:, 0], survey.served_neighbours(ends)[:, 0]
     return _of_ends(say, others | served, survey.targets(ends)[:, 0], served)
@@ -175,8 +180,8 @@ def _asked(ends: Ends, context: Context) -> str:
     sweeps = np.logical_or(*sweeps_of(ends, context))[:, 0]
 
     def say(end: str, asked: bool, calls: int, sweeps: bool) -> str:
-        how = [f"asked {counted(calls, 'other endpoint')}"] if calls else []
-        return f"{end} {' and '.join([*how, 'its host sweeps the other'] if sweeps else how)}"
+        how = [f"sent requests to {counted(calls, 'other endpoint')}"] if calls else []
+        return f"{end}: {' and '.join([*how, 'its host sweeps the other'] if sweeps else how)}"
 
     return _of_ends(say, (calls > 0) | sweeps, calls, sweeps)
 
@@ -187,15 +192,15 @@ def _icmp_unreachable(ends: Ends, context: Context) -> str:
         (ends.handshakes.gone[0], "had sent before"),
     ):
         if found >= 0:
-            return f"ICMP: {{{'ab'[found]}}} can't be reached; it {words}"
+            return f"ICMP: {{{'ab'[found]}}} unreachable; it {words}"
     return ""
 
 
 def _group_address(ends: Ends, context: Context) -> str:
     tells = context.survey.tells_group(ends, likeness(ends, context))[0][::-1, 0]
 
-    def say(end: str, group: bool, told: bool) -> str:
-        return f"{end} is a group address, which {'is told something' if told else 'is asked'}"
+    def say(end: str, group: bool, announces: bool) -> str:
+        return f"{end} is a group address, which receives {'announcements' if announces else 'requests'}"
 
     return _of_ends(say, ends.groups[:, 0], tells)
 
@@ -214,14 +219,14 @@ def _first_packet(ends: Ends, context: Context) -> str:
 
 def _window(ends: Ends, context: Context) -> str:
     def say(end: str, odds: float, size: int) -> str:
-        return f"{end} began with a window of {size}, as Linux does that {'accepts' if odds > 0 else 'calls'}"
+        return f"{end} began with window {size}, as Linux {'servers' if odds > 0 else 'clients'} do"
 
     return _of_ends(say, window_likeness(ends)[:, 0], ends.windows[:, 0])
 
 
 def _last_data(ends: Ends, context: Context) -> str:
     last = ends.spoke_last[0]
-    return f"{{{'ab'[last]}}} spoke last" if last_data(ends, context)[0] else ""
+    return f"{{{'ab'[last]}}} sent the last data" if last_data(ends, context)[0] else ""
 
 
 _SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {

@@ -1,6 +1,6 @@
-"""The two ends of many flows as numpy arrays: what evidence looks at.
+"""The features of many flows as numpy arrays, from which evidence is weighed.
 
-Arrays of shape (2, n) hold a value for end a and one for end b of each of n flows.
+Arrays of shape (2, n) hold a value for endpoint a and one for endpoint b of each of n flows.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ Found = TypeVar("Found")
 
 
 def host_hashes(ip_version: pa.Array, address: pa.Array, network_id: pa.Array) -> Hashes:
-    """Hash n addresses, each in its virtual network."""
+    """Return hashes of n addresses with their virtual networks."""
     network = network_id.to_numpy().astype(np.uint64) << np.uint64(8)
     return mixed([network | ip_version.to_numpy().astype(np.uint64), *address_words(address)])
 
 
 def endpoint_hashes(hosts: Hashes, proto: npt.NDArray[np.uint8], ports: npt.NDArray[np.uint16]) -> Hashes:
-    """Hash hosts (… n) together with transports (n) and ports (… n)."""
+    """Return hashes of hosts (…, n) with transports (n) and ports (…, n)."""
     return mixed([hosts, proto.astype(np.uint64) << np.uint64(16) | ports])
 
 
 @dataclass(frozen=True)
 class Ends:
-    """The ends of n flows."""
+    """The features of n flows."""
 
     facts: pa.RecordBatch
     handshakes: Handshakes
     said: Said
-    #: What several kinds of evidence need of these flows: `once`.
+    #: Cache of `once`.
     kept: dict[Any, Any] = field(default_factory=dict)
 
     def unanswered(self, where: Mask) -> Ends:
-        """Return the same with the outcome `unanswered` for some rows (n), as other flows show it."""
+        """Return a copy with the outcome `unanswered` for some rows (n), as other flows show."""
         ends = replace(self, handshakes=self.handshakes.unanswered(where))
         found = self.__dict__ | ends.__dict__
-        found.pop("attempts", None)  # all else that was found out doesn't depend on the outcome
+        found.pop("attempts", None)  # no other cached feature depends on the outcome
         ends.__dict__.update(found)
         return ends
 
@@ -64,7 +64,7 @@ class Ends:
 
     @cached_property
     def datagrams(self) -> Mask:
-        """Whether the transport knows no connections (n)."""
+        """True for transports without connections (n)."""
         return np.isin(self.proto, [UDP, UDP_LITE])
 
     @cached_property
@@ -74,7 +74,7 @@ class Ends:
 
     @cached_property
     def port_places(self) -> npt.NDArray[np.intp]:
-        """Places of the ports in a table of all of TCP's, and behind them those of all others (2, n)."""
+        """Indices of the ports in a table of TCP's ports, followed by those of other transports (2, n)."""
         return self.ports.astype(np.intp) + np.where(self.proto == TCP, 0, PORTS)
 
     @cached_property
@@ -90,33 +90,33 @@ class Ends:
 
     @cached_property
     def unprivileged(self) -> Mask:
-        """Whether the port takes no privilege: clients' ports do so, too (2, n)."""
+        """True for ports that need no privileges, as client ports do (2, n)."""
         return self.ports >= 1024
 
     @cached_property
     def groups(self) -> Mask:
-        """Whether the address is multicast or broadcast: nobody's own, and nobody sends from it (2, n)."""
+        """True for multicast and broadcast addresses, which never send (2, n)."""
         version = self.facts["ip_version"]
         return np.stack([is_group(self.facts[end], version) for end in ("addr_a", "addr_b")])
 
     @cached_property
     def sent(self) -> Mask:
-        """Whether the end sent anything (2, n)."""
+        """True for endpoints that sent anything (2, n)."""
         return self.packets > 0
 
     @property
     def took_part(self) -> Mask:
-        """Whether the end sent something other than a RST, or its peer shows that it did (2, n)."""
+        """True for endpoints that sent something other than a RST, or whose peer shows so (2, n)."""
         return self.handshakes.took_part
 
     @cached_property
     def packets(self) -> npt.NDArray[np.uint64]:
-        """Packets that each end sent (2, n)."""
+        """Packets sent by each endpoint (2, n)."""
         return np.stack([self.facts[end].to_numpy() for end in ("packets_ab", "packets_ba")])
 
     @cached_property
     def first_from_b(self) -> Mask:
-        """Whether b sent the earliest packet (n)."""
+        """True where b sent the earliest packet (n)."""
         return np.asarray(self.facts["first_from_b"].to_numpy(zero_copy_only=False))
 
     @cached_property
@@ -126,20 +126,20 @@ class Ends:
 
     @cached_property
     def attempts(self) -> Mask:
-        """Whether nothing came of it, or the handshake is disputed: it shows nothing of anybody else (n)."""
+        """True for failed attempts and disputed handshakes, which are no evidence for other flows (n)."""
         return self.handshakes.attempted | self.handshakes.disputed
 
     @cached_property
     def server(self) -> npt.NDArray[np.int8]:
-        """The end that a handshake shows to be the server: 0, 1, or -1 for none (n)."""
+        """The endpoint that a handshake proves to be the server: 0, 1, or -1 for none (n)."""
         initiator = self.handshakes.initiator
         return np.where(self.handshakes.confirmed, 1 - initiator, -1).astype(np.int8)
 
     @cached_property
     def answered(self) -> npt.NDArray[np.int8]:
-        """The end that answers what the other asks, where there are no handshakes: 0, 1, or -1 for none (n).
+        """The endpoint that answers the other's requests, over UDP: 0, 1, or -1 for none (n).
 
-        Question and answer are messages that surely only clients send, and only servers; peers send both.
+        Requests and answers are messages that certainly only clients, or only servers, send; peers send both.
         """
         asks, answers = self.said.client == Certainty.SURE, self.said.server == Certainty.SURE
         matched = answers & asks[::-1] & ~(asks & answers[::-1]) & self.datagrams
@@ -147,33 +147,33 @@ class Ends:
 
     @cached_property
     def called(self) -> npt.NDArray[np.int8]:
-        """The end that was called, as a handshake or an answer shows: 0, 1, or -1 for none (n)."""
+        """The target of a connection or request, by a handshake or an answer: 0, 1, or -1 for none (n)."""
         return np.where(self.server >= 0, self.server, self.answered)
 
     @cached_property
     def serving(self) -> npt.NDArray[np.int8]:
-        """The end that is proven to serve, for it accepted or answered: 0, 1, or -1 for none (n)."""
+        """The endpoint proven to be a server, as it accepted or answered: 0, 1, or -1 for none (n)."""
         return np.where(self.handshakes.accepted, self.called, self.answered)
 
     @cached_property
     def windows(self) -> npt.NDArray[np.uint16]:
-        """Window of each end's first acknowledging segment, not scaled; 0 for none (2, n)."""
+        """Window of each endpoint's first segment with ACK, unscaled; 0 for none (2, n)."""
         names = ("first_window_a", "first_window_b")
         return np.stack([self.facts[name].fill_null(0).to_numpy() for name in names])
 
     @cached_property
     def spoke_last(self) -> npt.NDArray[np.int8]:
-        """The end that sent the latest payload seen: 0, 1, or -1 for none (n)."""
+        """The endpoint that sent the last payload seen: 0, 1, or -1 for none (n)."""
         return np.asarray(pc.fill_null(self.facts["last_data_from_b"].cast(pa.int8()), -1).to_numpy())
 
 
 def once(find: Callable[Concatenate[Ends, Beside], Found]) -> Callable[Concatenate[Ends, Beside], Found]:
-    """Keep what a function finds out with the flows: it is asked for by several kinds of evidence."""
+    """Cache a function's result with the flows, for several kinds of evidence."""
 
     @wraps(find)
     def kept(ends: Ends, /, *beside: Beside.args, **named: Beside.kwargs) -> Found:
         key = find, *map(id, beside)
-        if key not in ends.kept:  # what is beside them is held, so that nothing else gets its id
+        if key not in ends.kept:  # the other arguments are kept, so that no other object gets their id
             ends.kept[key] = find(ends, *beside, **named), beside
         found: Found = ends.kept[key][0]
         return found

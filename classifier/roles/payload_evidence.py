@@ -1,4 +1,4 @@
-"""Evidence from what is said: messages that only one side sends, and endpoints that others announced."""
+"""Evidence from payload: messages that only one side sends, and announced endpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from classifier.roles.weights import weight, weights
 
 
 def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
-    """Add the endpoints that n flows announce, under the hashes that flows' ends have."""
+    """Add the endpoints that n flows announce, keyed like the endpoints of flows."""
     packed = unpack(facts)
     if packed is not None:
         hosts = host_hashes(packed.ip_version, packed.address, packed.network_id)
@@ -23,9 +23,9 @@ def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
 
 
 def odds_of(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> Numbers:
-    """Weigh how surely each end's messages are a client's, and a server's: `Certainty` (2, n).
+    """Convert the certainty of client and server messages of each endpoint, `Certainty` (2, n), to log-odds.
 
-    A question of one end and the answer of the other say the same; an end that asks and answers is a peer.
+    A request by one endpoint and an answer by the other count once; an endpoint that sends both is a peer.
     """
     weights = np.zeros(len(Certainty))
     for certainty in (Certainty.WEAK, Certainty.LIKELY, Certainty.SURE):
@@ -39,17 +39,17 @@ def odds_of(client: npt.NDArray[np.int8], server: npt.NDArray[np.int8]) -> Numbe
 
 
 def payload(ends: Ends, of_ports: Numbers) -> Numbers:
-    """Weigh the messages of both ends; `of_ports`: what the ports say (n)."""
+    """Weigh the messages of both endpoints; `of_ports`: log-odds of the ports (n)."""
     return _reversible(ends, odds_of(ends.said.client, ends.said.server), of_ports)
 
 
 def later_payload(ends: Ends, of_ports: Numbers) -> Numbers:
-    """Do the same, leaving out each end's first message."""
+    """Weigh them without each endpoint's first message."""
     return _reversible(ends, odds_of(ends.said.late_client, ends.said.late_server), of_ports)
 
 
 def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
-    """Weaken messages of protocols whose client may accept the connection, where the ports say otherwise."""
+    """Weaken messages of protocols whose client may accept the connection, where the ports disagree."""
     against = (odds * of_ports < 0) & (np.abs(of_ports) > weight("payload", "reversible_against"))
     against &= ~ends.datagrams & _reversible_protocols()[ends.said.protocol]
     likely = weight("payload", "likely")
@@ -58,13 +58,13 @@ def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
 
 @cache
 def _reversible_protocols() -> Mask:
-    """Return of each protocol, by its place in the table of signatures, whether that holds; last, of none."""
+    """Return for each protocol, by index, whether its client may accept; last, false for none."""
     names = [protocol.name for protocol in load().protocols]
     return np.append(np.isin(names, weights()["payload"]["reversible"]), False)
 
 
 def announced(purposes: npt.NDArray[np.uint8]) -> Numbers:
-    """Weigh what the ends were announced for: `Announced` (2, n)."""
+    """Weigh the purposes for which the endpoints were announced: `Announced` (2, n)."""
     sides = np.zeros(len(Announced))
     for purpose, side in SIDES.items():
         sides[purpose] = side

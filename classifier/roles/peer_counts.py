@@ -1,6 +1,6 @@
-"""What all flows together show of each endpoint and host: peers, ports close to one another, questions.
+"""Counts over all flows, by endpoint and host: peers, nearby ports, requests.
 
-Counters are sketches of bounded size that do not depend on the order in which flows are added.
+Counters are sketches of bounded size, independent of the order in which flows are added.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from classifier.roles.ports import callers
 from classifier.roles.sweeps import Sweeps
 from classifier.roles.weights import weight, weights
 
-#: A flow that begins after so many of its own mean pauses did not go on from before the capture.
+#: Mean gaps between its packets after which a flow that begins did not start before the capture.
 _PAUSES = 10
 
 
 class Survey:
     """Counters over all flows of the input.
 
-    Where a handshake shows the sides, or an answer over UDP, only the server's end counts as one that has
-    peers, and only the client's as one whose port has neighbours. Failed attempts don't count, nor ends that
-    took no part, nor peers at a known service's port: a client that keeps its port talks to many of them.
+    Where a handshake, or an answer over UDP, shows the sides, peers are counted only for the server, and
+    nearby ports only for the client. Not counted: failed attempts, endpoints that took no part, and peers at
+    a known service's port, as a client that reuses its port has many of them. `begin_ns` is the time of the
+    capture's earliest packet.
     """
 
     def __init__(self, begin_ns: int) -> None:
-        """Start with nothing; `begin_ns`: time of the capture's earliest packet."""
         self._begin_ns = begin_ns
         self._peers = Bitmaps()
         self._blocks = Bitmaps()
         self._targets = Bitmaps()
         self._calls = Bitmaps()
-        # What few flows have shares a table.
+        # Sets that few flows have share a table.
         self._callers, self._served, self._asked_from, self._speaks_first, self._spoken_to_first = (
             Bitmaps(self._calls, kind) for kind in range(1, 6)
         )
         self.sweeps = Sweeps(self._calls)
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
-        """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
+        """Count n flows; `likeness`: log-odds of each port being a server's (2, n)."""
         self.sweeps.add(ends, likeness)
         may_call = likeness < weight("fan_in", "client_below")
         active = ends.took_part & ~ends.attempts
@@ -73,20 +73,20 @@ class Survey:
             self._asked_from.add(keys, np.zeros_like(keys))
 
     def peer_ports(self, ends: Ends) -> Counts:
-        """How many different ports have talked to each end, up to 64 and its own flow included (2, n)."""
+        """Return the distinct ports that contacted each endpoint, up to 64, including this flow (2, n)."""
         return np.maximum(self._peers.counts(ends.endpoints), 1)
 
     def calls(self, ends: Ends, likeness: Numbers) -> Counts:
-        """How many endpoints each end has asked, up to 64, not counting its own flow (2, n)."""
+        """Return the endpoints that each sent requests to, up to 64, except in this flow (2, n)."""
         own = np.stack([_asks(ends, likeness, end) for end in (0, 1)]).view(np.uint8)
         counts: Counts = np.maximum(self._calls.counts(ends.endpoints), own) - own
         return counts
 
     def tells_group(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
-        """Return whether each end tells a group address something, and whether surely no question (2, n).
+        """Return whether each endpoint announces something to a group, and whether certainly so (2, n).
 
-        Its message says so, or its port is for announcements, or others have asked from the group's port; or
-        its own port looks much more like a server's.
+        Certain by its message, by a port for announcements, or as others sent requests from the group's port;
+        else likely if its own port looks much more like a server's.
         """
         said = ends.said.server > ends.said.client
         announces = ends.datagrams & (ends.ports[0] == ends.ports[1]) & (ends.said.client == 0)
@@ -100,32 +100,32 @@ class Survey:
         return sure | (to_group & answers & (ends.said.client == 0)), sure
 
     def neighbours(self, ends: Ends) -> Counts:
-        """How many other ports close to its own each end's host has used, up to 95 (2, n); none below 1024.
+        """Return the nearby ports that each endpoint's host used, up to 95; none below 1024 (2, n).
 
-        Close are those of the same block of 64 ports, and of the half block beside it.
+        Nearby are those of the same block of 64 ports, and of the adjacent half block.
         """
         return self._others_near(self._blocks, ends)
 
     def served_neighbours(self, ends: Ends) -> Counts:
-        """How many other ports close to its own are proven to serve at each end's host (2, n)."""
+        """Return the nearby ports that are proven servers on each endpoint's host (2, n)."""
         return self._others_near(self._served, ends)
 
     def targets(self, ends: Ends) -> Numbers:
-        """How many different ports its own and its neighbours talk to, about, and 1 at least (2, n)."""
+        """Estimate the distinct peer ports of each endpoint and nearby ports, at least 1 (2, n)."""
         near = _unprivileged_ends(ends)
         sets = self._targets.sets(near.own) | self._targets.sets(near.beside)
         return near.spread(_about()[np.bitwise_count(sets)], of_others=1.0)
 
     def scattered_callers(self, ends: Ends, likeness: Numbers) -> Counts:
-        """How many ports of clients' ranges talk to those close to its own, which is below them (2, n)."""
+        """Return the client ports that contacted nearby ports of an endpoint below client ranges (2, n)."""
         near = _around(ends, _scattered(ends, likeness))
         sets = self._callers.sets(near.own) | self._callers.sets(near.beside)
         return near.spread(np.bitwise_count(sets))
 
     def addressed(self, ends: Ends) -> Numbers:
-        """Return how far each end's peers speak first over UDP, rather than it, from 0 to 1 (2, n).
+        """Return the share of UDP flows in which each endpoint's peers sent first, from 0 to 1 (2, n).
 
-        Connections are opened, whoever speaks first: always 1.
+        Always 1 for connections.
         """
         endpoints = ends.endpoints[:, ends.datagrams]
         to, of = (
@@ -138,7 +138,7 @@ class Survey:
         return shares
 
     def _began(self, ends: Ends) -> Mask:
-        """Return whether datagrams began inside the capture: they would have been seen before (n)."""
+        """Return whether UDP flows began inside the capture, by their packet gaps (n)."""
         if not ends.datagrams.any():
             return ends.datagrams
         packets = ends.packets.sum(axis=0).astype(np.int64)
@@ -155,20 +155,20 @@ class Survey:
 
 
 class _Near(NamedTuple):
-    """Where to look for ports close to those of m ends."""
+    """Keys for looking up the ports near those of m endpoints."""
 
-    #: Places of the m among both ends of all flows, one after the other.
+    #: Indices of the m among the endpoints a, then b, of all flows.
     places: npt.NDArray[np.intp]
-    #: Place of each port in its block of 64.
+    #: Index of each port in its block of 64.
     low: Hashes
-    #: Keys of each port's block, and of the one whose half is beside it.
+    #: Keys of each port's block, and of the one with the adjacent half.
     own: Hashes
     beside: Hashes
     #: Number of all flows.
     flows: int
 
     def spread(self, values: npt.NDArray[Any], of_others: float = 0) -> npt.NDArray[Any]:
-        """Return m values where their ends are, and another value for all other ends (2, n)."""
+        """Return m values at their endpoints, and another value at all others (2, n)."""
         spread = np.full(2 * self.flows, of_others, dtype=values.dtype)
         spread[self.places] = values
         return spread.reshape(2, self.flows)
@@ -180,7 +180,7 @@ def _unprivileged_ends(ends: Ends) -> _Near:
 
 
 def _around(ends: Ends, where: Mask) -> _Near:
-    """Return where to look for ports close to those of some ends."""
+    """Return the keys for looking up ports near those of some endpoints."""
     places, flows = np.flatnonzero(where), len(ends.proto)
     hosts, ports, proto = ends.hosts.ravel()[places], ends.ports.ravel()[places], ends.proto[places % flows]
     blocks, low = ports >> np.uint16(6), _low(ports)
@@ -190,13 +190,13 @@ def _around(ends: Ends, where: Mask) -> _Near:
 
 
 def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
-    """Return whether an end asks the other: a handshake, an answer, an ICMP error or a group shows it (n)."""
+    """Return whether an endpoint sent a request, by a handshake, an answer, an ICMP error or a group (n)."""
     asks: Mask = (ends.called == 1 - end) | (ends.handshakes.closed == 1 - end)
     return asks | _asks_group(ends, likeness, end)
 
 
 def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
-    """Return whether an end asks a group, from another port that looks no more like a server's (n)."""
+    """Return whether an endpoint sent a request to a group, from a port less like a server's (n)."""
     groups: Mask = ends.groups[1 - end]
     if not groups.any():
         return groups
@@ -211,7 +211,7 @@ def _port_keys(proto: npt.NDArray[np.uint8], ports: npt.NDArray[np.uint16]) -> H
 
 
 def _scattered(ends: Ends, likeness: Numbers) -> Mask:
-    """Return whether each TCP port is below the clients' ranges of today, and its peer's inside (2, n)."""
+    """Return whether each TCP port is below today's client ranges, with its peer's inside (2, n)."""
     below, inside = weight("fan_in", "served_above"), weight("fan_in", "scattered_below")
     scattered: Mask = (likeness > below) & (likeness[::-1] < inside) & (ends.proto == TCP)
     return scattered
@@ -219,19 +219,19 @@ def _scattered(ends: Ends, likeness: Numbers) -> Mask:
 
 @cache
 def _about() -> Numbers:
-    """Estimate how many were put into a set, by how many it has, and 1 at least: linear counting."""
+    """Return the estimated insertions of a set by its size, at least 1: linear counting (65)."""
     empty = np.maximum(64 - np.arange(65.0), 0.5)
     estimates: Numbers = np.maximum(-64 * np.log(empty / 64), 1.0)
     return estimates
 
 
 def _low(ports: npt.NDArray[np.uint16]) -> Hashes:
-    """Return the places of n ports in their blocks of 64."""
+    """Return the indices of n ports in their blocks of 64."""
     return (ports & 63).astype(np.uint64)
 
 
 def _blocks(ends: Ends, end: int, where: Mask) -> Hashes:
-    """Return the keys of the blocks in which an end's ports lie, of some flows."""
+    """Return the keys of the blocks of an endpoint's ports, for some flows."""
     return _block_keys(ends.hosts[end][where], ends.proto[where], ends.ports[end][where] >> np.uint16(6))
 
 

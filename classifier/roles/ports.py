@@ -1,4 +1,4 @@
-"""How much each port looks like a server's, by transport: a table of 65,536 weights each."""
+"""Log-odds of each port being a server's: a table of 65,536 weights for each transport."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from classifier.ports.rules import PORTS, Rules
 from classifier.roles.flow_features import TCP, UDP, Ends, Mask, Numbers, once
 from classifier.roles.weights import weights
 
-#: Ports below this one take privilege to listen at, and clients that show privilege take theirs above.
+#: Ports below this need privileges to listen on; clients that use privileged ports take them above.
 _PRIVILEGED = 600
 _ALL = np.arange(PORTS, dtype=np.uint16)
 
 
 def likeness(rules: Rules, ends: Ends) -> Numbers:
-    """Weigh the port of each end: above 0 a server's, below 0 a client's (2, n)."""
+    """Return the log-odds of each endpoint's port: positive for a server, negative for a client (2, n)."""
     of_ends: Numbers = _tables(rules)[ends.port_places]
     return of_ends
 
 
 @once
 def callers(ends: Ends) -> Mask:
-    """Whether each end is at a port from which connections are opened, though it is a service's (2, n)."""
+    """Return whether each port is a service's from which connections are opened (2, n)."""
     found: Mask = _callers()[ends.port_places]
     return found
 
 
 @cache
 def _callers() -> Mask:
-    """Return TCP's ports, and behind them those of all others."""
+    """Return these for TCP's ports, followed by those of other transports."""
     ports = weights()["ports"]["callers"]
     return np.concatenate([np.isin(_ALL, ports[transport]) for transport in ("tcp", "udp")])
 
 
 def known(rules: Rules, ends: Ends) -> Mask:
-    """Return whether something is known of an end's port, or it takes privilege to listen there (n)."""
+    """Return whether either port is known, or needs privileges to listen on (n)."""
     of_a, of_b = _known(rules)[ends.port_places]
     found: Mask = of_a | of_b
     return found
@@ -61,7 +61,7 @@ def _standing(rules: Rules, proto: int) -> npt.NDArray[np.uint8]:
 
 @lru_cache(maxsize=4)
 def _tables(rules: Rules) -> Numbers:
-    """TCP's table, and behind it the one of all others."""
+    """Return TCP's table, followed by the one of other transports."""
     return np.concatenate([_table(rules, TCP), _table(rules, UDP)])
 
 

@@ -1,7 +1,7 @@
-"""The self-check: what would be said of a flow had its capture come late?
+"""The self-check: what would be inferred if the capture had started late?
 
 For flows whose server a handshake proves, evidence is weighed once more without what a late capture
-misses: the handshake, the first packets, and what the flow itself has put into the directory.
+misses: the handshake, the first packets, and the flow's own entry in the directory.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from classifier.roles.flow_features import Ends, Mask, Numbers
 
 
 class Late(NamedTuple):
-    """What evidence would say of n flows; it matters where a handshake proves the server."""
+    """The late evidence of n flows, meaningful where a handshake proves the server."""
 
     #: bool (n): the server is proven, and accepted the connection.
     proven: Mask
-    #: float64 (n): probability that evidence gives to the end that is the server.
+    #: float64 (n): probability that evidence gives to the actual server.
     probability: Numbers
-    #: uint16 (n): a bit for each kind of evidence that speaks, and for each that is right.
+    #: uint16 (n): a bit for each kind of evidence with a weight, and for each that is correct.
     speaks: npt.NDArray[np.uint16]
     right: npt.NDArray[np.uint16]
 
 
 def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
-    """Compare the proven server with what late evidence says: log-odds (n, kinds), and all in all."""
+    """Compare the proven server with late evidence: log-odds (n, kinds), and the total probability of b."""
     server_is_b = ends.server == 1
     speaks = odds != 0
     return Late(
@@ -40,28 +40,30 @@ def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
 
 
 def _bits(mask: Mask) -> npt.NDArray[np.uint16]:
-    """Pack up to 16 columns into the bits of a number, the first into the lowest (n)."""
+    """Pack up to 16 columns into the bits of a number, the first into the lowest bit (n)."""
     packed = np.zeros(len(mask), dtype=np.uint16)
     for place, column in enumerate(mask.T):
         packed |= column.astype(np.uint16) << np.uint16(place)
     return packed
 
 
-#: The names of what `Late` holds.
+#: Field names of `Late`.
 LATE = Late._fields
 
 
 class SelfCheck:
-    """Counts over all flows whose server a handshake proves."""
+    """Counts over all flows whose server a handshake proves.
+
+    `kinds` are the kinds of evidence, `inferred` is the minimum probability of an `inferred` verdict.
+    """
 
     def __init__(self, kinds: Sequence[str], inferred: float) -> None:
-        """Take the kinds of evidence, and the probability from which a verdict is `inferred`."""
         self._inferred_from = inferred
-        #: Flows whose handshake was seen; of these inferred without it; of these rightly.
+        #: Flows with a handshake; of these, inferred without it; of these, correct.
         self.flows = self.inferred = self.inferred_right = 0
-        #: Flows whose likelier side would have been the server, inferred or not.
+        #: Flows whose likelier side is the server, inferred or not.
         self.right = 0
-        #: By kind of evidence: flows of which it speaks, and of these rightly.
+        #: By kind of evidence: flows where it has a weight, and of these, correct.
         self.kinds = {kind: [0, 0] for kind in kinds}
 
     def add(self, late: Late) -> None:

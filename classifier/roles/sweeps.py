@@ -1,9 +1,9 @@
-"""Sweeps: a host that asks many targets in vain, as scanners and traceroute do.
+"""Sweeps: a host that probes many targets without answers, as scanners and traceroute do.
 
-A lone question is a flow in which one end sends a few datagrams, or segments without data and handshake, and
-the other takes no part. A host sweeps where such questions, alike in size, go to one port of many hosts; or
-where they go to many ports of one host, which refuses some, or at which services are known. All others may be
-the lone answers that a mirror of one direction shows.
+A probe is a flow in which one endpoint sends a few datagrams, or segments without data and handshake, and the
+other takes no part. A host sweeps if its probes, of similar size, go to one port of many hosts; or if they go
+to many ports of one host, which refuses some, or where services are known. All others may be answers in a
+capture of one direction only.
 """
 
 from __future__ import annotations
@@ -17,25 +17,24 @@ from classifier.roles.flow_features import TCP, Ends, Mask, Numbers
 from classifier.roles.ports import callers
 from classifier.roles.weights import weight
 
-#: What a key of the table is for.
+#: Kinds of keys in the table.
 _TO_HOSTS, _TO_PORTS = np.uint64(1), np.uint64(2)
-#: Places for hosts, one byte each.
+#: Size of the table of hosts, one byte each.
 _HOSTS = 1 << 18
 
 
 class Sweeps:
-    """Counters of lone questions, by the host that asks."""
+    """Counters of probes, by their sender, in the table of `beside`."""
 
     def __init__(self, beside: Bitmaps) -> None:
-        """Start with nothing, in the table of others."""
         self._asked, self._sizes, self._refused, self._known = (
             Bitmaps(beside, kind) for kind in range(16, 20)
         )
-        #: Whether a host of such a hash has asked: most haven't, and need not be looked up.
+        #: True for hashes of hosts that sent probes; most hosts didn't, and need no lookup.
         self._asking = np.zeros(_HOSTS, dtype=bool)
 
     def add(self, ends: Ends, likeness: Numbers) -> None:
-        """Count n flows; `likeness`: how much each end's port looks like a server's (2, n)."""
+        """Count n flows; `likeness`: log-odds of each port being a server's (2, n)."""
         for end, lone in enumerate(_lone(ends)):
             other, rows = 1 - end, np.flatnonzero(lone)
             if not len(rows):
@@ -52,7 +51,7 @@ class Sweeps:
             self._refused.add(ports[refused], np.zeros_like(ports[refused]))
 
     def sweeps(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
-        """Return whether each end's host sweeps the other's port, or its host: surely, and perhaps (2, n)."""
+        """Return whether each host sweeps the other's port or host: certainly, and possibly (2, n)."""
         surely, perhaps = np.zeros_like(ends.sent), np.zeros_like(ends.sent)
         for end in (0, 1):
             rows = np.flatnonzero(self._asking[_host_places(ends.hosts[end])])
@@ -70,7 +69,7 @@ class Sweeps:
         return many
 
     def _proven(self, ports: Hashes, no_server: Mask) -> Mask:
-        """Return whether a host, asked at many ports, refused some or has known services there (m)."""
+        """Return whether a host, probed at many ports, refused some or has known services there (m)."""
         known = self._known.counts(ports)
         share = weight("sweep", "known_share") * self._asked.counts(ports)
         services = (known >= weight("sweep", "known")) & (known >= share)
@@ -78,7 +77,7 @@ class Sweeps:
         return proven
 
     def in_vain(self, ends: Ends, sweeps: Mask) -> Mask:
-        """Return whether each flow is a lone question, in datagrams, of an end that `sweeps` (n)."""
+        """Return whether each flow is a UDP probe by an endpoint that `sweeps` (n)."""
         vain: Mask = (sweeps & _lone(ends)).any(axis=0) & ends.datagrams
         return vain
 
@@ -92,7 +91,7 @@ def _host_places(hosts: Hashes) -> npt.NDArray[np.intp]:
 
 
 def _keys(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> tuple[Hashes, Hashes]:
-    """Return the keys of an end's host with the other's port, and with the other's host, of m rows."""
+    """Return the keys of an endpoint's host with the other's port, and with the other's host, of m rows."""
     host, other_host = ends.hosts[end, rows], ends.hosts[1 - end, rows]
     proto = ends.proto[rows].astype(np.uint64)
     port = proto << np.uint64(16) | ends.ports[1 - end, rows]
@@ -103,7 +102,7 @@ def _keys(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> tuple[Hashes, Has
 
 
 def _lone(ends: Ends) -> Mask:
-    """Return whether each end asks, and the other takes no part: at most a RST or an ICMP error (2, n)."""
+    """Return whether each endpoint sends, and the other takes no part except by RST or ICMP error (2, n)."""
     asks = ends.took_part & ~ends.took_part[::-1] & ~ends.groups[::-1]
     if not asks.any():
         return asks
@@ -113,7 +112,7 @@ def _lone(ends: Ends) -> Mask:
 
 
 def _sizes(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> Hashes:
-    """Return the bytes of an end's packets, as a number below 64, of m rows."""
+    """Return hashes below 64 of the mean packet size of an endpoint, of m rows."""
     sent = ends.facts[("bytes_ab", "bytes_ba")[end]].to_numpy()[rows]
     mean = sent.astype(np.uint64) // np.maximum(ends.packets[end, rows], 1).astype(np.uint64)
     return sixth(mixed([mean]))

@@ -14,7 +14,7 @@ def weight(table: str, key: str) -> float:
     try:
         return float(weights()[table][key])
     except (KeyError, TypeError, ValueError) as error:
-        raise RulesError(f"{FOLDER / 'roles.toml'}: [{table}] {key}: a number is needed") from error
+        raise RulesError(f"{FOLDER / 'roles.toml'}: [{table}] {key}: not a number; correct it") from error
 
 
 @cache

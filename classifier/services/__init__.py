@@ -1,4 +1,1 @@
-"""From server port and transport to the service behind it.
-
-`rules` loads and ranks what is known of ports, `naming` names the services of flows by it.
-"""
+"""Name the service behind a server's port, from port rules and payload."""

@@ -1,4 +1,4 @@
-"""Name the services of flows by the rules for their server's port, and by what they speak."""
+"""Name the services of flows by the rules for their server's port and by their payload."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from classifier.services.service_verdict import SILENT, Spoken, verdict
 
 
 class Names(NamedTuple):
-    """What the n flows of a batch may carry."""
+    """The services of the n flows of a batch."""
 
-    #: dictionary of strings (n), null where nothing is known or the server isn't.
+    #: dictionary of strings (n), null where the service or the server is unknown.
     service: pa.DictionaryArray
     #: dictionary of strings (n): `user`, `payload`, `unofficial` or `official`; null where `service` is.
     source: pa.DictionaryArray
-    #: dictionary of strings (n): what kind of thing `service` is; null where no rule tells.
+    #: dictionary of strings (n): category of `service`; null if unknown.
     category: pa.DictionaryArray
-    #: dictionary of strings (n): `service`, or the candidates joined by |; null where nothing is known.
+    #: dictionary of strings (n): `service`, or the candidates joined by |; null if unknown.
     label: pa.DictionaryArray
-    #: Makes a list of strings (n), likeliest first; empty where nothing is known.
+    #: Returns a list of strings (n), likeliest first; empty if unknown.
     candidates: Callable[[], pa.Array]
     #: dictionary of strings (n): the protocol recognised in the payload, null for none.
     payload: pa.DictionaryArray
-    #: dictionary of strings (n): the service expected at the port, where something else is spoken; else null.
+    #: dictionary of strings (n): the service expected at the port, null unless another protocol was detected.
     expected: pa.DictionaryArray
 
 
 class Ends(NamedTuple):
-    """One end of each of n flows: addresses of 16 bytes (IPv4 mapped), and uint16 ports."""
+    """One endpoint of each of n flows: 16-byte addresses (IPv4 mapped), and uint16 ports."""
 
     address: pa.Array
     port: pa.Array
 
 
 class Payloads(NamedTuple):
-    """What n flows speak."""
+    """The payload findings of n flows."""
 
     said: Said
     table: Table
-    #: string (n): application protocols that the client offers, joined by commas.
+    #: string (n): ALPN protocols that the client offers, joined by commas.
     alpn: pa.Array
-    #: uint8 (n): for what one of the ends was announced.
+    #: uint8 (n): purpose for which an endpoint was announced.
     announced: npt.NDArray[np.uint8]
-    #: bool (n): the beginning wasn't seen.
+    #: bool (n): the beginning was not captured.
     late: npt.NDArray[np.bool_]
 
     def codes(self) -> tuple[npt.NDArray[np.int64], list[Spoken]]:
-        """Return what each flow speaks as a place in a list of what is spoken."""
+        """Return the distinct findings, and for each flow the index into them."""
         encoded = self.alpn.dictionary_encode("encode")
         offer = encoded.indices.to_numpy().astype(np.int64)
         protocols = len(self.table.protocols) + 1
@@ -88,13 +88,13 @@ def name(
 ) -> Names:
     """Name the services of n flows.
 
-    Where the server is known, its port decides. Where it is not, both ports are candidates, the
-    likelier side's first, and the service is named only if both sides agree on it, or the payload tells.
+    Where the server is known, its port decides. Where it is ambiguous, both ports are candidates, the
+    likelier side's first, and the service is named only if both ports have the same, or by the payload.
     """
     here = rules.places(proto, server.port.to_numpy(), server.address)
     there = np.where(ambiguous, rules.places(proto, client.port.to_numpy(), client.address), 0)
     codes, spoken = payloads.codes()
-    # Few distinct cases among many flows: each is worked out once.
+    # Many flows have few distinct cases: each is decided once.
     many, spoken_many = len(rules.candidates), len(spoken)
     numbers = ((ambiguous * many + here) * many + there) * spoken_many + codes
     cases, row = distinct(numbers)

@@ -17,8 +17,7 @@ class Spoken(NamedTuple):
     #: None: no protocol was detected.
     protocol: Protocol | None
     certainty: Certainty
-    #: The service that the client's choice of application protocol names, or that a control connection
-    #: announced; None for none.
+    #: The service named by the client's ALPN, or announced by a control connection; None if neither.
     named: str | None
     #: A control connection announced the endpoint, so its port has no expected service.
     announced: bool
@@ -30,7 +29,7 @@ SILENT = Spoken(None, Certainty.NONE, None, False, False)
 
 
 class Verdict(NamedTuple):
-    """What one flow carries."""
+    """The service of a flow."""
 
     service: str | None
     #: `user`, `payload`, `unofficial`, `official`; None where `service` is.
@@ -83,7 +82,7 @@ class _Flow:
 
     @property
     def contradicts(self) -> bool:
-        """Whether the detection is sure enough to contradict, or to name what nothing else names."""
+        """True if the detection is certain enough to contradict the port or to name the service."""
         return self.spoken.certainty >= Certainty.LIKELY
 
     def named(self, service: str, source: str = "payload", expected: str | None = None) -> Verdict:
@@ -103,7 +102,7 @@ def _announced(flow: _Flow) -> Verdict:
 
 
 def _users(flow: _Flow) -> Verdict:
-    """Keep the user's name; it is contradicted only where the rule says what the service speaks."""
+    """Keep the user's name; only a rule with `speaks` or `carriers` can be contradicted."""
     rule, protocol = flow.user_rule, flow.spoken.protocol
     assert rule and protocol
     is_specific = rule.carriers or set(rule.speaks) - rule.names
@@ -178,21 +177,18 @@ def _speaks(service: Service, protocol: Protocol) -> bool:
 
 
 def expected_at(here: tuple[Service, ...]) -> str | None:
-    """Return the service that is expected at a port; None where nothing else would be a surprise.
-
-    Only a registered service that people meet is, and only where it is what people meet first.
-    """
+    """Return the service expected at a port: the first candidate, if registered and in real use."""
     best = here[0] if here else None
     return best.name if best and best.met and best.rank == Rank.OFFICIAL else None
 
 
 def is_spoken_at(here: tuple[Service, ...], protocol: Protocol) -> bool:
-    """Return whether a protocol is what runs at a port, or carries it."""
+    """Return whether a protocol is a service at the port, or a carrier of one."""
     return any(_speaks(service, protocol) or protocol.name in service.carriers for service in here)
 
 
 def _is_met(here: tuple[Service, ...]) -> bool:
-    """Return whether people meet a service at the port."""
+    """Return whether a service in real use has the port."""
     return any(service.met and service.rank < Rank.CONFLICT for service in here)
 
 

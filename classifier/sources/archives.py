@@ -1,7 +1,7 @@
-"""Archives of captures: their members are read one after the other, and never written to disk.
+"""Archives of captures: members are read one after the other, and never extracted to disk.
 
-A member's name is only shown. What an archive claims is not believed: headers have a limit, nothing is
-held but a block, and links, devices, sparse files and archives in archives are passed over.
+A member's name is only displayed. Archives are treated as hostile: headers are limited in size, only one
+block is held, and links, devices, sparse files and nested archives are skipped.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from classifier.errors import CaptureError, ExitStatus
 from classifier.sources import discovery, path_kinds
 from classifier.sources.inputs import Input, not_there
 
-#: tarfile takes a header's word for its length; longer ones are refused.
+#: Maximum bytes of a tar header; tarfile itself believes any length.
 MOST_HEADER_BYTES = 1 << 20
 _UNPACK: dict[str, Callable[[IO[bytes]], Any]] = {
     **dict.fromkeys((".gz", ".tgz"), gzip.open),
     **dict.fromkeys((".bz2", ".tbz", ".tbz2"), bz2.open),
     **dict.fromkeys((".xz", ".txz"), lzma.open),
 }
-#: What the unpackers raise for damage.
+#: Exceptions that the libraries raise for corrupt archives.
 _DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, RuntimeError, NotImplementedError, ValueError),
@@ -35,15 +35,14 @@ _DAMAGE = (
 
 
 class Member:
-    """A member as a binary file. Where unpacking fails it ends, and says so."""
+    """A member as a binary file, given its decompressed stream. A failure ends it, see `problem`."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Take the unpacked stream."""
         self._file = file
         self._failure: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
-        """Return some bytes."""
+        """Return up to `size` bytes."""
         try:
             return self._file.read(size)
         except _DAMAGE as error:
@@ -51,8 +50,8 @@ class Member:
             return b""
 
     def problem(self) -> str | None:
-        """Say why unpacking failed."""
-        return f"unpacking failed: {_reason(self._failure)}" if self._failure else None
+        """Return the error of decompression, if any."""
+        return f"decompression failed ({_reason(self._failure)})" if self._failure else None
 
     def close(self) -> None:
         """Close it."""
@@ -60,9 +59,9 @@ class Member:
 
 
 def members(archive: Input, remarks: list[str]) -> Iterator[Input]:
-    """Yield the captures in an archive, each to be read before the next; what is passed over is remarked.
+    """Yield the captures in an archive, each to be read before the next; skipped members go to `remarks`.
 
-    CaptureError: it can't be read (on), or has none.
+    CaptureError: it can't be read, or not to its end, or has no captures.
     """
     path = str(archive.file)
     skipped: list[str] = []
@@ -74,13 +73,13 @@ def members(archive: Input, remarks: list[str]) -> Iterator[Input]:
                     skipped.append(member)
                     continue
                 found += 1
-                # A colon: no path of the file system can be meant.
+                # The colon distinguishes it from paths in the file system.
                 name = f"{archive.name}:{member}"
                 yield Input(name, Member(stream), None, archive.via, begins_at=file.tell())
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno:
             raise not_there(archive.name, error) from error
-        message = f"can't be read as an archive ({_reason(error)}); is it complete?"
+        message = f"can't be read as an archive ({_reason(error)}); check that it is complete"
         status = ExitStatus.PARTIAL if found else ExitStatus.NOT_A_CAPTURE
         raise CaptureError(archive.name, message, status=status) from None
     if not found:
@@ -116,24 +115,24 @@ def _tarred(file: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes] | None]
     archive: Any
     with tarfile.open(fileobj=forward, mode="r:") as archive:
         while member := archive.next():
-            archive.members.clear()  # it would hold all that it has passed
+            archive.members.clear()  # tarfile would keep all members
             if member.isdir():
                 continue
             if not member.isreg() or member.issparse():
                 yield member.name, None
             else:
                 yield member.name, archive.extractfile(member)
-    if any(forward.last):  # the end is zeros; tarfile takes a damaged header for it, too
-        raise tarfile.ReadError(f"damaged before byte {forward.tell():,} of what is packed in it")
+    if any(forward.last):  # an archive ends in zeros; tarfile also stops at a corrupt header
+        raise tarfile.ReadError(f"corrupt before byte {forward.tell():,} of the decompressed archive")
 
 
 class _Forward:
-    """A stream that tarfile can only go forward in, and that no header makes read much at a time."""
+    """A stream that tarfile can only read forward, in limited amounts."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._at = 0
-        #: What was read last.
+        #: The bytes read last.
         self.last = b""
 
     def read(self, size: int) -> bytes:
@@ -148,7 +147,7 @@ class _Forward:
 
     def seek(self, to: int) -> int:
         if to < self._at:
-            raise tarfile.ReadError("it leads backwards")
+            raise tarfile.ReadError("a header points backwards")
         while self._at < to and self.read(min(to - self._at, MOST_HEADER_BYTES)):
             pass
         return self._at

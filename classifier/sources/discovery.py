@@ -1,4 +1,4 @@
-"""What a user names, and what that leads to: files, patterns, folders, URLs, standard input."""
+"""Find the inputs that a user names: files, patterns, folders, URLs, standard input."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from classifier.sources import path_kinds
 from classifier.sources.inputs import Input, Source, Via, not_there
 from classifier.wording import listed
 
-#: So many names of what was left out are told.
-_TOLD = 3
-#: What is listed there are the links of a page, which may lead anywhere.
+#: Skipped files named in a remark.
+_NAMED = 3
+#: Schemes whose listings are links of a page, which may lead anywhere.
 _UNLISTED = ("http://", "https://")
 
 
 @dataclass
 class Found:
-    """The inputs, what was passed over, and the program that reads them (None: the core)."""
+    """The inputs, remarks on skipped files, and the program that reads them (None: the core)."""
 
     via: Via | None = None
     inputs: list[Input] = field(default_factory=list)
@@ -32,14 +32,14 @@ class Found:
 
 
 def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
-    """Find what `source` names; CaptureError if something of it isn't there.
+    """Find the inputs that `source` names. CaptureError: one doesn't exist.
 
-    Each file is taken once, whatever names and links lead to it. Folders are searched with all that is below
-    them; there only files count that are named as captures or archives; links to folders aren't followed.
+    Each file is read once, whatever paths and links lead to it. Folders are searched recursively for files
+    with names of captures or archives; links to folders aren't followed.
     """
     sources = _several(source)
     if not sources:
-        raise CaptureError("input", "no capture was named", status=ExitStatus.NO_INPUT)
+        raise CaptureError("input", "no capture given; name one", status=ExitStatus.NO_INPUT)
     found = Found(via)
     seen: set[tuple[int, int]] = set()
     again = []
@@ -51,19 +51,19 @@ def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
         if len(found.inputs) == before:
             again.append(path_kinds.shown(os.fspath(one)))  # type: ignore[arg-type]
     if again:
-        found.remarks.append(f"named more than once, and counted once: {listed(again, _TOLD)}")
+        found.remarks.append(f"given more than once, read once: {listed(again, _NAMED)}")
     return found
 
 
 def _several(source: object) -> list[Source]:
-    """Return the sources; TypeError for what is none."""
+    """Return the sources as a list. TypeError: one isn't a source."""
     one = isinstance(source, _ONE) or hasattr(source, "read") or not isinstance(source, Iterable)
     sources: list[Any] = [source] if one else list(source)  # type: ignore[call-overload]
     for each in sources:
         if isinstance(each, io.TextIOBase):
             raise TypeError(f"{_NEEDED}, not an open text file; open it with mode 'rb'")
         if not isinstance(each, str | os.PathLike) and not hasattr(each, "read"):
-            hint = "; wrap a capture in memory in io.BytesIO" if isinstance(each, bytes | bytearray) else ""
+            hint = "; wrap bytes in io.BytesIO" if isinstance(each, bytes | bytearray) else ""
             raise TypeError(f"{_NEEDED}, not {type(each).__name__}{hint}")
     return sources
 
@@ -78,7 +78,7 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
         return
     path = os.fspath(source)
     if not path:
-        message = "an empty name is no file; check what was to stand there"
+        message = "empty path; check the argument"
         raise CaptureError("''", message, status=ExitStatus.NO_INPUT)
     if path == "-":
         yield from _once([_standard_input()], seen)
@@ -87,7 +87,7 @@ def _inputs(source: Source, seen: set[tuple[int, int]], remarks: list[str]) -> I
     elif glob.has_magic(path) and not os.path.lexists(path):
         matched = sorted(glob.glob(path, recursive=True))
         if not matched:
-            message = "no such file, and as a pattern it matches none; check the path"
+            message = "no such file, and no match as a pattern; check the path"
             raise CaptureError(path_kinds.shown(path), message, status=ExitStatus.NO_INPUT)
         for match in matched:
             yield from _local(match, seen, remarks)
@@ -103,7 +103,7 @@ def _standard_input() -> Input:
             f"standard input is {is_what}; pipe a capture into it: tcpdump -w - | classifier report -",
             status=ExitStatus.NO_INPUT,
         )
-    # Unbuffered: what a pipe has is read at once.
+    # Unbuffered: data in a pipe is read immediately.
     return Input("standard input", sys.stdin.buffer.raw, None, waits=True)  # type: ignore[union-attr]
 
 
@@ -122,7 +122,7 @@ def _local(path: str, seen: set[tuple[int, int]], remarks: list[str]) -> Iterato
 
 
 def _once(inputs: Iterable[Input], seen: set[tuple[int, int]]) -> Iterator[Input]:
-    """Yield each file once, whatever links lead to it: nobody asked for its packets twice."""
+    """Yield each file once, whatever links lead to it."""
     for each in inputs:
         status = os.stat(each.file if isinstance(each.file, str) else each.file.fileno())  # type: ignore[union-attr]
         if (status.st_dev, status.st_ino) not in seen:
@@ -131,7 +131,7 @@ def _once(inputs: Iterable[Input], seen: set[tuple[int, int]]) -> Iterator[Input
 
 
 def _in_folder(path: str, remarks: list[str]) -> Iterator[Input]:
-    """Yield the captures and archives in a folder and below, by name."""
+    """Yield the captures and archives in a folder and below, sorted by name."""
     skipped: list[str] = []
     found = 0
 
@@ -153,7 +153,7 @@ def _in_folder(path: str, remarks: list[str]) -> Iterator[Input]:
 
 
 def _behind_url(url: str, remarks: list[str]) -> Iterator[Input]:
-    """Yield the captures that a URL leads to: itself, what matches it as a pattern, what is in a folder."""
+    """Yield the captures of a URL: the file itself, matches of a pattern, or the files in a folder."""
     from classifier.sources import remote
 
     files, path = remote.filesystem(url)
@@ -182,17 +182,17 @@ def _behind_url(url: str, remarks: list[str]) -> Iterator[Input]:
 
 
 def wanted(name: str) -> bool:
-    """Whether a file of a folder is read."""
+    """Return whether a file in a folder is read, by its name."""
     return path_kinds.is_capture(name) or path_kinds.is_archive(name)
 
 
 def nothing_in(place: str, skipped: list[str]) -> CaptureError:
-    """Say that a folder or an archive has no capture."""
-    others = f" but {listed(skipped, _TOLD)}; name those that are captures" if skipped else "; check the path"
-    return CaptureError(place, f"nothing in it is named as a capture{others}", status=ExitStatus.NO_INPUT)
+    """Return the error for a folder or an archive without captures."""
+    others = f", only {listed(skipped, _NAMED)}; name captures directly" if skipped else "; check the path"
+    return CaptureError(place, f"no files with a capture's extension{others}", status=ExitStatus.NO_INPUT)
 
 
 def note_skipped(place: str, skipped: list[str], remarks: list[str]) -> None:
-    """Tell what was passed over."""
+    """Add a remark on skipped files."""
     if skipped:
-        remarks.append(f"{place}: passed over what isn't named as a capture: {listed(skipped, _TOLD)}")
+        remarks.append(f"{place}: skipped files without a capture's extension: {listed(skipped, _NAMED)}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from classifier.metering.options import MeterOptions
 
 Source = str | os.PathLike[str] | BinaryIO
-#: Who reads: None is the core itself.
+#: The program that reads a capture; None is the core.
 Via = Literal["scapy", "tshark"]
 
 _STATUS = {"cut": ExitStatus.PARTIAL, "damaged": ExitStatus.PARTIAL, "io": ExitStatus.NO_INPUT}
@@ -24,57 +24,57 @@ _STATUS = {"cut": ExitStatus.PARTIAL, "damaged": ExitStatus.PARTIAL, "io": ExitS
 
 @runtime_checkable
 class Bridge(Protocol):
-    """A binary file with what the core can't open itself: what another program reads, a URL, a member."""
+    """A binary file of what the core can't open: another program's output, a URL, an archive member."""
 
     def read(self, size: int) -> bytes | None:
-        """Return some bytes."""
+        """Return up to `size` bytes."""
 
     def problem(self) -> str | None:
-        """Say what went wrong with it, once all is read."""
+        """Return the error that ended it, once everything is read."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
 
 
 class LocalFile(io.FileIO):
-    """A file, pipe or device that Python opens: where its name isn't UTF-8, and where it may wait.
+    """A file, pipe or device opened by Python: where its name isn't UTF-8, or where reading may block.
 
-    Python lets Ctrl-C through while it waits.
+    Ctrl-C interrupts Python's blocking reads.
     """
 
     def problem(self) -> None:
-        """Say nothing: what goes wrong is raised."""
+        """Return None: errors are raised."""
 
 
 @dataclass(slots=True)
 class Input:
-    """One file, URL or stream that is to be metered: plain data, unless it is an open file."""
+    """One file, URL or stream to meter; plain data, unless it is an open file."""
 
     name: str
     #: A path, a URL, an open binary file, or a member of an archive.
     file: str | BinaryIO | Bridge
-    #: Size of the (compressed) file for a progress bar; None where it isn't known.
+    #: Size of the (compressed) file for the progress bar; None if unknown.
     size_bytes: int | None
     via: Via | None = None
-    #: It may keep its reader waiting, as a pipe does: only in the main thread can that be interrupted.
+    #: Reading may block, as with a pipe; only the main thread can be interrupted then.
     waits: bool = False
-    #: Of a member: at which byte of its archive it begins.
+    #: Offset of an archive member in its archive.
     begins_at: int | None = None
-    #: Its file is there; a pipe has a writer.
+    #: Its file is open; a pipe has a writer.
     is_open: bool = False
     _bridge: Bridge | None = None
-    #: What `start` has started.
+    #: The reader that `start` started.
     _reader: _meter.Reader | None = None
 
     def start(self, options: MeterOptions, signatures: _meter.Signatures) -> None:
-        """Start metering before `open`, where the core opens the file itself; errors are left to `open`."""
+        """Start metering before `open`, if the core opens the file itself; errors are raised by `open`."""
         if isinstance(self.file, str) and not self.via and not self._needs_bridge(self.file):
             with suppress(_meter.MeterError, OSError):
                 self._reader = _meter.read(self.file, signatures, options)
                 self.is_open = True
 
     def open(self, options: MeterOptions, signatures: _meter.Signatures) -> _meter.Reader:
-        """Start metering; CaptureError says why that can't be done. `close` must follow."""
+        """Start metering. CaptureError: it can't be read. `close` must follow."""
         if self._reader:
             reader, self._reader = self._reader, None
             return reader
@@ -83,26 +83,26 @@ class Input:
             self.is_open = True
             return _meter.read(source, signatures, options)
         except _meter.MeterError as error:
-            told = self.trouble()
+            trouble = self.trouble()
             self.close()
-            raise CaptureError(self.name, told) if told else problem(self.name, error.args) from None
+            raise CaptureError(self.name, trouble) if trouble else problem(self.name, error.args) from None
         except OSError as error:
             if not isinstance(self.file, str):
-                raise  # the caller's own file object, and its own exception
+                raise  # an exception of the caller's own file object
             raise not_there(self.name, error) from error
 
     def trouble(self) -> str | None:
-        """Say what went wrong with that through which this was read to its end; None: nothing."""
+        """Return the error of the bridge that this was read through, if any."""
         return self._bridge.problem() if self._bridge else None
 
     def close(self) -> None:
-        """Let go of that through which this is read."""
+        """Close the bridge that this is read through."""
         if self._bridge:
             self._bridge.close()
             self._bridge = None
 
     def _source(self) -> tuple[Any, Bridge | None]:
-        """Return what the core reads, and the same if it must be closed afterwards."""
+        """Return what the core reads, and the bridge to close afterwards, if any."""
         path = self.file if isinstance(self.file, str) else None
         bridge: Bridge | None = None
         if path and path_kinds.is_url(path):
@@ -124,7 +124,7 @@ class Input:
 
 def _bridge(via: Via, name: str, file: Any) -> Bridge:
     if isinstance(file, Bridge) and not isinstance(file, LocalFile):
-        message = f"--via {via} reads files and pipes; fetch or unpack it first"
+        message = f"--via {via} reads only files and pipes; download or extract it first"
         raise CaptureError(name, message, status=ExitStatus.NO_INPUT)
     if via == "tshark":
         from classifier.sources.tshark import TsharkFile
@@ -136,7 +136,7 @@ def _bridge(via: Via, name: str, file: Any) -> Bridge:
 
 
 def _is_text(path: str) -> bool:
-    """Whether the core can open it by its name."""
+    """Return whether the core can open the path by its name."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -145,7 +145,7 @@ def _is_text(path: str) -> bool:
 
 
 def problem(name: str, described: tuple[str, int, str, str | None]) -> CaptureError:
-    """Turn what the core says of an input into an exception."""
+    """Return the exception for a problem that the core reported."""
     kind, offset, message, remedy = described
     status = _STATUS.get(kind, ExitStatus.NOT_A_CAPTURE)
     return CaptureError(
@@ -154,10 +154,10 @@ def problem(name: str, described: tuple[str, int, str, str | None]) -> CaptureEr
 
 
 def not_there(name: str, error: OSError) -> CaptureError:
-    """Say why a file can't be opened, and what to try."""
+    """Return the error for a file that can't be opened, with the remedy."""
     hints = {
         FileNotFoundError: "no such file; check the path",
-        PermissionError: "no permission to read it; ask its owner, or read it as another user through '-'",
+        PermissionError: "no permission to read; ask its owner, or pipe it in as another user through '-'",
     }
     message = hints.get(type(error), error.strerror or str(error))
     return CaptureError(name, message, status=ExitStatus.NO_INPUT)

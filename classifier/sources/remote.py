@@ -1,4 +1,4 @@
-"""Captures behind URLs, read through fsspec: s3, gs, https, ssh and whatever else it knows."""
+"""Captures at URLs, read through fsspec: s3, gs, https, ssh and its other protocols."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import IO, Any
 from classifier.errors import CaptureError, ExitStatus, MissingExtraError
 from classifier.sources import path_kinds
 
-#: So much is fetched at a time; captures are read from front to back.
+#: Bytes fetched at a time; captures are read sequentially.
 BLOCK_BYTES = 8 << 20
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """Return what fsspec reads a URL with, and the path that it has there."""
+    """Return the fsspec filesystem of a URL, and the path on it."""
     scheme = url.partition("://")[0]
     missing = MissingExtraError(f"{path_kinds.shown(url)}: reading {scheme}://", "remote")
     try:
@@ -21,7 +21,7 @@ def filesystem(url: str) -> tuple[Any, str]:
     except ImportError:
         raise missing from None
     if scheme.lower() not in available_protocols():
-        message = f"{scheme}:// is no kind of URL that can be read; check it"
+        message = f"unsupported URL scheme {scheme}://; check the URL"
         raise CaptureError(path_kinds.shown(url), message, status=ExitStatus.NO_INPUT)
     try:
         return url_to_fs(url)  # type: ignore[no-any-return]
@@ -32,7 +32,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 
 def opened(url: str) -> IO[bytes]:
-    """Open a URL for reading; CaptureError if that can't be done."""
+    """Open a URL for reading. CaptureError: it can't be opened."""
     files, path = filesystem(url)
     try:
         file: IO[bytes] = files.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
@@ -42,25 +42,24 @@ def opened(url: str) -> IO[bytes]:
 
 
 class RemoteFile:
-    """A capture behind a URL. Where the connection fails it ends, and says so."""
+    """A capture at a URL. A failed connection ends it, see `problem`. CaptureError: it can't be opened."""
 
     def __init__(self, url: str) -> None:
-        """Open it; CaptureError if that can't be done."""
         self._failure: Exception | None = None
         self._file = opened(url)
 
     def read(self, size: int = -1) -> bytes:
-        """Return some bytes."""
+        """Return up to `size` bytes."""
         try:
             data: bytes = self._file.read(size)
-        except Exception as error:  # each filesystem has its own
+        except Exception as error:  # each filesystem raises its own
             self._failure = error
             return b""
         return data
 
     def problem(self) -> str | None:
-        """Say why reading failed."""
-        return f"fetching it failed ({_reason(self._failure)}); try again" if self._failure else None
+        """Return the error of reading, if any."""
+        return f"download failed ({_reason(self._failure)}); try again" if self._failure else None
 
     def close(self) -> None:
         """Close it."""
@@ -69,16 +68,16 @@ class RemoteFile:
 
 def unusable(name: str, error: Exception) -> CaptureError:
     """Return why a URL can't be used, as an exception."""
-    # Of http fsspec says that a file isn't there, whatever went wrong; only a server gives a status.
+    # For http, fsspec raises FileNotFoundError for any error; only a server's answer has a status.
     cause = error.__cause__
     if isinstance(error, FileNotFoundError) and cause and not hasattr(cause, "status"):
-        message = f"can't be fetched ({_reason(cause)}); check the URL, and whether its server runs"
+        message = f"can't be downloaded ({_reason(cause)}); check the URL, and that the server is up"
     elif isinstance(error, FileNotFoundError):
-        message = "there is no such file; check the URL"
+        message = "no such file; check the URL"
     elif isinstance(error, PermissionError):
-        message = "no permission to read it; check the credentials that its store asks for"
+        message = "no permission to read; check the credentials for the store"
     else:
-        message = f"can't be opened: {_reason(error)}"
+        message = f"can't be opened ({_reason(error)}); check the URL"
     return CaptureError(path_kinds.shown(name), message, status=ExitStatus.NO_INPUT)
 
 

@@ -1,7 +1,7 @@
-"""Captures as scapy reads them: every link type that it knows.
+"""Read captures through scapy, with all of its link types.
 
-scapy looks for the IP header of each packet and no further; the IP packets go to the meter in a pcapng
-stream. A packet in which scapy finds none goes there as it is, and is counted by reason.
+scapy dissects each packet up to its IP header; the IP packets go to the meter in a pcapng stream. A packet
+without an IP header goes there unchanged, and is counted by reason.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from classifier.errors import CaptureError, ExitStatus, Remedy, missing_extra
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-#: LINKTYPE_RAW: a frame begins with its IP header.
+#: LINKTYPE_RAW: frames begin with the IP header.
 _RAW = 101
 _NS = 1_000_000_000
 
 
 class ScapyFile(io.RawIOBase):
-    """A binary file with the IP packets that scapy finds, as pcapng."""
+    """A binary file with the IP packets that scapy finds, as pcapng. CaptureError: scapy can't open it."""
 
     def __init__(self, name: str, source: str | BinaryIO) -> None:
-        """Open the capture; CaptureError if scapy can't."""
         try:
-            import scapy.layers.all  # noqa: F401  # for what each link type leads to
+            import scapy.layers.all  # noqa: F401  # registers the layers of each link type
             from scapy.error import Scapy_Exception
             from scapy.utils import RawPcapReader
         except ImportError:
@@ -43,11 +42,11 @@ class ScapyFile(io.RawIOBase):
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return true."""
         return True
 
     def readinto(self, into: WriteableBuffer) -> int:
-        """Fill what fits of the next blocks."""
+        """Fill a buffer from the next blocks."""
         while not self._rest:
             block = next(self._blocks, None)
             if block is None:
@@ -60,7 +59,7 @@ class ScapyFile(io.RawIOBase):
         return count
 
     def problem(self) -> None:
-        """Say nothing: where a capture is damaged scapy takes that for its end."""
+        """Return None: scapy treats corruption as the end of the capture."""
 
     def close(self) -> None:
         """Close the capture."""
@@ -69,19 +68,19 @@ class ScapyFile(io.RawIOBase):
         super().close()
 
 
-#: Link type, time in nanoseconds, bytes on the wire, what was captured of them.
+#: Link type, time in nanoseconds, bytes on the wire, captured bytes.
 _Frame = tuple[int, int, int, bytes]
 
 
 def _frames(reader: Any) -> Iterator[_Frame]:
-    """Yield the packets, from the IP header on where scapy finds one."""
+    """Yield the packets, cut down to the IP packet where scapy finds one."""
     from scapy.config import conf
     from scapy.layers.inet import IP
     from scapy.layers.inet6 import IPv6
 
     per_second = _NS if getattr(reader, "nano", False) else 1_000_000
     for data, about in reader:
-        if hasattr(about, "linktype"):  # of pcapng
+        if hasattr(about, "linktype"):  # pcapng
             link_type = about.linktype
             ticks = (about.tshigh or 0) << 32 | (about.tslow or 0)
             time_ns = ticks * _NS // about.tsresol
@@ -94,7 +93,7 @@ def _frames(reader: Any) -> Iterator[_Frame]:
         while packet and not isinstance(packet, IP | IPv6):
             packet = packet.payload
         if packet:
-            # What came before counts as well on the wire, unless the length of the IP packet follows from it.
+            # Wire bytes include outer headers, unless the IP length is 0 and derived from the frame's length.
             outer_bytes = 0 if _tells_its_length(packet) else len(data) - len(packet.original)
             yield _RAW, time_ns, about.wirelen - outer_bytes, packet.original
         else:
@@ -102,12 +101,12 @@ def _frames(reader: Any) -> Iterator[_Frame]:
 
 
 def _tells_its_length(packet: Any) -> bool:
-    """Whether the length in an IP header isn't 0, as it is where the network card fills it in."""
+    """Return whether an IP header has a length; 0 is filled in by the network card."""
     return bool(packet.len if packet.version == 4 else packet.plen)
 
 
 def _pcapng(frames: Iterator[_Frame]) -> Iterator[bytes]:
-    """Write frames as pcapng blocks, an interface for each link type."""
+    """Yield frames as pcapng blocks, with an interface per link type."""
     yield _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
     interfaces: dict[int, int] = {}
     for link_type, time_ns, wire_bytes, data in frames:

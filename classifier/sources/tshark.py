@@ -1,4 +1,4 @@
-"""Captures as tshark reads them: every file format that Wireshark knows."""
+"""Read captures through tshark, with all of Wireshark's file formats."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from typing import IO, BinaryIO
 from classifier.errors import CaptureError, ExitStatus
 
 HOW_TO_INSTALL = "apt install tshark, dnf install wireshark-cli, brew install wireshark"
-INSTALL = f"--via tshark needs tshark, which isn't installed: {HOW_TO_INSTALL}"
-#: What tshark tells root, whatever it does.
+INSTALL = f"--via tshark needs tshark, which is not installed; install it: {HOW_TO_INSTALL}"
+#: A warning that tshark always prints to root.
 _NOISE = "Running as user"
 
 
 class TsharkFile:
     """A binary file with tshark's conversion of a capture to pcapng.
 
-    tshark runs beside, in a process group of its own, so that Ctrl-C reaches only this program; `close`
-    ends it.
+    tshark runs in its own process group, so that Ctrl-C reaches only this program; `close` terminates it.
+    CaptureError: tshark is not installed.
     """
 
     def __init__(self, name: str, source: str | BinaryIO) -> None:
-        """Start tshark; CaptureError if there is none."""
         program = shutil.which("tshark")
         if program is None:
             raise CaptureError(name, INSTALL, status=ExitStatus.NOT_INSTALLED)
@@ -31,7 +30,7 @@ class TsharkFile:
             try:
                 source.fileno()
             except OSError:
-                message = "tshark reads files and pipes, and this is neither; give a path"
+                message = "tshark reads only files and pipes; give a path"
                 raise CaptureError(name, message, status=ExitStatus.NO_INPUT) from None
         self._said: IO[bytes] = tempfile.TemporaryFile()
         path = source if isinstance(source, str) else "-"
@@ -47,20 +46,20 @@ class TsharkFile:
         self._output = self._process.stdout
 
     def read(self, size: int) -> bytes:
-        """Return what tshark has written, `size` bytes at most; nothing at its end."""
+        """Return up to `size` bytes of tshark's output; none at its end."""
         return self._output.read(size)
 
     def problem(self) -> str | None:
-        """Say why tshark failed, in its own words, once all is read; None where it didn't."""
+        """Return tshark's error message, once everything is read; None where it succeeded."""
         if not self._process.wait():
             return None
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").splitlines()
-        told = " ".join(line.strip() for line in lines if line.strip() and not line.startswith(_NOISE))
-        return told if told.startswith("tshark: ") else f"tshark: {told or 'failed without a word'}"
+        text = " ".join(line.strip() for line in lines if line.strip() and not line.startswith(_NOISE))
+        return text if text.startswith("tshark: ") else f"tshark: {text or 'failed without a message'}"
 
     def close(self) -> None:
-        """End tshark, if it still runs."""
+        """Terminate tshark, if it still runs."""
         self._process.kill()
         self._process.wait()
         self._output.close()

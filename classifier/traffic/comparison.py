@@ -23,11 +23,11 @@ CHANGES = ("services", "known_by", "clients", "bytes")
 _KNOWN_BY = ("confirmed", "inferred", "one_way")
 _TIME = pa.timestamp("ns", tz="UTC")
 _BOTH = [
-    ("services", pa.list_(pa.string()), "names of its services, most bytes first; empty: no rule names one"),
-    ("known_by", pa.string(), "how it is known; see the server inventory"),
+    ("services", pa.list_(pa.string()), "names of its services, most bytes first; empty: unknown"),
+    ("known_by", pa.string(), "evidence for the server; see the server inventory"),
     ("clients", COUNT, "addresses of its clients, counted for each service"),
-    ("flows", COUNT, "flows that came to something"),
-    ("bytes", COUNT, "IP bytes both ways"),
+    ("flows", COUNT, "flows, without failed attempts"),
+    ("bytes", COUNT, "IP bytes, both directions"),
 ]
 
 SCHEMA = pa.schema(
@@ -47,14 +47,14 @@ SCHEMA = pa.schema(
             "is_news",
             pa.bool_(),
             False,
-            {"doc": "it is new, or a server has a service that it hadn't; and it was seen to send"},
+            {"doc": "new, or a new service of a known server; and it was seen to send"},
         ),
         *(
             pa.field(f"{name}_{when}", kind, True, {"doc": f"{doc}; {where}"})
             for name, kind, doc in _BOTH
             for when, where in (("before", "in the first capture"), ("after", "in the second"))
         ),
-        pa.field("first_seen", _TIME, False, {"doc": "in the second capture; of what is gone, in the first"}),
+        pa.field("first_seen", _TIME, False, {"doc": "in the second capture; if gone, in the first"}),
         pa.field("last_seen", _TIME, False, {"doc": "likewise"}),
     ]
 )
@@ -98,7 +98,7 @@ def compare(before: Totals, after: Totals, factor: float = FACTOR) -> pa.Table:
     What is the same has no row. Raises ValueError for a factor that isn't above 1.
     """
     if not factor > 1:
-        raise ValueError(f"a factor of {factor} is not above 1")
+        raise ValueError(f"factor {factor} is not above 1; choose a larger one")
     old, new = _seen(before), _seen(after)
     rows = [
         row

@@ -223,7 +223,7 @@ class JudgedFlows:
         Each flow is in one row; most bytes first. With `top` rows past so many are one row, `other`.
         """
         if by not in BY:
-            raise ValueError(f"{by!r} is none of {', '.join(BY)}")
+            raise ValueError(f"unknown group {by!r}; choose from {', '.join(BY)}")
         view, texts = BY[by], Texts()
         part_by = next((words_of(name[:-4]) for name in view.keys if name.endswith("_low")), ())
         flows = Aggregate((*view.keys, "kind"), FLOW_MEASURES, part_by, self.metered.memory_bytes)
@@ -293,7 +293,7 @@ class JudgedFlows:
         return ExitStatus.OK
 
 
-#: Reasons that mean that a packet could not be looked into.
+#: Reasons for packets that could not be decoded.
 _UNDECODED = {
     "link_type",
     "unknown_type",

@@ -15,6 +15,7 @@ from classifier.traffic.aggregate import Rows, joined, plain, size, some, summed
 from classifier.traffic.codes import Texts, address_bytes
 from classifier.traffic.tables import SOURCES, TIME
 from classifier.traffic.views import NULL, TEXTS, TIMES, View
+from classifier.wording import NO_RULE
 
 
 def table(
@@ -124,7 +125,7 @@ def _label(columns: dict[str, pa.Array]) -> pa.Array:
 
 
 _OF_GROUPS = ("service", "server_ip", "client_ip", "server_port", "proto", "vlan", "capture", "category")
-_ABSENT = {"service": "(no rule)", "vlan": "no VLAN", "category": "uncategorised"}
+_ABSENT = {"service": NO_RULE, "vlan": "no VLAN", "category": "uncategorised"}
 _BETWEEN = {"proto": "/", "server_port": ":"}
 
 

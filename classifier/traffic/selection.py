@@ -79,8 +79,8 @@ def _time_ns(time: str | datetime | None) -> int | None:
         found = moment(time if isinstance(time, str) else time.isoformat())
         seconds = int(found.replace(microsecond=0).timestamp())
     except (ValueError, OverflowError):
-        message = "is no time; write it like 2026-11-23T14:05:00, in UTC if it names no zone"
-        raise FilterError(f"{time} {message}", str(time), 0, len(str(time))) from None
+        message = f"not a time: {time}; write 2026-11-23T14:05:00, in UTC unless it has an offset"
+        raise FilterError(message, str(time), 0, len(str(time))) from None
     return seconds * _SECOND_NS + found.microsecond * 1000
 
 
@@ -88,7 +88,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text, strict=False)
     except ValueError:
-        message = f"{text} is no network; write it like 10.0.0.0/8 or 2001:db8::/32"
+        message = f"not a valid network: {text}; write 10.0.0.0/8 or 2001:db8::/32"
         raise FilterError(message, text, 0, len(text)) from None
 
 

@@ -16,21 +16,21 @@ SUMS = ("flows", *ROLES, "by_payload", *ATTEMPTS, *VOLUMES, "attempt_packets", "
 SOURCES = (None, "official", "unofficial", "payload", "user")
 TIME = pa.timestamp("ns", tz="UTC")
 _COUNTS = {
-    "flows": "flows, attempts left out",
-    "confirmed": "flows whose server a handshake showed",
-    "inferred": "flows whose server other evidence shows with at least 90 %",
-    "ambiguous": "flows whose server is not known so well",
-    "by_payload": "flows whose payload is recognised",
-    "refused": "attempts that were answered by a reset or an ICMP error",
-    "unanswered": "attempts that nobody answered",
-    "unsolicited": "answers that nobody had asked for",
+    "flows": "flows, without failed attempts",
+    "confirmed": "flows whose server a handshake proves",
+    "inferred": "flows whose server other evidence shows with a confidence of at least 90%",
+    "ambiguous": "flows whose server is known with less confidence",
+    "by_payload": "flows whose protocol was detected in the payload",
+    "refused": "failed attempts answered by a reset or an ICMP error",
+    "unanswered": "failed attempts without an answer",
+    "unsolicited": "answers without a request",
     "client_packets": "packets sent by clients",
     "server_packets": "packets sent by servers",
     "client_bytes": "IP bytes on the wire sent by clients",
     "server_bytes": "IP bytes on the wire sent by servers",
-    "attempt_packets": "packets of attempts, both ways",
-    "attempt_bytes": "IP bytes of attempts, both ways",
-    "bytes": "IP bytes both ways",
+    "attempt_packets": "packets of failed attempts, both directions",
+    "attempt_bytes": "IP bytes of failed attempts, both directions",
+    "bytes": "IP bytes, both directions",
 }
 
 
@@ -52,7 +52,7 @@ _SERVER_IP, _CLIENT_IP = (
     _text("client_ip", "address of the client"),
 )
 _SERVER_PORT = pa.field("server_port", PORT, False, {"doc": "port of the server"})
-_SERVICE = _text("service", "name; candidates joined by | while undecided; null: no rule", null=True)
+_SERVICE = _text("service", "name; candidates joined by | while undecided; null: unknown", null=True)
 _SOURCE = _text(
     "service_source",
     "where the name comes from, the strongest of its flows: user, payload, unofficial, official",
@@ -69,10 +69,10 @@ SERVICES = pa.schema(
         _SOURCE,
         _PROTO,
         pa.field("server_ports", pa.list_(PORT), False, {"doc": "ports of its servers"}),
-        _count("servers", "addresses that served it, ambiguous flows left out"),
-        _count("clients", "addresses that used it, ambiguous flows left out"),
+        _count("servers", "addresses of its servers, without ambiguous flows"),
+        _count("clients", "addresses of its clients, without ambiguous flows"),
         *_counts("bytes"),
-        pa.field("share", pa.float64(), False, {"doc": "of the bytes of all services"}),
+        pa.field("share", pa.float64(), False, {"doc": "share in the bytes of all services"}),
         *_counts(*SUMS),
         *_SPAN,
     ]
@@ -84,9 +84,7 @@ SERVERS = pa.schema(
         _PROTO,
         _SERVICE,
         _SOURCE,
-        _text(
-            "known_by", "confirmed: by a handshake; inferred: it sends; one_way: it was only ever spoken to"
-        ),
+        _text("known_by", "confirmed: by a handshake; inferred: it replied; one_way: no reply seen"),
         _count("clients", "addresses of its clients"),
         *_counts("bytes", "flows", "confirmed", "inferred", *VOLUMES),
         *_SPAN,
@@ -97,13 +95,13 @@ CLIENTS = pa.schema(
 )
 TARGETS = pa.schema(
     [
-        _text("target_ip", "address that was tried"),
-        pa.field("target_port", PORT, False, {"doc": "port that was tried"}),
+        _text("target_ip", "address of the target"),
+        pa.field("target_port", PORT, False, {"doc": "port of the target"}),
         _PROTO,
         _SERVICE,
-        _count("sources", "addresses that tried"),
+        _count("sources", "addresses of the initiators"),
         *_counts(*ATTEMPTS, "attempt_packets", "attempt_bytes"),
-        _count("attempts", "all of them"),
+        _count("attempts", "all failed attempts"),
     ]
 )
 CONVERSATIONS = pa.schema(
@@ -128,10 +126,10 @@ def groups_schema(names: list[str]) -> pa.Schema:
     kinds = {"server_port": PORT, "vlan": VLAN}
     return pa.schema(
         [
-            pa.field("group", pa.string(), False, {"doc": "the columns that follow, in one text"}),
+            pa.field("group", pa.string(), False, {"doc": "the key columns that follow, as one text"}),
             *(pa.field(name, kinds.get(name, pa.string())) for name in names),
             *_counts("bytes"),
-            pa.field("share", pa.float64(), False, {"doc": "of the bytes of all rows"}),
+            pa.field("share", pa.float64(), False, {"doc": "share in the bytes of all rows"}),
             *(pa.field(name, COUNT, False) for name in SUMS),
             *(pa.field(name, TIME, False) for name in ("first_seen", "last_seen")),
         ]

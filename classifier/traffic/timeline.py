@@ -33,10 +33,12 @@ _MOST_NS = 2**63 - 1
 
 SCHEMA = pa.schema(
     [
-        pa.field("start", pa.timestamp("ns", tz="UTC"), False, {"doc": "when the bin begins"}),
-        pa.field("service", pa.string(), True, {"doc": "as in the services; (attempts) for those of all"}),
+        pa.field("start", pa.timestamp("ns", tz="UTC"), False, {"doc": "start of the bin"}),
+        pa.field(
+            "service", pa.string(), True, {"doc": "as in the services; (attempts): failed attempts of all"}
+        ),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("flows", COUNT, False, {"doc": "flows that had packets in the bin"}),
+        pa.field("flows", COUNT, False, {"doc": "flows with packets in the bin"}),
         pa.field("client_packets", COUNT, False, {"doc": "packets sent by clients"}),
         pa.field("server_packets", COUNT, False, {"doc": "packets sent by servers"}),
         pa.field("client_bytes", COUNT, False, {"doc": "IP bytes sent by clients"}),

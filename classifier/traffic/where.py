@@ -58,18 +58,20 @@ def parse(
     `names_of` returns the services that a name may mean: `dns` is an alias of `domain`.
     """
     if not isinstance(text, str):
-        raise TypeError(f"a condition must be a text like \"service == 'https'\", not {type(text).__name__}")
+        raise TypeError(
+            f"a condition must be a string like \"service == 'https'\", not {type(text).__name__}"
+        )
     if len(text) > _MOST_CHARACTERS:
-        raise FilterError(f"is longer than {_MOST_CHARACTERS:,} characters", text[:40], 0, 40)
+        raise FilterError(f"longer than {_MOST_CHARACTERS:,} characters; shorten it", text[:40], 0, 40)
     try:
         tree = ast.parse(text.strip(), mode="eval")
         reader = _Reader(text.strip(), schema, names_of)
         return Condition(text, _sure(reader.condition(tree.body)), frozenset(reader.columns))
     except SyntaxError as error:
         start = max((error.offset or 1) - 1, 0)
-        raise FilterError(f"can't be read: {error.msg}", text.strip(), start, start + 1) from None
+        raise FilterError(f"invalid syntax: {error.msg}", text.strip(), start, start + 1) from None
     except (RecursionError, MemoryError, ValueError):
-        raise FilterError("can't be read: too many parentheses, or no text", text[:40], 0, 1) from None
+        raise FilterError("invalid syntax: too many parentheses, or not text", text[:40], 0, 1) from None
 
 
 def moment(text: str) -> datetime:
@@ -105,11 +107,11 @@ class _Reader:
                 return pc.invert(_sure(self.condition(operand)))
             case ast.Compare():
                 return self._chain(node)
-            case ast.Name() if _kind(self._field(node).type) == "yes or no":
+            case ast.Name() if _kind(self._field(node).type) == "boolean":
                 return pc.field(node.id)
             case ast.Name(id=name):
-                self._fail(node, f"is no condition; compare it: {name} == …")
-        self._fail(node, "is no condition; use columns, literals, comparisons, in, and, or, not, parentheses")
+                self._fail(node, f"not a condition; compare it: {name} == …")
+        self._fail(node, "not a condition; use columns, literals, comparisons, in, and, or, not, parentheses")
 
     def _chain(self, node: ast.Compare) -> pc.Expression:
         """Read `a < b < c` as `a < b and b < c`."""
@@ -126,7 +128,7 @@ class _Reader:
     def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pc.Expression:
         if isinstance(op, ast.Is | ast.IsNot):
             if not isinstance(left, ast.Name) or not _is_none(right):
-                self._fail(right, "is not None; `is` is for None only")
+                self._fail(right, "not None; use == to compare with other values")
             self._field(left)
             absent = pc.is_null(pc.field(left.id))
             return absent if isinstance(op, ast.Is) else pc.invert(absent)
@@ -136,7 +138,7 @@ class _Reader:
         if not isinstance(left, ast.Name) and isinstance(right, ast.Name):
             left, right, op = right, left, _MIRRORED.get(type(op), type(op))()
         if not isinstance(left, ast.Name):
-            self._fail(left, "is not a column; a comparison needs one")
+            self._fail(left, "not a column; a comparison needs one")
         field = self._field(left)
         kind = _kind(field.type)
         sign, compare = _COMPARISONS[type(op)]
@@ -145,13 +147,15 @@ class _Reader:
             absent = pc.is_null(pc.field(field.name))
             return absent if isinstance(op, ast.Eq) else pc.invert(absent)
         if kind == "list":
-            self._fail(left, f"is a list; ask what is in it: '…' in {field.name}")
-        if kind in ("text", "yes or no") and not equality:
-            self._fail(left, f"is {kind}, which {sign} can't compare; use == or !=")
+            self._fail(left, f"a list; test its items: '…' in {field.name}")
+        if kind in ("text", "boolean") and not equality:
+            self._fail(left, f"{kind} can't be compared with {sign}; use == or !=")
         if isinstance(right, ast.Name):
             other = self._field(right)
             if _kind(other.type) != kind:
-                self._fail(right, f"is {_kind(other.type)}, and {field.name} is {kind}")
+                self._fail(
+                    right, f"{_kind(other.type)}, but {field.name} is {kind}; compare columns of one type"
+                )
             return compare(pc.field(field.name), pc.field(other.name))
         if not equality:
             return compare(pc.field(field.name), self._value(right, field))
@@ -162,19 +166,19 @@ class _Reader:
         """Read `column in (…)`, `'text' in column`."""
         if isinstance(right, ast.Tuple | ast.List | ast.Set):
             if not isinstance(left, ast.Name):
-                self._fail(left, "is not a column")
+                self._fail(left, "not a column; write COLUMN in (…, …)")
             field = self._field(left)
             if _kind(field.type) == "list":
-                self._fail(left, f"is a list; ask what is in it: '…' in {field.name}")
+                self._fail(left, f"a list; test its items: '…' in {field.name}")
             whole = pc.scalar(False)
             for item in right.elts:
                 whole = whole | self._equal(field, item)
             return whole
         if not isinstance(right, ast.Name):
-            self._fail(right, "is no list; write (…, …), or --net for networks")
+            self._fail(right, "not a list; write (…, …), or use --net for networks")
         field = self._field(right)
         if not isinstance(left, ast.Constant) or not isinstance(left.value, str):
-            self._fail(left, "is not a text in quotation marks")
+            self._fail(left, "not quoted text; write '…' in COLUMN")
         if _kind(field.type) == "list":
             names = self._names_of(left.value) if field.name in _SERVICES else [left.value]
             whole = pc.scalar(False)
@@ -182,7 +186,7 @@ class _Reader:
                 whole = whole | _sure(pc.match_substring(pc.field(field.name), f"{BAR}{name}{BAR}"))
             return whole
         if _kind(field.type) != "text":
-            self._fail(right, f"is {_kind(field.type)}, not text")
+            self._fail(right, f"{_kind(field.type)}, not text; `in` needs a text or list column")
         return pc.match_substring(pc.field(field.name), left.value)
 
     def _equal(self, field: pa.Field, node: ast.expr) -> pc.Expression:
@@ -197,8 +201,8 @@ class _Reader:
     def _field(self, node: ast.Name) -> pa.Field:
         if node.id not in self._schema.names:
             near = get_close_matches(node.id, self._schema.names, 1)
-            hint = f"did you mean {near[0]}?" if near else f"if it is a text, quote it: '{node.id}'"
-            self._fail(node, f"is no column; {hint}")
+            hint = f"did you mean {near[0]!r}?" if near else f"if it is text, quote it: '{node.id}'"
+            raise self._failed(node, f"unknown column {node.id!r}; {hint}")
         self.columns.add(node.id)
         return self._schema.field(node.id)
 
@@ -207,7 +211,7 @@ class _Reader:
         kind = _kind(field.type)
         value = self._literal(node)
         match kind, value:
-            case "yes or no", bool():
+            case "boolean", bool():
                 return pa.scalar(value)
             case "text", str():
                 return pa.scalar(value)
@@ -219,8 +223,8 @@ class _Reader:
                 try:
                     return pa.scalar(moment(value), field.type)
                 except (ValueError, OverflowError, pa.ArrowException):
-                    self._fail(node, "is no time; write it like '2026-11-23T14:05:00'")
-        self._fail(node, f"is not {_EXAMPLES[kind]}, but {field.name} is {kind}")
+                    self._fail(node, "not a time; write '2026-11-23T14:05:00'")
+        self._fail(node, f"{field.name} is {kind}; write {_EXAMPLES[kind]}")
 
     def _literal(self, node: ast.expr) -> Any:
         match node:
@@ -228,15 +232,20 @@ class _Reader:
                 return value
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
                 return -value
-        self._fail(node, "is no literal; write a text in quotation marks, a number, True or False")
+        self._fail(node, "not a literal; write quoted text, a number, True or False")
 
     def _fail(self, node: ast.expr, message: str) -> NoReturn:
-        """Raise an error that points at a node; its places count bytes, on lines."""
+        """Raise an error about a node, whose text comes first in the message."""
+        shown = ast.get_source_segment(self._text, node) or ""
+        raise self._failed(node, f"{shown}: {message}")
+
+    def _failed(self, node: ast.expr, message: str) -> FilterError:
+        """Return an error that points at a node; its places count bytes, on lines."""
         lines = [line.encode() for line in self._text.splitlines()]
         before = sum(len(line.decode()) + 1 for line in lines[: node.lineno - 1])
         start = before + len(lines[node.lineno - 1][: node.col_offset].decode())
         shown = ast.get_source_segment(self._text, node) or ""
-        raise FilterError(f"{shown} {message}", self._text, start, start + len(shown))
+        return FilterError(message, self._text, start, start + len(shown))
 
 
 def _is_none(node: ast.expr) -> bool:
@@ -247,15 +256,15 @@ def _kind(kind: pa.DataType) -> str:
     if pa.types.is_list(kind):
         return "list"
     if pa.types.is_boolean(kind):
-        return "yes or no"
+        return "boolean"
     if pa.types.is_timestamp(kind):
         return "time"
     return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "text"
 
 
 _EXAMPLES = {
-    "yes or no": "True or False",
-    "text": "a text in quotation marks",
+    "boolean": "True or False",
+    "text": "quoted text",
     "number": "a number",
-    "time": "a text like '2026-11-23T14:05:00'",
+    "time": "quoted text like '2026-11-23T14:05:00'",
 }

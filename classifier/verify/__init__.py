@@ -1,4 +1,4 @@
-"""A second opinion from Wireshark: which flows it sees as this program does, and which it doesn't."""
+"""Compare flows with Wireshark's dissection."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from classifier.traffic.judged_flows import JudgedFlows
 from classifier.verify.dissection import Datagram, dissect
 from classifier.verify.words import Words, load
 
-#: More flows are not compared, but a sample of so many.
+#: Maximum flows compared; of more, a sample of this size.
 MOST_FLOWS = 20_000
-#: Wireshark is asked about so many packets with payload of a flow.
+#: Packets with payload dissected per flow.
 _PACKETS = 16
 _PROTOS = {"tcp": 6, "udp": 17}
-#: Called with the capture and how many of its packets have been dissected.
+#: Called with the capture and the number of its packets dissected so far.
 Progress = Callable[[str, int], None]
 
 
 class Opinion(StrEnum):
-    """How two opinions compare."""
+    """The result of comparing two verdicts."""
 
     AGREE = "agree"
     DIFFER = "differ"
-    #: tshark names nothing.
+    #: Without a verdict of tshark's.
     OURS_ONLY = "tshark doesn't know"
-    #: This program names nothing, or is not sure.
+    #: Without a verdict of this program's, or with an ambiguous one.
     THEIRS_ONLY = "only tshark knows"
     NEITHER = "neither knows"
 
 
-#: The rows of a verification, one a flow.
+#: Columns of a verification, one row per flow.
 SCHEMA = pa.schema(
     [
         pa.field("flow_id", pa.string(), False, {"doc": "as in the flow table"}),
         pa.field("proto", pa.string(), False, {"doc": "transport"}),
-        pa.field("client_ip", pa.string(), False, {"doc": "address of the client, as this program says"}),
+        pa.field("client_ip", pa.string(), False, {"doc": "address of the client, by this program"}),
         pa.field("client_port", PORT, False, {"doc": "port of the client"}),
-        pa.field("server_ip", pa.string(), False, {"doc": "address of the server, as this program says"}),
+        pa.field("server_ip", pa.string(), False, {"doc": "address of the server, by this program"}),
         pa.field("server_port", PORT, False, {"doc": "port of the server"}),
-        pa.field("role", pa.string(), False, {"doc": "how the server is known"}),
-        pa.field("service", pa.string(), True, {"doc": "service, as this program says"}),
-        pa.field("payload", pa.string(), True, {"doc": "protocol that this program recognised"}),
+        pa.field("role", pa.string(), False, {"doc": "evidence for the server, as in the flow table"}),
+        pa.field("service", pa.string(), True, {"doc": "service, by this program"}),
+        pa.field("payload", pa.string(), True, {"doc": "protocol detected in the payload, by this program"}),
         pa.field("tshark", pa.string(), True, {"doc": "protocols that tshark dissected: tls/http2"}),
-        pa.field("tshark_server", pa.string(), True, {"doc": "the server by tshark's fields"}),
-        pa.field("on_service", pa.string(), False, {"doc": "how the two compare on the service"}),
-        pa.field("on_server", pa.string(), False, {"doc": "how the two compare on the server"}),
-        pa.field("why", pa.string(), False, {"doc": "why this program says so"}),
+        pa.field("tshark_server", pa.string(), True, {"doc": "server, by tshark's fields"}),
+        pa.field("on_service", pa.string(), False, {"doc": "comparison of the services"}),
+        pa.field("on_server", pa.string(), False, {"doc": "comparison of the servers"}),
+        pa.field("why", pa.string(), False, {"doc": "evidence of this program's verdict"}),
     ]
 )  # fmt: skip
 _AS_THEY_ARE = (
@@ -70,7 +70,7 @@ _COLUMNS = (*_AS_THEY_ARE, "role_confidence", "role_evidence", "service_source")
 
 @dataclass(slots=True)
 class _Flow:
-    """A flow to be compared, and what Wireshark has said of it so far."""
+    """A flow to compare, and Wireshark's dissection of it so far."""
 
     row: dict[str, Any]
     first_ns: int
@@ -81,31 +81,31 @@ class _Flow:
 
     @property
     def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
-        """Return the client's and the server's."""
+        """The client's and the server's endpoint."""
         row = self.row
         return (row["client_ip"], row["client_port"]), (row["server_ip"], row["server_port"])
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a comparison found."""
+    """The result of a comparison."""
 
-    #: By `SCHEMA`, one row a compared flow: first those that differ.
+    #: One row per compared flow, by `SCHEMA`; first those that differ.
     flows: pa.Table
-    #: Flows that were to be compared; the flows are a sample of them where they were too many.
+    #: Flows selected for comparison, of which `flows` is a sample if there are too many.
     asked_for: int
-    #: Captures that Wireshark could not read to their end.
+    #: Captures that Wireshark couldn't read to the end.
     problems: list[CaptureError]
 
     def differing(self) -> pa.Table:
-        """Return the flows on which the two differ, or which only Wireshark knows."""
-        told = pa.array([str(Opinion.DIFFER), str(Opinion.THEIRS_ONLY)])
+        """Return the flows that differ, or that only Wireshark identifies."""
+        shown = pa.array([str(Opinion.DIFFER), str(Opinion.THEIRS_ONLY)])
         return self.flows.filter(
-            pc.or_(pc.is_in(self.flows["on_service"], told), pc.is_in(self.flows["on_server"], told))
+            pc.or_(pc.is_in(self.flows["on_service"], shown), pc.is_in(self.flows["on_server"], shown))
         )
 
     def agreement(self) -> list[dict[str, Any]]:
-        """Count the flows by how the two compare: one row for the service, one for the server."""
+        """Count the flows by result: one row for the service, one for the server."""
         counts = []
         for name in ("service", "server"):
             found = Counter(self.flows[f"on_{name}"].to_pylist())
@@ -122,10 +122,10 @@ def verify(
     sample: int | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    """Compare flows with payload, over TCP and UDP, with what Wireshark makes of them.
+    """Compare flows over TCP and UDP that have payload with Wireshark's dissection.
 
-    Compared are those that are ambiguous, mismatched or whose payload is not recognised; `everything`:
-    all; `sample`: so many of all. Each capture is dissected once.
+    By default those that are ambiguous, mismatched or whose payload is not recognised; with `everything` all;
+    with `sample` that number of all. Each capture is dissected once.
     """
     words = load()
     most = min(sample or MOST_FLOWS, MOST_FLOWS)
@@ -146,12 +146,12 @@ def verify(
 
 
 def _chosen(traffic: JudgedFlows, everything: bool, most: int) -> tuple[list[_Flow], int]:
-    """Return the flows to be compared, of too many a sample, and how many there were."""
+    """Return the flows to compare, or a sample of them, and their number."""
     kept: list[tuple[int, int, _Flow]] = []
     count = 0
     for flow in _candidates(traffic, everything):
         count += 1
-        # A heap with the lowest of the hashes: their negatives, so that the greatest is at hand.
+        # A max-heap of the lowest hashes, by their negatives.
         heapq.heappush(kept, (-crc32(flow.row["flow_id"].encode()), count, flow))
         if len(kept) > most:
             heapq.heappop(kept)
@@ -186,7 +186,7 @@ def _listen(
     words: Words,
     progress: Progress | None,
 ) -> None:
-    """Note what Wireshark says of the flows' packets in one capture."""
+    """Add Wireshark's dissection of the flows' packets in one capture."""
     for packet in dissect(path, ports, words):
         if progress:
             progress(path, packet.number)
@@ -246,7 +246,7 @@ def _on_server(flow: _Flow) -> Opinion:
 
 
 def _why(row: dict[str, Any]) -> str:
-    """Say what the program's opinion rests on: what shows the server, and what names the service."""
+    """Describe the evidence of the program's verdict: for the server, and for the service."""
     source = row["service_source"]
     named = "payload" if row["payload"] or source == "payload" else f"{source} port" if source else "nothing"
     return f"server by {', '.join(row['role_evidence']) or 'nothing'}; service by {named}"

@@ -1,4 +1,4 @@
-"""What Wireshark's dissectors say of the packets of a capture, through pyshark."""
+"""Dissect the packets of a capture with Wireshark, through pyshark."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from classifier.errors import CaptureError, ExitStatus, MissingExtraError, NotIn
 from classifier.sources.tshark import HOW_TO_INSTALL
 from classifier.verify.words import Words
 
-#: The first Python on which pyshark 0.6 fails: it uses parts of asyncio that are no more.
+#: First Python version that pyshark 0.6 fails on: it uses removed parts of asyncio.
 _TOO_NEW = (3, 14)
 _TRANSPORTS = {"tcp": 6, "udp": 17}
-#: Packets with payload, near the beginning of their connection where that can be told. No errors of ICMP,
-#: which quote others' packets.
+#: Display filter for packets with payload, near the start of their connection if known; without ICMP errors,
+#: which quote other packets.
 _FIRST = "((tcp.len > 0 and tcp.seq < 32768) or udp.length > 8) and not icmp and not icmpv6"
-#: A display filter with more ports than that costs more than it saves, or is too long for a command.
+#: Ports in a display filter; more cost more than they save, or exceed the length of a command.
 _MOST_PORTS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A TCP segment or UDP datagram in a packet: who sent it to whom, and the layers inside it."""
+    """A TCP segment or UDP datagram in a packet: source, destination, and the layers inside."""
 
     proto: int
     source: tuple[str, int]
@@ -41,44 +41,43 @@ class Datagram:
 
 @dataclass(frozen=True, slots=True)
 class Dissected:
-    """A packet as Wireshark sees it."""
+    """A packet as dissected by Wireshark."""
 
-    #: Of the packets of the capture, from 1.
+    #: Number of the packet in the capture, from 1.
     number: int
     time_ns: int
     #: Innermost first; several in a tunnel.
     datagrams: tuple[Datagram, ...]
-    #: Whether its sender is a server; None where the dissector doesn't tell.
+    #: True if its sender is a server; None where the dissector doesn't show it.
     sender_is_server: bool | None
 
 
 def require() -> None:
-    """Raise unless pyshark and tshark are here and work together."""
+    """Raise NotInstalledError unless pyshark and tshark are installed and work together."""
     if sys.version_info >= _TOO_NEW:
         here = ".".join(map(str, sys.version_info[:2]))
         raise NotInstalledError(
-            f"verify needs pyshark, which works on Python 3.11 to 3.13, and this is {here}; "
-            "run it with another Python"
+            f"verify needs pyshark, which supports Python 3.11 to 3.13, not {here}; use another Python"
         )
     try:
         import pyshark  # noqa: F401
     except ImportError:
         raise MissingExtraError("verify", "verify") from None
     if shutil.which("tshark") is None:
-        raise NotInstalledError(f"verify needs tshark, which isn't installed: {HOW_TO_INSTALL}")
+        raise NotInstalledError(f"verify needs tshark, which is not installed; install it: {HOW_TO_INSTALL}")
 
 
 def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected]:
     """Yield the first packets with payload of the flows in a capture, in one pass.
 
-    `ports` are those of the flows' clients; where they are few, Wireshark prints only packets that have
-    one of them. CaptureError, also after some packets, where tshark fails.
+    `ports` are the clients' ports; if there are few, Wireshark prints only packets with one of them.
+    CaptureError: tshark fails, perhaps after some packets.
     """
     import pyshark
     from pyshark.capture.capture import TSharkCrashException
 
     if not os.path.isfile(path):
-        message = "is no file; Wireshark reads it a second time, so give a file"
+        message = "not a file; give a file, as Wireshark reads it a second time"
         raise CaptureError(path, message, status=ExitStatus.NO_INPUT)
     with _event_loop():
         capture = pyshark.FileCapture(
@@ -86,7 +85,7 @@ def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected
             keep_packets=False,
             use_ek=True,  # nine times faster than XML
             display_filter=_display_filter(ports),
-            # What the bytes look like before what the port says: else TLS at 8080 would be HTTP.
+            # Heuristics before port numbers: else TLS on port 8080 would be HTTP.
             override_prefs={"tcp.try_heuristic_first": "TRUE"},
             custom_parameters=["-J", " ".join(("frame ip ipv6 tcp udp", *words.layers()))],
         )
@@ -96,30 +95,30 @@ def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected
                 if found:
                     yield found
         except TSharkCrashException:
-            pass  # or it ended well: asyncio may lose the exit status. What it said tells.
+            pass  # or it succeeded: asyncio may lose the exit status, so the message below decides
         finally:
             with suppress(TSharkCrashException):
                 capture.close()
-            # A process that "crashed" stays, and its output with it, until somebody takes it away.
+            # pyshark keeps a "crashed" process and its output until it is removed here.
             capture._running_processes.clear()
             capture.close()
-        told = capture._last_error_line or ""
-        if told.startswith("tshark: "):
-            raise CaptureError(path, told, status=ExitStatus.PARTIAL)
+        message = capture._last_error_line or ""
+        if message.startswith("tshark: "):
+            raise CaptureError(path, message, status=ExitStatus.PARTIAL)
 
 
 @contextmanager
 def _event_loop() -> Iterator[None]:
-    """Give pyshark, which takes the current event loop, one of its own."""
+    """Set a new current event loop for pyshark."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of asyncio's child watchers, since 3.12
+            warnings.simplefilter("ignore", DeprecationWarning)  # asyncio's child watchers, since 3.12
             try:
                 yield
             finally:
-                # pyshark puts one of its own in place, which others could not start processes with.
+                # pyshark sets its own child watcher, with which others can't start processes.
                 asyncio.set_child_watcher(None)  # type: ignore[arg-type]
     finally:
         asyncio.set_event_loop(None)
@@ -134,9 +133,9 @@ def _display_filter(ports: Sequence[int]) -> str:
 
 
 def _dissected(packet: Any, words: Words) -> Dissected | None:
-    """Read a packet of pyshark's.
+    """Convert a packet of pyshark's.
 
-    Its accessors know no layer that occurs twice, as in a tunnel, so the fields are taken as they came.
+    Its accessors don't support a layer that occurs twice, as in a tunnel, so the raw fields are used.
     """
     layers: dict[str, Any] = {layer.layer_name: layer._fields_dict for layer in packet.layers}
     frame = packet.frame_info._fields_dict
@@ -170,12 +169,12 @@ def _datagrams(names: list[str], layers: dict[str, Any]) -> Iterator[Datagram]:
                     yield Datagram(_TRANSPORTS[name], *ends, inside)
             else:
                 addresses = fields[f"{name}_{name}_src"], fields[f"{name}_{name}_dst"]
-        except (KeyError, TypeError, ValueError):  # cut short
+        except (KeyError, TypeError, ValueError):  # truncated
             continue
 
 
 def _nanoseconds(text: str) -> int | None:
-    """Read a time: seconds since 1970, or as newer Wiresharks write it for Elasticsearch, ISO 8601."""
+    """Parse a time: seconds since 1970, or ISO 8601, as newer Wiresharks write for Elasticsearch."""
     try:
         return int(Decimal(text) * 1_000_000_000)
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""Wireshark's words for protocols, and its fields that tell who speaks, in ours: `rules/wireshark.toml`."""
+"""Map Wireshark's protocol names and request/response fields to this program's: `rules/wireshark.toml`."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _TRUTH = {"true": "1", "false": "0"}
 
 @dataclass(frozen=True)
 class Words:
-    """The file's content."""
+    """The contents of the file."""
 
-    #: Layers that name no protocol.
+    #: Layers that aren't a protocol.
     nothing: frozenset[str]
-    #: Ours for each of Wireshark's names that is another.
+    #: This program's names, by Wireshark's, where they differ.
     names: Mapping[str, frozenset[str]]
-    #: By field: the values that only a client sends, and those that only a server does.
+    #: By field: values that only clients send, and values that only servers send.
     sides: Mapping[str, tuple[frozenset[str], frozenset[str]]]
 
     def protocols(self, layers: Iterable[str]) -> list[str]:
-        """Return the layers that name a protocol, each once, in Wireshark's words."""
+        """Return the layers that are protocols, each once, by Wireshark's names."""
         named = (layer for layer in layers if layer not in self.nothing and not layer.startswith("_ws"))
         return list(dict.fromkeys(named))
 
     def ours(self, protocols: Iterable[str]) -> frozenset[str]:
-        """Return all that protocols in Wireshark's words may mean in ours."""
+        """Return this program's names for protocols by Wireshark's names."""
         listed = list(protocols)
         return frozenset(listed).union(*(self.names.get(name, ()) for name in listed))
 
     def sender_is_server(self, layers: Mapping[str, Any]) -> bool | None:
-        """Say what a packet's fields tell of its sender; None for nothing.
+        """Return whether a packet's fields show a server as its sender; None if they don't show the sender.
 
-        `layers` has the fields of each layer by Wireshark's name for it, or a list of such where it
-        occurs several times. A field is keyed as in Elasticsearch's mapping: `dns_dns_flags_response`.
+        `layers` has the fields of each layer, by Wireshark's name, or a list of these if it occurs several
+        times. A field is keyed as in Elasticsearch's mapping: `dns_dns_flags_response`.
         """
         for field, (client, server) in self.sides.items():
             layer = field.partition(".")[0]
@@ -59,13 +59,13 @@ class Words:
         return None
 
     def layers(self) -> list[str]:
-        """Return the layers that `sender_is_server` looks at."""
+        """Return the layers that `sender_is_server` uses."""
         return sorted({field.partition(".")[0] for field in self.sides})
 
 
 @cache
 def load() -> Words:
-    """Load the words that come with the program."""
+    """Load the built-in mapping."""
     path = FOLDER / "wireshark.toml"
     content = read_toml(path)
     try:
@@ -73,9 +73,9 @@ def load() -> Words:
             frozenset(content["nothing"]),
             {name: frozenset(ours) for name, ours in content["names"].items()},
             {
-                field: (frozenset(told.get("client", ())), frozenset(told.get("server", ())))
-                for field, told in content["sides"].items()
+                field: (frozenset(values.get("client", ())), frozenset(values.get("server", ())))
+                for field, values in content["sides"].items()
             },
         )
     except KeyError as error:
-        raise RulesError(f"{path}: {error.args[0]} is missing") from None
+        raise RulesError(f"{path}: {error.args[0]} is missing; add it") from None

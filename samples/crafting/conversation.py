@@ -1,4 +1,4 @@
-"""Conversations told packet by packet, with the right sequence numbers also where packets get lost."""
+"""Craft conversations packet by packet, with correct sequence numbers even where packets get lost."""
 
 import ipaddress
 import random
@@ -29,7 +29,7 @@ class Sent:
 
 @dataclass
 class Clock:
-    """The time of the capture; it moves only when told."""
+    """The time of the capture; it only advances explicitly."""
 
     now_ns: int = START_NS
 
@@ -148,7 +148,7 @@ def dns(identifier: int, name: str, address: str) -> tuple[Packet, Packet]:
 
 
 def udp(clock: Clock, sender: End, receiver: End, payload: Packet | bytes) -> Sent:
-    """One datagram, by IPv4 or IPv6 as the addresses say."""
+    """Add one datagram, over IPv4 or IPv6 by its addresses."""
     sender.packets += 1
     if ":" in sender.ip:
         header = IPv6(src=sender.ip, dst=receiver.ip, hlim=64)

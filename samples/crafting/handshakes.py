@@ -87,7 +87,7 @@ def syn_ack_lost(tcp: Tcp) -> None:
 
 
 def simultaneous_open(tcp: Tcp) -> None:
-    """Both send SYN, then both SYN+ACK (RFC 9293 §3.5, figure 7); ports and data tell nothing."""
+    """Both send SYN, then both SYN+ACK (RFC 9293 §3.5, figure 7); ports and data are no evidence."""
     tcp.server.port = 40_100
     isns = {tcp.client.port: tcp.client.sequence, tcp.server.port: tcp.server.sequence}
     tcp.send(tcp.client, "S")

@@ -1,4 +1,4 @@
-"""Take the description of the recording machine out of a pcapng file; packets and statistics stay."""
+"""Remove the description of the recording machine from a pcapng file; keep packets and statistics."""
 
 import struct
 from collections.abc import Iterator

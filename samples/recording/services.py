@@ -54,7 +54,7 @@ enable-tftp
 tftp-root={office}/web
 """
 
-# Port 443 as well: SSH where a port list says HTTPS.
+# Port 443 as well: SSH where a port list has HTTPS.
 SSHD = """
 ListenAddress 10.77.0.22:22
 ListenAddress [fd77::22]:22
@@ -120,7 +120,7 @@ def sshd(office: Path) -> list[str]:
 
 
 def wait_until_listening(addresses: Iterable[str], log: Path, limit_s: float = 20) -> None:
-    """Return when the servers have opened their ports; else show what they said in `log`."""
+    """Wait until the servers have opened their ports; otherwise show their output in `log`."""
     deadline = time.monotonic() + limit_s
     while True:
         command = [*enter(SERVER.name), "ss", "-Hltun"]
@@ -137,7 +137,7 @@ def wait_until_listening(addresses: Iterable[str], log: Path, limit_s: float = 2
 def running(
     command: list[str], log: Path, stop_with: signal.Signals = signal.SIGTERM
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command` with its descendants for as long as the block lasts; what it says is added to `log`."""
+    """Run `command` with its descendants during the block; its output is appended to `log`."""
     with log.open("ab") as said:
         process = subprocess.Popen(
             command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT

@@ -43,7 +43,7 @@ def ntp_client(address: str, source_port: int) -> None:
 
 
 def syslog_server(address: str) -> None:
-    """Take syslog datagrams until ended, and never answer (RFC 5426)."""
+    """Receive syslog datagrams until terminated, and never answer (RFC 5426)."""
     with _udp(address, 514) as server:
         while True:
             server.recvfrom(2048)

@@ -75,7 +75,7 @@ def _conversation(
 
 
 def idle_timeout() -> Made:
-    """Silent for exactly the idle time, and for a microsecond more; by UDP (120 s) and TCP (300 s)."""
+    """Idle for exactly the idle timeout, and for a microsecond more; over UDP (120 s) and TCP (300 s)."""
     told: list[Packet] = []
     for port, seconds, more_ns in ((41_001, 120, 0), (41_002, 120, 1000)):
         packet = _frame(_udp(End(CLIENT, port), End(SERVER, 514)))
@@ -142,7 +142,7 @@ def snap_length_40() -> Made:
 
 
 def wrong_link_type() -> Made:
-    """Raw IP in a file that says Ethernet, as converters leave it."""
+    """Raw IP in a file declared as Ethernet, as some converters write."""
     talk = _conversation(
         End(CLIENT, 40_001), End(SERVER, 80), b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"
     )

@@ -1,4 +1,4 @@
-"""Every case: what must come out of a capture, through the API and through the command line.
+"""Every case: the expected flows of a capture, through the API and the command line.
 
 A case is a folder: `case.toml` says why and names the capture and the options, `flows.csv` what must
 come out. `pytest --update-cases` rewrites flows.csv; whoever does so reads every changed row.

@@ -27,7 +27,7 @@ HANDSHAKES = SAMPLES / "handshakes.pcap"
 
 # -P: the installed package, whatever the working directory holds.
 COMMAND = (sys.executable, "-P", "-m", "classifier")
-#: After so long something hangs; nothing here takes more than a few seconds.
+#: Seconds after which a command counts as hanging; none takes more than a few.
 PATIENCE_S = 120
 
 #: What would change how output looks or is encoded.

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input or the call: one line says what, where and what to try."""
+"""Errors in the input or the call: one line with what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def said(result: Result, status: ExitStatus) -> str:
 
 
 def refused(result: Result, status: ExitStatus) -> str:
-    """As `said`, and there is no report."""
+    """Return the one line of an error without a report."""
     assert not result.output
     return said(result, status)
 
@@ -217,8 +217,8 @@ WRONG = {
     "report --udp-idle soon x": INVALID + "'--udp-idle': 'soon' is not",
     "--colour x": "No such option '--colour'",
     "flows --format xls x": INVALID + "'--format': 'xls' is not one of",
-    "flows -o flows.xls x": "flows.xls: its ending tells no format; add --format json, jsonl, csv, parquet",
-    "flows -o flows.txt --format table x": "a table is for the terminal",
+    "flows -o flows.xls x": "flows.xls: unknown extension; add --format json, jsonl, csv, parquet",
+    "flows -o flows.txt --format table x": "--format table is for the terminal; choose",
     "servers --top -3 x": INVALID + "'--top': -3 is not in the range",
 }
 
@@ -242,7 +242,7 @@ def with_link_type(number: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(189, "189 (USB) has no IP"), (147, "147 isn't read here, but perhaps by scapy: --via")],
+    [(189, "link type 189 (USB) carries no IP"), (147, "unsupported link type 147; try --via scapy")],
 )
 def test_an_unknown_link_type_says_which(number: int, told: str, tmp_path: Path) -> None:
     (tmp_path / "unread.pcap").write_bytes(with_link_type(number))
@@ -250,18 +250,18 @@ def test_an_unknown_link_type_says_which(number: int, told: str, tmp_path: Path)
     line = said(result, ExitStatus.NOTHING_DECODED)
     assert "no TCP or UDP in 180 packets" in line
     assert f"; link type {told}" in line
-    assert "Packets: 180 = 0 in flows + 180 of a link type that isn't read" in result.text
+    assert "Packets: 180 = 0 in flows + 180 unsupported link type" in result.text
 
 
 def test_headers_cut_off_say_so() -> None:
     line = said(run(SAMPLES / "trouble/snap-in-ip.pcap"), ExitStatus.NOTHING_DECODED)
-    assert line == "no TCP or UDP in 10 packets: 10 with headers cut off by the snap length"
+    assert line == "no TCP or UDP in 10 packets: 10 truncated headers (snap length)"
 
 
 def test_only_arp_says_so_and_is_no_failure() -> None:
     result = run(SAMPLES / "trouble/arp.pcap")
-    assert said(result, ExitStatus.OK) == "no TCP or UDP in 2 packets: 2 not IP (ARP, LLDP …)"
-    assert "Packets: 2 = 0 in flows + 2 not IP" in result.text
+    assert said(result, ExitStatus.OK) == "no TCP or UDP in 2 packets: 2 non-IP (ARP, LLDP, …)"
+    assert "Packets: 2 = 0 in flows + 2 non-IP" in result.text
 
 
 def test_no_packets_say_so_and_are_no_failure(tmp_path: Path) -> None:

@@ -128,16 +128,16 @@ def test_evidence_sums_up_to_the_verdict() -> None:
 def test_of_a_pipe_there_is_no_ladder(tmp_path: Path) -> None:
     result = run("explain", "-", ENDS, stdin=Path(SAMPLE["ica-1494"]).read_bytes())
     assert result.status == ExitStatus.OK
-    assert "can't be read again" in result.text and "confirmed" in result.text
+    assert "can't be read a second time" in result.text and "confirmed" in result.text
 
 
 @pytest.mark.parametrize(
     ("flow", "complaint"),
     [
-        ("", "neither a flow_id nor two ends"),
-        ("10.0.0.1:1494", "neither a flow_id nor two ends"),
-        ("10.0.0.1:1494-10.0.0.2:99999", "neither a flow_id nor two ends"),
-        ("10.0.0.1-10.0.0.2", "neither a flow_id nor two ends"),
+        ("", "not a flow_id or two endpoints"),
+        ("10.0.0.1:1494", "not a flow_id or two endpoints"),
+        ("10.0.0.1:1494-10.0.0.2:99999", "not a flow_id or two endpoints"),
+        ("10.0.0.1-10.0.0.2", "not a flow_id or two endpoints"),
     ],
 )
 def test_what_is_no_flow(flow: str, complaint: str) -> None:

@@ -15,7 +15,7 @@ from classifier.__main__ import main
 from classifier.errors import ExitStatus
 
 CAPTURE = HANDSHAKES.read_bytes()
-LINE = "classifier: interrupted; this is what was read so far\n"
+LINE = "classifier: interrupted; the report covers what was read so far\n"
 
 
 def interrupted(*args: str, data: bytes) -> Result:

@@ -39,7 +39,7 @@ def test_an_input_is_not_replaced(
     error = CliRunner().invoke(app, [*map(str, args), output], standalone_mode=False).exception
     assert isinstance(error, CaptureError) and error.status == ExitStatus.USAGE
     option = str(args[-1])
-    assert str(error) == f"{output}: is a capture that is to be read; choose another place with {option}"
+    assert str(error) == f"{output}: is one of the captures to read; choose another place with {option}"
     assert Path("day.pcapng").read_bytes() == OFFICE.read_bytes()
 
 

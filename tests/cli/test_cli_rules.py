@@ -27,29 +27,30 @@ class TestCheck:
     def test_good_rules(self, mine: Path) -> None:
         result = run("rules", "check", str(mine))
         assert (result.status, result.error) == (ExitStatus.OK, b"")
-        assert result.text == f"{mine}: good; services: our-cache\n"
+        assert result.text == f"{mine}: OK; services: our-cache\n"
 
     def test_every_mistake_is_told_with_its_line(self, mine: Path) -> None:
         mine.write_text(BAD, encoding="utf-8")
         result = run("rules", "check", str(mine))
         assert (result.status, result.output) == (ExitStatus.BAD_RULES, b"")
         assert result.complaint.splitlines() == [
-            f"classifier: {mine}:3: service a: '1/tpc': 'tpc' is none; transports are tcp, udp, dccp, sctp",
-            f"classifier: {mine}:5: remove b: ports is missing",
+            f"classifier: {mine}:3: service a: '1/tpc': unknown transport 'tpc'; "
+            "choose from tcp, udp, dccp, sctp",
+            f"classifier: {mine}:5: remove b: ports is missing; add it",
         ]
 
     def test_one_bad_file_among_good_ones(self, mine: Path, tmp_path: Path) -> None:
         (tmp_path / "bad.toml").write_text(BAD, encoding="utf-8")
         result = run("rules", "check", str(mine), str(tmp_path / "bad.toml"))
         assert result.status == ExitStatus.BAD_RULES
-        assert result.text == f"{mine}: good; services: our-cache\n"
+        assert result.text == f"{mine}: OK; services: our-cache\n"
 
     def test_those_in_use(self, mine: Path) -> None:
-        assert run("rules", "check", env={"CLASSIFIER_RULES": str(mine)}).text.startswith(f"{mine}: good")
+        assert run("rules", "check", env={"CLASSIFIER_RULES": str(mine)}).text.startswith(f"{mine}: OK")
 
     def test_none_in_use(self) -> None:
         text = run("rules", "check").text
-        assert text.startswith("no rules of your own are in use; ") and "rules.toml would be read" in text
+        assert text.startswith("no rules of your own in use; ") and "rules.toml would be read" in text
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         result = run("rules", "check", str(tmp_path / "none.toml"))

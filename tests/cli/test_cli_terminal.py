@@ -57,7 +57,7 @@ def test_heads_are_whole(command: str, width: int) -> None:
 
 def test_the_report_at_80_columns_tells_how_servers_are_known() -> None:
     shown = "\n".join(lines(on_terminal(OFFICE, width=80)))
-    assert re.search(r"^Service +Named by +Port +Bytes +Share +Flows +confirmed", shown, re.M)
+    assert re.search(r"^Service +Named by +Port +Bytes +Share +Flows +Confirmed", shown, re.M)
     assert re.search(r"^Server +Service +Named by +Role +Bytes ", shown, re.M)
     assert re.search(r"^Target +Service +Attempts +Sources +Packets$", shown, re.M)
     assert re.search(r"^https +payload +443/tcp +", shown, re.M)
@@ -138,7 +138,7 @@ def test_only_what_is_confirmed_is_certain() -> None:
 
 
 def packets(count: int) -> bytes:
-    """So many times the same datagram, as in a pcap of raw IP."""
+    """Return a pcap of raw IP with one datagram repeated."""
     header = bytes.fromhex("4500001c 00000000 40110000 0a000001 0a000002 d4310035 00080000")
     return (struct.pack("<4I", 1_700_000_000, 0, len(header), len(header)) + header) * count
 
@@ -175,7 +175,7 @@ def test_progress_is_only_for_terminals(tmp_path: Path) -> None:
 def test_short_work_shows_no_progress() -> None:
     begin = time.monotonic()
     result = on_terminal("report", OFFICE, ends=("stderr",))
-    if time.monotonic() - begin < 1:  # else this machine is too busy to tell
+    if time.monotonic() - begin < 1:  # else this machine is too busy for the test
         assert result.output == b""
     assert result.status == ExitStatus.OK
 

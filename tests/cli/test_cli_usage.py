@@ -36,7 +36,7 @@ def test_a_command_that_is_mistyped(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     error = CliRunner().invoke(app, ["reprot", "x.pcap"], standalone_mode=False).exception
     assert isinstance(error, click.UsageError)
-    assert str(error) == "reprot: no such command or file; perhaps report is meant"
+    assert str(error) == "reprot: no such command or file; did you mean report?"
     (tmp_path / "reprot").touch()
     error = CliRunner().invoke(app, ["reprot"], standalone_mode=False).exception
     assert isinstance(error, CaptureError) and "the file is empty" in str(error)
@@ -54,10 +54,10 @@ def test_too_little_memory(value: str) -> None:
 
 def test_the_least_memory_is_named() -> None:
     error = CliRunner().invoke(app, ["report", "x", "--memory", "255M"], standalone_mode=False).exception
-    assert f"the least is {LEAST_MEMORY_BYTES // 10**6}M" in str(error)
+    assert f"the minimum is {LEAST_MEMORY_BYTES // 10**6}M" in str(error)
 
 
 def test_more_flows_need_more_memory() -> None:
     call = ["report", "x", "--memory", "256M", "--max-flows", "1000000"]
     error = CliRunner().invoke(app, call, standalone_mode=False).exception
-    assert isinstance(error, click.UsageError) and "the least is 800M" in str(error)
+    assert isinstance(error, click.UsageError) and "the minimum is 800M" in str(error)

@@ -34,7 +34,7 @@ NEEDED = {
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_examples_are_what_the_program_says(path: Path) -> None:
-    """`python docs/examples.py --update` writes what it says now."""
+    """`python docs/examples.py --update` writes the current output."""
     if needed := NEEDED.get(str(path.relative_to(REPOSITORY))):
         pytest.importorskip(needed)
     page = examples.run(path)

@@ -118,7 +118,7 @@ def fragments(version: int) -> Iterator[Packet]:
 
 
 def icmp_errors(version: int) -> Iterator[Packet]:
-    """A datagram to a closed port, and the error that says so."""
+    """A datagram to a closed port, and the ICMP error."""
     asked = ip(version) / UDP(sport=40006, dport=9) / b"Hello?"
     yield asked
     error = bytes([3, 3] if version == 4 else [1, 4]) + bytes(6) + bytes(asked)

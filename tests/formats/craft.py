@@ -90,7 +90,7 @@ RAW = 101
 
 @dataclass(frozen=True)
 class Format:
-    """A way to carry IP packets: LINKTYPE_ number, how, the path to expect, what tshark must be told."""
+    """An encapsulation of IP packets: LINKTYPE_ number, function, expected path, options for tshark."""
 
     link_type: int
     wrap: Wrap

@@ -38,7 +38,7 @@ def ethertype(packet: Packet) -> int:
 
 
 def before(header: Packet | bytes) -> Wrap:
-    """The header, then the packet; scapy says what follows."""
+    """Return the header with the packet; scapy gives the type of what follows."""
     if isinstance(header, bytes):
         return lambda packet: header + bytes(packet)
     return lambda packet: bytes(header / packet)
@@ -122,7 +122,7 @@ def nflog(order: str) -> Wrap:
 
 
 def padded(radio: Packet) -> Wrap:
-    """A QoS frame whose header the driver padded to four bytes, as radiotap's flags say."""
+    """A QoS frame whose header the driver padded to four bytes, as radiotap's flags show."""
 
     def wrap(packet: Packet) -> bytes:
         body = LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(code=ethertype(packet)) / packet

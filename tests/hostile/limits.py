@@ -34,12 +34,11 @@ class Made(io.RawIOBase):
     """A binary file made of pieces on demand."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
-        """Take the pieces in order."""
         self._pieces = pieces
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return true."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:

@@ -29,7 +29,7 @@ from classifier.metering.options import MeterOptions
 
 MOST_SECONDS = 10.0
 MOST_RSS_MB = 300
-#: Each so many variants goes through all stages.
+#: Interval of variants that go through all stages.
 EVERY = 10
 SUFFIXES = {".pcap", ".pcapng", ".cap", ".gz", ".zst", ".lz4"}
 
@@ -49,7 +49,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
 
     def line(self, seconds: float) -> str:
-        """Say it in one line."""
+        """Format it in one line."""
         ends = ", ".join(f"{count} {kind}" for kind, count in sorted(self.ended.items()))
         return (
             f"{self.variants} variants ({self.whole} through all stages) in {seconds:.0f} s: "
@@ -161,7 +161,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Run, and say how it went."""
+    """Run, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--captures", type=Path, required=True)
     parser.add_argument("--count", type=int, default=1000)

@@ -44,7 +44,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def wait_for(watch: Watch, packets: int) -> None:
-    """Wait until so many packets have been metered."""
+    """Wait until a number of packets have been metered."""
     end = time.monotonic() + 30
     while watch.packets < packets:
         assert time.monotonic() < end, f"{watch.packets} of {packets} packets"

@@ -1,4 +1,4 @@
-"""What `live` chooses: the engine, how it shows things, the user it becomes; and what it says otherwise."""
+"""The choices of `live`: capture backend, output, user; and its errors."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class TestEngines:
 
     @pytest.mark.parametrize("engine", [None, "tcpdump"])
     def test_none_may(self, engine: str | None, opened: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        with pytest.raises(CaptureError, match="no right to capture") as caught:
+        with pytest.raises(CaptureError, match="no permission to capture") as caught:
             engine_of(engine, {"socket": False, "tcpdump": False}, monkeypatch)
         assert caught.value.status == ExitStatus.NO_INPUT
 
     def test_one_that_is_not_installed_may_be_asked_for(
         self, opened: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """So that it is what says that it is missing."""
+        """Make the import fail."""
         assert engine_of("dumpcap", {"socket": False}, monkeypatch) == "dumpcap"
 
     def test_packet_sockets_are_linuxs(self, opened: None, monkeypatch: pytest.MonkeyPatch) -> None:

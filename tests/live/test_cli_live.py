@@ -1,4 +1,4 @@
-"""The command line: what is said when it can't be done, and its other outputs."""
+"""The command line of `live`: errors, and its other outputs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def unprivileged(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_no_such_interface_names_those_there_are() -> None:
     result = run("live", "no-such-one")
     assert result.status == ExitStatus.NO_INPUT
-    assert result.complaint.startswith("classifier: no-such-one: no such interface; there are ")
+    assert result.complaint.startswith("classifier: no-such-one: no such interface; choose from ")
     assert "lo" in result.complaint
 
 
@@ -58,7 +58,7 @@ def test_no_such_interface_names_those_there_are() -> None:
 def test_without_the_right_it_says_how_to_get_it() -> None:
     done = unprivileged("live", "lo", "--engine", "socket")
     assert done.returncode == ExitStatus.NO_INPUT
-    assert "no right to capture" in done.stderr
+    assert "no permission to capture" in done.stderr
     assert "sudo setcap cap_net_raw+ep /" in done.stderr and "usermod -aG wireshark" in done.stderr
 
 
@@ -174,7 +174,7 @@ def test_nothing_came() -> None:
     wait_until_idle(process)
     result = finish(process)
     assert result.status == ExitStatus.OK
-    assert result.complaint == "classifier: no packet came\n"
+    assert result.complaint == "classifier: no packets were received\n"
 
 
 def test_interfaces_are_listed() -> None:

@@ -17,7 +17,7 @@ from classifier.live import Watch, Window
 from classifier.live.output.recorder import Recorder
 from classifier.live.windows import known_servers
 
-#: Two ports of which nothing is known, so that only other flows tell who serves.
+#: Two unknown ports, so that only other flows are evidence.
 SERVER = End("10.0.0.2", 29_999)
 CLIENTS = [End(f"10.0.0.{number}", 29_998) for number in range(10, 30)]
 IDLE: dict[str, Any] = {"tcp_idle_s": 10.0, "udp_idle_s": 10.0}

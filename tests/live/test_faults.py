@@ -28,9 +28,9 @@ def test_on_a_full_disk_everything_else_goes_on(small_disk: Path) -> None:
     )
     assert done.returncode == 0
     told = done.stderr.decode()
-    assert "flows.parquet: can't be recorded (No space left on device); everything else goes on" in told
-    assert "packets are no longer kept (No space left on device (os error 28)); everything else" in told
-    assert "events can't be written; everything else goes on" in told
+    assert "flows.parquet: can't be recorded (No space left on device); everything else continues" in told
+    assert "packets are no longer saved (No space left on device (os error 28)); everything else" in told
+    assert "events can't be written; everything else continues" in told
     assert "page.html: the page can't be written (No space left on device)" in told
     assert b"Packets: 791 = " in done.stdout
 

@@ -1,4 +1,4 @@
-"""Filters: compiled by libpcap or by tcpdump, and what is said of bad ones."""
+"""Filters: compiled by libpcap or by tcpdump, and errors of invalid ones."""
 
 from __future__ import annotations
 

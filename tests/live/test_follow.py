@@ -44,7 +44,7 @@ def arrive(files: list[Path]) -> list[Path]:
 
 
 def followed(folder: Path, packets: int, **options: Any) -> tuple[Watch, list[Window]]:
-    """Follow a folder until so many packets have come."""
+    """Follow a folder until a number of packets were received."""
     found = []
     with Watch(folder, window_s=0.02, **options) as watch:
         for window in watch.windows(for_s=30):
@@ -194,9 +194,9 @@ def test_a_folder_that_goes_away_is_an_error(files: list[Path], tmp_path: Path) 
 
 
 def test_what_is_no_state_is_told(files: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(CaptureError, match=r"out/capture_00000\.pcap: is no state of"):
+    with pytest.raises(CaptureError, match=r"out/capture_00000\.pcap: not a state file of"):
         Watch(tmp_path / "in", state=str(files[0]))
-    with pytest.raises(CaptureError, match="is no folder that this user may read"):
+    with pytest.raises(CaptureError, match="not a folder this user can read"):
         Watch(tmp_path / "nowhere")
 
 

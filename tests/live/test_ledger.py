@@ -104,5 +104,5 @@ def test_before_the_first_packet_there_is_no_time() -> None:
     _, windows = windows_of(OFFICE.read_bytes())
     nothing = replace(next(iter(windows)), time_ns=0)
     ledger = Ledger()
-    assert headline(nothing, ledger).startswith("no packet yet   ")
+    assert headline(nothing, ledger).startswith("no packets yet   ")
     assert window_line(nothing, ledger, ledger.take(nothing))["time"] is None

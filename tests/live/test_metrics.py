@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus is told."""
+"""Metrics for Prometheus."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment") / "venv"
     good(call(sys.executable, "-m", "venv", "--without-pip", folder))
     (site,) = folder.glob("lib/python*/site-packages")
-    # What .pth files in there say isn't followed: no editable install comes along.
+    # .pth files in there are not followed, so that no editable install is used.
     (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     how = ("--quiet", "--no-deps", "--no-index")
     good(call(sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", *how, wheel))

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: complete, silent, safe, and usable by keyboard."""
+"""The HTML report in a real browser: complete, without requests, safe, and usable by keyboard."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Visit:
-    """A page that was opened, and what it said and asked for meanwhile."""
+    """An opened page, with its console messages and requests."""
 
     def __init__(self, browser: Any, path: Path, **how: Any) -> None:
         self.page = browser.new_context(**how).new_page()
@@ -206,7 +206,7 @@ def test_nothing_at_all_is_a_page(chromium: Any, tmp_path: Path) -> None:
     path.write_text(Report(classifier.read(SAMPLES / "trouble/arp.pcap")).to_html())
     visit = Visit(chromium, path)
     assert visit.errors == []
-    assert "not IP" in visit.page.locator("#accounting").inner_text()
+    assert "non-IP" in visit.page.locator("#accounting").inner_text()
 
 
 def test_large_tables_are_cut_with_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:

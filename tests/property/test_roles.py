@@ -122,7 +122,7 @@ def test_every_place_counts_the_same(name: str) -> None:
 
 
 def serves(flow: Mapping[str, Any]) -> bool:
-    """Whether a flow makes a server: it is known, and multicast and broadcast addresses serve nothing."""
+    """Return whether a flow counts for a server: a known one, not multicast or broadcast."""
     return flow["role"] in ("confirmed", "inferred") and not multicast(flow["server_ip"])
 
 

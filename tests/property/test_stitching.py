@@ -27,7 +27,7 @@ import classifier
 
 def read(*pieces: Sequence[Packet]) -> list[Any]:
     rows = facts(classifier.read([io.BytesIO(frames.pcap(piece)) for piece in pieces], **IDLE))
-    # Of copies astride a cut the law says nothing.
+    # The law excludes duplicates astride a cut.
     return [[pair for pair in row if pair[0] != "duplicate_packets"] for row in rows]
 
 
@@ -116,7 +116,7 @@ def test_the_second_piece_first() -> None:
 def test_the_tables_are_those_of_the_whole(size: int) -> None:
     """The sums of all stories of samples/handshakes.pcap, in pieces of `size` packets.
 
-    But for the ICMP error: it says something only of a flow in its own piece.
+    Except the ICMP error, which is evidence only for a flow in its own piece.
     """
     with PcapReader(str(SAMPLES / "handshakes.pcap")) as reader:
         told = [packet for packet in reader if ICMP not in packet]

@@ -50,7 +50,7 @@ def test_all_kinds(name: str, tmp_path: Path) -> None:
     traffic = classifier.read(path)
     assert facts(traffic) == facts(classifier.read([OFFICE, HANDSHAKES]))
     assert {row["capture"] for row in row_dicts(traffic)} == {f"{path}:{name}" for name in MEMBERS}
-    assert traffic.remarks == [f"{path}: passed over what isn't named as a capture: notes.txt"]
+    assert traffic.remarks == [f"{path}: skipped files without a capture's extension: notes.txt"]
     assert sorted(tmp_path.iterdir()) == [path]  # nothing was unpacked
     assert facts(classifier.read([tmp_path, HANDSHAKES], jobs=2)) == facts(
         classifier.read([OFFICE, HANDSHAKES, io.BytesIO(HANDSHAKES.read_bytes())])
@@ -98,7 +98,7 @@ def test_links_and_devices_are_passed_over(tmp_path: Path) -> None:
 
 
 def header_bomb(claimed: int) -> bytes:
-    """A gzipped tar whose only header is an extended one of so many bytes, all zeros."""
+    """Return a gzipped tar whose only header is an extended one of `size` zeros."""
     member = tarfile.TarInfo("x")
     member.type, member.size = tarfile.XHDTYPE, claimed
     packed = io.BytesIO()

@@ -107,7 +107,7 @@ def test_a_file_that_is_named_again_is_counted_once(tmp_path: Path, whole: class
     assert facts(traffic) == facts(whole)
     (remark,) = traffic.remarks
     again = ", ".join(map(str, named[1:4]))
-    assert remark == f"named more than once, and counted once: {again} and 1 more"
+    assert remark == f"given more than once, read once: {again} and 1 more"
 
 
 def test_a_pattern_may_match_folders(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_urls() -> None:
 
 
 def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came before is reported, and the failure told."""
+    """Everything before the failure is reported, with an error."""
     fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install 'pcap-classifier[remote]'")
     from classifier.sources import remote
 
@@ -229,7 +229,7 @@ def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_name() -> None:
-    with pytest.raises(CaptureError, match="'': an empty name is no file"):
+    with pytest.raises(CaptureError, match="'': empty path; check the argument"):
         classifier.read("")
 
 
@@ -244,7 +244,7 @@ def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
 
 def test_a_scheme_that_nobody_knows() -> None:
     pytest.importorskip("fsspec", reason="needs fsspec: pip install 'pcap-classifier[remote]'")
-    with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: nosuch:// is no kind of URL"):
+    with pytest.raises(CaptureError, match=r"nosuch://bucket/a\.pcap: unsupported URL scheme nosuch://"):
         classifier.read("nosuch://bucket/a.pcap")
 
 

@@ -51,7 +51,7 @@ def udp(source: End, target: End, payload: bytes = b"") -> bytes:
 
 
 def ip(source: str, target: str, protocol: int, body: bytes) -> bytes:
-    """IPv4 (RFC 791 §3.1) or IPv6 (RFC 8200 §3), as the addresses say."""
+    """Return an IPv4 (RFC 791 §3.1) or IPv6 (RFC 8200 §3) packet, by its addresses."""
     ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed
     if len(ends) == 8:
         return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, protocol, 0) + ends + body

@@ -11,7 +11,7 @@ TCP, UDP = 6, 17
 NAME = "03'www'07'example'03'com'00"
 NBNS = "20'EKEFEMEMEPCACACACACACACACACACACA'00"
 SPI = "0102030405060708"
-#: Protocol, its port, bytes of the client, bytes of the server; None: it says nothing that shows its side.
+#: Protocol, its port, bytes of the client, bytes of the server; None: nothing that shows its side.
 #: From the standards named in the rules: their examples, or their fields filled in.
 TALKS: list[tuple[str, int, int, str | None, str | None]] = [
     ("http", TCP, 80, "'GET /index.html HTTP/1.1'0d0a'Host: a.example'0d0a0d0a", "'HTTP/1.1 200 OK'0d0a"),

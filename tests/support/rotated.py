@@ -17,7 +17,7 @@ def packets_of(path: Path) -> list[Packet]:
 
 
 def rotate(packets: list[Packet], pieces: int, folder: Path) -> list[Path]:
-    """Write packets into so many files, cut between different times."""
+    """Write packets to a number of files, cut between different times."""
     files = []
     at = 0
     for number in range(pieces):

@@ -60,7 +60,7 @@ def ends(draw: st.DrawFn) -> tuple[End, End]:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Packet]:
-    """One story, told in its time; now and then a packet is missing."""
+    """One conversation, with its times; occasionally a packet is missing."""
     pair = draw(ends())
     now_ns = START_NS + draw(pauses) + draw(pauses)
     if draw(st.integers(0, 3)) == 0:

@@ -1,4 +1,4 @@
-"""Conversations told packet by packet with scapy, sequence numbers kept right also for lost packets."""
+"""Craft conversations packet by packet with scapy, with correct sequence numbers even for lost packets."""
 
 from __future__ import annotations
 

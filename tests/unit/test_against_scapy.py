@@ -39,7 +39,7 @@ Way = tuple[str, str, int, str, int]
 #: Packets and IP bytes of each way.
 Sent = dict[Way, tuple[int, int]]
 
-#: By link type; None: IP of whichever version the first four bits say.
+#: By link type; None: IP of the version in the first four bits.
 LINKS = {
     0: Loopback,
     1: Ether,

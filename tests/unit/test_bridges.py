@@ -50,7 +50,7 @@ def crafted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told(traffic: classifier.Traffic) -> tuple[Any, ...]:
-    """All that the packets say; scapy passes on what lies behind a VLAN tag."""
+    """All fields of the packets; scapy passes on the packet inside a VLAN tag."""
     rows = [tuple(pair for pair in row if pair[0] not in ("vlan", "tunnel")) for row in facts(traffic)]
     return sorted(rows), dict(traffic.accounting)
 

@@ -114,9 +114,7 @@ def test_another_parquet_file(directory: Path) -> None:
 
 
 def test_a_place_that_cant_be_written_is_told_before_reading(tmp_path: Path) -> None:
-    with pytest.raises(
-        NotWrittenError, match=r"nowhere/servers: can't be written \(there is no such folder\)"
-    ):
+    with pytest.raises(NotWrittenError, match=r"nowhere/servers: can't be written \(no such folder\)"):
         classifier.read("missing.pcap", directory=tmp_path / "nowhere/servers")
 
 

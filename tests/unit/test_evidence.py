@@ -1,4 +1,4 @@
-"""Evidence without a handshake: for each kind a story that only this kind can tell."""
+"""Evidence without a handshake: for each kind a flow that only this kind decides."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from classifier.roles.evidence import KINDS, Evidence
 from classifier.roles.explain import _SEEN
 from classifier.roles.weights import weights
 
-#: Ports of which nothing is known: they say nothing against each other.
+#: Unknown ports, which are no evidence against each other.
 ONE, OTHER = 29_211, 29_513
 SECOND_NS = 1_000_000_000
 
@@ -115,7 +115,7 @@ class TestPorts:
 
     @pytest.mark.parametrize(("client_port", "server_port"), [(703, 32_771), (1_023, 46_001)])
     def test_a_client_that_shows_privilege_is_no_server(self, client_port: int, server_port: int) -> None:
-        """NFS's mount protocol: from below 1024 to wherever the port mapper says."""
+        """NFS's mount protocol: from below 1024 to the port given by the port mapper."""
         (row,) = read(late(End("10.0.0.1", client_port), End("10.0.0.2", server_port)))
         assert row["role"] == "ambiguous"
 
@@ -197,7 +197,7 @@ class TestLastData:
 
 
 class TestAnswersOverUdp:
-    """A server that answers enters the directory, and is known in flows that tell nothing by themselves."""
+    """A server that answers enters the directory, and is evidence in flows without any of their own."""
 
     SERVER = End("10.0.0.9", OTHER)
     #: RFC 1035 §4.1: a query for the address of a.test, and its response.

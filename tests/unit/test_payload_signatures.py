@@ -106,7 +106,7 @@ def test_a_payload_that_fits_a_pattern_is_recognised() -> None:
             if seen.protocol.name != message["protocol"]:
                 hidden[str(message["protocol"]), seen.protocol.name] += 1
     assert tried > 300
-    # A request of Gnutella is one of HTTP, CLDAP is LDAP over UDP: whoever tells more comes first.
+    # A request of Gnutella is one of HTTP, CLDAP is LDAP over UDP: the more specific one comes first.
     assert sum(hidden.values()) < 25, hidden
 
 
@@ -125,12 +125,15 @@ def test_services_that_payload_names_are_those_of_the_rules() -> None:
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"transport": "icmp"}, "transport 'icmp' is none of tcp, udp"),
-        ({"name": None}, "name is missing"),
-        ({"colour": "red"}, "'colour' is no key"),
-        ({"messages": [{"message": "m", "from": "god", "certainty": "sure", "match": "00"}]}, "from 'god'"),
+        ({"transport": "icmp"}, "unknown transport 'icmp'; choose from tcp, udp"),
+        ({"name": None}, "name is missing; add it"),
+        ({"colour": "red"}, "unknown key 'colour'; choose from"),
+        (
+            {"messages": [{"message": "m", "from": "god", "certainty": "sure", "match": "00"}]},
+            "unknown from 'god'; choose from",
+        ),
         ({"messages": [{"message": "m", "from": "client", "certainty": "sure", "match": "0g"}]}, "0g"),
-        ({"messages": [{"message": "m", "from": "client", "match": "00"}]}, "certainty is missing"),
+        ({"messages": [{"message": "m", "from": "client", "match": "00"}]}, "certainty is missing; add it"),
     ],
 )
 def test_a_wrong_signature_is_named(broken: dict[str, object], reason: str) -> None:
@@ -161,7 +164,7 @@ def test_a_payload_cut_by_the_snap_length_still_counts_with_its_length() -> None
     assert whole and whole.protocol.name == "wireguard"
 
 
-#: What real programs said, by the captures' names: (folder, capture, protocol).
+#: Messages of real programs, by the captures' names: (folder, capture, protocol).
 CAPTURED = [
     *(("arkime", f"{name}.pcap", protocol) for name, protocol in [
         ("80211http", "http"), ("IKEv1", "isakmp"), ("IKEv2", "isakmp"), ("bt-tcp", "bittorrent"),

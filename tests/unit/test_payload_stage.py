@@ -15,7 +15,7 @@ from support.talk import Talk
 import classifier
 from classifier.reports.summary import summary
 
-#: Ports of which nothing is known: they say nothing against each other.
+#: Unknown ports, which are no evidence against each other.
 ONE, OTHER = 29_211, 29_513
 CLIENT, SERVER = End("10.0.0.1", ONE), End("10.0.0.2", OTHER)
 
@@ -47,7 +47,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 def midstream(*said: tuple[int, bytes], client: End = CLIENT, server: End = SERVER) -> dict[str, Any]:
-    """A connection whose beginning was not captured: who (0 the client) said what."""
+    """A connection whose beginning was not captured: (sender, message), with 0 for the client."""
     talk = Talk(client, server)
     for sender, payload in said:
         talk.segment(sender, "PA", payload).segment(1 - sender, "A")
@@ -110,7 +110,7 @@ class TestRoles:
         assert row["payload"] == "stun" and "payload" not in row["role_evidence"]
 
     def test_hints_alone_never_make_a_verdict(self) -> None:
-        """A phone is called as well as it calls: SIP's requests say little of who serves."""
+        """Phones both receive and send requests: SIP's requests are weak evidence."""
         invite = b"INVITE sip:bob@a.example SIP/2.0\r\n\r\n"
         talk = Talk(CLIENT, SERVER).client("PA", invite).server("A").server("PA", b"SIP/2.0 200 OK\r\n\r\n")
         row = talk.flow()

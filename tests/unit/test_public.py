@@ -87,7 +87,7 @@ def test_the_docstring_has_the_tree() -> None:
         (123, "int"),
         (None, "NoneType"),
         ([ICA, 5], "int"),
-        (b"\xd4\xc3\xb2\xa1", "bytes; wrap a capture in memory in io.BytesIO"),
+        (b"\xd4\xc3\xb2\xa1", "bytes; wrap bytes in io.BytesIO"),
         ({"a": 1}, "dict"),
         (io.StringIO("x"), "an open text file; open it with mode 'rb'"),
     ],
@@ -100,16 +100,16 @@ def test_what_is_no_source(source: Any, named: str) -> None:
 
 @pytest.mark.parametrize("source", [123, b"eth0", None, ["eth0", 5]])
 def test_what_is_no_live_source(source: Any) -> None:
-    with pytest.raises(TypeError, match=r"a live source must be an interface's name, .*, not \w+$"):
+    with pytest.raises(TypeError, match=r"a live source must be the name of an interface, .*; not \w+$"):
         next(classifier.sniff(source))
 
 
 def test_what_is_no_condition_and_no_flow() -> None:
     traffic = classifier.read(ICA)
     wrong: Any = 5
-    with pytest.raises(TypeError, match=r"a condition must be a text .*, not int"):
+    with pytest.raises(TypeError, match=r"a condition must be a string .*, not int"):
         traffic.select(wrong)
-    with pytest.raises(TypeError, match=r"a flow must be a text, .*, not int"):
+    with pytest.raises(TypeError, match=r"a flow must be a string, .*, not int"):
         traffic.explain(wrong)
 
 

@@ -204,7 +204,7 @@ class TestFailingSources:
             classifier.read(Generous())  # type: ignore[arg-type]
 
     def test_a_cut_capture_keeps_its_beginning(self) -> None:
-        """What was read before the damage is reported, with a problem that says where."""
+        """Everything before the corrupt part is reported, with a problem that has its place."""
         cut = SAMPLES / "trouble/cut-inside-packet.pcap"
         traffic = classifier.read(cut)
         (problem,) = traffic.problems

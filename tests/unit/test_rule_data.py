@@ -87,7 +87,7 @@ def test_the_dynamic_range_has_nothing_registered() -> None:
 
 
 def test_carriers_are_where_encryption_is() -> None:
-    """What is always encrypted says by what, unless it is by means of its own."""
+    """Services that are always encrypted name the carrier, unless they encrypt themselves."""
     own = {name for name in OWN_ENCRYPTION.split()}
     for entry in entries():
         if entry["encrypted"] == "yes" and entry["name"] not in own:
@@ -139,7 +139,7 @@ class TestAgainstTheFacts:
 
 
 class TestTheSchema:
-    """rules/user_rules.schema.json says the same as the loader."""
+    """rules/user_rules.schema.json agrees with the loader."""
 
     SCHEMA = json.loads((FOLDER / "user_rules.schema.json").read_text(encoding="utf-8"))
     GOOD = (
@@ -151,7 +151,7 @@ class TestTheSchema:
     )
 
     def accepted(self, text: str, folder: Path) -> tuple[bool, bool]:
-        """Whether the schema and the loader take it."""
+        """Return whether the schema and the loader accept it."""
         path = folder / "mine.toml"
         path.write_text(text, encoding="utf-8")
         try:

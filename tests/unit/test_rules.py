@@ -61,23 +61,23 @@ class TestTheProgramsOwnFiles:
         ("changed", "line", "reason"),
         [
             ({"status": '"offical"'}, 14, "offical"),
-            ({"status": None}, 11, "status is missing"),
-            ({"category": None}, 11, "category is missing"),
-            ({"category": '"tool"'}, 15, "category 'tool' is none of: web"),
-            ({"source": None}, 11, "source is missing"),
-            ({"source": "7"}, 18, "text in quotes"),
-            ({"status": '"official"', "rank": '"usual"'}, 19, "rank goes with status unofficial"),
-            ({"status": '"official"', "ports": '["49152/tcp"]'}, 13, "nothing is official from port 49152"),
-            ({"encrypted": "true"}, 16, "encrypted True is none of: yes"),
+            ({"status": None}, 11, "status is missing; add it"),
+            ({"category": None}, 11, "category is missing; add it"),
+            ({"category": '"tool"'}, 15, "unknown category 'tool'; choose from web"),
+            ({"source": None}, 11, "source is missing; add it"),
+            ({"source": "7"}, 18, "source must be a string, not 7"),
+            ({"status": '"official"', "rank": '"usual"'}, 19, "rank is only for status unofficial"),
+            ({"status": '"official"', "ports": '["49152/tcp"]'}, 13, "ports from 49152 can't be official"),
+            ({"encrypted": "true"}, 16, "unknown encrypted True; choose from yes"),
             ({"description": f'"{81 * "x"}"'}, 17, "81 characters"),
-            ({"carriers": '["tsl"]'}, 19, "'tsl' is none of: tls"),
-            ({"aliases": "[]"}, 19, "list with something in it"),
+            ({"carriers": '["tsl"]'}, 19, "unknown carrier 'tsl'; choose from tls"),
+            ({"aliases": "[]"}, 19, "aliases must be a non-empty list"),
             ({"alias": '["me"]'}, 19, "unknown key alias; did you mean aliases?"),
-            ({"addresses": '["10.1.2.3"]'}, 19, "addresses has no place here"),
+            ({"addresses": '["10.1.2.3"]'}, 19, "addresses is not allowed here"),
             ({"ports": '["7000"]'}, 13, "transport is missing"),
-            ({"ports": '["7000/tpc"]'}, 13, "'tpc' is none"),
+            ({"ports": '["7000/tpc"]'}, 13, "unknown transport 'tpc'"),
             ({"ports": '["http/tcp"]'}, 13, "http"),
-            ({"ports": '["7001-7000/tcp"]'}, 13, "backwards"),
+            ({"ports": '["7001-7000/tcp"]'}, 13, "the range is reversed; write 7000-7001"),
             ({"ports": '["70000/tcp"]'}, 13, "0 to 65535"),
             ({"ports": '["-1/tcp"]'}, 13, "-1"),
             ({"ports": "[7000]"}, 13, "7000"),
@@ -110,7 +110,7 @@ class TestTheProgramsOwnFiles:
 
     def test_a_missing_file(self, folder: Path) -> None:
         (folder / "services.toml").unlink()
-        with pytest.raises(RulesError, match=r"services\.toml.*install it again"):
+        with pytest.raises(RulesError, match=r"services\.toml.*: reinstall it"):
             self.load(folder)
 
     @pytest.mark.parametrize("registry", ["80,tcp\n", "80,tpc,http\n", "http,tcp,http\n", "49152,tcp,http\n"])
@@ -181,27 +181,27 @@ class TestUsersRules:
     @pytest.mark.parametrize(
         ("text", "told"),
         [
-            ('[[service]]\nports = ["1/tcp"]\n', "1: service ?: name is missing"),
-            ('[[service]]\nname = "a"\n', "1: service a: ports is missing"),
+            ('[[service]]\nports = ["1/tcp"]\n', "1: service ?: name is missing; add it"),
+            ('[[service]]\nname = "a"\n', "1: service a: ports is missing; add it"),
             (
                 '[[service]]\nname = "a"\nports = ["1/tcp"]\nstatus = "official"\n',
-                "4: service a: status has no place here: a user's rule always comes first and has none",
+                "4: service a: status is not allowed here: users' rules always take precedence",
             ),
             (
                 '[[service]]\nname = "a|b"\nports = ["1/tcp"]\n',
-                "2: service a|b: name 'a|b': no comma, slash, | or control character",
+                "2: service a|b: invalid name 'a|b': no comma, slash, | or control character",
             ),
             (
                 '[[service]]\nname = "a"\nports = ["1/tcp"]\naddresses = ["10.1.2.3/8"]\n',
-                "4: service a: '10.1.2.3/8': bits are set behind the prefix; write 10.0.0.0/8",
+                "4: service a: '10.1.2.3/8': host bits are set; write 10.0.0.0/8",
             ),
             (
                 '[[service]]\nname = "a"\nports = ["1/tcp"]\n\n  addresses = ["wiki"]\n',
-                "5: service a: 'wiki' is no address or network like",
+                "5: service a: not an address or network: 'wiki'; write",
             ),
-            ('[[remove]]\nname = "a"\n', "1: remove a: ports is missing"),
+            ('[[remove]]\nname = "a"\n', "1: remove a: ports is missing; add it"),
             ('[[remove]]\nport = ["1/tcp"]\n', "2: remove all: unknown key port; did you mean ports?"),
-            ("[[services]]\n", "1: services: unknown; a rule file has [[service]] and [[remove]]"),
+            ("[[services]]\n", "1: services: unknown table; a rule file has [[service]] and [[remove]]"),
             ('[service]\nname = "a"\n', " service: write [[service]], with two brackets"),
         ],
     )
@@ -211,7 +211,7 @@ class TestUsersRules:
         assert f"{tmp_path / 'mine.toml'}:{told}" in str(raised.value)
 
     def test_several_mistakes_are_counted(self, tmp_path: Path) -> None:
-        with pytest.raises(RulesError, match=r"name is missing \(and 2 more: "):
+        with pytest.raises(RulesError, match=r"name is missing; add it \(and 2 more: "):
             self.load(tmp_path, "[[service]]\n[[remove]]\n")
 
     def test_bytes_that_are_not_text(self, tmp_path: Path) -> None:

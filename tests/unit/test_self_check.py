@@ -1,4 +1,4 @@
-"""The self-check: what a late capture would have said of the flows whose handshake was seen."""
+"""The self-check: what would be inferred in a late capture for flows with a handshake."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def spoke(found: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def test_a_flow_is_no_evidence_for_itself() -> None:
-    """Alone, with ports that say nothing: neither its entry in the directory nor its first packet counts."""
+    """Alone, with unknown ports: neither its entry in the directory nor its first packet counts."""
     found = check(connection(1, SERVER))
     assert (found["flows"], found["inferred"], found["inferred_right"]) == (1, 0, 0)
     assert spoke(found) == {}

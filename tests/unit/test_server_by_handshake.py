@@ -185,7 +185,7 @@ class TestSynWithoutAnswer:
 
 
 class TestSynAckToNobody:
-    """Attempted; who opened is uncertain, whatever the ports say; makes no server."""
+    """Attempted; the initiator is uncertain, whatever the ports; proves no server."""
 
     def test_backscatter(self) -> None:
         talk = plain().client("S", lost=True).server("SA").server("SA", seq=5000)
@@ -216,7 +216,7 @@ class TestSynAckToNobody:
 
 
 class TestSimultaneousOpen:
-    """Ambiguous, whatever the ports say; makes no server."""
+    """Ambiguous, whatever the ports; proves no server."""
 
     @staticmethod
     def opened() -> Talk:

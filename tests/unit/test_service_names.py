@@ -47,7 +47,7 @@ def ends(ip: str, ports: tuple[int, ...]) -> naming.Ends:
 
 
 def silent(flows: int) -> naming.Payloads:
-    """Nothing was said, and nothing announced."""
+    """No payload, and nothing announced."""
     columns = {name: np.zeros(flows, np.uint64) for name in ("hits_a", "hits_b")}
     columns |= {name: np.zeros(flows, np.uint16) for name in ("port_a", "port_b")}
     said = payload.read(

@@ -1,4 +1,4 @@
-"""The handshake tracker by itself: from a flow's events to the story that they tell."""
+"""The handshake tracker by itself: from a flow's events to its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def tcp(
     isn_acked: tuple[bool, bool] = (False, False),
     ack_moved: tuple[bool, bool] = (False, False),
 ) -> Story:
-    """A story told in letters: capital from end a (0), small from end b (1)."""
+    """Return the result for letters: upper case from endpoint a (0), lower case from endpoint b (1)."""
     events = tuple((int(letter.islower()), letter.upper()) for letter in letters)
     return track(
         Signature(
@@ -22,7 +22,7 @@ def tcp(
 
 
 def state(story: Story) -> str:
-    """The state, told from the caller; from a where nobody is known to have called."""
+    """Return the state as seen by the initiator; by a if it is unknown."""
     return story.conn_state[story.initiator or 0]
 
 
@@ -92,7 +92,7 @@ class TestHowItWent:
         assert state(story) == "S1"
 
     def test_half_open_scan(self) -> None:
-        """SYN, SYN+ACK, RST: a server, though nothing was said."""
+        """SYN, SYN+ACK, RST: a server, though without data."""
         story = tcp("ShR", isn_acked=(True, False))
         assert verdict(story) == (0, True, True, Outcome.RESET)
         assert state(story) == "RSTO"
@@ -131,7 +131,7 @@ class TestHowItWent:
 
 
 class TestBothOrientations:
-    """A flow that nobody is known to have opened is told from either end."""
+    """A flow with an unknown initiator has a state for either endpoint."""
 
     def test_history_is_told_from_either_end(self) -> None:
         story = tcp("Dad")

@@ -66,7 +66,7 @@ def test_scapy_is_suggested_unless_it_was_just_tried(
 ) -> None:
     (capture := tmp_path / "user.pcap").write_bytes(pcap([Packet(START_NS, bytes(60))], USER0))
     told = nothing_decoded(classifier.read(capture, via=via or None))
-    assert told is not None and "link type 147 isn't read" in told
+    assert told is not None and "unsupported link type 147" in told
     assert ("--via scapy" in told) == suggested
 
 
@@ -94,7 +94,7 @@ def test_frames_of_another_link_type_than_declared_are_read_and_remarked() -> No
         (row,) = traffic.to_arrow().to_pylist()
         assert (row["server_port"], row["role"]) == (SERVER.port, "confirmed")
         (remark,) = traffic.remarks
-        assert remark.startswith(f"{len(packets)} frames do not fit the link type that the capture declares")
+        assert remark.startswith(f"{len(packets)} frames do not match the capture's link type {declared}")
         assert remark.endswith("editcap -T rawip" if declared == ETHERNET else "editcap -T ether")
 
 

@@ -78,7 +78,7 @@ def test_fields_tell_who_speaks(layers: dict[str, Any], server: bool | None) -> 
 def test_words_that_lack_a_part_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wireshark.toml").write_text("nothing = []\n[names]\n")
     monkeypatch.setattr(words, "FOLDER", tmp_path)
-    with pytest.raises(RulesError, match=r"wireshark.toml: sides is missing"):
+    with pytest.raises(RulesError, match=r"wireshark.toml: sides is missing; add it"):
         words.load.__wrapped__()
     assert files.FOLDER != tmp_path
 
@@ -200,7 +200,9 @@ def test_wrong_usage_is_explained(arguments: Sequence[str | Path], monkeypatch: 
     monkeypatch.setattr(dissection, "require", lambda: None)
     result = command(*arguments)
     assert result.exception is not None
-    assert str(result.exception).startswith(("verify reads a capture twice", "--all and --sample exclude"))
+    assert str(result.exception).startswith(
+        ("-: verify reads its input twice", "--all and --sample can't be combined")
+    )
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""Packet filters in tcpdump's language, compiled for the kernel. pcap-filter(7).
+"""Capture filters in tcpdump's syntax, compiled for the kernel. pcap-filter(7).
 
-libpcap compiles them, which comes with tcpdump, Wireshark and most systems.
+libpcap compiles them; tcpdump, Wireshark and most systems include it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from classifier.errors import CaptureFilterError
 
-#: What a filter may let through of a packet: all.
+#: Bytes of a packet that a filter passes: all.
 _SNAP_BYTES = 262_144
-#: LINKTYPE_ and DLT_ numbers are the same but for raw IP. A socket without link headers gives raw IP too.
+#: DLT_ numbers that differ from LINKTYPE_: raw IP, which sockets without link headers also deliver.
 _DLT = {101: 12, 113: 12}
 _DLT_NAMES = {1: "EN10MB", 12: "RAW", 105: "IEEE802_11", 119: "PRISM_HEADER", 127: "IEEE802_11_RADIO"}
 
@@ -40,7 +40,7 @@ class Program:
     code: bytes
 
     def attach(self, fileno: int) -> None:
-        """Let a socket receive only what the filter takes (Linux)."""
+        """Attach the filter to a socket (Linux)."""
         import socket
 
         so_attach_filter = 26
@@ -55,9 +55,9 @@ class Program:
 
 
 def compile_filter(text: str, link_type: int) -> Program:
-    """Compile a filter for packets that begin with the header of a LINKTYPE_ number.
+    """Compile a filter for packets of a LINKTYPE_ number.
 
-    Raises CaptureFilterError.
+    CaptureFilterError: the filter is invalid.
     """
     dlt = _DLT.get(link_type, link_type)
     library = _libpcap()
@@ -87,7 +87,7 @@ def _libpcap() -> ctypes.CDLL | None:
 
 
 def _by_libpcap(text: str, dlt: int) -> tuple[bytes | None, str]:
-    """Return the code, or what is wrong."""
+    """Return the code, or None and an error message."""
     library = _libpcap()
     assert library is not None
     optimise, no_netmask = 1, 0xFFFFFFFF
@@ -104,12 +104,12 @@ def _by_libpcap(text: str, dlt: int) -> tuple[bytes | None, str]:
 
 
 def _by_tcpdump(text: str, dlt: int) -> tuple[bytes | None, str]:
-    """Return the code, or what is wrong."""
+    """Return the code, or None and an error message."""
     command = ["tcpdump", "-ddd", "-s", str(_SNAP_BYTES), "-y", _DLT_NAMES.get(dlt, "RAW"), "--", text]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise CaptureFilterError("a filter needs libpcap: install libpcap, tcpdump or Wireshark") from None
+        raise CaptureFilterError("--filter needs libpcap; install libpcap, tcpdump or Wireshark") from None
     if done.returncode:
         return None, done.stderr.strip().rpartition("tcpdump: ")[2]
     _, *lines = done.stdout.split("\n")
@@ -118,10 +118,10 @@ def _by_tcpdump(text: str, dlt: int) -> tuple[bytes | None, str]:
 
 
 def _described(text: str, complaint: str, compiles: Callable[[str], bool]) -> str:
-    """Say what is wrong and where: at the word that follows the longest part that can stand alone."""
+    """Describe an error and its place: the word after the longest part that compiles by itself."""
     words = text.split(" ")
     heads = (" ".join(words[:count]) for count in range(len(words) - 1, 0, -1))
     sound = next((head for head in heads if compiles(head)), "")
     place = len(sound) + 1 if sound else 0
     complaint = complaint.removeprefix("can't parse filter expression: ")
-    return f"the filter can't be used from {text[place:]!r} on (character {place + 1}): {complaint}"
+    return f"invalid capture filter at {text[place:]!r} (character {place + 1}): {complaint}"

@@ -1,6 +1,6 @@
-"""What is listened to: packet sockets, capturing programs, streams. Each is a tap.
+"""Taps, the sources of a live capture: packet sockets, capture programs, streams, folders.
 
-A tap hands out flow facts window by window, counts, and words about what happened to it.
+A tap returns flow facts window by window, counters, and notices about its source.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from classifier.metering.options import MeterOptions
 
-#: The name of an interface, a binary file with a capture that still grows, or a folder of rotated files.
+#: Name of an interface, binary file with a growing capture, or folder of rotated files.
 Source = str | BinaryIO | Path
 
 
 def not_writable(path: str, error: OSError) -> CaptureError:
-    """Say that a file can't be written, and what to try."""
+    """Return the error for a file that can't be written, with the remedy."""
     return CaptureError(
         path,
-        f"can't be written ({error.strerror or error}) by the user that this runs as; "
+        f"can't be written by the current user ({error.strerror or error}); "
         "choose another place, or another --user",
         status=ExitStatus.NOT_WRITTEN,
     )
@@ -37,27 +37,27 @@ def not_writable(path: str, error: OSError) -> CaptureError:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How to capture."""
+    """Options of the capture."""
 
     meter: MeterOptions
     signatures: _meter.Signatures
     filter: str | None
     promiscuous: bool
-    #: Bytes kept of a packet.
+    #: Snapshot length: bytes captured of each packet.
     snap_bytes: int
-    #: Size of the kernel's buffer.
+    #: Size of the kernel buffer.
     buffer_bytes: int
-    #: pcapng file for the packets.
+    #: pcapng file to save the packets to.
     keep: str | None
-    #: The user that this program becomes before it reads.
+    #: User that privileges are dropped to before reading.
     user: str | None
-    #: File with what a followed folder was taken of.
+    #: State file of a followed folder.
     state: str | None = None
-    #: The newest file of a folder is complete when it hasn't grown for so long.
+    #: Seconds without growth after which a folder's newest file is complete.
     settle_s: float = 600.0
 
     def keep_descriptor(self, again: bool = False) -> int | None:
-        """Open the file for the packets, `again` to append to it; the caller passes the descriptor on."""
+        """Open the file for the packets, `again` to append to it; the caller owns the descriptor."""
         if self.keep is None:
             return None
         try:
@@ -69,47 +69,46 @@ class Wish:
 
 
 class Tap:
-    """Something that is listened to, by one session of the meter after the other."""
+    """A source of packets, read by successive sessions of the meter; nothing is read before `start`."""
 
     def __init__(self, name: str, wish: Wish) -> None:
-        """Prepare to listen; nothing is read before `start`."""
         self.name = name
         self.wish = wish
         self._live: _meter.Live | None = None
         #: Of the sessions that are over.
         self._before = Counters()
         self._up: bool | None = True
-        #: What to tell the user.
+        #: Notices for the user.
         self.news: list[str] = []
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start reading."""
         raise NotImplementedError
 
     def look_after(self) -> None:
-        """Note what happened to the source, and go on listening where that is possible."""
+        """Check the source, report changes, and resume reading where possible."""
 
     def note_state(self, up: bool | None) -> None:
-        """Tell that the interface went down or came up again."""
+        """Add a notice if the interface went down or came up again."""
         if up is not None and up != self._up:
             self._up = up
             self.news.append(
-                f"{self.name}: the interface is " + ("up again" if up else "down or gone; waiting for it")
+                f"{self.name}: interface " + ("up again" if up else "down or removed; waiting for it")
             )
 
     @property
     def lost(self) -> int:
-        """Packets that the capturing system has lost so far, where the stream itself doesn't tell."""
+        """Packets dropped so far that the stream itself doesn't report."""
         return 0
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """True once no more packets will come."""
         return self._live is None or self._live.ended
 
     @property
     def trouble(self) -> CaptureError | None:
-        """Why it ended, if not by itself."""
+        """The error that ended it, if any."""
         described = self._live.problem if self._live else None
         return problem(self.name, described) if described else None
 
@@ -134,17 +133,17 @@ class Tap:
         return [ended], active
 
     def finish(self) -> Iterator[_meter.Batch]:
-        """Stop listening, and yield the flows that were still active."""
+        """Stop reading, and yield the flows that were still active."""
         if self._live is not None:
             self._live.stop()
             yield from _rest(self._live)
 
     def going_on(self) -> list[pa.RecordBatch]:
-        """Return flows that are still open at the end, because another run goes on with them."""
+        """Return flows that stay open at the end, for another run."""
         return []
 
     def restart(self, live: _meter.Live) -> list[_meter.Batch]:
-        """Go on with another session; returns the flows of the last one that were still active."""
+        """Continue with another session; return the flows of the last one that were still active."""
         rest: list[_meter.Batch] = []
         if self._live is not None:
             rest = list(_rest(self._live))
@@ -154,25 +153,24 @@ class Tap:
 
     @property
     def keep_problem(self) -> str | None:
-        """Why its packets are no longer kept."""
+        """The error that stopped saving its packets, if any."""
         return self._live.keep_problem if self._live else None
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Release the source."""
 
 
 class Stream(Tap):
-    """A capture that arrives through a pipe or a file."""
+    """A capture that arrives through an open binary file, such as a pipe."""
 
     def __init__(self, file: BinaryIO, wish: Wish) -> None:
-        """Take an open binary file."""
         name = getattr(file, "name", None)
         known = "standard input" if name == "<stdin>" else name if isinstance(name, str) else "stream"
         super().__init__(known, wish)
         self._file = file
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         keep = self.wish.keep_descriptor()
         self._live = _meter.live_stream(
             os.dup(self._file.fileno()), self.wish.signatures, self.wish.meter, keep=keep

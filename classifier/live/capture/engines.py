@@ -1,4 +1,4 @@
-"""Which engine captures an interface: chosen by what may be used, or as the user says."""
+"""Choose the capture backend of an interface: the user's choice, or the first one permitted."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ ENGINES = (SOCKET, *external_capture.COMMANDS)
 
 
 def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
-    """Open what `source` names; CaptureError says what can't be captured, and what to try."""
+    """Open the sources; CaptureError names the one that can't be captured, and what to do."""
     if sys.platform == "win32":
         raise CaptureError(
-            "live", "not available on Windows; capture to a file and report that", status=ExitStatus.NO_INPUT
+            "live", "not available on Windows; capture to a file instead", status=ExitStatus.NO_INPUT
         )
     one = isinstance(source, str | bytes) or hasattr(source, "read") or not isinstance(source, Iterable)
     sources: list[Any] = [source] if one else list(cast("Iterable[Source]", source))
     for each in sources:
         if not isinstance(each, str | Path) and not hasattr(each, "read"):
             raise TypeError(
-                "a live source must be an interface's name, the Path of a folder or an open binary file, "
-                f"or an iterable of these, not {type(each).__name__}"
+                "a live source must be the name of an interface, the Path of a folder, an open binary file, "
+                f"or an iterable of these; not {type(each).__name__}"
             )
     if not sources:
-        raise CaptureError("live", "no interface was named", status=ExitStatus.NO_INPUT)
+        raise CaptureError("live", "no interface given; name one", status=ExitStatus.NO_INPUT)
     opened: list[Tap] = []
     try:
         for each in sources:
@@ -48,7 +48,7 @@ def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish)
 
 
 def rights() -> dict[str, bool]:
-    """Return for each engine that is there whether it may capture now."""
+    """Return whether each installed backend is permitted to capture."""
     may: dict[str, bool] = {}
     if interfaces.LINUX:
         may[SOCKET] = _may_open_sockets()
@@ -63,7 +63,7 @@ def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
         if wish.filter:
             raise CaptureError(
                 "live",
-                "a stream or a folder isn't filtered here; give the filter to the program that captures it: "
+                "--filter applies to interfaces, not to streams or folders; filter at the source: "
                 f"tcpdump -w - {wish.filter}",
                 status=ExitStatus.USAGE,
             )
@@ -71,7 +71,7 @@ def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
     interface = interfaces.find(source)
     if interface is None:
         there = ", ".join(found.name for found in interfaces.interfaces())
-        raise CaptureError(source, f"no such interface; there are {there}", status=ExitStatus.NO_INPUT)
+        raise CaptureError(source, f"no such interface; choose from {there}", status=ExitStatus.NO_INPUT)
     may = rights()
     if engine is None:
         engine = next((name for name, allowed in may.items() if allowed), None)
@@ -80,7 +80,7 @@ def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
     if engine == SOCKET:
         if not interfaces.LINUX:
             raise CaptureError(
-                source, "packet sockets are Linux's; use --engine tcpdump", status=ExitStatus.NO_INPUT
+                source, "packet sockets exist only on Linux; use --engine tcpdump", status=ExitStatus.NO_INPUT
             )
         return PacketSocket(interface, wish)
     if not may.get(engine, True):
@@ -89,7 +89,7 @@ def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
 
 
 def _own_file(wish: Wish, source: Source, sources: int) -> Wish:
-    """Give each of several sources a file of its own for its packets: keep.pcapng, keep-eth0.pcapng."""
+    """Give each of several sources its own packet file: keep.pcapng becomes keep-eth0.pcapng."""
     if wish.keep is None or sources == 1:
         return wish
     path = PurePath(wish.keep)
@@ -108,5 +108,5 @@ def _may_open_sockets() -> bool:
 
 
 def _may_read_bpf_devices() -> bool:
-    """Whether this is a BSD or macOS where /dev/bpf* may be read."""
+    """Return whether this is BSD or macOS with readable /dev/bpf*."""
     return os.access("/dev/bpf0", os.R_OK)

@@ -1,6 +1,6 @@
-"""Capturing programs as children: dumpcap or tcpdump capture, and pipe what they capture to the meter.
+"""Capture by an external program: dumpcap or tcpdump as a child process, which pipes packets to the meter.
 
-They bring their own rights, so this program needs none, and they capture where packet sockets don't exist.
+They have privileges of their own, so this program needs none, and capture where packet sockets don't exist.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from classifier.live.capture.capture_source import Tap, Wish
 from classifier.live.capture.interfaces import is_up
 from classifier.live.capture.privileges import only_capture_as
 
-#: A child that ended is started again no sooner.
+#: Seconds before a child that ended is started again.
 RETRY_S = 1.0
-#: What a child that has ended left in the pipe is read for so long at the most.
+#: Seconds for reading what an ended child left in the pipe.
 _DRAINED_S = 5.0
-#: What a child says at its end comes by another way than the end itself.
+#: Seconds to wait for a child's last message, which arrives separately from its exit.
 _LAST_WORDS_S = 0.05
 _DROPPED = re.compile(r"(\d+) packets dropped by kernel|Packets received/dropped on interface .*: \d+/(\d+)")
-#: What they say beside errors.
+#: Messages of the programs that aren't errors.
 _CHATTER = re.compile(
     r"listening on|Capturing on|File: |packets? |Packets |verbose output|dropped privs|^$", re.IGNORECASE
 )
@@ -44,7 +44,7 @@ def dumpcap(name: str, wish: Wish) -> list[str]:
 
 
 def tcpdump(name: str, wish: Wish) -> list[str]:
-    """Return the command that pipes an interface's packets as pcap, stamped in nanoseconds."""
+    """Return the command that pipes an interface's packets as pcap with nanosecond timestamps."""
     command = ["tcpdump", "-n", "-U", "-i", name, "-w", "-", "-s", str(wish.snap_bytes)]
     command += ["--time-stamp-precision=nano", "-B", str(wish.buffer_bytes >> 10)]
     command += [] if wish.promiscuous else ["-p"]
@@ -55,10 +55,13 @@ COMMANDS: dict[str, Callable[[str, Wish], list[str]]] = {"dumpcap": dumpcap, "tc
 
 
 class Child(Tap):
-    """One interface, captured by a program, which is started again when the interface comes back."""
+    """One interface, captured by a program, which is restarted when the interface comes back.
+
+    The program is started by the constructor, before this process drops its privileges; it blocks on the
+    pipe until `start`.
+    """
 
     def __init__(self, name: str, program: str, wish: Wish) -> None:
-        """Start the program, as long as this process has its rights; it waits until it is read."""
         super().__init__(name, wish)
         self._program = program
         self._command = COMMANDS[program](name, wish)
@@ -69,21 +72,21 @@ class Child(Tap):
         self._tried_s = 0.0
         self._waiting = False
         self._over = False
-        #: It tells its counters when asked by a signal, which would end it before it is ready.
+        #: True once SIGUSR1 makes it report its counters; before that the signal would kill it.
         self._answers = False
         self._process = self._spawn()
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._live = self._listen(again=False)
 
     def look_after(self) -> None:
-        """Start the program again where it ended because the interface went down."""
+        """Restart the program if it ended because the interface went down."""
         assert self._live is not None
         self.note_state(is_up(self.name))
         if sys.platform != "win32" and self._answers and self._process.poll() is None:
-            with suppress(PermissionError):  # it may have become a user of its own
-                self._process.send_signal(signal.SIGUSR1)  # it answers with its counters
+            with suppress(PermissionError):  # it may have switched to another user
+                self._process.send_signal(signal.SIGUSR1)  # makes it report its counters
         if not self._live.ended or self._over:
             return
         away = is_up(self.name) is False
@@ -93,7 +96,7 @@ class Child(Tap):
                 time.sleep(_LAST_WORDS_S)
                 self._over = True
                 return
-            self.news.append(f"{self.name}: {self._program} ended ({self._last_words()}); waiting for it")
+            self.news.append(f"{self.name}: {self._program} ended ({self._last_words()}); restarting it")
         if time.monotonic() - self._tried_s < RETRY_S or away:
             return
         self._lost_before, self._lost = self._lost_before + self._lost, 0
@@ -106,30 +109,30 @@ class Child(Tap):
 
     @property
     def ended(self) -> bool:
-        """It ends only where it could not even begin."""
+        """True only where the program could not start capturing."""
         return self._over
 
     @property
     def trouble(self) -> CaptureError | None:
-        """Why it could not begin."""
+        """The error that kept it from starting."""
         if not self._over:
             return None
         return CaptureError(self.name, f"{self._program}: {self._last_words()}", status=ExitStatus.NO_INPUT)
 
     @property
     def lost(self) -> int:
-        """Packets that the program says it lost."""
+        """Packets that the program reports as dropped."""
         in_stream = self._in_session().dropped
         return self._lost_before + max(0, self._lost - in_stream)
 
     def window(self) -> tuple[list[_meter.Batch], _meter.Batch | None]:
-        """Return the flows of this session, and those of the one before that were still active."""
+        """Return the flows of this session, and the ones left active by the previous session."""
         ended, active = super().window()
         ended, self._left = [*self._left, *ended], []
         return ended, active
 
     def finish(self) -> Iterator[_meter.Batch]:
-        """End the program, read what it still had, and yield the flows that were still active."""
+        """Terminate the program, read what it still had, and yield the flows that were still active."""
         self.close()
         patience_s = time.monotonic() + _DRAINED_S
         while self._live is not None and not self._live.ended and time.monotonic() < patience_s:
@@ -137,7 +140,7 @@ class Child(Tap):
         yield from super().finish()
 
     def close(self) -> None:
-        """End the program."""
+        """Terminate the program."""
         with suppress(OSError):
             self._process.terminate()
             self._process.wait(5)
@@ -151,14 +154,14 @@ class Child(Tap):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pipesize=1 << 20,  # a longer breath, where the system lets pipes grow
-                process_group=0,  # Ctrl-C is for this process, which then ends the child
+                pipesize=1 << 20,  # more buffering, where the system allows it
+                process_group=0,  # Ctrl-C reaches only this process, which then terminates the child
                 preexec_fn=only_capture_as(self.wish.user),
             )
         except FileNotFoundError:
             raise CaptureError(
                 self.name,
-                f"{self._program} is not installed; install it, or choose another --engine",
+                f"{self._program} is not installed; install it or choose another --engine",
                 status=ExitStatus.NO_INPUT,
             ) from None
         threading.Thread(target=self._hear, args=(process,), daemon=True).start()
@@ -173,14 +176,14 @@ class Child(Tap):
         )
 
     def _hear(self, process: subprocess.Popen[bytes]) -> None:
-        """Take in what the program says, in a thread."""
+        """Read the program's messages, in a thread."""
         assert process.stderr is not None
         for line in process.stderr:
             text = line.decode(errors="replace").strip()
             if self._program == "tcpdump" and "listening on" in text:
                 self._answers = True
-            if told := _DROPPED.search(text):
-                self._lost = int(told[1] or told[2])
+            if dropped := _DROPPED.search(text):
+                self._lost = int(dropped[1] or dropped[2])
             if not _CHATTER.search(text):
                 self._said = [*self._said[-4:], text.removeprefix(f"{self._program}: ")]
 
@@ -189,12 +192,12 @@ class Child(Tap):
 
 
 def installed() -> list[str]:
-    """Return the capturing programs that are there and may be run, the preferred one first."""
+    """Return the installed capture programs, the preferred one first."""
     return [program for program in COMMANDS if shutil.which(program)]
 
 
 def has_rights(program: str) -> bool:
-    """Whether a program may capture by itself, whoever starts it."""
+    """Return whether a program has its own privileges to capture (setuid or capabilities)."""
     path = shutil.which(program)
     if path is None:
         return False
@@ -204,5 +207,5 @@ def has_rights(program: str) -> bool:
         return False
     try:
         return bool(os.getxattr(path, "security.capability"))
-    except OSError:  # none
+    except OSError:  # no such attribute
         return False

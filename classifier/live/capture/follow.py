@@ -1,8 +1,8 @@
-"""A folder that a capturing program rotates into: each file is taken once, when it is complete.
+"""Follow a folder that a capture program rotates into: each file is read once, when it is complete.
 
-A thread meters the files. Their flows are joined with those of the files before, and handed out as ended
-once no file that is still to come can change them. What was taken and which flows are open can be kept in a
-state file, with which another run goes on.
+A thread meters the files. Their flows are stitched to those of earlier files, and returned as ended once no
+later file can change them. Progress and open flows can be saved to a state file, from which another run
+resumes.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from classifier.metering.counters import Counters
 from classifier.sources import path_kinds
 from classifier.sources.inputs import Input, problem
 
-#: How often the folder is looked at.
+#: Seconds between scans of the folder.
 LOOK_S = 0.5
-#: A sensor whose latest file is so much older than another's isn't waited for.
+#: Age beyond the newest file at which a sensor's series is no longer waited for.
 _SILENT_NS = 24 * 3600 * 1_000_000_000
 
 
-#: Counters that a reader has, too.
+#: Counters copied from a reader.
 @dataclass(frozen=True)
 class _File:
     """A capture in the folder."""
@@ -47,72 +47,71 @@ class _File:
 
     @property
     def series(self) -> str:
-        """What it has in common with those before and after it."""
+        """The part of the name shared by all files of a series."""
         return _series(self.name)
 
     @property
     def age(self) -> tuple[Any, ...]:
-        """Sorts by age; of files that were written at once the numbers in their names decide."""
+        """Sort key: time of change, then the numbers in the name."""
         return self.changed_ns, [int(part) if part.isdigit() else 0 for part in re.split(r"(\d+)", self.name)]
 
     @property
     def size_and_change(self) -> tuple[int, int]:
-        """Another one tells that it isn't as it was."""
+        """Changes when the file changes."""
         return self.size_bytes, self.changed_ns
 
 
 def _series(name: str) -> str:
-    """Return a name but for its numbers: each sensor that writes into the folder has one."""
+    """Return a name with its digits masked; each sensor that writes to the folder has its own."""
     return re.sub(r"\d+", "#", name)
 
 
 def _files(folder: Path) -> Iterator[_File]:
     """Yield the captures in a folder."""
     for entry in os.scandir(folder):
-        with suppress(FileNotFoundError):  # a ring of files loses its oldest
+        with suppress(FileNotFoundError):  # a ring buffer deletes its oldest file
             if path_kinds.is_capture(entry.name) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 yield _File(entry.path, entry.name, status.st_size, status.st_mtime_ns)
 
 
 class Folder(Tap):
-    """A folder that is followed."""
+    """A followed folder; nothing is read before `start`."""
 
     def __init__(self, path: Path, wish: Wish) -> None:
-        """Take the folder; nothing is read yet."""
         super().__init__(path_kinds.shown(str(path)), wish)
         self._path = path
         self._state_file = Path(wish.state) if wish.state else None
-        #: What the thread has come to, under the lock.
+        #: Progress of the thread, guarded by the lock.
         self._now, self._counted, self._ended = State(), Counters(), list[pa.Table]()
         self._touched_ns: int | None = None
-        #: What there is in the folder.
+        #: Series of files in the folder.
         self._series: set[str] = set()
-        #: The same as it was when it was handed out.
+        #: Progress as of the last window.
         self._then, self._counters_then = State(), Counters()
         self._saved = True
         self._failure: CaptureError | None = None
         self._said: list[str] = []
-        #: What ended the thread before its time.
+        #: The error that ended the thread early.
         self._crash: Exception | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
 
     def start(self) -> None:
-        """Begin to take files."""
+        """Start reading files."""
         if not self._path.is_dir() or not os.access(self._path, os.R_OK | os.X_OK):
-            message = "is no folder that this user may read; check the path, or try another --user"
+            message = "not a folder this user can read; check the path, or try another --user"
             raise CaptureError(self.name, message, status=ExitStatus.NO_INPUT)
         if self._state_file:
             self._now = State.load(self._state_file)
             self._then = self._now.copy()
-            self._then.save(self._state_file)  # finds out now whether it can be written
+            self._then.save(self._state_file)  # fails now if it can't be written
         self._thread.start()
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come: never."""
+        """Always false: more files may come."""
         return False
 
     @property
@@ -122,7 +121,7 @@ class Folder(Tap):
 
     @property
     def counters(self) -> Counters:
-        """The counters of all files taken by this run, as of the last window."""
+        """The counters of all files read by this run, as of the last window."""
         return self._counters_then
 
     @property
@@ -146,11 +145,11 @@ class Folder(Tap):
         return [_batch(table) for table in ended], touched
 
     def finish(self) -> Iterator[pa.RecordBatch]:
-        """Take no more files, and yield the flows that are open, unless another run goes on with them."""
+        """Stop reading, and yield the open flows, unless they are saved for another run."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-        if self._state_file:  # a file that was taken since the last window is taken again by the next run
+        if self._state_file:  # a file read since the last window is read again by the next run
             return
         for table in [*self._hand_out(), self._now.flows]:
             if table is not None:
@@ -158,12 +157,12 @@ class Folder(Tap):
         self._now.flows = None
 
     def going_on(self) -> list[pa.RecordBatch]:
-        """Return the open flows with which another run goes on."""
+        """Return the open flows that are saved for another run."""
         flows = self._then.flows
         return [] if flows is None or not self._state_file else [_batch(flows)]
 
     def close(self) -> None:
-        """Note what has been handed out."""
+        """Save the progress."""
         self._save()
 
     def _hand_out(self) -> list[pa.Table]:
@@ -173,7 +172,7 @@ class Folder(Tap):
         return ended
 
     def _save(self) -> None:
-        """Note what was handed out with the last window: by now it is shown and recorded."""
+        """Save the progress as of the last window, which by now is shown and recorded."""
         if self._state_file and not self._saved:
             self._then.save(self._state_file)
         self._saved = True
@@ -186,12 +185,12 @@ class Folder(Tap):
                         self._take(file)
                 self._stop.wait(LOOK_S)
         except OSError as error:
-            self._crash = CaptureError(self.name, f"can't be followed any more ({error.strerror or error})")
-        except Exception as error:  # raised where it is seen
+            self._crash = CaptureError(self.name, f"can't be followed any longer ({error.strerror or error})")
+        except Exception as error:  # raised again by `window`
             self._crash = error
 
     def _complete(self) -> list[_File]:
-        """Return the files that are complete and haven't been taken, oldest first."""
+        """Return the complete files that haven't been read, oldest first."""
         files = sorted(_files(self._path), key=lambda file: file.age)
         newest = {file.series: file for file in files}
         there = {file.name for file in files}
@@ -203,7 +202,7 @@ class Folder(Tap):
         return [file for file in complete if self._now.taken.get(file.name, ())[:2] != file.size_and_change]
 
     def _take(self, file: _File) -> None:
-        """Meter a file, and join its flows with those that are open."""
+        """Meter a file, and stitch its flows to the open ones."""
         rows, counters = self._metered(file)
         if self._stop.is_set():
             return
@@ -211,7 +210,7 @@ class Folder(Tap):
         before = self._now.taken.get(file.name)
         taken = self._now.taken | {file.name: (*file.size_and_change, begin_ns)}
         if before and before[2] == begin_ns:
-            message = "has grown since it was taken; what was added is not counted"
+            message = "has grown since it was read; the added part is not counted"
             self._fail(CaptureError(file.path, message, status=ExitStatus.PARTIAL))
             with self._lock:
                 self._now.taken = taken
@@ -224,7 +223,7 @@ class Folder(Tap):
         if parts:
             idle = self.wish.meter.idle
             joined, _ = join(pa.concat_tables(parts), **idle)
-            # A sensor of which no file was taken yet may have anything.
+            # A series of which no file was read yet may have packets of any time.
             known = self._series <= {_series(name) for name in taken}
             until_ns = min(ends_ns.values()) if known else BEFORE_ALL
             over = pa.array(settled(joined, BEFORE_ALL, until_ns, max(idle.values())))
@@ -264,7 +263,7 @@ class Folder(Tap):
         return rows.append_column("capture", here), counters
 
     def _fail(self, error: CaptureError) -> None:
-        """Tell of a file that can't be read; the first one also decides how the program ends."""
+        """Report a file that can't be read; the first one also sets the exit status."""
         if self._failure is None:
             self._failure = error
         else:
@@ -273,7 +272,7 @@ class Folder(Tap):
 
 
 def _batch(flows: pa.Table) -> pa.RecordBatch:
-    """Return flows as the meter hands them out."""
+    """Return flows as the meter returns them."""
     return pa.RecordBatch.from_arrays(
         [column.combine_chunks() for column in flows.drop_columns("capture").columns],
         schema=flows.drop_columns("capture").schema,

@@ -1,4 +1,4 @@
-"""The interfaces of this machine, and what their packets begin with."""
+"""The interfaces of this machine, and their link types."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 
-#: The name that stands for all interfaces.
+#: Name for all interfaces.
 ANY = "any"
 LINUX = sys.platform == "linux"
 #: LINKTYPE_ numbers of the tcpdump registry.
 ETHERNET, COOKED = 1, 113
-#: What packets of a hardware type (`ARPHRD_`, linux/if_arp.h) begin with: LINKTYPE_ numbers, and names.
-#: Those of any other type are read without their link header.
+#: LINKTYPE_ numbers and names by hardware type (`ARPHRD_`, linux/if_arp.h). Packets of other types are read
+#: without their link header.
 _HARDWARE = {
     1: (ETHERNET, "Ethernet"),
     772: (ETHERNET, "loopback"),
@@ -33,16 +33,16 @@ class Interface:
     """A network interface."""
 
     name: str
-    #: None where the system doesn't tell.
+    #: None where the system doesn't report it.
     up: bool | None
-    #: LINKTYPE_ number of what a packet socket gives.
+    #: LINKTYPE_ number of packets from a packet socket.
     link_type: int
     kind: str
     addresses: tuple[str, ...]
 
 
 def interfaces() -> list[Interface]:
-    """List the interfaces, `any` last where the system has it."""
+    """Return the interfaces, `any` last where the system has it."""
     found = [_interface(name) for _, name in socket.if_nameindex()]
     if LINUX:
         found.append(Interface(ANY, True, COOKED, "all interfaces", ()))
@@ -55,7 +55,7 @@ def find(name: str) -> Interface | None:
 
 
 def is_up(name: str) -> bool | None:
-    """Whether an interface is there and up; None where the system doesn't tell."""
+    """Return whether an interface exists and is up; None where the system doesn't report it."""
     if name == ANY or not LINUX:
         return None
     try:
@@ -65,7 +65,7 @@ def is_up(name: str) -> bool | None:
 
 
 def loopback() -> int:
-    """Return the loopback interface's number; 0 where there is none."""
+    """Return the index of the loopback interface; 0 if there is none."""
     try:
         return socket.if_nametoindex("lo")
     except OSError:
@@ -77,14 +77,14 @@ def _interface(name: str) -> Interface:
         return Interface(name, None, ETHERNET, "", ())
     try:
         hardware = int((_SYSTEM / name / "type").read_text())
-    except OSError:  # it has just gone
+    except OSError:  # the interface has just disappeared
         hardware = 0
     link_type, kind = _HARDWARE.get(hardware, (COOKED, f"without link header (ARPHRD {hardware})"))
     return Interface(name, is_up(name), link_type, kind, (*_ipv4(name), *_ipv6(name)))
 
 
 def _ipv4(name: str) -> list[str]:
-    """Return its first IPv4 address."""
+    """Return the interface's first IPv4 address."""
     if sys.platform != "linux":
         return []
     import fcntl

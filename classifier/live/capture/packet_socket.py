@@ -1,4 +1,4 @@
-"""Linux packet sockets: the engine that needs nothing but this package. packet(7)."""
+"""Linux packet sockets: the built-in capture backend. packet(7)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from classifier.live.capture.bpf import compile_filter
 from classifier.live.capture.capture_source import Tap, Wish
 from classifier.live.capture.interfaces import ANY, COOKED, Interface, is_up, loopback
 
-# linux/socket.h, linux/if_ether.h, linux/if_packet.h, asm-generic/socket.h; Python has none elsewhere.
+# linux/socket.h, linux/if_ether.h, linux/if_packet.h, asm-generic/socket.h; Python lacks them off Linux.
 AF_PACKET = 17
 _ALL_PROTOCOLS = 3
 _SOL_PACKET = 263
 _ADD_MEMBERSHIP, _PROMISCUOUS = 1, 1
 _STATISTICS, _AUXILIARY_DATA = 6, 8
 _BUFFER_FORCED, _TIMESTAMPS = 33, 35
-#: A reader that has to stop notices after so long.
+#: Seconds after which a blocked reader checks whether to stop.
 _NOTICE_S = 0.1
 
 
 class PacketSocket(Tap):
-    """One interface, or all of them."""
+    """One interface, or all of them. Opening the socket needs privileges; binding and reading don't."""
 
     def __init__(self, interface: Interface, wish: Wish) -> None:
-        """Open the socket, which needs the right to; binding and reading don't."""
         super().__init__(interface.name, wish)
         self._interface = interface
         self._cooked = interface.link_type == COOKED
@@ -44,7 +43,7 @@ class PacketSocket(Tap):
         self._configure()
 
     def start(self) -> None:
-        """Bind the socket at last, so that every packet is filtered and stamped, and begin to read."""
+        """Bind the socket, last so that every packet is filtered and timestamped, and start reading."""
         if self._interface.up is False:
             self.note_state(False)
         else:
@@ -60,7 +59,7 @@ class PacketSocket(Tap):
         )
 
     def look_after(self) -> None:
-        """Note that the interface went down or away; bind again where it came back."""
+        """Report that the interface went down or disappeared; bind again when it comes back."""
         if self.name == ANY:
             return
         up = bool(is_up(self.name))
@@ -73,7 +72,7 @@ class PacketSocket(Tap):
 
     @property
     def lost(self) -> int:
-        """Packets for which the kernel's buffer had no room. Reading its counter sets it back."""
+        """Packets dropped because the kernel buffer was full. Reading the kernel's counter resets it."""
         counters = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8)
         self._lost += struct.unpack("II", counters)[1]
         return self._lost
@@ -86,13 +85,13 @@ class PacketSocket(Tap):
         wish = self.wish
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _BUFFER_FORCED, wish.buffer_bytes)
-        except PermissionError:  # CAP_NET_ADMIN goes past the system's limit
+        except PermissionError:  # only CAP_NET_ADMIN may exceed the system's limit
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wish.buffer_bytes)
         granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it
         if granted < wish.buffer_bytes:
             self.news.append(
-                f"{self.name}: the kernel's buffer is {granted:,} bytes and not {wish.buffer_bytes:,}; "
-                f"against loss: sudo sysctl net.core.rmem_max={wish.buffer_bytes}"
+                f"{self.name}: kernel buffer limited to {granted:,} of {wish.buffer_bytes:,} bytes; "
+                f"to raise the limit: sudo sysctl net.core.rmem_max={wish.buffer_bytes}"
             )
         self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._socket.setsockopt(_SOL_PACKET, _AUXILIARY_DATA, 1)
@@ -117,7 +116,7 @@ class PacketSocket(Tap):
 
 
 def _bind_to_all(one: socket.socket) -> None:
-    """Bind to no interface in particular, which `socket.bind` can't say."""
+    """Bind to all interfaces, which `socket.bind` can't express."""
     address = struct.pack("=HHiHBB8s", AF_PACKET, socket.htons(_ALL_PROTOCOLS), 0, 0, 0, 0, b"")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.bind(one.fileno(), address, len(address)):
@@ -126,10 +125,10 @@ def _bind_to_all(one: socket.socket) -> None:
 
 
 def not_permitted(name: str) -> CaptureError:
-    """Say that there is no right to capture, and how to get it."""
+    """Return the error for missing permission to capture, with the remedies."""
     return CaptureError(
         name,
-        "no right to capture. Either run it with sudo; or let this Python capture: "
+        "no permission to capture; run it with sudo, or allow this Python to capture: "
         f"sudo setcap cap_net_raw+ep {os.path.realpath(sys.executable)}; "
         "or install dumpcap and join its group: sudo usermod -aG wireshark $USER, then log in again",
         status=ExitStatus.NO_INPUT,

@@ -1,4 +1,4 @@
-"""Gives up the rights that opening an interface took, before the first packet is parsed."""
+"""Drop the privileges that opening an interface needs, before the first packet is parsed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEEP_CAPABILITIES, _AMBIENT, _AMBIENT_RAISE = 8, 47, 2
 
 
 class _User(NamedTuple):
-    """What passwd(5) has of a user."""
+    """A user's entry in passwd(5)."""
 
     name: str
     uid: int
@@ -26,41 +26,41 @@ class _User(NamedTuple):
 
 
 def is_root() -> bool:
-    """Return whether this process has root's rights; never on Windows."""
+    """Return whether this process runs as root; never on Windows."""
     return sys.platform != "win32" and os.geteuid() == 0
 
 
 def default_user() -> str | None:
-    """Return the user to become: who called sudo, else `nobody`; None without root's rights."""
+    """Return the user to drop to: the user of sudo, else `nobody`; None if not root."""
     if sys.platform == "win32" or not is_root():
         return None
     import pwd  # not on Windows
 
-    caller = os.environ.get("SUDO_UID", "")
-    if caller.isdecimal() and int(caller) != 0:
+    sudo_uid = os.environ.get("SUDO_UID", "")
+    if sudo_uid.isdecimal() and int(sudo_uid) != 0:
         try:
-            return pwd.getpwuid(int(caller)).pw_name
+            return pwd.getpwuid(int(sudo_uid)).pw_name
         except KeyError:
             pass
     return "nobody"
 
 
 def drop_to(name: str) -> None:
-    """Become another user for good. What is imported later must be readable by that user."""
+    """Switch to another user for good. Later imports must be readable by that user."""
     user = _user(name)
     if sys.platform != "win32" and not is_root():
         if user.uid == os.geteuid():
             return
-        raise UserError(f"--user {name}: only root can become another user")
+        raise UserError(f"--user {name}: only root can switch users; run it with sudo")
     _become(user)
     os.environ["HOME"] = user.home
 
 
 def only_capture_as(name: str | None) -> Callable[[], None] | None:
-    """Return what a child of root has to do before it becomes a capturing program: keep that right only.
+    """Return the function that makes a root's child keep only the capability to capture, before it executes.
 
-    It runs as the user that this program becomes, which can then end it. None where
-    nothing is to be given up.
+    The child runs as the user that this program drops to, which can then terminate it. None where there are
+    no privileges to drop.
     """
     if sys.platform != "linux" or name is None or not is_root():
         return None
@@ -83,13 +83,13 @@ def only_capture_as(name: str | None) -> Callable[[], None] | None:
 
 def _user(name: str) -> _User:
     if sys.platform == "win32":
-        raise UserError(f"--user {name}: not possible on Windows; start it as that user")
+        raise UserError(f"--user {name}: not supported on Windows; start the program as that user")
     import pwd  # not on Windows
 
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        raise UserError(f"--user {name}: no such user") from None
+        raise UserError(f"--user {name}: no such user; name an existing one") from None
     return _User(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 

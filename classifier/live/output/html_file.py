@@ -1,4 +1,4 @@
-"""The last report as a page for browsers."""
+"""The final report of a live capture as an HTML page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from classifier.result import Traffic
 
 
 class Page:
-    """A file for the page, opened while this program still has all its rights; a context manager."""
+    """A file for the page, opened before privileges are dropped; a context manager.
+
+    MissingExtraError: the extra `web` is missing. CaptureError: the file can't be written.
+    """
 
     def __init__(self, path: str) -> None:
-        """Empty the file. MissingExtraError: a page needs the extra `web`; CaptureError: no such place."""
         html.check()
         self._path = path
         try:
@@ -29,11 +31,11 @@ class Page:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         """Close the file."""
-        with suppress(OSError):  # where the disk is full, that was told
+        with suppress(OSError):  # a full disk was reported by `write`
             self._file.close()
 
     def write(self, traffic: Traffic) -> str | None:
-        """Write the page; returns what went wrong, if anything."""
+        """Write the page; return an error message, or None."""
         try:
             self._file.write(Report(traffic).to_html().encode())
             self._file.flush()

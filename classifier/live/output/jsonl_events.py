@@ -1,4 +1,4 @@
-"""Windows and events as plain data, one JSON line each, for other programs."""
+"""Windows and events as JSON lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVENTS = (NEW_SERVER, MISMATCH)
 
 
 def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any]:
-    """Say what a window brought: counts of the window, and its services, the busiest first."""
+    """Return a window as plain data: its counts, and its services, the busiest first."""
     metered = window.traffic.metered
     busy = [service for service in ledger.services.values() if service.flows_now]
     return {
@@ -47,17 +47,17 @@ def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any
 
 
 def event_lines(change: Change, wanted: frozenset[str]) -> Iterator[dict[str, Any]]:
-    """Yield the events of a window that are wanted, of `EVENTS`."""
+    """Yield the wanted events (of `EVENTS`) of a window."""
     if NEW_SERVER in wanted:
         for server in change.new_servers:
             yield {"event": NEW_SERVER, "time": time_text(server.first_seen_ns)} | _server(server)
     if MISMATCH in wanted:
         for row in change.mismatches:
-            told = (
+            columns = (
                 *("flow_id", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),
                 *("expected", "payload"),
             )
-            yield {"event": MISMATCH, "time": row["last_seen"]} | {name: row[name] for name in told}
+            yield {"event": MISMATCH, "time": row["last_seen"]} | {name: row[name] for name in columns}
 
 
 def time_text(time_ns: int) -> str:

@@ -16,7 +16,7 @@ from classifier.errors import MetricsError
 from classifier.live.windows.running_totals import OTHER, Change, Ledger
 from classifier.live.windows.window import Window
 
-#: So many services get labels of their own: those that carried the most when there was still room.
+#: Services with labels of their own: the largest ones when a label was free.
 MOST_LABELS = 100
 
 
@@ -28,15 +28,14 @@ class _Sums:
 
 
 class Metrics(Collector):
-    """Serves the running sums by HTTP, in a thread of its own."""
+    """Serves the running totals over HTTP, in a thread, at `address`: host:port, an IPv6 host in brackets."""
 
     def __init__(self, address: str) -> None:
-        """Listen at `address`, host:port; an IPv6 host is in brackets."""
         host, _, port = address.rpartition(":")
         try:
             number = int(port)
         except ValueError:
-            raise MetricsError(f"--metrics {address}: not host:port, such as 127.0.0.1:9464") from None
+            raise MetricsError(f"--metrics {address}: not HOST:PORT; try 127.0.0.1:9464") from None
         self._lock = threading.Lock()
         self._labelled: set[tuple[str, str]] = set()
         self._mismatches: Counter[tuple[str, str, str]] = Counter()
@@ -51,15 +50,17 @@ class Metrics(Collector):
             )
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise MetricsError(f"--metrics {address}: can't listen there: {reason}") from error
+            raise MetricsError(
+                f"--metrics {address}: can't listen ({reason}); choose another port"
+            ) from error
 
     @property
     def port(self) -> int:
-        """The port that is listened at."""
+        """The port it listens on."""
         return self._server.server_port
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
-        """Show the sums from now on."""
+        """Serve the totals including this window from now on."""
         by_bytes = sorted(ledger.services.items(), key=lambda item: -sum(item[1].bytes.values()))
         for key, _ in by_bytes:
             if len(self._labelled) >= MOST_LABELS:
@@ -82,39 +83,35 @@ class Metrics(Collector):
         with self._lock:
             ledger, sums, mismatches = self._ledger, self._sums, dict(self._mismatches)
         labels = ["service", "proto", "role"]
-        for name, told, counts in (
-            ("bytes", "IP bytes both ways of the flows of a service", sums.bytes),
-            ("packets", "Packets of the flows of a service", sums.packets),
-            ("flows_ended", "Flows of a service that have ended", sums.flows),
+        for name, text, counts in (
+            ("bytes", "IP bytes of a service's flows, both directions", sums.bytes),
+            ("packets", "Packets of a service's flows", sums.packets),
+            ("flows_ended", "Ended flows of a service", sums.flows),
         ):
-            family = CounterMetricFamily(
-                f"classifier_{name}", f"{told}, by how its server is known.", labels=labels
-            )
+            family = CounterMetricFamily(f"classifier_{name}", f"{text}, by role.", labels=labels)
             for key, count in counts.items():
                 family.add_metric(key, count)
             yield family
         family = CounterMetricFamily(
             "classifier_mismatches",
-            "Servers with a protocol that is not the one expected at their port.",
+            "Servers with another protocol than expected at their port.",
             labels=["expected", "payload", "proto"],
         )
         for key, count in mismatches.items():
             family.add_metric(key, count)
         yield family
-        for name, told, count in (
+        for name, text, count in (
             ("captured_packets", "Packets captured.", ledger.counters.packets),
             ("captured_bytes", "Bytes of captured packets on the wire.", ledger.counters.wire_bytes),
             ("dropped_packets", "Packets that the capturing system lost.", ledger.counters.dropped),
             ("evicted_flows", "Flows ended early by the cap on flows.", ledger.counters.evicted),
         ):
-            yield CounterMetricFamily(f"classifier_{name}", told, value=count)
-        yield GaugeMetricFamily(
-            "classifier_active_flows", "Flows that are active.", value=ledger.active_flows
-        )
-        yield GaugeMetricFamily("classifier_servers", "Servers that are known.", value=len(ledger.servers))
+            yield CounterMetricFamily(f"classifier_{name}", text, value=count)
+        yield GaugeMetricFamily("classifier_active_flows", "Active flows.", value=ledger.active_flows)
+        yield GaugeMetricFamily("classifier_servers", "Known servers.", value=len(ledger.servers))
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop the capture."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""What is said of the sources while they are listened to: troubles once, other news as it comes."""
+"""Notices about the sources of a live capture: each problem once, other news as it happens."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from classifier.live.windows.history import History
 
 
 class News:
-    """What was said already."""
+    """The problems reported so far."""
 
     def __init__(self) -> None:
-        """Nothing so far."""
         self._troubled: set[Tap] = set()
         self._full = False
 
     def of(self, taps: Iterable[Tap], history: History) -> list[str]:
-        """Take the news of the taps, and say what isn't well with them or the history."""
+        """Return the taps' news, and new problems of the taps or the history."""
         news = []
         if history.disk_full and not self._full:
             self._full = True
             news.append(
-                f"{tempfile.gettempdir()}: no room for flows that have ended; some will not be in the last "
-                "report; everything else goes on"
+                f"{tempfile.gettempdir()}: disk full; the final report will miss some ended flows; "
+                "everything else continues"
             )
         for tap in taps:
             news += tap.news
@@ -38,4 +37,4 @@ class News:
 
 
 def _kept(trouble: str) -> str:
-    return f"packets are no longer kept ({trouble}); everything else goes on"
+    return f"packets are no longer saved ({trouble}); everything else continues"

@@ -1,10 +1,10 @@
-"""Records flows as Parquet files that turn over, each complete when it appears.
+"""Record flows to rotated Parquet files, each complete when it appears.
 
     flows.parquet  →  flows-20261123T040000Z.parquet, flows-20261123T050000Z.parquet …
 
-The facts of the flows of the file under way are in a journal beside it, an Arrow stream to which every
-window is appended. When the time or the size is reached, they are judged, written as Parquet and renamed,
-and the journal goes. What a program that was killed left behind is completed when the next one starts.
+Facts of the current file's flows are appended to a journal beside it, an Arrow stream, window by window. At
+the time or size limit they are judged, written as Parquet and renamed, and the journal is deleted. A journal
+that a killed program left behind is completed at the next start.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from classifier.roles.directory import Entries, no_entries
 from classifier.wording import counted
 
 _JOURNAL = ".journal"
-#: What a journal says of itself: the names of the sources, and when flows end.
-_SAID = b"classifier"
+#: Key of a journal's metadata: the names of the sources, and the idle timeouts.
+_HEADER = b"classifier"
 
 
 @dataclass
 class _UnderWay:
-    """The file that is being recorded."""
+    """The current file of the recording."""
 
     path: Path
     begun_s: float
@@ -53,16 +53,16 @@ class _UnderWay:
 
 @dataclass
 class Recorder:
-    """Takes the flows that end in each window."""
+    """Records the flows that end in each window."""
 
-    #: Where to: the folder, and the beginning and ending of the files' names.
+    #: Folder, and stem and extension of the file names.
     target: Path
     idle: dict[str, int]
     rules: Rules
     decapsulate: bool = True
     rotate_s: float = 3600.0
     rotate_bytes: int = 256 << 20
-    #: Tells the servers that are proven by flows of whatever file.
+    #: Returns the servers proven by flows of any file.
     known: Callable[[], Entries] = no_entries
     news: list[str] = field(default_factory=list)
     #: Flows that could not be recorded.
@@ -70,12 +70,12 @@ class Recorder:
     _under_way: _UnderWay | None = None
     #: Files of this recording with the time of the latest packet in each, oldest first.
     _files: list[tuple[Path, int]] = field(default_factory=list)
-    #: Journals that are still to be completed, likewise.
+    #: Journals not yet completed, likewise.
     _left: list[tuple[Path, int]] = field(default_factory=list)
     _in_trouble: bool = False
 
     def __post_init__(self) -> None:
-        """See whether files can be written, and complete what an earlier recording left."""
+        """Check that files can be written, and complete journals of an earlier recording."""
         try:
             probe = self.target.with_name(f"{self.target.name}.{os.getpid()}.part")
             probe.touch(exist_ok=False)
@@ -84,10 +84,10 @@ class Recorder:
             raise not_writable(str(self.target), error) from error
         for journal in sorted(self.target.parent.glob(f"{self.target.stem}-*{_JOURNAL}")):
             if completed := self._complete(journal):
-                self.news.append(f"{completed}: completed; an earlier recording was cut short")
+                self.news.append(f"{completed}: completed from the journal of an interrupted recording")
 
     def take(self, window: Window) -> None:
-        """Append the flows that ended in a window; trouble is told, and the next window tries again."""
+        """Append the flows that ended in a window; an error is reported, and the next window tries again."""
         rows = sum(batch.num_rows for batch in window.facts)
         try:
             if window.facts:
@@ -100,23 +100,23 @@ class Recorder:
         else:
             if self._in_trouble and rows:
                 self._in_trouble = False
-                lost = counted(self.lost, "flow was", "flows were")
-                self.news.append(f"{self.target}: recording again; {lost} not recorded")
+                lost = counted(self.lost, "flow")
+                self.news.append(f"{self.target}: recording again; {lost} lost")
 
     def told(self) -> list[str]:
-        """Return what happened since the last call."""
+        """Return the notices since the last call."""
         news, self.news = self.news, []
         return news
 
     def end(self, time_ns: int) -> None:
-        """Complete the last file; trouble is told."""
+        """Complete the last file; an error is reported."""
         try:
             self.turn_over(time_ns)
         except OSError as error:
             self._give_up(error)
 
     def turn_over(self, time_ns: int) -> None:
-        """Complete the file under way, whose latest packet was at that time, and what trouble left."""
+        """Complete the current file, whose latest packet was at `time_ns`, and journals left by errors."""
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             self._left.append((under_way.path, time_ns))
@@ -129,19 +129,19 @@ class Recorder:
             self._left.pop()
 
     def judge_again(self, traffic: Traffic) -> None:
-        """Write the files once more, with the verdicts that all evidence together gives.
+        """Write the files once more, with verdicts from all evidence.
 
-        `traffic` has all flows of the recording. Each goes to the file of the time of its last packet.
+        `traffic` has all flows of the recording. Each is written to the file of its last packet's time.
         """
         if not self._files or self.lost:
             return
         try:
             _rewrite(traffic, sorted(self._files, key=lambda file: file[1]))
         except OSError as error:
-            self.news.append(f"{self.target}: not judged once more ({_reason(error)}); it is as it was")
+            self.news.append(f"{self.target}: not judged once more ({_reason(error)}); first verdicts kept")
 
     def _complete(self, journal: Path) -> Path | None:
-        """Judge the flows of a journal and write them as Parquet; None where no flow was whole."""
+        """Judge the flows of a journal and write them as Parquet; None if it has no complete batch."""
         metered = _journalled(journal)
         target = journal.with_suffix(".parquet")
         if metered is not None:
@@ -163,8 +163,8 @@ class Recorder:
     def _begin(self, window: Window) -> _UnderWay:
         stamp = datetime.fromtimestamp(window.time_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
         path = _free(self.target, stamp)
-        said = json.dumps({"captures": window.captures, "idle": self.idle})
-        schema = window.facts[0].schema.with_metadata({_SAID: said.encode()})
+        header = json.dumps({"captures": window.captures, "idle": self.idle})
+        schema = window.facts[0].schema.with_metadata({_HEADER: header.encode()})
         file = pa.OSFile(str(path), "wb")
         return _UnderWay(path, time.monotonic(), file, pa.ipc.new_stream(file, schema))
 
@@ -176,7 +176,7 @@ class Recorder:
         return age_s >= self.rotate_s or under_way.file.tell() >= self.rotate_bytes
 
     def _give_up(self, error: OSError) -> None:
-        """Leave the journal as it is; its whole windows are completed when there is room again."""
+        """Keep the journal; its complete windows are written when there is space again."""
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             self._left.append((under_way.path, under_way.until_ns))
@@ -185,15 +185,17 @@ class Recorder:
                     close()
         if not self._in_trouble:
             self._in_trouble = True
-            self.news.append(f"{self.target}: can't be recorded ({_reason(error)}); everything else goes on")
+            self.news.append(
+                f"{self.target}: can't be recorded ({_reason(error)}); everything else continues"
+            )
 
 
 def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)  # pyarrow's own words are longer
+    return os.strerror(error.errno) if error.errno else str(error)  # pyarrow's own text is longer
 
 
 def _free(target: Path, stamp: str) -> Path:
-    """Return the journal for a file of that time whose name isn't taken."""
+    """Return an unused name of a journal for a file of that time."""
     for suffix in ("", *(f"-{number}" for number in range(2, 1_000_000))):
         journal = target.with_name(f"{target.stem}-{stamp}{suffix}{_JOURNAL}")
         if not journal.exists() and not journal.with_suffix(".parquet").exists():
@@ -202,21 +204,21 @@ def _free(target: Path, stamp: str) -> Path:
 
 
 def _journalled(journal: Path) -> Metered | None:
-    """Read the whole batches of a journal, which may end anywhere."""
+    """Read the complete batches of a journal, which may be truncated anywhere."""
     spool = Spool()
-    said = None
+    header = None
     with suppress(pa.ArrowInvalid, OSError), pa.OSFile(str(journal)) as file:
         reader = pa.ipc.open_stream(file)
-        said = json.loads(reader.schema.metadata[_SAID])
+        header = json.loads(reader.schema.metadata[_HEADER])
         for batch in reader:
             spool.add(batch.replace_schema_metadata())
-    if said is None or not spool.rows:
+    if header is None or not spool.rows:
         return None
     first_ns = min(int(min(batch["first_seen_ns"].to_numpy())) for batch in spool)
     last_ns = max(int(max(batch["last_seen_ns"].to_numpy())) for batch in spool)
-    captures = said["captures"]
+    captures = header["captures"]
     return Metered(
-        idle=said["idle"],
+        idle=header["idle"],
         spool=spool,
         captures=captures,
         begins_ns=[first_ns] * len(captures),
@@ -231,7 +233,7 @@ def _write(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
 
 
 def _rewrite(traffic: Traffic, files: list[tuple[Path, int]]) -> None:
-    """Write all flows, each to the file of its time, then let the new files take the places of the old."""
+    """Write all flows, each to the file of its time, then replace the old files."""
     until_ns = np.array([until for _, until in files])
     with ExitStack() as whole:
         parts = [whole.enter_context(complete_file(path)) for path, _ in files]

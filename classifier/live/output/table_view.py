@@ -1,4 +1,4 @@
-"""Live traffic without a screen: a table that updates itself on a terminal, a line per window elsewhere."""
+"""Live traffic without a screen: a self-updating table on a terminal, one line per window elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(rates: list[float], width: int) -> str:
-    """Draw the latest rates, the highest of them a full bar."""
+    """Return the latest rates as bars; the highest is a full bar."""
     latest = rates[-width:]
     most = max(latest, default=0.0)
     bars = (_BARS[min(int(rate / most * len(_BARS)), len(_BARS) - 1)] if rate else " " for rate in latest)
@@ -32,44 +32,47 @@ def sparkline(rates: list[float], width: int) -> str:
 
 
 def busiest(ledger: Ledger) -> list[Service]:
-    """Return the services by their rate now, then by what they have carried."""
+    """Return the services by their current rate, then by their bytes."""
     return sorted(ledger.services.values(), key=lambda s: (-s.rates[-1], -carried(s), s.name))
 
 
 def carried(service: Service) -> int:
-    """Return the bytes of a service, without those of failed attempts."""
+    """Return the bytes of a service, without failed attempts."""
     return sum(count for role, count in service.bytes.items() if role != Role.ATTEMPTED)
 
 
 def rate_text(bytes_per_s: float) -> str:
-    """Write a rate in decimal units."""
+    """Format a rate in bytes per second, in decimal units; empty for zero."""
     return f"{size_text(round(bytes_per_s))}/s" if bytes_per_s else ""
 
 
+def bit_rate_text(bytes_per_s: float) -> str:
+    """Format a rate in bits per second, in decimal units; empty for zero."""
+    return f"{size_text(round(8 * bytes_per_s)).replace('B', 'bit')}/s" if bytes_per_s else ""
+
+
 def headline(window: Window, ledger: Ledger) -> str:
-    """Sum up a window in a line."""
+    """Return one line about a window."""
     metered = window.traffic.metered
-    lost = (
-        f"LOST {counted(ledger.counters.dropped, 'packet')}" if ledger.counters.dropped else "no packet lost"
-    )
+    dropped = f"{ledger.counters.dropped:,} DROPPED" if ledger.counters.dropped else "0 dropped"
     packets_per_s = metered.counters.packets / max(window.seconds, 1e-3)
     rate = rate_text(ledger.rates[-1]) or "0 B/s"
-    time = time_text(window.time_ns) if window.time_ns else "no packet yet"
+    bits = bit_rate_text(ledger.rates[-1]) or "0 bit/s"
+    time = time_text(window.time_ns) if window.time_ns else "no packets yet"
     return (
-        f"{time}   {packets_per_s:,.0f} packets/s   {rate}   {lost}   "
+        f"{time}   {packets_per_s:,.0f} packets/s   {rate} ({bits})   {dropped}   "
         f"{counted(window.active_flows, 'active flow')}   {counted(len(ledger.servers), 'server')}"
     )
 
 
 class Lines:
-    """One line a window."""
+    """Prints one line per window to standard output."""
 
     def __init__(self) -> None:
-        """Write to standard output."""
         self._out = console()
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
-        """Print a window; the last one only ends flows."""
+        """Print a window, except a last one without packets, which only ends flows."""
         if window.last and not window.traffic.metered.counters.packets:
             return
         now = [
@@ -83,23 +86,23 @@ class Lines:
 
 
 class Updating:
-    """A table that updates itself."""
+    """A table that updates itself on a running rich display."""
 
     def __init__(self, live: Live) -> None:
-        """Draw on a running rich display."""
         self._live = live
 
     def take(self, window: Window, ledger: Ledger, change: Change) -> None:
         """Show a window."""
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for head in ("Service", "", "Bytes/s", "Bytes", "Flows", "Servers", "Clients"):
-            numeric = head not in ("Service", "")
+        for head in ("Service", "Recent", "Bytes/s", "Bit/s", "Bytes", "Flows", "Servers", "Clients"):
+            numeric = head not in ("Service", "Recent")
             table.add_column(head, justify="right" if numeric else "left", no_wrap=True)
         for service in [service for service in busiest(ledger) if carried(service)][:_ROWS]:
             table.add_row(
                 Text(clean(f"{with_familiar(service.name)}/{service.proto}")),
                 Text(sparkline(list(service.rates), 20), style="green"),
                 rate_text(service.rates[-1]),
+                bit_rate_text(service.rates[-1]),
                 size_text(carried(service)),
                 *(
                     f"{count:,}" if count else ""
@@ -111,6 +114,6 @@ class Updating:
 
 @contextmanager
 def updating() -> Iterator[Updating]:
-    """Let a table update itself on the terminal; the last state stays."""
+    """Show a self-updating table on the terminal; its last state stays."""
     with Live(console=Console(highlight=False), auto_refresh=False) as live:
         yield Updating(live)

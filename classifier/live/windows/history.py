@@ -1,4 +1,4 @@
-"""The facts of flows that have ended, as many as fit: for judging everything once more at the end."""
+"""Facts of the latest ended flows, kept for judging all flows once more at the end."""
 
 from __future__ import annotations
 
@@ -9,46 +9,44 @@ import pyarrow as pa
 
 from classifier.flows.spool import Spool, as_one
 
-#: Rows of one piece; the oldest piece goes as a whole.
+#: Rows of a piece; the oldest piece is dropped as a whole.
 _PIECE_ROWS = 50_000
-#: What the pieces keep in memory, together: the rest is on disk.
+#: Bytes that all pieces hold in memory together; the rest is on disk.
 _MEMORY_BYTES = 16 << 20
-#: A window may bring a handful of flows; so many go on together, for whatever is done with a batch costs
-#: milliseconds, however few its rows.
+#: Rows collected before they become a batch: any step on a batch takes milliseconds, however few its rows.
 _BATCH_ROWS = 5_000
 
 
 class History(Spool):
-    """A spool that forgets: it holds the latest rows, `most_rows` of them and at the most a piece more."""
+    """A spool that drops old rows: it holds the latest `most_rows`, and at most one piece more."""
 
     def __init__(self, most_rows: int) -> None:
-        """Start empty."""
         super().__init__()
         self._most_rows = most_rows
         self._piece_rows = min(_PIECE_ROWS, most_rows)
         self._piece_bytes = _MEMORY_BYTES // max(1, most_rows // _PIECE_ROWS)
         self._pieces: deque[Spool] = deque()
         self._few: list[pa.RecordBatch] = []
-        #: Rows that are no longer there.
+        #: Rows dropped so far.
         self.forgotten = 0
-        #: Whether there was no room on the disk for some of them.
+        #: True if some were dropped because the disk was full.
         self.disk_full = False
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Take a batch."""
+        """Add a batch."""
         self.rows += batch.num_rows
         self._few.append(batch)
         if sum(few.num_rows for few in self._few) >= min(_BATCH_ROWS, self._piece_rows):
             self.settle()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in the order in which they came."""
+        """Yield the rows in the order in which they were added."""
         self.settle()
         for piece in list(self._pieces):
             batches = iter(piece)
             try:
                 first = next(batches, None)
-            except OSError:  # the last of it goes to the disk when it is read
+            except OSError:  # reading a piece first writes its last rows to disk
                 self._lose(piece)
                 continue
             if first is not None:
@@ -61,12 +59,12 @@ class History(Spool):
             yield batch.select(names)
 
     def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield all columns but some of all rows."""
+        """Yield all columns except some, for all rows."""
         for batch in self:
             yield batch.select([name for name in batch.schema.names if name not in names])
 
     def settle(self) -> None:
-        """Put away the rows that came last, and forget the oldest where there are too many."""
+        """Store the latest rows in a piece, and drop the oldest piece where there are too many rows."""
         few, self._few = self._few, []
         for batch in few_together(few):
             if not self._pieces or self._pieces[-1].rows + batch.num_rows > self._piece_rows:
@@ -89,7 +87,7 @@ class History(Spool):
 
 
 def few_together(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of batches, those of several small ones as one."""
+    """Yield batches, with small ones merged."""
     few: list[pa.RecordBatch] = []
     for batch in batches:
         if few and sum(one.num_rows for one in few) + batch.num_rows > _PIECE_ROWS:

@@ -1,4 +1,4 @@
-"""What earlier windows have shown that later ones need: proven servers, and endpoints that were announced."""
+"""Facts that later windows need from earlier ones: proven servers, and announced endpoints."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from classifier.payload.expectations import PATIENCE_NS
 from classifier.roles.directory import Entries, no_entries, together
 from classifier.roles.flow_features import Mask
 
-#: Past so many the servers that were silent longest are forgotten.
+#: Servers kept; beyond this the longest-idle ones are dropped.
 MOST_SERVERS = 50_000
-#: Of flows that announce endpoints, such as those of FTP, so many are remembered.
+#: Flows kept that announce endpoints, such as FTP control connections.
 MOST_ANNOUNCING = 5_000
 
 
 class Earlier:
-    """Takes the flows of one window after the other."""
+    """Servers and announcements of all windows so far."""
 
     def __init__(self) -> None:
-        """Know nothing."""
-        #: Servers that have proven to serve.
+        #: Proven servers.
         self.servers: Entries = no_entries()
-        #: Facts of flows that may have announced the endpoints of others.
+        #: Facts of flows that may have announced endpoints of other flows.
         self.announcing: deque[pa.RecordBatch] = deque()
         #: Active flows that are in `servers`.
         self._entered: Hashes = np.empty(0, dtype=np.uint64)
 
     def take(self, ends: roles.Ends, ids: Hashes, ended: Mask) -> None:
-        """Note what n flows show; of those that have `ended` no later window tells."""
+        """Add n flows of a window; those that have `ended` don't appear in later windows."""
         proven = roles.Directory(no_entries())
         proven.add(ends, among=~np.isin(ids, self._entered))
         if len(proven.entries):
@@ -48,9 +47,9 @@ class Earlier:
         since_ns = pc.max(facts["last_seen_ns"]).as_py() - PATIENCE_NS
         while self.announcing and pc.max(self.announcing[0]["last_seen_ns"]).as_py() < since_ns:
             self.announcing.popleft()
-        telling = facts.filter(pc.greater(pc.list_value_length(facts["announced"]), 0))
-        if telling.num_rows:
-            self.announcing.append(telling.slice(0, MOST_ANNOUNCING))
+        announcing = facts.filter(pc.greater(pc.list_value_length(facts["announced"]), 0))
+        if announcing.num_rows:
+            self.announcing.append(announcing.slice(0, MOST_ANNOUNCING))
         while sum(batch.num_rows for batch in self.announcing) > MOST_ANNOUNCING:
             self.announcing.popleft()
 

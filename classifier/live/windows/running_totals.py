@@ -1,8 +1,8 @@
-"""Running sums over a live capture: per service, per server, in bounded memory.
+"""Running totals of a live capture, per service and per server, in bounded memory.
 
-A flow is looked at in every window in which it had packets. What it has gained since the last time is
-added to the service that it is judged to be of now; what was added before stays where it is. So sums
-only grow, and flows that have ended leave nothing but their share in them.
+A flow is counted in every window in which it has packets: what it gained since the previous window is added
+to its current service; earlier gains stay with the earlier service. So totals only grow, and nothing is kept
+of ended flows.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from classifier.traffic.overview import ROLES
 from classifier.traffic.views import source_ranks
 from classifier.wording import NO_RULE
 
-#: Past so many services the rest are one, `other`; past so many servers the longest silent one goes.
+#: Services, beyond which the rest are totalled as `other`; servers, beyond which the longest-idle is dropped.
 MOST_SERVICES = 1_000
 MOST_SERVERS = 20_000
 OTHER = "other"
-#: How far back rates are remembered, in windows.
+#: Windows whose rates are kept.
 RATES = 60
 #: Flows of a window that are shown.
 MOST_FLOWS = 200
-#: Servers and protocols remembered as mismatched; those past it are reported again.
+#: Mismatched servers and protocols remembered; others are reported again.
 MOST_MISMATCHED = 20_000
 
 _TEXTS = ("name", "known")
@@ -49,7 +49,7 @@ _Counts = npt.NDArray[np.int64]
 
 @dataclass(slots=True)
 class Service:
-    """What was carried for a service since the beginning."""
+    """Totals of a service since the start."""
 
     name: str
     proto: str
@@ -57,9 +57,9 @@ class Service:
     bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     packets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     flows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
-    #: Place among `SOURCES` of where the name comes from, the strongest of its flows.
+    #: Index into `SOURCES`: the strongest source of its name.
     source: int = 0
-    #: In this window: flows with packets, servers, clients, bytes a second.
+    #: In this window: flows with packets, servers, clients, bytes per second.
     flows_now: int = 0
     servers_now: int = 0
     clients_now: int = 0
@@ -68,7 +68,7 @@ class Service:
 
 @dataclass(slots=True)
 class Server:
-    """A server that was seen to serve."""
+    """A server and its totals."""
 
     ip: str
     port: int
@@ -77,7 +77,7 @@ class Server:
     known_by: str
     first_seen_ns: int
     last_seen_ns: int
-    #: Place among `SOURCES` of where the name comes from, the strongest of the flows that have it.
+    #: Index into `SOURCES`: the strongest source of its service's name.
     source: int = 0
     bytes: int = 0
     flows: int = 0
@@ -87,24 +87,22 @@ class Server:
 
 @dataclass(slots=True)
 class Change:
-    """What a window brought."""
+    """The changes of a window."""
 
     new_servers: list[Server]
-    #: Rows of the public flow table and `rate`, bytes a second, the busiest first.
+    #: Rows of the public flow table and `rate`, in bytes per second, the busiest first.
     flows: list[dict[str, Any]]
-    #: The same of flows that carry something else than is expected at their port: of each server and protocol
-    #: detected the first.
+    #: Likewise, flows with another protocol than expected: the first of each server and protocol.
     mismatches: list[dict[str, Any]]
 
 
 class Ledger:
-    """Adds up windows."""
+    """Running totals over windows."""
 
     def __init__(self) -> None:
-        """Start at nothing."""
         self.services: dict[tuple[str, str], Service] = {}
         self.servers: dict[tuple[Any, ...], Server] = {}
-        #: Bytes a second in each of the latest windows.
+        #: Bytes per second in each of the latest windows.
         self.rates: deque[float] = deque([0.0] * RATES, RATES)
         self.counters = Counters()
         self.active_flows = 0
@@ -112,7 +110,7 @@ class Ledger:
         self._mismatched: set[tuple[Any, ...]] = set()
 
     def take(self, window: Window) -> Change:
-        """Add a window, and say what it brought."""
+        """Add a window, and return its changes."""
         metered = window.traffic.metered
         self.counters += metered.counters
         self.active_flows = window.active_flows
@@ -134,7 +132,7 @@ class Ledger:
         )
 
     def _new_mismatches(self, flows: pa.Table) -> npt.NDArray[np.int64]:
-        """Return the rows of flows that are the first of a server with a protocol not expected there."""
+        """Return the indices of mismatched flows whose server and protocol were not reported yet."""
         rows = np.flatnonzero(flows["new_mismatch"].to_numpy(zero_copy_only=False))
         keys = flows.select(["server_addr", "server_port", "proto", "network_id", "payload"]).take(
             pa.array(rows)
@@ -149,7 +147,7 @@ class Ledger:
         return np.array(found[:MOST_FLOWS], dtype=np.int64)
 
     def _gains(self, window: Window) -> pa.Table:
-        """Return the judged flows with what they have gained since they were seen last."""
+        """Return the judged flows with their gains since the previous window."""
         flows = pa.Table.from_batches(window.judged).unify_dictionaries().combine_chunks()
         counts = np.stack(
             [
@@ -194,7 +192,7 @@ class Ledger:
         return self.services.setdefault(key, Service(*key))
 
     def _add_servers(self, flows: pa.Table, seconds: float) -> Iterator[Server]:
-        """Note who served in this window; yields those who never did before."""
+        """Add the servers of this window, and yield the new ones."""
         group = addresses.is_group(_one(flows["server_addr"]), _one(flows["ip_version"]))
         known = pc.is_in(flows["known"], pa.array(["confirmed", "inferred"]))
         serving = flows.filter(pc.and_(known, pa.array(~group)))
@@ -232,14 +230,14 @@ class Ledger:
 
 
 class _Known:
-    """The counts that active flows had when they were seen last."""
+    """The counts of active flows as of their previous window."""
 
     def __init__(self) -> None:
         self._ids: Hashes = np.empty(0, dtype=np.uint64)
         self._counts: _Counts = np.empty((0, 3), dtype=np.int64)
 
     def swap(self, ids: Hashes, counts: _Counts, ended: npt.NDArray[np.bool_]) -> _Counts:
-        """Note the counts (n, 3) of n flows, but for those that have ended; returns those noted before."""
+        """Store the counts (n, 3) of n flows, except ended ones; return their previous counts."""
         before = np.zeros_like(counts)
         if len(self._ids):
             place = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
@@ -254,7 +252,7 @@ class _Known:
 
 
 def _sums(flows: pa.Table, keys: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Add up the flows of each group, of which there are few; the larger ones first."""
+    """Total the flows of each group, of which there are few; the larger ones first."""
     texts = Texts()
     rows: Rows = {name: texts.codes(_one(flows[name]).dictionary_encode()) for name in _TEXTS}
     rows |= {name: flows[name].to_numpy() for name in ("proto", "ip_version", "server_port", *_MEASURES)}

@@ -1,4 +1,4 @@
-"""What one window brings."""
+"""One window of a live capture."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from classifier.result import Traffic
 
 @dataclass
 class Window:
-    """What happened between two looks at the meter."""
+    """The traffic between two readings of the meter."""
 
     #: Time of the latest packet so far, nanoseconds since 1970 UTC.
     time_ns: int
-    #: How long the window was, by the clock on the wall.
+    #: Length of the window by the wall clock.
     seconds: float
-    #: The flows that had a packet in the window or ended in it; its counters are those of the window.
+    #: The flows with a packet in the window or that ended in it; its counters are those of the window.
     traffic: Traffic
-    #: The same flows, judged; the columns of the pipeline.
+    #: The same flows, judged, with the columns of the pipeline.
     judged: list[pa.RecordBatch]
-    #: bool for each row of `judged`: the flow has ended.
+    #: True for each row of `judged` that has ended.
     ended: npt.NDArray[np.bool_]
-    #: A number for each, that is another for another flow.
+    #: Identity of each flow: a 64-bit hash of its key and start time.
     ids: Hashes
-    #: Facts of the flows that ended, and the names to which their column `capture` points.
+    #: Facts of the flows that ended, and the names that their column `capture` indexes.
     facts: list[pa.RecordBatch]
     captures: list[str]
-    #: Flows that are active now, also those without a packet in the window.
+    #: Active flows, including those without a packet in the window.
     active_flows: int
-    #: What happened to the sources, in sentences.
+    #: Notices about the sources.
     news: list[str] = field(default_factory=list)
-    #: Nothing comes after it.
+    #: True for the last window.
     last: bool = False
 
 
 def identities(rows: pa.RecordBatch) -> Hashes:
-    """Return a number for each of n flows, facts or judged, that is another for another flow."""
+    """Return the identity of each of n flows, facts or judged: a 64-bit hash of its key and start time."""
     ports = rows["port_a"].to_numpy().astype(np.uint64) << 16 | rows["port_b"].to_numpy()
     kind = rows["proto"].to_numpy().astype(np.uint64) << 8 | rows["ip_version"].to_numpy()
     network = rows["network_id"].to_numpy().astype(np.uint64) << np.uint64(16)

@@ -1,4 +1,4 @@
-"""The ordinary stages over a window, with what earlier windows have shown."""
+"""The pipeline's stages over one window, with evidence from earlier windows."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from classifier.traffic.judged import Judged
 
 
 class JudgeWindow(Judge):
-    """Judges the flows of a window, which are looked at several times: each is read and judged once."""
+    """Judges the flows of a window once, for several users of the result."""
 
     def __init__(self, metered: Metered, rules: Rules, earlier: Earlier, *, decapsulate: bool) -> None:
-        """Take the facts of the window, and what is known of earlier ones when it is judged."""
         super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
         self._earlier = earlier
 
     def each(self, function: Callable[[Judged], Result], *, bins: bool = False) -> Iterator[Result]:
-        """Yield what a function makes of each batch of the flows."""
+        """Yield the result of a function for each batch of judged flows."""
         return map(function, self.judged)
 
     @cached_property
     def judged(self) -> list[Judged]:
-        """The flows, judged."""
+        """The judged flows."""
         return list(map(self._judged, self._ends))
 
     def looked_at(self, function: Callable[[roles.Ends], Result]) -> Iterator[Result]:
-        """Yield what a function makes of each batch of flows, with what each shows by itself."""
+        """Yield the result of a function for each batch of flows, with the features of each flow."""
         return map(function, self._ends)
 
     @cached_property
@@ -41,8 +40,8 @@ class JudgeWindow(Judge):
 
     @cached_property
     def context(self) -> roles.Context:
-        """What all flows of the window together, and earlier ones, say about each."""
-        # The window's own servers may be among them; where times overlap, flows don't count twice.
+        """The evidence that other flows of this window and of earlier ones give."""
+        # Earlier servers may include this window's; flows that overlap in time aren't counted twice.
         self._known = self._earlier.servers
         context = super().context
         for facts in self._earlier.announcing:

@@ -1,6 +1,6 @@
 """The charts, as Vega-Lite: the same for the page, for PNG and for SVG.
 
-Nothing is told by colour alone: names stand beside the marks, or in a legend and in tooltips.
+Nothing depends on colour alone: names are beside the marks, or in a legend and tooltips.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["all_charts", "config"]
 
-#: So many pairs of client and server are looked at, those of most bytes.
+#: Conversations drawn: those with the most bytes.
 _CONVERSATIONS = 50_000
 
 
 def all_charts(report: ReportData) -> dict[str, Spec]:
-    """Return the charts by name; one that would be empty is left out."""
+    """Return the charts by name, without empty ones."""
     traffic = report.traffic
     largest = traffic.totals.conversations(_CONVERSATIONS).slice(0, _CONVERSATIONS)
     conversations = report.named(largest)
@@ -43,14 +43,14 @@ def all_charts(report: ReportData) -> dict[str, Spec]:
 
 
 def _spec(chart: Chart) -> Spec:
-    """Return a chart as Vega-Lite, without the configuration that Altair adds: ours comes with the theme."""
+    """Return a chart as Vega-Lite, without Altair's default configuration, which the theme replaces."""
     spec: Spec = _cleaned(chart.to_dict())
     spec.pop("config", None)
     return spec
 
 
 def _cleaned(part: Any) -> Any:
-    """Take out of all texts what no picture can show: control characters end the drawing program."""
+    """Replace control characters in all texts; they crash the renderer."""
     if isinstance(part, dict):
         return {name: _cleaned(value) for name, value in part.items()}
     if isinstance(part, list):

@@ -1,4 +1,4 @@
-"""The main charts as PNG and SVG, drawn without a browser and without the network."""
+"""The main charts as PNG and SVG, drawn without a browser or network access."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from classifier.reports.data import ReportData
 
 Format = Literal["png", "svg"]
-#: The pictures, and what stands above each.
+#: Titles of the charts, by file name.
 TITLES = {
     "timeline": "Traffic over time",
     "services": "Services by bytes",
-    "conversations": "Who talks to whom",
-    "evidence": "How the servers are known",
+    "conversations": "Conversations",
+    "evidence": "Evidence for the server role",
 }
-#: In pixels; PNG has twice as many, for screens and paper with fine dots.
+#: Width in pixels, and the scale of a PNG, for high-resolution screens and print.
 _WIDTH = 900
 _SCALE = 2
-#: Between the title and the chart: room for the heads of who talks to whom.
+#: Pixels between title and chart, for the column heads of the conversations.
 _OFFSET = 28
-#: vl-convert brings this one along, so that a picture is the same everywhere.
+#: vl-convert ships this font, so that a chart is the same everywhere.
 _FONT = "Liberation Sans, Arial, sans-serif"
 
 
 def check() -> None:
-    """Raise MissingExtraError if no picture can be drawn: better before an hour's reading than after."""
+    """Raise MissingExtraError if charts can't be drawn; called before the captures are read."""
     try:
         import altair  # noqa: F401
         import vl_convert  # noqa: F401
@@ -41,20 +41,20 @@ def check() -> None:
 def draw(report: ReportData, format: Format) -> Iterator[tuple[str, bytes]]:
     """Yield the name of each picture and its content; one that would be empty is left out.
 
-    Raises MissingExtraError without the libraries of the extra `web`.
+    MissingExtraError: the libraries of the extra `web` are missing.
     """
     check()
     import vl_convert
 
     from classifier.reports.charts import all_charts, config
 
-    told = report.to_dict()
+    data = report.to_dict()
     specs = all_charts(report)
     for name, title in TITLES.items():
         if name not in specs:
             continue
         spec = specs[name] | {
-            "title": _title(title, told),
+            "title": _title(title, data),
             "background": "white",
             "padding": 16,
             "width": _WIDTH,
@@ -67,7 +67,7 @@ def draw(report: ReportData, format: Format) -> Iterator[tuple[str, bytes]]:
         yield name, drawn
 
 
-def _title(title: str, told: dict[str, Any]) -> dict[str, Any]:
-    """Say above a picture what it shows and of what: it may be pasted anywhere."""
-    of = f"{listed(told['captures'], 1)}, {told['first_seen']} to {told['last_seen']}"
+def _title(title: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return a title with the captures and times, so that a chart stands alone where it is pasted."""
+    of = f"{listed(data['captures'], 1)}, {data['first_seen']} to {data['last_seen']}"
     return {"text": title, "subtitle": clean(of), "anchor": "start", "offset": _OFFSET}

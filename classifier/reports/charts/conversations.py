@@ -1,4 +1,4 @@
-"""Who talks to whom, as ribbons."""
+"""The chart of conversations: ribbons from clients through services to servers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pyarrow as pa
 from classifier.reports.charts.chart_theme import COLOURS, Chart, data
 from classifier.reports.charts.sankey import Picture, layout
 
-#: Longer names are cut in the middle: both ends of an address, and its port, tell more.
+#: Characters of a name; longer ones are shortened in the middle, which keeps the port.
 _LONGEST = 24
-#: Where the names of clients, services and servers stand, and the share of the width that they may take.
+#: Alignment of the names of clients, services and servers, and the share of the width that they may take.
 _SIDES: tuple[tuple[Literal["left", "right"], float], ...] = (
     ("right", 0.235),
     ("left", 0.24),
     ("left", 0.24),
 )
-_HEADS = ("clients", "services", "servers")
+_HEADS = ("Clients", "Services", "Servers")
 _X = alt.X("x:Q", scale=alt.Scale(domain=[-1, 3.15], nice=False, zero=False), axis=None)
 _Y = alt.Y("y:Q", scale=alt.Scale(domain=[0, 1], reverse=True, nice=False), axis=None)
 
 
 def who_talks_to_whom(conversations: pa.Table) -> Chart | None:
-    """Draw ribbons from clients by way of services to servers, as wide as their bytes."""
+    """Draw ribbons from clients through services to servers, as wide as their bytes."""
     picture = layout(conversations)
     if not picture.nodes:
         return None
@@ -33,14 +33,14 @@ def who_talks_to_whom(conversations: pa.Table) -> Chart | None:
         width="container",
         height=max(200, 36 * deepest),
         padding={"top": 24, "bottom": 6, "left": 4, "right": 4},
-        description="Who talks to whom: clients, services, servers, ribbons as wide as their bytes",
+        description="Conversations: clients, services, servers; ribbons as wide as their bytes",
     )
 
 
 def _ribbons(picture: Picture) -> alt.Chart:
-    """Draw the ribbons; one that is pointed at stands out."""
+    """Draw the ribbons; the one under the pointer is highlighted."""
     over = alt.selection_point(on="pointerover", fields=["link"], empty=False, name="over")
-    # As over time: the largest have a colour each, all others one.
+    # As in the timeline: one colour for each of the largest services, one for all others.
     named = [node["name"] for node in picture.nodes if node["place"] == 1 and node["name"] != "other"]
     named = named[:COLOURS]
     coloured = [
@@ -67,7 +67,7 @@ def _nodes(picture: Picture) -> alt.Chart:
 
 
 def _names(picture: Picture) -> list[alt.Chart]:
-    """Write each node's name and bytes beside it, above a halo that keeps ribbons out of the letters."""
+    """Draw each node's name and bytes beside it, on a halo that separates the letters from ribbons."""
     return [
         alt.Chart(data([_beside(node) for node in picture.nodes if node["place"] == place]))
         .mark_text(align=align, baseline="middle", limit=alt.ExprRef(f"width * {limit}"), style=style)
@@ -82,7 +82,7 @@ def _tooltip() -> list[alt.Tooltip]:
 
 
 def _heads() -> alt.Chart:
-    """Write above each place what stands there."""
+    """Draw the heading above each column of nodes."""
     marked = alt.Chart(data([{"x": x, "label": name} for x, name in enumerate(_HEADS)])).mark_text(
         dy=-14, fontWeight="bold", baseline="bottom", align="center"
     )

@@ -1,4 +1,4 @@
-"""How many flows each kind of evidence decided, as bars."""
+"""The chart of evidence: flows by the strongest evidence for their server, as bars."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from classifier.traffic.overview import ROLES
 
 
 def evidence(traffic: JudgedFlows) -> Chart | None:
-    """Draw how many flows each kind of evidence decided, by how sure that made their server."""
+    """Draw the flows that each kind of evidence decided, by role."""
     values: list[dict[str, Any]] = [
         {
             "evidence": kind.replace("_", " "),
@@ -28,7 +28,7 @@ def evidence(traffic: JudgedFlows) -> Chart | None:
     for row in values:
         nothing[row["known"]] -= row["flows"]
     values += [
-        {"evidence": "(nothing)", "known": role, "flows": flows, "also": 0, "place": ROLES.index(role)}
+        {"evidence": "none", "known": role, "flows": flows, "also": 0, "place": ROLES.index(role)}
         for role, flows in nothing.items()
         if flows > 0
     ]
@@ -38,21 +38,21 @@ def evidence(traffic: JudgedFlows) -> Chart | None:
         alt.Chart(data(values), height=STEP * len({value["evidence"] for value in values}), width="container")
         .mark_bar(height=16)
         .encode(
-            x=alt.X("flows:Q", title="flows, each at its strongest evidence", axis=NUMBERS),
+            x=alt.X("flows:Q", title="Flows, by strongest evidence", axis=NUMBERS),
             y=alt.Y("evidence:N", title=None, sort="-x"),
             color=alt.Color(
                 "known:O",
-                title="server is",
+                title="Role",
                 sort=list(ROLES),
                 scale=alt.Scale(domain=list(ROLES), range="ordinal"),
                 legend=alt.Legend(orient="top", symbolType="square", columns=2),
             ),
             order=alt.Order("place:Q"),
             tooltip=[
-                alt.Tooltip("evidence:N", title="strongest evidence"),
-                alt.Tooltip("known:N", title="server is"),
-                alt.Tooltip("flows:Q", format=","),
-                alt.Tooltip("also:Q", title="spoke also for", format=","),
+                alt.Tooltip("evidence:N", title="Strongest evidence"),
+                alt.Tooltip("known:N", title="Role"),
+                alt.Tooltip("flows:Q", title="Flows", format=","),
+                alt.Tooltip("also:Q", title="Also supports", format=","),
             ],
         )
         .properties(autosize=FIT, description="Flows by the strongest evidence for their server")

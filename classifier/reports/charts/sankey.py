@@ -1,4 +1,4 @@
-"""Who talks to whom, as ribbons: clients on the left, services in the middle, servers on the right."""
+"""Layout of the conversations chart: clients on the left, services in the middle, servers on the right."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from classifier.wording import endpoint, service_text, size_text
 
-#: So many are shown at each place; the rest is `other`.
+#: Nodes in each column; the rest are totalled as `other`.
 MOST = 12
-#: Room beside each node, as a share of the whole height: for its name, however thin it is.
+#: Gap between nodes, as a share of the height: room for the name of a thin node.
 _GAP = 0.036
-#: Width of a node, where the distance of two places is 1.
+#: Width of a node, where the distance of two columns is 1.
 _WIDTH = 0.03
 #: Points of a ribbon's edge.
 _STEPS = 16
@@ -23,7 +23,7 @@ _STEPS = 16
 
 @dataclass
 class Picture:
-    """What to draw, in coordinates: x from 0 (clients) to 2 (servers), y from 0 to 1, downwards."""
+    """Ribbons and nodes in coordinates: x from 0 (clients) to 2 (servers), y from 0 to 1, downwards."""
 
     ribbons: list[dict[str, Any]]
     nodes: list[dict[str, Any]]
@@ -70,7 +70,7 @@ def _largest(names: list[str], sizes: list[int], most: int) -> set[str]:
 def _nodes(
     links: list[Counter[tuple[str, str]]], place: int, scale: float
 ) -> dict[str, tuple[float, float, int]]:
-    """Stack the nodes of one place, the largest on top and `other` at the bottom: top, bottom, bytes."""
+    """Stack the nodes of one column, the largest on top, `other` at the bottom: (top, bottom, bytes)."""
     side, end = (links[0], 0) if place == 0 else (links[place - 1], 1)
     sums: Counter[str] = Counter()
     for pair, size in side.items():
@@ -89,7 +89,7 @@ def _ribbons(
     ends: list[dict[str, tuple[float, float, int]]],
     place: int,
 ) -> list[dict[str, Any]]:
-    """Trace the edges of the ribbons between two places, side by side at both ends."""
+    """Return the edges of the ribbons between two columns, side by side at both ends."""
     left, right = ends[place], ends[place + 1]
     used: dict[tuple[int, str], float] = defaultdict(float)
     step = np.linspace(0, 1, _STEPS)
@@ -108,7 +108,7 @@ def _ribbons(
         xs = place + _WIDTH + step * (1 - _WIDTH)
         tops = edges[0][0] + bend * (edges[1][0] - edges[0][0])
         bottoms = edges[0][1] + bend * (edges[1][1] - edges[0][1])
-        told = {
+        tooltip = {
             "link": f"{place}|{source}|{target}",
             "from": source,
             "to": target,
@@ -116,7 +116,7 @@ def _ribbons(
             "service": target if place == 0 else source,
         }
         points += [
-            {"x": round(float(x), 4), "y": round(float(top), 4), "y2": round(float(bottom), 4), **told}
+            {"x": round(float(x), 4), "y": round(float(top), 4), "y2": round(float(bottom), 4), **tooltip}
             for x, top, bottom in zip(xs, tops, bottoms, strict=True)
         ]
     return points

@@ -1,4 +1,4 @@
-"""The bytes of the largest services, as bars."""
+"""The chart of services: bytes of the largest ones, as bars."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from classifier.reports.export import tabular
 from classifier.reports.text.tables import Row
 from classifier.wording import counted, service_text, size_text
 
-#: Bars; the rest is summed up in one more.
+#: Bars; the rest are totalled in one more.
 _BARS = 15
 
 
 def services(table: pa.Table) -> Chart | None:
-    """Draw the bytes of the largest services, what clients and servers sent one behind the other."""
+    """Draw the bytes of the largest services, client and server bytes stacked."""
     rows = [row for row in tabular.rows(table) if row["bytes"]]
     if not rows:
         return None
@@ -29,21 +29,21 @@ def services(table: pa.Table) -> Chart | None:
         data(values), height=STEP * len({value["service"] for value in values}), width="container"
     ).encode(y=alt.Y("service:N", sort=order, title=None))
     bars: alt.Chart = base.mark_bar(height=16).encode(
-        x=alt.X("sum(bytes):Q", title="bytes", axis=NUMBERS),
+        x=alt.X("sum(bytes):Q", title="Bytes", axis=NUMBERS),
         color=alt.Color(
             "sent by:N",
-            title="sent by",
+            title="Sent by",
             scale=alt.Scale(domain=["clients", "servers"], range="diverging"),
             legend=alt.Legend(orient="top"),
         ),
         order=alt.Order("sent by:N", sort="descending"),
         tooltip=[
-            alt.Tooltip("service:N"),
-            alt.Tooltip("sent by:N"),
-            alt.Tooltip("text:N", title="bytes"),
+            alt.Tooltip("service:N", title="Service"),
+            alt.Tooltip("sent by:N", title="Sent by"),
+            alt.Tooltip("text:N", title="Bytes"),
         ],
     )
-    return bars.properties(autosize=FIT, description="Bytes of each service, by who sent them")
+    return bars.properties(autosize=FIT, description="Bytes of each service, by sender")
 
 
 def _name(row: Row) -> str:
@@ -51,7 +51,7 @@ def _name(row: Row) -> str:
 
 
 def _bar(name: str, rows: list[Row], place: int) -> Iterator[Row]:
-    """Yield the two parts of a bar: what servers sent, and what clients."""
+    """Yield the two parts of a bar: server bytes and client bytes."""
     for side in ("server", "client"):
         size = sum(int(row[f"{side}_bytes"]) for row in rows)
         yield {

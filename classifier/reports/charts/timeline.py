@@ -1,4 +1,4 @@
-"""The largest services over time, stacked, or as lines on a logarithmic scale."""
+"""The chart of services over time: the largest ones, stacked, or as lines on a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pyarrow as pa
 from classifier.reports.charts.chart_theme import COLOURS, FIT, NUMBERS, Chart, data
 from classifier.wording import service_text, size_text
 
-#: Times in which bytes are counted: seconds, unless that would make a thousandth of a byte the unit.
+#: Units of the rate, by seconds; longer ones where rates are below one byte per second.
 _UNITS = ((1, "second"), (3600, "hour"), (86_400, "day"))
 
 
 @dataclass(frozen=True)
 class _Bins:
-    """What is drawn: bytes by the bin's start, in milliseconds, and service."""
+    """The data of the chart: bytes by bin start, in milliseconds, and service."""
 
     sums: Counter[tuple[int, str]]
     #: The services, the largest first, `other` last if there are more.
@@ -27,7 +27,7 @@ class _Bins:
 
     @property
     def unit(self) -> tuple[int, str]:
-        """The time in which bytes are counted, in seconds and by name: the highest bin tells."""
+        """Unit of the rate, in seconds and by name; chosen by the highest bin."""
         heights: Counter[int] = Counter()
         for (start, _), size in self.sums.items():
             heights[start] += size
@@ -36,7 +36,7 @@ class _Bins:
 
     @property
     def time_format(self) -> str:
-        """How times stand at the axis: no finer than the whole needs."""
+        """Format of the times on the axis, no finer than the span needs."""
         starts = [start for start, _ in self.sums]
         span_s = (max(starts) - min(starts)) / 1000
         days = "%Y-%m-%d" if span_s > 30 * 86_400 else "%m-%d %H:%M"
@@ -44,7 +44,7 @@ class _Bins:
 
 
 def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Chart | None:
-    """Draw the largest services, stacked, as bytes per second or longer; with `log` as lines of their own."""
+    """Draw the rates of the largest services, stacked, or with `log` as one line each."""
     bins = _bins(timeline, interval_s)
     if not bins.sums:
         return None
@@ -59,8 +59,8 @@ def over_time(timeline: pa.Table, interval_s: float, *, log: bool = False) -> Ch
 
 
 def _bins(timeline: pa.Table, interval_s: float) -> _Bins:
-    """Sum up all but the largest services."""
-    starts = timeline["start"].cast(pa.int64())  # as times pyarrow hands them over only through pandas
+    """Total all but the largest services."""
+    starts = timeline["start"].cast(pa.int64())  # pyarrow converts timestamps only through pandas
     rows = timeline.set_column(0, "start", starts).to_pylist()
     sizes: Counter[str] = Counter()
     for row in rows:
@@ -78,7 +78,7 @@ def _service(row: dict[str, Any]) -> str:
 
 
 def _marks(bins: _Bins, log: bool) -> list[dict[str, Any]]:
-    """Return what each mark shows: from `low` to `rate`, the services on top of each other unless `log`."""
+    """Return the marks, each from `low` to `rate`; the services are stacked unless `log`."""
     per_byte = bins.unit[0] / bins.interval_s
     marks: list[dict[str, Any]] = []
     below: Counter[int] = Counter()
@@ -101,17 +101,17 @@ def _marks(bins: _Bins, log: bool) -> list[dict[str, Any]]:
 
 
 def _encoded(marked: alt.Chart, bins: _Bins, log: bool) -> alt.Chart:
-    """Say what the marks stand for."""
+    """Return the marks with axes, colours and tooltips."""
     encoded: alt.Chart = marked.encode(
         x=alt.X(
             "start:T",
-            title="time, UTC",
+            title="Time (UTC)",
             scale=alt.Scale(type="utc"),
             axis=alt.Axis(format=bins.time_format, labelOverlap=True, tickCount=8),
         ),
         y=alt.Y(
             "rate:Q",
-            title=f"bytes per {bins.unit[1]}",
+            title=f"Bytes per {bins.unit[1]}",
             axis=NUMBERS,
             scale=alt.Scale(type="log") if log else alt.Undefined,
             stack=None,
@@ -123,9 +123,9 @@ def _encoded(marked: alt.Chart, bins: _Bins, log: bool) -> alt.Chart:
             legend=alt.Legend(orient="bottom", columns=2, symbolType="square"),
         ),
         tooltip=[
-            alt.Tooltip("service:N"),
-            alt.Tooltip("start:T", title="from", format="%Y-%m-%d %H:%M:%S.%L", formatType="utc"),
-            alt.Tooltip("bytes:N"),
+            alt.Tooltip("service:N", title="Service"),
+            alt.Tooltip("start:T", title="From", format="%Y-%m-%dT%H:%M:%S.%LZ", formatType="utc"),
+            alt.Tooltip("bytes:N", title="Bytes"),
         ],
     )
     return encoded

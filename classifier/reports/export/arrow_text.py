@@ -1,4 +1,4 @@
-"""Columns as text, whole columns at a time: for formats that write a row as a line."""
+"""Arrow columns as text, a column at a time, for formats with one row per line."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 LIST_SEPARATOR = "|"
-#: RFC 3339, with as many digits behind the second as the column has.
+#: RFC 3339, with as many decimals of the second as the column has.
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-#: What could steer a terminal or turn the reading around: control characters, ends of lines, directions.
+#: Characters that could control a terminal or reorder text: control, line separators, bidirectional.
 STEERING = r"\p{Cc}\x{061C}\x{200E}\x{200F}\x{2028}-\x{202E}\x{2066}-\x{2069}"
-#: What JSON has to escape, and what isn't to be seen raw.
+#: Characters that JSON must escape, and those above.
 _ESCAPED_IN_JSON = rf'["\\{STEERING}]'
 
 
 def joined(cells: Sequence[pa.Array], separator: str, end: str) -> bytes:
-    """Join columns of n texts to n lines."""
+    """Join columns of n texts into n lines."""
     rows = pc.binary_join_element_wise(*cells, separator)
     text = pc.binary_join_element_wise(rows, "", end)
     _, offsets, data = text.buffers()
     if not len(text):
         return b""
-    # The texts of an Arrow array lie one behind the other.
+    # The texts of an Arrow array are contiguous.
     ends = memoryview(offsets).cast("i")
     first, last = ends[text.offset], ends[text.offset + len(text)]
     return bytes(memoryview(data)[first:last])
@@ -40,7 +40,7 @@ def text(column: pa.Array) -> pa.Array:
 
 
 def json_text(column: pa.Array) -> pa.Array:
-    """Return a column as JSON values; none is null."""
+    """Return a column as JSON values; a null becomes `null`."""
     kind = column.type
     if pa.types.is_list(kind):
         items = pa.ListArray.from_arrays(_offsets(column), json_text(column.flatten()))
@@ -55,7 +55,7 @@ def json_text(column: pa.Array) -> pa.Array:
 
 
 def _quoted(values: pa.Array) -> pa.Array:
-    """Return strings as JSON strings; few ever need more than quotation marks."""
+    """Return strings as JSON strings; escape only those that need it, which are few."""
     plain = pc.binary_join_element_wise('"', values, '"', "")
     odd = pc.match_substring_regex(values, _ESCAPED_IN_JSON).fill_null(False)
     if not pc.any(odd).as_py():
@@ -65,7 +65,7 @@ def _quoted(values: pa.Array) -> pa.Array:
 
 
 def _offsets(column: pa.ListArray) -> pa.Array:
-    """Offsets into `column.flatten()`, where slices and nulls take no room."""
+    """Return offsets into `column.flatten()`, where slices and nulls take no space."""
     lengths = pc.fill_null(pc.list_value_length(column), 0)
     ends = pc.cumulative_sum(lengths)
     return pa.concat_arrays([pa.array([0], ends.type), ends])

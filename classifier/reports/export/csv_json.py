@@ -1,4 +1,4 @@
-"""CSV by RFC 4180, JSON and JSON Lines."""
+"""Write CSV (RFC 4180), JSON and JSON Lines."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pyarrow.compute as pc
 from classifier.reports.export import arrow_text
 
 _QUOTED = '[",]'
+#: Cells that a spreadsheet would run as a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _STEERING = f"[{arrow_text.STEERING}]"
-#: A spreadsheet takes such a cell for a formula, and runs it: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = "^[=+\\-@＝＋－＠]"
 
 
 def write_csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    """Write lines that end in CRLF, the first with the names of the columns.
+    """Write lines ending in CRLF, the first with the column names.
 
-    Text may come from packets, or from names of files: what a spreadsheet would take for a formula has a '
-    put in front, and what could steer a terminal becomes U+FFFD.
+    Text may come from packets or file names: a cell that a spreadsheet would run as a formula gets a leading
+    ', and characters that could control a terminal become U+FFFD.
     """
     file.write(",".join(schema.names).encode() + b"\r\n")
     for batch in batches:
@@ -45,13 +45,13 @@ def _csv_cells(column: pa.Array) -> pa.Array:
 
 
 def write_jsonl(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    """Write an object a line."""
+    """Write one object per line."""
     for batch in batches:
         file.write(arrow_text.joined([_objects(batch)], "", "\n"))
 
 
 def write_json(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    """Write one array of objects, an object a line."""
+    """Write one array of objects, one per line."""
     before = b"[\n"
     for batch in batches:
         if batch.num_rows:

@@ -1,6 +1,6 @@
 """The flow table as a folder of Parquet files by day: `date=2026-11-23/part-0.parquet`.
 
-The folder may be a URL. What reads such data sets (DuckDB, Polars, Spark, pyarrow) sees a column `date`.
+The folder may be a URL. Readers of such data sets (DuckDB, Polars, Spark, pyarrow) see a column `date`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import pyarrow.compute as pc
 from classifier.errors import CaptureError, ExitStatus
 from classifier.sources import path_kinds
 
-#: So many rows in memory and in a row group; so many in a file.
+#: Rows of a row group, which is held in memory; rows of a file.
 _GROUP_ROWS, _FILE_ROWS = 1 << 17, 1 << 24
-#: More than there are captures of.
+#: Upper limit of days, that is, of partitions; beyond any capture.
 _MOST_DAYS = 1 << 16
 
 
 class Dataset:
-    """A folder to which flows are written."""
+    """A folder to which flows are written, given by its path or URL.
+
+    CaptureError: it isn't empty, or can't be listed.
+    """
 
     def __init__(self, path: str) -> None:
-        """Take its path or URL. CaptureError: it isn't empty, or can't be looked at."""
         from pyarrow import fs
 
         self._name = path
@@ -37,10 +39,10 @@ class Dataset:
             self._files, self._path = fs.LocalFileSystem(), path.rstrip("/") or "/"
         try:
             there = self._files.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
-        except Exception as error:  # each store has its own
+        except Exception as error:  # each store raises its own
             raise self._cant(error) from error
         if there:
-            raise CaptureError(path, "is not empty; choose another folder", status=ExitStatus.NOT_WRITTEN)
+            raise CaptureError(path, "not an empty folder; choose another", status=ExitStatus.NOT_WRITTEN)
 
     def write(self, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> None:
         """Write rows of the flow table, which may have further columns."""

@@ -1,4 +1,4 @@
-"""Tables for other programs. One place for all commands and formats; written batch by batch."""
+"""Write tables in formats for programs, batch by batch, for all commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from classifier.reports.export import csv_json, zeek
 from classifier.reports.export.arrow_text import TIME_FORMAT
 
-#: Formats, and the endings of file names that choose them.
+#: File name extensions, by format.
 FORMATS = {
     "json": (".json",),
     "jsonl": (".jsonl", ".ndjson"),
@@ -21,9 +21,9 @@ FORMATS = {
     "zeek": (".log",),
     "zeek-json": (),
 }
-#: Row groups of Parquet and batches of Arrow files: much smaller ones are slow to read.
+#: Minimum rows of Parquet row groups and Arrow batches; much smaller ones are slow to read.
 _GROUP_ROWS = 65_536
-#: Rows of a whole table that are turned into text at a time.
+#: Rows converted to text at a time.
 _TEXT_ROWS = 32_768
 
 
@@ -34,7 +34,7 @@ def write(
     format: str,
     log: zeek.Log | None = None,
 ) -> None:
-    """Write a table in one of `FORMATS`; `log` says which of Zeek's logs it becomes."""
+    """Write a table in one of `FORMATS`; `log` is the Zeek log that it becomes."""
     batches = rows.to_batches(max_chunksize=_TEXT_ROWS) if isinstance(rows, pa.Table) else rows
     match format:
         case "csv":
@@ -56,7 +56,7 @@ def write(
 
 
 def rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return the rows of a table, fit for JSON."""
+    """Return the rows of a table, with values that JSON has."""
     columns = {name: _json_column(table[name]) for name in table.schema.names}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -69,7 +69,7 @@ def _json_column(column: pa.Array | pa.ChunkedArray) -> list[Any]:
 
 
 def _write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    """Write typed columns; what they mean is in the metadata of the schema's fields, as `doc`."""
+    """Write Parquet; descriptions of the columns are in the schema's field metadata, as `doc`."""
     from pyarrow import parquet
 
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -78,7 +78,7 @@ def _write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: I
 
 
 def _write_arrow(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    """Write an Arrow IPC file. Its dictionaries can't change on the way, so words are plain strings."""
+    """Write an Arrow IPC file, with strings for dictionaries, which can't change between its batches."""
     plain = pa.schema([field.with_type(_plain(field.type)) for field in schema])
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_file(file, plain, options=options) as writer:
@@ -91,7 +91,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Put small batches together to groups that are worth a place in a file."""
+    """Join small batches into row groups of a useful size."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Zeek's logs: `conn.log` from the flows, `known_services.log` from the servers, as TSV or JSON.
+"""Write Zeek logs: `conn.log` from the flows, `known_services.log` from the servers, as TSV or JSON.
 
 Fields and types: https://docs.zeek.org/en/master/logs/conn.html; the TSV header:
 https://docs.zeek.org/en/master/log-formats.html. The client is written as the originator.
@@ -18,26 +18,26 @@ import pyarrow.compute as pc
 
 from classifier.reports.export import arrow_text
 
-#: The transports that Zeek's enum knows.
+#: Transports in Zeek's enum.
 _PROTOCOLS = ["tcp", "udp"]
 _NUMBERS = {"time", "interval", "count", "port", "double"}
 _UNSET = "-"
-#: A byte that stands for something in TSV, or can't be seen.
+#: Characters with a meaning in TSV, and control characters.
 _ESCAPED_IN_TSV = rf"[\\{arrow_text.STEERING}]|^-$|^\(empty\)$"
 
 
 class Log(NamedTuple):
-    """One of Zeek's logs: its fields, and how a field's column is made from a batch of our table."""
+    """A Zeek log: its fields, and how each is made from a batch of a table."""
 
     path: str
-    #: Name, type of Zeek, and what gives the texts; a null is an unset field.
+    #: Name, Zeek's type, and the function that returns the texts; a null is an unset field.
     fields: list[tuple[str, str, Callable[[pa.RecordBatch], pa.Array]]]
-    #: A column that has a value in every real row; sums of other rows have none.
+    #: A column that is never null, except in rows of totals, which are not written.
     key: str
 
 
 def write_tsv(batches: Iterable[pa.RecordBatch], log: Log, file: IO[bytes]) -> None:
-    """Write a log with its header. `#open` and `#close` are times of the capture, not of the clock."""
+    """Write a log with its header; `#open` and `#close` are times of the capture."""
     names, kinds, _ = zip(*log.fields, strict=True)
     file.write(b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n")
     file.write(f"#path\t{log.path}\n".encode())
@@ -60,7 +60,7 @@ def write_tsv(batches: Iterable[pa.RecordBatch], log: Log, file: IO[bytes]) -> N
 
 
 def write_json(batches: Iterable[pa.RecordBatch], log: Log, file: IO[bytes]) -> None:
-    """Write an object a line, without the fields that are unset."""
+    """Write one object per line, without unset fields."""
     for batch in batches:
         rows = batch.filter(batch[log.key].is_valid())
         cells: list[pa.Array] = []
@@ -95,7 +95,7 @@ def _tsv_cells(values: pa.Array) -> pa.Array:
 
 
 def _escaped(value: str) -> str:
-    """Write as `\\xNN` what can't be written otherwise."""
+    """Escape as `\\xNN` what TSV can't hold."""
     if value in (_UNSET, "(empty)"):
         return f"\\x{ord(value[0]):02x}{value[1:]}"
     return "".join(
@@ -117,7 +117,7 @@ def _time(rows: pa.RecordBatch) -> pa.Array:
 
 
 def _duration(rows: pa.RecordBatch) -> pa.Array:
-    """Seconds; unset where there was but one packet, as in Zeek."""
+    """Return seconds; unset for a single packet, as in Zeek."""
     seconds = _seconds(_nanoseconds(rows, "last_seen") - _nanoseconds(rows, "first_seen"))
     packets = pc.add(rows["client_packets"], rows["server_packets"])
     return pc.if_else(pc.greater(packets, 1), seconds, pa.scalar(None, pa.string()))
@@ -129,7 +129,7 @@ def _nanoseconds(rows: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
 
 
 def _seconds(time_ns: npt.NDArray[np.int64]) -> pa.Array:
-    """As decimal seconds to the microsecond, exactly: a float can't hold a time of today."""
+    """Return decimal seconds to the microsecond, exactly; a float can't hold a current time."""
     whole, rest = np.divmod(np.abs(time_ns) // 1000, 1_000_000)
     sign = pa.array(np.where(time_ns < 0, "-", ""))
     digits = pc.utf8_lpad(pa.array(rest).cast(pa.string()), 6, "0")
@@ -166,7 +166,7 @@ CONN = Log(
         ("resp_ip_bytes", "count", _text("server_bytes")),
         ("tunnel_parents", "set[string]", _unset),
         ("community_id", "string", _text("community_id")),
-        # Not Zeek's: how the server is known.
+        # Not Zeek's: the role of the server.
         ("role", "string", _text("role")),
         ("role_confidence", "double", _text("role_confidence")),
     ],

@@ -1,8 +1,8 @@
-"""The report as one self-contained HTML page: no network, no cookies, nothing that isn't in the file.
+"""The report as one self-contained HTML page: no network requests, no cookies.
 
-The libraries (Vega-Lite, DataTables) and the data are in the page, packed with gzip. A content
-security policy allows exactly the scripts and styles of this page, by their hashes, and nothing else:
-no request, no `eval`. What comes from packets goes through JSON to text nodes, never through HTML.
+The libraries (Vega-Lite, DataTables) and the data are in the page, compressed with gzip. A content security
+policy allows exactly the scripts and styles of this page, by their hashes: no requests, no `eval`. Text from
+packets goes through JSON to text nodes, never through HTML.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent
 
 
 def build(report: ReportData) -> str:
-    """Return the page. Raises MissingExtraError without the libraries of the extra `web`."""
+    """Return the page. MissingExtraError: the libraries of the extra `web` are missing."""
     check()
     charts, tables = _libraries()
     from classifier.reports.html.contents import contents  # charts need Altair
@@ -59,7 +59,7 @@ def build(report: ReportData) -> str:
 
 
 def check() -> None:
-    """Raise MissingExtraError if a page can't be made: better before an hour's reading than after."""
+    """Raise MissingExtraError if the page can't be built; called before the captures are read."""
     try:
         import altair  # noqa: F401
         import itables  # noqa: F401
@@ -69,7 +69,7 @@ def check() -> None:
 
 
 def _head(found: dict[str, Any]) -> str:
-    """Write the first words as HTML: they are there even where scripts don't run."""
+    """Return the head of the page as HTML, which is shown even where scripts don't run."""
     facts = "".join(
         f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
         for name, value in found["facts"]
@@ -78,7 +78,7 @@ def _head(found: dict[str, Any]) -> str:
     return f'<dl class="facts">{facts}</dl>' + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
-# What is read from files is kept: a live capture makes its page as a user who may not be able to read them.
+# File contents are cached: a live capture builds its page as a user who may not be able to read the files.
 
 
 @cache
@@ -125,5 +125,5 @@ def _hash(text: str) -> str:
 
 
 def _packed(text: str) -> str:
-    """Pack with gzip, always the same for the same text, and write it in base64."""
+    """Compress with gzip, reproducibly, and encode as base64."""
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()

@@ -1,135 +1,111 @@
-"""What the page says, as plain data: headline, charts, tables."""
+"""The contents of the page as plain data: headline, charts, tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.reports import charts
+from classifier.reports.columns import COLUMNS, Row
 from classifier.reports.data import ReportData
 from classifier.reports.export.tabular import rows
 from classifier.reports.summary import REASONS, types_text
 from classifier.roles import Role
 from classifier.traffic.judged_flows import JudgedFlows
-from classifier.traffic.tables import ATTEMPTS
-from classifier.wording import (
-    counted,
-    duration_text,
-    endpoint,
-    listed,
-    named_by,
-    role_text,
-    service_text,
-    size_text,
-)
+from classifier.wording import counted, duration_text, listed, size_text
 
-Row = dict[str, Any]
-#: Longer tables are cut, with a remark.
+#: Rows of a table; longer ones are cut, with a note.
 MOST_ROWS = 2_000
-#: Of longer lists a cell shows the first, and how many more there are.
-_MOST_IN_CELL = 8
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its head, its kind (`text`, `list`, `count`, `bytes`, `share`, `time`), and its value."""
-
-    head: str
-    kind: str
-    name: str
 
 
 def contents(report: ReportData) -> dict[str, Any]:
-    """Return all that the page shows; nothing in it is HTML."""
+    """Return everything that the page shows, as plain text and numbers."""
     traffic = report.traffic
-    said = report.to_dict()
+    data = report.to_dict()
     flows, mismatches = _largest_flows(traffic)
     flows, mismatches = report.named(flows), report.named(mismatches)
-    counted = said["flows"]
-    served = _served(said)
+    counted = data["flows"]
+    served = _served(data)
     return {
-        "title": listed(said["captures"], 1),
-        "facts": _facts(said, traffic),
-        "notes": _notes(said),
+        "title": listed(data["captures"], 1),
+        "facts": _facts(data, traffic),
+        "notes": _notes(data),
         "known": _known(traffic),
         "charts": charts.all_charts(report),
         "themes": {theme: charts.config(theme) for theme in ("light", "dark")},
         "tables": [
             _table("services", "Services", served, _SERVICES, len(served)),
-            _table("servers", "Servers", said["servers"], _SERVERS, len(said["servers"])),
+            _table("servers", "Servers", data["servers"], _SERVERS, len(data["servers"])),
             _table("mismatches", "Protocol mismatches", rows(mismatches), _MISMATCHES, mismatches.num_rows),
             _table(
                 "attempts",
-                "Attempts that came to nothing",
-                said["attempts"],
+                "Failed connection attempts",
+                data["attempts"],
                 _ATTEMPTS,
-                len(said["attempts"]),
+                len(data["attempts"]),
             ),
-            _table("clients", "Clients", said["clients"], _CLIENTS, len(said["clients"])),
+            _table("clients", "Clients", data["clients"], _CLIENTS, len(data["clients"])),
             _table("flows", "Flows", rows(flows), _FLOWS, counted["total"]),
         ],
         "accounting": [
-            ["in flows", said["accounting"]["in_flows"]],
+            ["in flows", data["accounting"]["in_flows"]],
             *(
-                [words, said["accounting"][key]]
+                [words, data["accounting"][key]]
                 for key, words in REASONS.items()
-                if said["accounting"].get(key)
+                if data["accounting"].get(key)
             ),
-            ["all packets", said["accounting"]["packets"]],
+            ["all packets", data["accounting"]["packets"]],
         ],
-        "self_check": _self_check(said.get("self_check")),
+        "self_check": _self_check(data.get("self_check")),
     }
 
 
-def _served(said: Row) -> list[Row]:
-    """Return the services that something used; mere attempts have a table of their own."""
-    return [row for row in said["services"] if row["flows"]]
+def _served(data: Row) -> list[Row]:
+    """Return the services with flows; failed attempts have a table of their own."""
+    return [row for row in data["services"] if row["flows"]]
 
 
-def _facts(said: Row, traffic: JudgedFlows) -> list[list[str]]:
-    span = f"{said['first_seen']} to\n{said['last_seen']}" if said["first_seen"] else "no packets"
-    counted = said["flows"]
-    served = sum(1 for row in _served(said) if row["proto"])
+def _facts(data: Row, traffic: JudgedFlows) -> list[list[str]]:
+    span = f"{data['first_seen']} to\n{data['last_seen']}" if data["first_seen"] else "no packets"
+    counted = data["flows"]
+    served = sum(1 for row in _served(data) if row["proto"])
     return [
         ["Time", span],
-        ["Lasting", duration_text(said["duration_s"])],
-        ["Packets", f"{said['packets']:,}"],
-        ["Bytes with link headers", size_text(said["wire_bytes"])],
+        ["Duration", duration_text(data["duration_s"])],
+        ["Packets", f"{data['packets']:,}"],
+        ["Bytes on the wire", size_text(data["wire_bytes"])],
         ["Flows", f"{counted['total']:,}"],
         ["Services", f"{served:,}"],
         ["Servers", f"{traffic.totals.server_count:,}"],
     ]
 
 
-def _notes(said: Row) -> list[str]:
-    notes = [*said["problems"], *said["remarks"]]
-    if not said["packets"]:
+def _notes(data: Row) -> list[str]:
+    notes = [*data["problems"], *data["remarks"]]
+    if not data["packets"]:
         notes.insert(0, "The capture has no packets.")
-    elif not said["accounting"]["in_flows"]:
-        notes.insert(0, "No packet is in a flow that is shown; see where the packets went.")
-    if said["dropped"]:
-        notes.append(f"{counted(said['dropped'], 'packet was', 'packets were')} lost while capturing.")
-    if types := said["unknown_types"]:
+    elif not data["accounting"]["in_flows"]:
+        notes.insert(0, "No flows to show; see Packet accounting.")
+    if data["dropped"]:
+        notes.append(f"{counted(data['dropped'], 'packet')} dropped by the capture.")
+    if types := data["unknown_types"]:
         notes.append(f"Unknown types: {types_text(types)}.")
-    if said["evicted"]:
-        notes.append(f"{counted(said['evicted'], 'flow was', 'flows were')} ended early by the cap on flows.")
-    if filtered := said["accounting"].get("filtered"):
-        packets = counted(filtered, "packet")
-        are = "is" if filtered == 1 else "are"
-        notes.append(f"{packets} of flows that were filtered out {are} not shown.")
+    if data["evicted"]:
+        notes.append(f"{counted(data['evicted'], 'flow')} evicted early (--max-flows).")
+    if filtered := data["accounting"].get("filtered"):
+        notes.append(f"Filter excluded flows with {counted(filtered, 'packet')}.")
     return notes
 
 
 def _known(traffic: JudgedFlows) -> list[Row]:
-    """How the servers are known, by flows, packets and bytes; and packets in no flow."""
+    """Return flows, packets and bytes by role, and the packets in no flow."""
     words = {
-        Role.CONFIRMED: "by a handshake",
-        Role.INFERRED: "by other evidence, 90 % sure or more",
-        Role.AMBIGUOUS: "less sure than that",
+        Role.CONFIRMED: "proven by a handshake",
+        Role.INFERRED: "other evidence, confidence 90% or more",
+        Role.AMBIGUOUS: "confidence below 90%",
         Role.ATTEMPTED: "failed connection attempts: refused, unanswered, unsolicited",
     }
     found = [
@@ -140,7 +116,7 @@ def _known(traffic: JudgedFlows) -> list[Row]:
     outside = counts["packets"] - counts["in_flows"] - counts.get("filtered", 0)
     rest = {
         "name": "in no flow",
-        "words": "see the accounting",
+        "words": "see Packet accounting",
         "flows": 0,
         "packets": outside,
         "bytes": None,
@@ -152,20 +128,18 @@ _UNITS = ("flows", "packets", "bytes")
 
 
 def _self_check(check: Row | None) -> str | None:
-    """Say how far inference can be trusted here, where handshakes were seen to tell."""
+    """Return the sentence of the self-check, if any handshake was seen."""
     if not check or not check["flows"]:
         return None
-    right = f", {check['inferred_right']:,} of them rightly" if check["inferred"] else ""
-    whose = "its" if check["flows"] == 1 else "their"
+    right = f", {check['inferred_right']:,} of them correctly" if check["inferred"] else ""
     return (
-        f"{counted(check['flows'], 'flow has', 'flows have')} a handshake that proves {whose} server. "
-        "Had it been missed, "
-        f"{check['inferred']:,} would have been inferred{right}."
+        f"Self-check with handshakes hidden: of {counted(check['flows'], 'confirmed flow')}, "
+        f"{check['inferred']:,} would be inferred{right}."
     )
 
 
 def _largest_flows(traffic: JudgedFlows) -> tuple[pa.Table, pa.Table]:
-    """Return the flows with most bytes, and those whose payload is not the service of their port."""
+    """Return the flows with the most bytes, and the mismatched ones likewise."""
     largest: pa.Table | None = None
     mismatched: pa.Table | None = None
     for batch in traffic.batches():
@@ -186,120 +160,48 @@ def _most(one: pa.Table | None, other: pa.Table) -> pa.Table:
     return both.sort_by([("bytes", "descending"), ("first_seen", "ascending")]).slice(0, MOST_ROWS)
 
 
-def _table(name: str, title: str, found: list[Row], columns: list[Column], whole: int) -> dict[str, Any]:
-    """Return a table's rows as lists of values; columns that are empty throughout are left out."""
+def _table(name: str, title: str, found: list[Row], columns: Sequence[str], whole: int) -> dict[str, Any]:
+    """Return a table's rows as lists of values, without empty columns."""
     shown = found[:MOST_ROWS]
-    values = [[_value(row, column) for row in shown] for column in columns]
-    kept = [
-        number for number, column in enumerate(values) if any(value not in (None, "") for value in column)
-    ]
+    values = {column: [COLUMNS[column].plain(row) for row in shown] for column in columns}
+    kept = [column for column in columns if any(value not in (None, "") for value in values[column])]
     return {
         "name": name,
         "title": title,
-        "columns": [{"head": columns[number].head, "kind": columns[number].kind} for number in kept],
-        "rows": [list(row) for row in zip(*(values[number] for number in kept), strict=True)],
+        "columns": [{"head": COLUMNS[column].head, "kind": COLUMNS[column].kind} for column in kept],
+        "rows": [list(row) for row in zip(*(values[column] for column in kept), strict=True)],
         "whole": whole,
     }
 
 
-def _value(row: Row, column: Column) -> Any:
-    match column.name:
-        case "server" | "client" | "target":
-            host = row.get(f"{column.name}_host") or row[f"{column.name}_ip"]
-            return endpoint(host, row.get(f"{column.name}_port"))
-        case "service":
-            if row["proto"] is None:  # a sum of others
-                return row["service"]
-            return service_text(row["service"], row["proto"], row.get("service_candidates") or ())
-        case "named_by":
-            return named_by(row["service_source"])
-        case "role":
-            return role_text(row["role"], row["role_confidence"])
-        case "attempts":
-            return sum(row[name] for name in ATTEMPTS)
-        case "tries":
-            return ", ".join(f"{row[name]:,} {name}" for name in ATTEMPTS if row[name])
-        case "first_seen" | "last_seen":
-            return row[column.name][:23].replace("T", " ")
-    value = row[column.name]
-    if isinstance(value, list):
-        more = f" +{len(value) - _MOST_IN_CELL:,}" if len(value) > _MOST_IN_CELL else ""
-        return ", ".join(map(str, value[:_MOST_IN_CELL])) + more
-    return value.replace("_", " ") if column.name in ("known_by", "outcome") and value else value
-
-
-def _columns(*described: tuple[str, str, str]) -> list[Column]:
-    return [Column(head, kind, name) for head, kind, name in described]
-
-
-_VOLUMES = (
-    ("from clients", "bytes", "client_bytes"),
-    ("from servers", "bytes", "server_bytes"),
+_ROLES = ("flows", "confirmed", "inferred", "ambiguous")
+_VOLUMES = ("bytes", "client_bytes", "server_bytes")
+_SERVICES = (
+    *(
+        "service_and_proto",
+        "service_source",
+        "server_ports",
+        "bytes",
+        "share",
+        "client_bytes",
+        "server_bytes",
+        *_ROLES,
+    ),
+    *("servers", "clients", "attempts"),
 )
-_TIMES = (("First seen (UTC)", "time", "first_seen"), ("Last seen (UTC)", "time", "last_seen"))
-_SERVICES = _columns(
-    ("Service", "text", "service"),
-    ("Named by", "text", "named_by"),
-    ("Ports", "text", "server_ports"),
-    ("Bytes", "bytes", "bytes"),
-    ("Share", "share", "share"),
-    *_VOLUMES,
-    ("Flows", "count", "flows"),
-    *((name, "count", name) for name in ("confirmed", "inferred", "ambiguous")),
-    ("Hosts", "count", "servers"),
-    ("Clients", "count", "clients"),
-    ("Attempts", "count", "attempts"),
+_SERVERS = (
+    *("server", "service_and_proto", "service_source", "known_by", *_VOLUMES, "flows", "clients"),
+    *("first_seen", "last_seen"),
 )
-_SERVERS = _columns(
-    ("Server", "text", "server"),
-    ("Service", "text", "service"),
-    ("Named by", "text", "named_by"),
-    ("Role", "text", "known_by"),
-    ("Bytes", "bytes", "bytes"),
-    *_VOLUMES,
-    ("Flows", "count", "flows"),
-    ("Clients", "count", "clients"),
-    *_TIMES,
+_CLIENTS = ("client", "bytes", "sent", "received", "flows", "servers_contacted")
+_ATTEMPTS = ("target", "service_and_proto", "outcomes", "sources", "attempt_packets")
+_FLOWS = (
+    *("first_seen", "client", "server", "service_and_proto", "service_source", "payload", "server_name"),
+    *("role", "role_evidence", "outcome", "bytes", "packets"),
 )
-_CLIENTS = _columns(
-    ("Client", "text", "client"),
-    ("Bytes", "bytes", "bytes"),
-    *_VOLUMES,
-    ("Flows", "count", "flows"),
-    ("Hosts", "count", "servers"),
-)
-_ATTEMPTS = _columns(
-    ("Target", "text", "target"),
-    ("Service", "text", "service"),
-    ("Attempts", "text", "tries"),
-    ("Sources", "count", "sources"),
-    ("Packets", "count", "attempt_packets"),
-)
-_FLOWS = _columns(
-    ("First seen (UTC)", "time", "first_seen"),
-    ("Client", "text", "client"),
-    ("Server", "text", "server"),
-    ("Service", "text", "service"),
-    ("Named by", "text", "named_by"),
-    ("Payload", "text", "payload"),
-    ("Name", "text", "server_name"),
-    ("Role", "text", "role"),
-    ("Evidence", "list", "role_evidence"),
-    ("Outcome", "text", "outcome"),
-    ("Bytes", "bytes", "bytes"),
-    ("Packets", "count", "packets"),
-)
-_MISMATCHES = _columns(
-    ("First seen (UTC)", "time", "first_seen"),
-    ("Client", "text", "client"),
-    ("Server", "text", "server"),
-    ("Expected (port)", "text", "expected"),
-    ("Detected (payload)", "text", "payload"),
-    ("Role", "text", "role"),
-    ("Outcome", "text", "outcome"),
-    ("Bytes", "bytes", "bytes"),
-    ("Packets", "count", "packets"),
-    ("Flow", "text", "flow_id"),
+_MISMATCHES = (
+    *("first_seen", "client", "server", "expected", "payload", "role", "outcome", "bytes", "packets"),
+    "flow_id",
 )
 _FLOW_COLUMNS: Iterable[str] = (
     *("first_seen", "client_ip", "client_port", "server_ip", "server_port", "proto", "service"),

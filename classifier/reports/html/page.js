@@ -9,7 +9,7 @@
     return new Response(stream).text();
   }
 
-  // The policy of this page lets a script run only if its hash is the one of the library.
+  // The page's content security policy runs a script only if its hash is that of a library.
   function run(source) {
     const script = document.createElement("script");
     script.textContent = source;
@@ -39,7 +39,7 @@
     time: String,
     count: (value) => whole.format(value),
     bytes,
-    share: (value) => `${(100 * value).toFixed(1)} %`,
+    share: (value) => `${(100 * value).toFixed(1)}%`,
   };
 
   function escaped(text) {
@@ -100,7 +100,7 @@
       described.name,
       described.title,
       cut
-        ? element("p", { class: "remark" }, `The first ${whole.format(described.rows.length)} of ${whole.format(described.whole)}; all of them: classifier ${described.name === "flows" ? "flows" : "report"} --format csv`)
+        ? element("p", { class: "remark" }, `The first ${whole.format(described.rows.length)} of ${whole.format(described.whole)}; for all: classifier ${described.name === "flows" ? "flows" : "report"} --format csv`)
         : null,
       element("div", { class: "scroll" }, made),
     );
@@ -126,14 +126,14 @@
   const titles = {
     timeline: "Traffic over time",
     services: "Services by bytes",
-    conversations: "Who talks to whom",
-    evidence: "How the servers are known",
+    conversations: "Conversations",
+    evidence: "Evidence for the server role",
   };
 
   const remarks = {
-    timeline: "Drag to move, Shift and wheel to zoom, double-click to see all. “(attempts)” came to nothing, “other” is the sum of all the rest.",
-    conversations: "IP bytes, attempts left out. Flows whose server is ambiguous count for the likelier one; the table of clients leaves them out.",
-    evidence: "This is said of servers, not of their names: those come from the payload where it is recognised, else from the port.",
+    timeline: "Drag to pan, Shift+wheel to zoom, double-click to reset. “(attempts)” are failed connection attempts, “other” is the total of the remaining services.",
+    conversations: "IP bytes, without failed connection attempts. Ambiguous flows count for the likelier server; the Clients table excludes them.",
+    evidence: "Roles are about which side is the server, not about the service's name: that comes from the payload where it is recognised, else from the port.",
   };
 
   async function chart(name, spec, place, themes) {
@@ -186,7 +186,7 @@
         element("tr", {}, element("th", { scope: "row" }, words), element("td", {}, whole.format(packets))),
       ),
     );
-    section("accounting", "Where every packet went", element("table", { class: "accounting" }, body));
+    section("accounting", "Packet accounting", element("table", { class: "accounting" }, body));
   }
 
   const working = document.getElementById("working");

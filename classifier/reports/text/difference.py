@@ -1,4 +1,4 @@
-"""What differs between two captures, for people."""
+"""The differences between two captures, on a terminal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.reports.export.tabular import rows
-from classifier.reports.summary import time_text
+from classifier.reports.summary import seconds_text, time_text
 from classifier.reports.text.tables import Column, Row, clean, show
 from classifier.traffic.judged_flows import JudgedFlows
-from classifier.wording import counted, duration_text, endpoint, service_text, size_text
+from classifier.wording import counted, duration_text, endpoint, service_text, size_text, value_text
 
 
 def print_difference(out: Console, before: JudgedFlows, after: JudgedFlows, difference: pa.Table) -> None:
@@ -26,8 +26,8 @@ def print_difference(out: Console, before: JudgedFlows, after: JudgedFlows, diff
     found = rows(difference)
     for kind in ("service", "server"):
         counts = Counter(row["status"] for row in found if row["kind"] == kind)
-        told = ", ".join(f"{counts[status]:,} {status}" for status in ("new", "gone", "changed"))
-        out.print(Text(f"{kind.capitalize()}s: {told}"))
+        text = ", ".join(f"{counts[status]:,} {status}" for status in ("new", "gone", "changed"))
+        out.print(Text(f"{kind.capitalize()}s: {text}"))
     out.print()
     show(out, "Services", _SERVICES, [row for row in found if row["kind"] == "service"])
     show(out, "Servers", _SERVERS, [row for row in found if row["kind"] == "server"])
@@ -38,7 +38,7 @@ def _server(row: Row) -> str:
 
 
 def _services(row: Row) -> str:
-    """Name the services, before and after where they differ."""
+    """Return the services, before and after where they differ."""
     before, after = (
         ", ".join(f"{name}/{row['proto']}" for name in row[f"services_{when}"] or ())
         or service_text(None, row["proto"])
@@ -50,8 +50,8 @@ def _services(row: Row) -> str:
 
 
 def _known(row: Row) -> str:
-    told = [(row[f"known_by_{when}"] or "").replace("_", " ") for when in ("before", "after")]
-    return " → ".join(dict.fromkeys(word for word in told if word))
+    texts = [value_text(row[f"known_by_{when}"]) for when in ("before", "after")]
+    return " → ".join(dict.fromkeys(text for text in texts if text))
 
 
 def _number(name: str, head: str, spare: int) -> Column:
@@ -63,9 +63,13 @@ def _number(name: str, head: str, spare: int) -> Column:
     return Column(head, text, number=True, spare=spare)
 
 
-_STATUS = Column("", lambda row: row["status"])
+def _change(name: str) -> str:
+    return "role" if name == "known_by" else name
+
+
+_STATUS = Column("Status", lambda row: row["status"])
 _REST = [
-    Column("Changed", lambda row: ", ".join(row["changes"]).replace("_", " "), folds=True, spare=5),
+    Column("Changed", lambda row: ", ".join(map(_change, row["changes"])), folds=True, spare=5),
     Column("Role", _known, spare=2),
     _number("clients", "Clients", 3),
     _number("flows", "Flows", 4),
@@ -77,5 +81,5 @@ _SERVERS = [
     Column("Server", _server, folds=True),
     Column("Service", _services, folds=True),
     *_REST,
-    Column("First seen (UTC)", lambda row: row["first_seen"][:19].replace("T", " "), spare=6),
+    Column("First seen", lambda row: seconds_text(row["first_seen"]), spare=6),
 ]

@@ -1,4 +1,4 @@
-"""Why one flow's server is the server: a ladder of its packets, the evidence, the verdict."""
+"""The explanation of one flow: a ladder of its packets, the evidence, the verdict."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from rich.text import Text
 
 from classifier.ports.rules import with_familiar
 from classifier.reports.text.tables import Column, clean, show
-from classifier.wording import endpoint, named_by, percent
+from classifier.wording import endpoint, named_by, percent, value_text
 
 Row = dict[str, Any]
-#: The control bits of TCP by their letters' order, lowest first. RFC 9293 §3.1, RFC 3168.
+#: TCP control bits, lowest first. RFC 9293 §3.1, RFC 3168.
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
-#: Columns of a ladder's arrow.
+#: Width of a ladder's arrow, in characters.
 _ARROW = 34
 
 
-def print_explanation(out: Console, told: Row) -> None:
+def print_explanation(out: Console, explained: Row) -> None:
     """Print what `pipeline.explain` returns."""
-    flow = told["flow"]
+    flow = explained["flow"]
     client, server = (endpoint(flow[f"{end}_ip"], flow[f"{end}_port"]) for end in ("client", "server"))
     out.print(Text(clean(f"{flow['flow_id']}   {flow['proto']}   {flow['capture']}"), style="bold"))
-    for other in told["others"]:
-        out.print(Text(f"also between these ends: {other}"))
+    for other in explained["others"]:
+        out.print(Text(f"also between these endpoints: {other}"))
     out.print()
-    _print_ladder(out, told, client, server)
-    show(out, "Evidence", _EVIDENCE, told["evidence"])
-    if told["sum"]:
-        out.print(Text(_sum(told["sum"], server, flow["role_confidence"])))
+    _print_ladder(out, explained, client, server)
+    show(out, "Evidence", _EVIDENCE, explained["evidence"])
+    if explained["sum"]:
+        out.print(Text(_sum(explained["sum"], server, flow["role_confidence"])))
         out.print()
-    out.print(Text(_verdict(flow, server, _named(told["service"]))))
+    out.print(Text(_verdict(flow, server, _named(explained["service"]))))
     if flow["role_confidence"] != 1:
         rest = 100 - percent(flow["role_confidence"])
-        out.print(Text(f"Runner-up: {client}{_named(told['runner_up'])}, {rest:.1f}%."))
+        out.print(Text(f"Runner-up: {client}{_named(explained['runner_up'])}, {rest:.1f}%."))
     if flow["service"]:
         source = named_by(flow["service_source"])
         out.print(Text(clean(f"Service: {with_familiar(flow['service'])} (named by: {source})")))
-    out.print(Text(f"Outcome: {flow['outcome'].replace('_', ' ')}; history {flow['history']}."))
-    if told["settles"]:
-        out.print(Text(f"To resolve this: {told['settles']}"))
+    out.print(Text(f"Outcome: {value_text(flow['outcome'])}; history {flow['history']}."))
+    if explained["settles"]:
+        out.print(Text(f"To resolve this: {explained['settles']}"))
 
 
 def _sum(adding: Row, server: str, confidence: float) -> str:
@@ -70,27 +70,27 @@ def _verdict(flow: Row, server: str, named: str) -> str:
     return f"Verdict: {server} is the server{named}: {flow['role']}{sure}."
 
 
-def _print_ladder(out: Console, told: Row, client: str, server: str) -> None:
-    """Draw the packets between client on the left and server on the right."""
-    if told["ladder"] is None:
-        out.print(Text("The input can't be read again for the packets of the flow.\n"))
+def _print_ladder(out: Console, explained: Row, client: str, server: str) -> None:
+    """Print the packets as arrows between client on the left and server on the right."""
+    if explained["ladder"] is None:
+        out.print(Text("No packets shown: the input can't be read a second time.\n"))
         return
     gap = " " * max(_ARROW - len(client) - len(server) + 4, 2)
     out.print(Text(f"{'seconds':>10}   {client}{gap}{server}", style="bold"), soft_wrap=True)
     tail, head, back = ("─", "▶", "◀") if out.encoding.startswith("utf") else ("-", ">", "<")
-    for packet in told["ladder"]:
+    for packet in explained["ladder"]:
         text = f" {_what(packet)} "
         line = tail * 2 + text + tail * max(_ARROW - len(text) - 2, 2)
         arrow = line + head if packet["from_client"] else back + line
         out.print(Text(f"{packet['seconds']:>10.6f}   {arrow}"), soft_wrap=True)
-    more = told["packets"] - len(told["ladder"])
+    more = explained["packets"] - len(explained["ladder"])
     out.print(Text(f"{'':>10}   … {more:,} more\n" if more > 0 else ""))
 
 
 def _what(packet: Row) -> str:
-    """Say what a packet is: its control bits, and how many bytes it carries."""
+    """Describe a packet: its control bits and payload bytes."""
     if packet["icmp_error"]:
-        return "ICMP: can't be delivered"
+        return "ICMP error"
     flags = packet["flags"]
     names = [name for bit, name in enumerate(_FLAGS) if flags and flags >> bit & 1 and name != "PSH"]
     carries = [f"{packet['payload_bytes']:,} B"] if packet["payload_bytes"] or flags is None else []
@@ -105,5 +105,5 @@ _EVIDENCE = [
     Column("Kind", lambda row: row["evidence"]),
     Column("Server", lambda row: row["server"] or "", folds=True),
     Column("Log-odds", _weight, number=True),
-    Column("Seen", lambda row: row["seen"], folds=True),
+    Column("Observed", lambda row: row["seen"], folds=True),
 ]

@@ -1,4 +1,4 @@
-"""Firewall rules that keep a service's server ports from being reached through a router. Text only."""
+"""Firewall rules that block forwarded traffic to a service's server ports. Text only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from classifier.ports.rules import Rules
 from classifier.ports.search import Found, Ports, Use
 from classifier.ports.service import TRANSPORT_NAMES, TRANSPORTS, Network, Span, spans_of
 
-#: So many of the other services that are hit are named.
+#: Other affected services that are named.
 MOST_NAMED = 12
-#: nft and IOS limit the length of names.
+#: Characters of a rule set's name; nft and IOS limit them.
 MOST_TITLE = 40
 
 
@@ -31,14 +31,14 @@ class Target:
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """The IP versions that it concerns."""
+        """The IP versions concerned."""
         return (4, 6) if self.network is None else (self.network.version,)
 
 
 def nft(name: str, targets: Iterable[Target]) -> Iterator[str]:
-    """Yield a table of its own for `nft -f`; loading it again replaces it. nft(8)."""
+    """Yield a separate table for `nft -f`; loading it again replaces it. nft(8)."""
     table = f"classifier_block_{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}"
-    # Made and deleted, so that what follows is new, whether there was one or not.
+    # Created, then deleted: the rules start from an empty table whether or not one existed.
     yield from (f"table inet {table}", f"delete table inet {table}")
     yield from (f"table inet {table} {{", "\tchain forward {")
     yield "\t\ttype filter hook forward priority filter; policy accept;"
@@ -63,7 +63,7 @@ def iptables(name: str, targets: Iterable[Target]) -> Iterator[str]:
 
 
 def cisco(name: str, targets: Iterable[Target]) -> Iterator[str]:
-    """Yield access lists of IOS, one for each version of IP that is concerned."""
+    """Yield Cisco IOS access lists, one for each IP version concerned."""
     wanted = list(targets)
     title = "BLOCK-" + (re.sub(r"[^A-Z0-9]+", "-", name.upper()).strip("-") or "PORTS")
     for version, head, rest in (
@@ -76,7 +76,7 @@ def cisco(name: str, targets: Iterable[Target]) -> Iterator[str]:
         yield head
         for target in here:
             if target.transport == "dccp":
-                yield f"! dccp {_range(target.span, '-')}: IOS doesn't match the ports of DCCP"
+                yield f"! dccp {_range(target.span, '-')}: IOS can't match DCCP ports"
                 continue
             first, last = target.span.first, target.span.last
             ports = f"eq {first}" if first == last else f"range {first} {last}"
@@ -85,7 +85,7 @@ def cisco(name: str, targets: Iterable[Target]) -> Iterator[str]:
         yield "!"
 
 
-#: Only what begins: an answer to a client that happens to have such a port passes.
+#: New connections only: an answer to a client on such a port passes.
 _NEW = "-m conntrack --ctstate NEW"
 
 
@@ -103,7 +103,7 @@ def _range(span: Span, dash: str) -> str:
     return f"{span.first}{dash}{span.last}" if span.last > span.first else str(span.first)
 
 
-#: By firewall: what makes the rules, how comments begin, and how the rules would be put in force.
+#: By firewall: the function that makes the rules, the comment sign, and the command that applies them.
 FIREWALLS: dict[str, tuple[Callable[[str, Iterable[Target]], Iterator[str]], str, str]] = {
     "nft": (nft, "#", "nft -f FILE"),
     "iptables": (
@@ -116,7 +116,7 @@ FIREWALLS: dict[str, tuple[Callable[[str, Iterable[Target]], Iterator[str]], str
 
 
 def block(firewall: str, found: Sequence[Found], rules: Rules) -> str:
-    """Return the text that blocks the server ports of what queries found. Nothing is applied."""
+    """Return rules that block the server ports that queries found. Nothing is applied."""
     keys: dict[Network | None, set[tuple[int, int]]] = {}
     names = set()
     for answer in found:
@@ -129,27 +129,27 @@ def block(firewall: str, found: Sequence[Found], rules: Rules) -> str:
     targets = [Target(span, network) for network, ports in keys.items() for span in spans_of(ports)]
     make, comment, command = FIREWALLS[firewall]
     remarks = [
-        f"Blocks {' '.join(answer.query for answer in found)} where a router forwards: "
+        f"Blocks forwarded traffic to {' '.join(answer.query for answer in found)}: "
         + ", ".join(str(target.span) for target in targets),
-        "A port is only where a service usually runs: its users can change it, and then this blocks nothing.",
+        "A service can run on other ports; there these rules block nothing.",
     ]
     if also := _also_hit(set().union(*keys.values()), names, rules):
         more = f" and {len(also) - MOST_NAMED} more" if len(also) > MOST_NAMED else ""
-        remarks.append(f"Hits {'also ' * bool(names)}what runs there: {', '.join(also[:MOST_NAMED])}{more}")
+        remarks.append(f"{'Also affects' if names else 'Affects'}: {', '.join(also[:MOST_NAMED])}{more}")
     if firewall == "cisco":
-        remarks.append("Stateless: hits also answers to clients that happen to have one of these ports.")
-    remarks.append(f"Nothing was applied. To put it in force: {command}")
+        remarks.append("Stateless: also blocks answers to clients that use one of these ports.")
+    remarks.append(f"Nothing was applied. To apply: {command}")
     title = "-".join(answer.query for answer in found)[:MOST_TITLE]
     return "\n".join([*(f"{comment} {line}" for line in remarks), *make(title, targets)]) + "\n"
 
 
 def _really_there(uses: list[Use]) -> list[Use]:
-    """Leave out ports where a service is only registered or a mistake, unless it has no others."""
+    """Drop ports that are only registered or conflicting, unless a service has no others."""
     return [use for use in uses if use.service.met and use.service.status != "conflict"] or uses
 
 
 def _also_hit(keys: Iterable[tuple[int, int]], names: set[str], rules: Rules) -> list[str]:
-    """Return the services that people meet at some ports, besides those that are meant."""
+    """Return services in use at some ports, except the ones to block."""
     return [
         f"{service.name} ({port}/{TRANSPORT_NAMES[proto]})"
         for proto, port in sorted(keys, key=lambda key: key[::-1])
@@ -159,7 +159,7 @@ def _also_hit(keys: Iterable[tuple[int, int]], names: set[str], rules: Rules) ->
 
 
 def _asked_for(ports: Ports) -> Iterator[tuple[int, int]]:
-    """Yield each (IP protocol, port) of a query by number; without a transport, those of TCP and UDP."""
+    """Yield each (IP protocol, port) of a query by number; without a transport, for TCP and UDP."""
     both = (TRANSPORTS["tcp"], TRANSPORTS["udp"])
     for proto in ports.protos if len(ports.protos) == 1 else both:
         yield from Span(proto, ports.first, ports.last).keys

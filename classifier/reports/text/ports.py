@@ -1,4 +1,4 @@
-"""What is known of ports and services, for people and for programs."""
+"""Ports and services: the tables and JSON of `classifier ports`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from classifier.reports.text.tables import Column, Row, show
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: A table has no more rows than this of what is merely related to a word.
+#: Rows of services that are only related to a word.
 RELATED = 15
 
 
 def print_found(out: Console, found: Iterable[Found]) -> None:
-    """Print what queries found: services, and who else takes the ports."""
+    """Print what queries found: services, and other uses of the ports."""
     answers = list(found)
     by_number = [answer for answer in answers if answer.ports]
     show(out, "", _COLUMNS, _rows(use for answer in by_number for use in answer.exact))
@@ -33,7 +33,7 @@ def print_found(out: Console, found: Iterable[Found]) -> None:
     others = {other: None for answer in by_number for other in _others(answer.ports)}
     if others:
         out.print()
-    show(out, "May also be", _OTHERS, _grouped(others))
+    show(out, "Other uses of these ports", _OTHERS, _grouped(others))
     for answer in answers:
         if answer.ports:
             continue
@@ -42,7 +42,7 @@ def print_found(out: Console, found: Iterable[Found]) -> None:
         title = f"Related to {answer.query}" if answer.exact or len(answers) > 1 else ""
         show(out, title, _COLUMNS, _rows(related))
         if more := len(answer.related) - len(related):
-            out.print(Text(f"and {more} more: --format csv has them"))
+            out.print(Text(f"and {more} more; --format csv lists all"))
 
 
 def as_json(found: Iterable[Found]) -> str:
@@ -51,8 +51,8 @@ def as_json(found: Iterable[Found]) -> str:
 
 
 def as_table(found: Iterable[Found]) -> pa.Table:
-    """Return the services that queries found, one row each: texts, but for numbers, truths and lists."""
-    import pyarrow as pa  # slow to import, and not needed for what people read
+    """Return the services that queries found, one row each."""
+    import pyarrow as pa  # slow to import, and not needed for the terminal
 
     from classifier.flows.table import PORT
 
@@ -89,13 +89,13 @@ def _plain(use: Use) -> Row:
 
 def _answer(found: Found) -> Row:
     """Return what a query found, as an object for JSON."""
-    told: Row = {
+    answer: Row = {
         "query": found.query,
         "services": [_plain(use) for use in found.exact],
         "related": [_plain(use) for use in found.related],
     }
     if found.ports:
-        told |= {
+        answer |= {
             "ranges": [
                 asdict(iana)
                 for iana in iana_ranges()
@@ -104,11 +104,11 @@ def _answer(found: Found) -> Row:
             "reserved": [str(span) for span in found.reserved],
             "taken_by": [asdict(other) for other in _others(found.ports)],
         }
-    return told
+    return answer
 
 
 def _others(ports: Ports | None) -> list[ClientRange]:
-    """Return who takes some of the ports without being a service there, the narrowest range first."""
+    """Return other uses of the ports, such as client port ranges, the narrowest first."""
     if ports is None:
         return []
     transports = {TRANSPORT_NAMES[proto] for proto in ports.protos}
@@ -120,11 +120,11 @@ def _others(ports: Ports | None) -> list[ClientRange]:
 
 
 def _remarks(found: Found) -> Iterator[str]:
-    """Yield what a table of services doesn't show of ports."""
+    """Yield notes on ports that the table of services doesn't show."""
     for ports in _joined(found.reserved):
-        yield f"{ports}: reserved by IANA, no service"
+        yield f"{ports}: reserved by IANA"
     if not found.exact and not found.reserved:
-        yield f"{found.query}: no rule names a service"
+        yield f"{found.query}: no known service"
     if found.ports:
         yield f"{found.query}: in IANA's " + " and ".join(
             f"{iana.name} range, {iana.first}-{iana.last}"
@@ -134,7 +134,7 @@ def _remarks(found: Found) -> Iterator[str]:
 
 
 def _joined(spans: Iterable[Span]) -> list[str]:
-    """Write spans as `53/tcp,udp` where they differ in the transport only."""
+    """Format spans as `53/tcp,udp` where only the transport differs."""
     transports: dict[str, list[str]] = {}
     for span in spans:
         ports, _, transport = str(span).partition("/")
@@ -142,14 +142,14 @@ def _joined(spans: Iterable[Span]) -> list[str]:
     return [f"{ports}/{','.join(found)}" for ports, found in transports.items()]
 
 
-#: How the roles of client_ports.toml are called in tables.
+#: Texts of the roles of client_ports.toml.
 _ROLES = {
     "client": "client port",
     "client-privileged": "privileged client port",
     "nat": "client port behind NAT",
     "server-dynamic": "dynamic server port",
-    "peer": "port of either side",
-    "target": "target that nobody serves",
+    "peer": "client or server port",
+    "target": "probe target, no service",
 }
 
 
@@ -164,33 +164,44 @@ def _grouped(others: Iterable[ClientRange]) -> Iterator[Row]:
 
 _OTHERS = [
     Column("Ports", lambda row: row["ports"]),
-    Column("What", lambda row: row["role"], folds=True),
+    Column("Use", lambda row: row["role"], folds=True),
     Column("Systems", lambda row: row["systems"], folds=True),
 ]
 
 
 def _rows(uses: Iterable[Use]) -> Iterator[Row]:
-    """Yield a row for each service and its ports, the transports together."""
+    """Yield a row for each service and port, with all transports."""
     spans: dict[tuple[Service, int, int], list[Span]] = {}
     for use in uses:
         spans.setdefault((use.service, use.span.first, use.span.last), []).append(use.span)
     for (service, _, _), found in spans.items():
         (ports,) = _joined(found)
         places = ", ".join(map(str, service.networks))
-        told = service.description or "nothing more is told"
         yield {
             "ports": f"{ports} at {places}" if places else ports,
-            "status": f"{service.status}, usual" if service.usual else service.status,
-            "description": service.description or "" if service.met else f"only registered: {told}",
+            "status": _status(service),
+            "description": _description(service),
             "service": service,
         }
+
+
+def _status(service: Service) -> str:
+    if service.status == "unofficial":
+        return "de facto" if service.usual else "unofficial"
+    return f"{service.status}, de facto" if service.usual else service.status
+
+
+def _description(service: Service) -> str:
+    if service.met:
+        return service.description or ""
+    return f"registered with IANA; {service.description or 'no further information'}"
 
 
 _COLUMNS = [
     Column("Port", lambda row: row["ports"], folds=True),
     Column("Service", lambda row: row["service"].name, folds=True),
     Column("Status", lambda row: row["status"], folds=True),
-    Column("What it is", lambda row: row["description"], folds=True),
+    Column("Description", lambda row: row["description"], folds=True),
     Column("Category", lambda row: row["service"].category or "", folds=True, spare=2),
     Column("Encrypted", lambda row: row["service"].encrypted or "", spare=3),
     Column("Source", lambda row: row["service"].source, folds=True, spare=1),

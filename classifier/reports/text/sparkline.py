@@ -1,16 +1,16 @@
-"""A curve in one line of text."""
+"""A sparkline: a curve in one line of text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-#: So many characters at the most.
+#: Maximum width in characters.
 SPARK_WIDTH = 20
 
 
 def sparkline(values: Sequence[int], encoding: str = "utf-8") -> str:
-    """Draw a curve in one line: the higher the more, a blank for nothing."""
+    """Return a curve in one line: higher is more, a space is zero."""
     if not any(values):
         return ""
     width = min(len(values), SPARK_WIDTH)

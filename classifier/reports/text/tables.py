@@ -1,4 +1,4 @@
-"""Tables that fit the terminal, plain text when piped."""
+"""Tables that fit the terminal; plain text when piped."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from rich.console import Console
 from rich.text import Text
 
 Row = dict[str, Any]
-#: A pipe has no width: wide enough for every column.
+#: Width in characters of output to a pipe: room for every column.
 PIPE_WIDTH = 200
-#: Blanks between columns.
+#: Spaces between columns.
 GAP = 2
-#: Columns that are easier to spare are left out before what should stay whole is folded.
+#: Columns of a higher `spare` are dropped before a `whole` column is folded.
 KEPT = 3
-#: Text that is wider may be folded before a column is left out for it.
+#: Width in characters to which text is folded before a column is dropped.
 TEXT_WIDTH = 21
 
 
 class Column(NamedTuple):
-    """A column of a table: how to make its text from a row, and what may be done to it to save room."""
+    """A column of a table: its text, given a row, and how it may be narrowed."""
 
     head: str
     text: Callable[[Row], str]
     number: bool = False
     folds: bool = False
-    #: It folds only once there are no less important columns to leave out: addresses, names of files.
+    #: Folded only when no less important column is left to drop: addresses, file names.
     whole: bool = False
-    #: Its middle is left out instead of folding it.
+    #: Shortened in the middle instead of folded.
     shortens: bool = False
-    #: Where the terminal is too narrow, the column with the highest is left out first; 0 stays.
+    #: On a narrow terminal the column with the highest number is dropped first; 0 is never dropped.
     spare: int = 0
 
 
@@ -44,7 +44,7 @@ def console() -> Console:
 
 
 def show(out: Console, title: str, columns: Iterable[Column], rows: Iterable[Row]) -> None:
-    """Print a table, unless it would be empty. rich's own tables manage a thousand rows a second."""
+    """Print a table, unless it has no rows. rich's own tables write only a thousand rows a second."""
     every = list(rows)
     if not every:
         return
@@ -63,7 +63,7 @@ def show(out: Console, title: str, columns: Iterable[Column], rows: Iterable[Row
 
 
 def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
-    """Choose columns and their widths: no header is folded, no number cut."""
+    """Choose columns and their widths: no header is folded inside a word, no number truncated."""
     widths = {column: max(cell_len(text) for text in [column.head, *texts[column]]) for column in texts}
     while any(column.spare for column in widths):
         whole = any(column.spare > KEPT for column in widths)
@@ -75,7 +75,9 @@ def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
             break
         del widths[max(widths, key=lambda column: column.spare)]
     while sum(widths.values()) + GAP * (len(widths) - 1) > room:
-        slack = {column: width - len(column.head) for column, width in widths.items() if column.folds}
+        slack = {
+            column: width - _longest_word(column.head) for column, width in widths.items() if column.folds
+        }
         if not any(slack.values()):
             break
         gives = {
@@ -85,8 +87,12 @@ def _fitting(texts: dict[Column, list[str]], room: int) -> dict[Column, int]:
     return widths
 
 
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
+
+
 def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:
-    """Lay out one row, of several lines where text is folded."""
+    """Yield the lines of one row, several where text is folded."""
     folded = [
         [cell]
         if cell_len(cell) <= width
@@ -100,23 +106,23 @@ def _lines(cells: Sequence[str], widths: dict[Column, int]) -> Iterator[str]:
             " " * (width - cell_len(part)) + part if column.number else set_cell_size(part, width)
             for part, (column, width) in zip(parts, widths.items(), strict=True)
         )
-        # No blanks at line ends: they get in the way where the text is pasted.
+        # No trailing spaces: they are in the way where the text is pasted.
         yield (" " * GAP).join(padded).rstrip()
 
 
 def _folded(cell: str, width: int) -> list[str]:
-    """Fold at blanks where there are any, and anywhere else where a word is too wide."""
+    """Fold at spaces where possible, inside a word that is too wide."""
     return [part for line in wrap(cell, width) or [""] for part in chop_cells(line, width)]
 
 
 def _shortened(cell: str, width: int) -> str:
-    """Leave out the middle: both ends of a path tell more."""
+    """Replace the middle by an ellipsis: start and end of a path matter more."""
     tail = (width - 1) // 2
     return f"{chop_cells(cell, width - 1 - tail)[0]}…{chop_cells(cell[::-1], tail)[0][::-1]}"
 
 
 def clean(text: str) -> str:
-    """Take out what could steer a terminal: text may come from packets, or from file names."""
+    """Replace characters that could control a terminal: text may come from packets or file names."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

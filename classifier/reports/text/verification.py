@@ -1,4 +1,4 @@
-"""The tables of a comparison with Wireshark, for people."""
+"""The tables of a comparison with Wireshark, on a terminal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ def _end(side: str) -> Column:
     return Column(side.capitalize(), text, folds=True)
 
 
+_HEADS = {
+    Opinion.AGREE: "Agree",
+    Opinion.DIFFER: "Differ",
+    Opinion.OURS_ONLY: "Unknown to tshark",
+    Opinion.THEIRS_ONLY: "Known to tshark only",
+    Opinion.NEITHER: "Unknown to both",
+}
+
+
 def _count(opinion: Opinion) -> Column:
-    return Column(opinion, lambda row: f"{row[opinion]:,}", number=True)
+    return Column(_HEADS[opinion], lambda row: f"{row[opinion]:,}", number=True)
 
 
-AGREEMENT = [Column("On", lambda row: row["on"]), *map(_count, Opinion)]
+AGREEMENT = [Column("Compared", lambda row: row["on"].capitalize()), *map(_count, Opinion)]
 
 DIFFERENCES = [
     _end("client"),
@@ -26,7 +35,7 @@ DIFFERENCES = [
     Column("Proto", lambda row: row["proto"], spare=2),
     Column("Service", lambda row: row["service"] or "-"),
     Column("Payload", lambda row: row["payload"] or "-"),
-    Column("tshark", lambda row: row["tshark"] or "-", folds=True),
+    Column("tshark's service", lambda row: row["tshark"] or "-", folds=True),
     Column("tshark's server", lambda row: row["tshark_server"] or "-", folds=True, spare=1),
-    Column("Why ours", lambda row: row["why"], folds=True, spare=3),
+    Column("Evidence", lambda row: row["why"], folds=True, spare=3),
 ]

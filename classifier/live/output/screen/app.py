@@ -1,4 +1,4 @@
-"""The screen: tables that follow the traffic, and keys to look closer."""
+"""The live screen: tables that follow the traffic, and keys for details."""
 
 from __future__ import annotations
 
@@ -23,43 +23,42 @@ if TYPE_CHECKING:
     from classifier.live.windows.running_totals import Change, Ledger
     from classifier.live.windows.window import Window
 
-#: Rows of a table; the filter finds the others.
+#: Rows of a table; filter to find others.
 MOST_ROWS = 200
 
 HELP = """\
-Services, servers and flows of the packets that are going by now.
+Services, servers and flows of the current traffic.
 
 [b]1 … 5[/b]    services, servers, flows, ambiguous flows, new servers
-[b]↑ ↓[/b]      choose a row
-[b]Enter[/b]    look closer: all that is known of the row, and how
-[b]s[/b]        sort by the next column      [b]S[/b]   the other way round
-[b]/[/b]        show only rows with a text   [b]Esc[/b] all of them again
-[b]Space[/b]    freeze; counting goes on
-[b]q[/b]        end with a report, judged once more with all that was seen
+[b]↑ ↓[/b]      select a row
+[b]Enter[/b]    show the details of the row
+[b]s[/b]        sort by the next column      [b]S[/b]   reverse the order
+[b]/[/b]        show only rows with a text   [b]Esc[/b] show all rows
+[b]Space[/b]    freeze the display; counting continues
+[b]q[/b]        quit and print a report, judged once more with all evidence
 
-[b]confirmed[/b]   a handshake showed who serves; final
-[b]inferred[/b]    other evidence says so with 90 % or more; may change
-[b]ambiguous[/b]   less than that
+[b]confirmed[/b]   a handshake proves the server; final
+[b]inferred[/b]    other evidence, with a confidence of 90% or more; may change
+[b]ambiguous[/b]   less than 90%
 [b]attempted[/b]   refused, unanswered or unsolicited; not traffic of the service
-[b]lost[/b]        packets for which the capturing system had no room
+[b]dropped[/b]     packets lost because a capture buffer was full
 """
 
 
 class Look(ModalScreen[None]):
-    """Text in a frame above the tables; any of its keys closes it."""
+    """Text in a frame above the tables; any key in its bindings closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key, "dismiss", "Back") for key in ("escape", "enter", "q", "question_mark")
     ]
 
     def __init__(self, title: str, text: str | Text) -> None:
-        """Take what to show."""
         super().__init__()
         self._title = title
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Make the frame."""
+        """Build the frame."""
         with VerticalScroll(id="look") as frame:
             frame.border_title = self._title
             frame.border_subtitle = "Esc: back"
@@ -87,29 +86,28 @@ class LiveScreen(App[None]):
             for number, view in enumerate(VIEWS, 1)
         ),
         Binding("s", "sort", "Sort"),
-        Binding("S", "turn", "Other way round", show=False),
+        Binding("S", "turn", "Reverse", show=False),
         Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("escape", "everything", "Everything", show=False),
+        Binding("escape", "everything", "Show all", show=False),
         Binding("space", "freeze", "Freeze"),
         Binding("question_mark", "explain_keys", "Help", key_display="?"),
-        Binding("q", "end", "End"),
+        Binding("q", "end", "Quit"),
     ]
 
     def __init__(self, loop: Loop) -> None:
-        """Take the windows; they begin when the screen is there."""
         super().__init__()
         self._course = loop
         self._moment: Moment | None = None
         self._frozen = False
         self._wanted = ""
-        #: By view: the column it is sorted by, and whether the other way round.
-        self._order = {view.name: (view.sorted_by, False) for view in VIEWS}
+        #: By view: the column it is sorted by, and whether reversed.
+        self._order = {view.name: (view.first_order, False) for view in VIEWS}
         self._rows: dict[str, dict[str, Any]] = {view.name: {} for view in VIEWS}
-        #: What was said, to be said again when the screen is gone.
+        #: Notices, to be printed again when the screen is closed.
         self.said: list[str] = []
 
     def compose(self) -> ComposeResult:
-        """Make the screen."""
+        """Build the screen."""
         with Vertical():
             yield Static("waiting for the first packets …", id="head")
             yield Sparkline([], id="rate")
@@ -117,17 +115,17 @@ class LiveScreen(App[None]):
                 for number, view in enumerate(VIEWS, 1):
                     with TabPane(f"{number} {view.title}", id=view.name):
                         yield DataTable(id=f"table-{view.name}", cursor_type="row", zebra_stripes=True)
-            yield Input(placeholder="rows with this text; Enter: keep it, Esc: everything", id="wanted")
+            yield Input(placeholder="rows with this text; Enter: keep, Esc: show all", id="wanted")
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begin."""
+        """Start the windows."""
         self.query_one(f"#table-{VIEWS[0].name}").focus()
         self._listen()
 
     @work(thread=True, exit_on_error=True)
     def _listen(self) -> None:
-        """Run the windows; in a thread."""
+        """Run the windows, in a thread."""
         self._course.run(self, lambda text: self.call_from_thread(self._say, text))
         self.call_from_thread(self.exit)
 
@@ -151,7 +149,7 @@ class LiveScreen(App[None]):
             return
         try:
             head = self.query_one("#head", Static)
-        except NoMatches:  # something lies above
+        except NoMatches:  # a frame is open above the tables
             head = self.screen_stack[0].query_one("#head", Static)
         frozen = "FROZEN   " if self._frozen else ""
         head.update(Text(frozen + headline(moment.window, moment.ledger), no_wrap=True))
@@ -165,7 +163,7 @@ class LiveScreen(App[None]):
         return next(view for view in VIEWS if view.name == active)
 
     def _fill(self, view: View, moment: Moment) -> None:
-        """Fill a table anew; the chosen row stays chosen where it is still there."""
+        """Refill a table; the selected row stays selected if it is still there."""
         table: DataTable[Text] = self.screen_stack[0].query_one(f"#table-{view.name}", DataTable)
         by, backwards = self._order[view.name]
         chosen = self._chosen(table)
@@ -179,7 +177,7 @@ class LiveScreen(App[None]):
         texts_of = zip(heads, *(cells for _, cells in found.values()), strict=True)
         table.clear(columns=True)
         for column, texts in zip(view.columns, texts_of, strict=True):
-            # The table would find out the width itself, a window late.
+            # The table would compute the width itself, one window late.
             width = max(map(cell_len, texts))
             table.add_column(_text(texts[0], column), width=width, key=column.head)
         for key, (_, cells) in found.items():
@@ -192,28 +190,28 @@ class LiveScreen(App[None]):
 
     @staticmethod
     def _chosen(table: DataTable[Text]) -> str:
-        if not table.row_count or not table.cursor_row:  # nobody has chosen: the first stays the first
+        if not table.row_count or not table.cursor_row:  # nothing selected: the cursor stays on the first row
             return ""
         return str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
 
     def on_tabbed_content_tab_activated(self) -> None:
-        """Fill the table that has come to the front."""
+        """Fill the table that was brought to the front."""
         self._draw()
         self.screen_stack[0].query_one(f"#table-{self._view().name}").focus()
 
     def on_data_table_row_selected(self, chosen: DataTable.RowSelected) -> None:
-        """Look closer at a row."""
+        """Show the details of a row."""
         view = self._view()
         row = self._rows[view.name].get(str(chosen.row_key.value))
         if row is None:
             return
-        told = Text()
+        details = Text()
         for name, value in view.details(row):
-            told.append(f"{name:<22} ", style="bold").append(f"{clean(value)}\n")
-        self.push_screen(Look(view.title.removesuffix("s"), told))
+            details.append(f"{name:<22} ", style="bold").append(f"{clean(value)}\n")
+        self.push_screen(Look(view.title.removesuffix("s"), details))
 
     def on_input_changed(self, typed: Input.Changed) -> None:
-        """Filter while it is typed."""
+        """Filter as the user types."""
         self._wanted = typed.value
         self._draw()
 
@@ -233,7 +231,7 @@ class LiveScreen(App[None]):
         self._draw()
 
     def action_turn(self) -> None:
-        """Sort the other way round."""
+        """Reverse the order."""
         by, backwards = self._order[self._view().name]
         self._order[self._view().name] = (by, not backwards)
         self._draw()
@@ -245,14 +243,14 @@ class LiveScreen(App[None]):
         wanted.focus()
 
     def action_everything(self) -> None:
-        """Close the filter."""
+        """Clear and close the filter."""
         wanted = self.query_one("#wanted", Input)
         wanted.value = ""
         wanted.remove_class("open")
         self.query_one(f"#table-{self._view().name}").focus()
 
     def action_freeze(self) -> None:
-        """Stop following, or go on."""
+        """Freeze or resume the display."""
         self._frozen = not self._frozen
         self._draw()
 
@@ -261,11 +259,11 @@ class LiveScreen(App[None]):
         self.push_screen(Look("Keys", HELP))
 
     def action_end(self) -> None:
-        """Let the windows come to their end; the screen goes with them."""
+        """End the windows, which closes the screen."""
         self._course.watch.stop()
 
     async def action_quit(self) -> None:
-        """Ctrl-Q and Ctrl-C end it like q."""
+        """Quit on Ctrl-Q and Ctrl-C, as on q."""
         self.action_end()
 
 
@@ -274,7 +272,7 @@ def _text(text: str, column: Column) -> Text:
 
 
 def run(loop: Loop) -> list[str]:
-    """Show a loop of windows until its end; returns what was said on the way."""
+    """Show a loop of windows until its end; return its notices."""
     app = LiveScreen(loop)
     app.run()
     loop.watch.stop()

@@ -1,4 +1,4 @@
-"""The tables of the screen: their columns, and the rows that a moment has."""
+"""The tables of the live screen: their columns and rows."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from itertools import islice
 from typing import Any
 
 from classifier.live.output.jsonl_events import time_text
-from classifier.live.output.table_view import carried, rate_text, sparkline
+from classifier.live.output.table_view import bit_rate_text, carried, rate_text, sparkline
 from classifier.live.windows.running_totals import RATES, Change, Ledger, Server, Service
 from classifier.live.windows.window import Window
 from classifier.ports.rules import with_familiar
+from classifier.reports.columns import COLUMNS
 from classifier.reports.text.tables import clean
 from classifier.roles import Role
 from classifier.traffic.tables import SOURCES
-from classifier.wording import counted, endpoint, named_by, role_text, service_name, size_text
+from classifier.wording import counted, endpoint, named_by, size_text, value_text
 
-#: New servers that are remembered, the latest first, and flows, the busiest of the latest windows.
+#: Rows kept: of new servers, the latest; of flows, the busiest of the latest windows.
 MOST_NEW = 200
 MOST_FLOWS = 500
 
 
 @dataclass
 class Moment:
-    """What the screen shows: the latest window, and all sums."""
+    """The data on the screen: the latest window, and the totals."""
 
     window: Window
     ledger: Ledger
@@ -34,19 +35,19 @@ class Moment:
     flows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def after(self, earlier: Moment | None) -> Moment:
-        """Return it with the new servers of before, and the flows that were busy."""
+        """Return it with the new servers and busy flows of earlier windows."""
         self.new_servers = list(self.change.new_servers)
         self.flows = {row["flow_id"]: row for row in self.change.flows}
         if earlier:
             self.new_servers = [*self.new_servers, *earlier.new_servers][:MOST_NEW]
-            quiet = {key: row | {"rate": 0.0} for key, row in earlier.flows.items() if key not in self.flows}
-            self.flows = dict(islice((self.flows | quiet).items(), MOST_FLOWS))
+            idle = {key: row | {"rate": 0.0} for key, row in earlier.flows.items() if key not in self.flows}
+            self.flows = dict(islice((self.flows | idle).items(), MOST_FLOWS))
         return self
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: what it shows of a row, and what rows are sorted by."""
+    """A column: its text, given a row, and the sort key."""
 
     head: str
     text: Callable[[Any], str]
@@ -54,7 +55,7 @@ class Column:
     number: bool = False
 
     def key(self, row: Any) -> Any:
-        """Return what a row is sorted by."""
+        """Return the sort key of a row."""
         return self.order(row) if self.order else self.text(row)
 
 
@@ -66,18 +67,23 @@ class View:
     title: str
     columns: tuple[Column, ...]
     rows: Callable[[Moment], Iterable[Any]]
-    #: What a row is known by from one window to the next.
+    #: Identity of a row across windows.
     identity: Callable[[Any], str]
     details: Callable[[Any], list[tuple[str, str]]]
-    #: The column that it is sorted by at first.
-    sorted_by: int
+    #: Header of the column it is initially sorted by.
+    sorted_by: str
+
+    @property
+    def first_order(self) -> int:
+        """Index of the column it is initially sorted by."""
+        return [column.head for column in self.columns].index(self.sorted_by)
 
     def cells(self, row: Any) -> list[str]:
         """Return the texts of a row."""
         return [clean(column.text(row)) for column in self.columns]
 
     def arranged(self, moment: Moment, by: int, backwards: bool, wanted: str) -> list[tuple[Any, list[str]]]:
-        """Return the rows that have the wanted text in some cell, sorted; numbers have the largest first."""
+        """Return the rows with the wanted text in some cell, sorted; numbers in descending order."""
         shown = [(row, self.cells(row)) for row in self.rows(moment)]
         if wanted:
             shown = [pair for pair in shown if any(wanted.lower() in cell.lower() for cell in pair[1])]
@@ -97,12 +103,16 @@ def _rate(value: Callable[[Any], float]) -> Column:
     return Column("Bytes/s", lambda row: rate_text(value(row)), value, number=True)
 
 
+def _bit_rate(value: Callable[[Any], float]) -> Column:
+    return Column("Bit/s", lambda row: bit_rate_text(value(row)), value, number=True)
+
+
 def _clock(head: str, value: Callable[[Any], int]) -> Column:
     return Column(head, lambda row: time_text(value(row))[11:19], value, number=True)
 
 
 def _service_details(service: Service) -> list[tuple[str, str]]:
-    told = [
+    details = [
         ("Service", with_familiar(service.name)),
         ("Named by", named_by(SOURCES[service.source])),
         ("Transport", service.proto),
@@ -111,53 +121,63 @@ def _service_details(service: Service) -> list[tuple[str, str]]:
         packets, flows = service.packets[role], service.flows[role]
         if packets or flows:
             ended = f"{counted(flows, 'flow')} ended"
-            told.append((role.capitalize(), f"{size_text(count)}, {counted(packets, 'packet')}, {ended}"))
-    return [*told, ("Bytes/s", sparkline(list(service.rates), RATES))]
+            details.append((role.capitalize(), f"{size_text(count)}, {counted(packets, 'packet')}, {ended}"))
+    return [*details, ("Bytes/s", sparkline(list(service.rates), RATES))]
 
 
 def _server_details(server: Server) -> list[tuple[str, str]]:
-    ended = counted(server.flows, "flow that has ended", "flows that have ended")
+    ended = counted(server.flows, "ended flow")
     return [
         ("Server", f"{endpoint(server.ip, server.port)}/{server.proto}"),
         ("Service", with_familiar(server.service)),
         ("Named by", named_by(SOURCES[server.source])),
         ("Role", server.known_by),
-        ("Carried", f"{size_text(server.bytes)} in {ended}, and active ones"),
+        ("Bytes", f"{size_text(server.bytes)} in {ended}, and active ones"),
         ("First seen", time_text(server.first_seen_ns)),
         ("Last seen", time_text(server.last_seen_ns)),
     ]
 
 
 def _flow_details(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Say all that is known of a flow, and how its server is known."""
-    told = {name: value for name, value in row.items() if value not in (None, "", [], False)}
-    del told["community_id"]  # the flow's id has it
-    told["role_evidence"] = ", ".join(row["role_evidence"]) or "none"
-    told["service_candidates"] = ", ".join(row["service_candidates"]) or "none"
-    told["rate"] = rate_text(row["rate"]) or "0 B/s"
-    return [(name.replace("_", " ").capitalize(), str(value)) for name, value in told.items()]
+    """Return the non-empty columns of a flow, with its evidence."""
+    details = {name: value for name, value in row.items() if value not in (None, "", [], False)}
+    del details["community_id"]  # part of flow_id
+    details["role_evidence"] = ", ".join(row["role_evidence"]) or "none"
+    details["service_candidates"] = ", ".join(row["service_candidates"]) or "none"
+    details["outcome"] = value_text(row["outcome"])
+    details["rate"] = f"{rate_text(row['rate']) or '0 B/s'} ({bit_rate_text(row['rate']) or '0 bit/s'})"
+    return [(name.replace("_", " ").capitalize(), str(value)) for name, value in details.items()]
+
+
+def _report_column(name: str, row_of: Callable[[Any], dict[str, Any]] = lambda row: row) -> Column:
+    """Return a column of reports; `row_of` makes the row of a table that it is of."""
+    column = COLUMNS[name]
+    return Column(column.head, lambda row: column.text(row_of(row)))
+
+
+def _service_row(service: Service) -> dict[str, Any]:
+    return {"service": service.name, "proto": service.proto, "service_source": SOURCES[service.source]}
+
+
+def _server_row(server: Server) -> dict[str, Any]:
+    return {
+        "server_ip": server.ip,
+        "server_port": server.port,
+        "service": server.service,
+        "proto": server.proto,
+        "service_source": SOURCES[server.source],
+        "known_by": server.known_by,
+    }
 
 
 _FLOW_COLUMNS = (
-    Column("Client", lambda row: endpoint(row["client_ip"], row["client_port"])),
-    Column("Server", lambda row: endpoint(row["server_ip"], row["server_port"])),
-    Column(
-        "Service",
-        lambda row: (
-            f"{with_familiar(service_name(row['service'], row['service_candidates']))}/{row['proto']}"
-        ),
-    ),
-    Column("Named by", lambda row: named_by(row["service_source"])),
-    Column("Role", lambda row: role_text(row["role"], row["role_confidence"])),
-    Column("Outcome", lambda row: row["outcome"]),
+    *map(_report_column, ("client", "server", "service_and_proto", "service_source", "role", "outcome")),
     _rate(lambda row: row["rate"]),
     _size("Bytes", lambda row: row["client_bytes"] + row["server_bytes"]),
 )
-_SERVER_COLUMNS = (
-    Column("Server", lambda server: endpoint(server.ip, server.port)),
-    Column("Service", lambda server: f"{with_familiar(server.service)}/{server.proto}"),
-    Column("Named by", lambda server: named_by(SOURCES[server.source])),
-    Column("Role", lambda server: server.known_by),
+_SERVER_COLUMNS = tuple(
+    _report_column(name, _server_row)
+    for name in ("server", "service_and_proto", "service_source", "known_by")
 )
 
 
@@ -170,20 +190,21 @@ VIEWS = (
         "services",
         "Services",
         (
-            Column("Service", lambda service: f"{with_familiar(service.name)}/{service.proto}"),
-            Column("Named by", lambda service: named_by(SOURCES[service.source])),
-            Column("Lately", lambda service: sparkline(list(service.rates), 20)),
+            _report_column("service_and_proto", _service_row),
+            _report_column("service_source", _service_row),
+            Column("Recent", lambda service: sparkline(list(service.rates), 20)),
             _rate(lambda service: service.rates[-1]),
+            _bit_rate(lambda service: service.rates[-1]),
             _size("Bytes", carried),
             _number("Flows", lambda service: service.flows_now),
             _number("Servers", lambda service: service.servers_now),
             _number("Clients", lambda service: service.clients_now),
-            _number("Attempts", lambda service: service.flows[Role.ATTEMPTED]),
+            _number("Failed attempts", lambda service: service.flows[Role.ATTEMPTED]),
         ),
         lambda moment: [s for s in moment.ledger.services.values() if carried(s) or s.flows[Role.ATTEMPTED]],
         lambda service: f"{service.name}/{service.proto}",
         _service_details,
-        3,
+        "Bytes/s",
     ),
     View(
         "servers",
@@ -198,7 +219,7 @@ VIEWS = (
         lambda moment: moment.ledger.servers.values(),
         _server_key,
         _server_details,
-        4,
+        "Bytes/s",
     ),
     View(
         "flows",
@@ -207,7 +228,7 @@ VIEWS = (
         lambda moment: moment.flows.values(),
         lambda row: row["flow_id"],
         _flow_details,
-        5,
+        "Bytes/s",
     ),
     View(
         "ambiguous",
@@ -216,7 +237,7 @@ VIEWS = (
         lambda moment: [row for row in moment.flows.values() if row["role"] == Role.AMBIGUOUS],
         lambda row: row["flow_id"],
         _flow_details,
-        5,
+        "Bytes/s",
     ),
     View(
         "new",
@@ -225,6 +246,6 @@ VIEWS = (
         lambda moment: moment.new_servers,
         _server_key,
         _server_details,
-        0,
+        "First seen",
     ),
 )
