@@ -82,9 +82,7 @@ def test_packets_that_two_sensors_saw_count_twice_and_are_told(whole: classifier
     assert twice.accounting["in_flows"] == 2 * whole.accounting["in_flows"]
     assert len(row_dicts(twice)) == len(row_dicts(whole))
     (remark,) = twice.remarks
-    assert remark.startswith(
-        "one and two cover the same time and have flows of the same addresses and ports; "
-    )
+    assert remark.startswith("one and two overlap in time and share flows (addresses and ports); ")
     assert "mergecap" in remark and "--dedup" in remark
     assert twice.status == ExitStatus.OK
 
@@ -93,7 +91,7 @@ def test_many_captures_of_one_time_are_told_shortly() -> None:
     """Names are only shown, a few of them; what is in a name doesn't part it."""
     several = classifier.read([stream(PACKETS, f"|{number}; rm *") for number in range(40)])
     (remark,) = several.remarks
-    assert remark.startswith("|0; rm *, |1; rm *, |2; rm * and 37 more cover the same time ")
+    assert remark.startswith("|0; rm *, |1; rm *, |2; rm * and 37 more overlap in time ")
     assert len(remark) < 500
 
 
