@@ -67,9 +67,8 @@ class Remedy(Enum):
 class CaptureError(ClassifierError):
     """An input can't be read at all, or (in `Traffic.problems`) only up to some point.
 
-    `file` is the input's name, `offset` the byte of the (uncompressed) stream at which the error
-    is, or None; `status` is the command line's exit status; `remedy` is
-    what else to try.
+    `file` is the input's name, `offset` the byte of the (uncompressed) stream at which the error is,
+    or None; `status` is the command line's exit status; `remedy` is what else to try.
     """
 
     def __init__(

@@ -126,7 +126,7 @@ def opened(path: str | None, inputs: Sequence[str] = (), option: str = "-o") -> 
             with open(path, "wb") as file:
                 yield file
             return
-        # Of a link, what it points to.
+        # Replace what a link points to, not the link.
         with complete_file(os.path.realpath(path)) as part, open(part, "xb") as file:
             yield file
     except OSError as error:

@@ -58,18 +58,18 @@ def test_a_directory_without_captures(tmp_path: Path) -> None:
     line = refused(run(tmp_path), ExitStatus.NO_INPUT)
     some = ", ".join(str(tmp_path / f"{name}.txt") for name in "abc")
     assert line == (
-        f"{tmp_path}: nothing in it is named as a capture but {some} and 1 more; name those that are captures"
+        f"{tmp_path}: no files with a capture's extension, only {some} and 1 more; name captures directly"
     )
 
 
 def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
     line = refused(run(f"{tmp_path}/*.pcap"), ExitStatus.NO_INPUT)
-    assert line == f"{tmp_path}/*.pcap: no such file, and as a pattern it matches none; check the path"
+    assert line == f"{tmp_path}/*.pcap: no such file, and no match as a pattern; check the path"
 
 
 def test_what_cant_be_read_among_others_is_told_and_they_are_reported(forbidden: Path) -> None:
     result = run("secret.pcap", OFFICE, cwd=forbidden, preexec_fn=drop_privilege)
-    assert said(result, ExitStatus.PARTIAL).startswith("secret.pcap: no permission to read it; ")
+    assert said(result, ExitStatus.PARTIAL).startswith("secret.pcap: no permission to read; ")
     assert "Packets: 791 = " in result.text
 
 
@@ -89,7 +89,7 @@ def forbidden(tmp_path: Path) -> Iterator[Path]:
 def test_no_permission(forbidden: Path) -> None:
     result = run("secret.pcap", cwd=forbidden, preexec_fn=drop_privilege)
     line = refused(result, ExitStatus.NO_INPUT)
-    assert line.startswith("secret.pcap: no permission to read it; ")
+    assert line.startswith("secret.pcap: no permission to read; ")
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_an_unknown_link_type_says_which(number: int, told: str, tmp_path: Path)
     result = run("unread.pcap", cwd=tmp_path)
     line = said(result, ExitStatus.NOTHING_DECODED)
     assert "no TCP or UDP in 180 packets" in line
-    assert f"; link type {told}" in line
+    assert f"; {told}" in line
     assert "Packets: 180 = 0 in flows + 180 unsupported link type" in result.text
 
 

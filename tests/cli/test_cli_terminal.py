@@ -59,7 +59,7 @@ def test_the_report_at_80_columns_tells_how_servers_are_known() -> None:
     shown = "\n".join(lines(on_terminal(OFFICE, width=80)))
     assert re.search(r"^Service +Named by +Port +Bytes +Share +Flows +Confirmed", shown, re.M)
     assert re.search(r"^Server +Service +Named by +Role +Bytes ", shown, re.M)
-    assert re.search(r"^Target +Service +Attempts +Sources +Packets$", shown, re.M)
+    assert re.search(r"^Target +Service +Failed attempts +Sources +Packets$", shown, re.M)
     assert re.search(r"^https +payload +443/tcp +", shown, re.M)
 
 

@@ -128,7 +128,7 @@ class TestForm:
         assert live_output.form(None) == "table"
         told = capsys.readouterr().err
         assert told == f"classifier: {missing_extra('the full screen', 'live')}\n"
-        with pytest.raises(ClassifierError, match='a screen needs the extra "live"'):
+        with pytest.raises(ClassifierError, match='--format screen needs the extra "live"'):
             live_output.form("screen")
 
 
@@ -179,7 +179,7 @@ class TestUser:
         monkeypatch.setattr(os, "geteuid", lambda: 12_345)
         assert privileges.default_user() is None
         assert privileges.only_capture_as("root") is None
-        with pytest.raises(UserError, match="only root can become another user"):
+        with pytest.raises(UserError, match="only root can switch users"):
             privileges.drop_to("root")
 
     def test_no_such_user(self) -> None:
@@ -210,7 +210,7 @@ def test_details_of_a_row_say_how_it_is_known(view: Any) -> None:
         assert any(details.get("Confirmed", "").endswith(" flow ended") for details in told)
     elif view.name in ("servers", "new"):
         assert {details["Role"] for details in told} <= {"confirmed", "inferred", "one_way"}
-        assert any(" in 1 flow that has ended" in details["Carried"] for details in told)
+        assert any(" in 1 ended flow, and active ones" in details["Bytes"] for details in told)
     else:
         assert all(details["Role"] and details["Role evidence"] for details in told)
     assert rows or view.name == "ambiguous"

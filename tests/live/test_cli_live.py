@@ -68,7 +68,7 @@ def test_without_the_right_it_says_how_to_get_it() -> None:
 def test_a_bad_filter_is_told_before_the_start() -> None:
     result = run("live", "lo", "--filter", "tcp port 443 und host 10.0.0.1")
     assert result.status == ExitStatus.USAGE
-    assert "from 'und host 10.0.0.1' on (character 14)" in result.complaint
+    assert "at 'und host 10.0.0.1' (character 14)" in result.complaint
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_a_bad_filter_is_told_before_the_start() -> None:
         (["lo", "--window", "soon"], "'soon' is not a duration such as"),
         (["lo", "--for", "0"], "'0' is not a duration"),
         (["lo", "--buffer", "much"], "'much' is not a size such as"),
-        (["lo", "--write", "folder/"], "name a file DIR/NAME.parquet"),
+        (["lo", "--write", "folder/"], "not a Parquet file; give DIR/NAME.parquet"),
         (["lo", "--rotate", "5m"], "add --write DIR/NAME.parquet"),
-        (["lo", "eth0", "lo"], "lo is named twice"),
-        (["lo", "--events", "surprise"], "there are new-server, mismatch"),
+        (["lo", "eth0", "lo"], "lo is given twice"),
+        (["lo", "--events", "surprise"], "choose from new-server, mismatch"),
         (["lo", "--events-file", "x"], "needs --events"),
-        (["lo", "--format", "screen"], "a screen needs a terminal"),
+        (["lo", "--format", "screen"], "--format screen needs a terminal"),
         (["-", "--filter", "tcp"], "tcpdump -w - tcp"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
@@ -127,7 +127,7 @@ def test_a_signal_ends_it_with_the_report(number: signal.Signals, tmp_path: Path
 def test_a_page_in_no_folder_is_told_before_the_start(tmp_path: Path) -> None:
     result = run("live", "-", "--html", tmp_path / "nowhere" / "page.html")
     assert result.status == ExitStatus.NOT_WRITTEN
-    assert "can't be written (No such file or directory)" in result.complaint
+    assert "can't be written by the current user (No such file or directory)" in result.complaint
 
 
 def test_events_take_the_place_of_the_table() -> None:
@@ -183,7 +183,7 @@ def test_interfaces_are_listed() -> None:
     assert "lo" in names or not LINUX
     table = run("interfaces").text.splitlines()
     assert len(table) >= len(names) + 1
-    assert table[0].split() == ["Interface", "State", "Kind", "Addresses", "Engines"]
+    assert table[0].split() == ["Interface", "State", "Kind", "Addresses", "Backends"]
 
 
 @needs_linux

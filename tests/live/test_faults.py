@@ -44,6 +44,6 @@ def test_flows_that_find_no_room_are_missing_in_the_last_report(
     (small_disk / "filler").write_bytes(bytes(90_000))
     watch, windows = windows_of(OFFICE.read_bytes(), udp_idle_s=0.5, tcp_idle_s=0.5)
     assert sum(window.traffic.accounting["packets"] for window in windows) == 791
-    assert [text for window in windows for text in window.news if "no room" in text]
+    assert [text for window in windows for text in window.news if "disk full" in text]
     assert watch.forgotten
     assert watch.traffic().to_arrow().num_rows + watch.forgotten == 91

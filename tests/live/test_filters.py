@@ -31,9 +31,9 @@ def test_tcpdump_compiles_the_same(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("tcp port 443 und host 10.0.0.1", r"from 'und host 10.0.0.1' on \(character 14\)"),
-        ("tcp and port nowhere-at-all", r"from 'and port nowhere-at-all' on \(character 5\)"),
-        ("gibberish", r"from 'gibberish' on \(character 1\)"),
+        ("tcp port 443 und host 10.0.0.1", r"at 'und host 10.0.0.1' \(character 14\)"),
+        ("tcp and port nowhere-at-all", r"at 'and port nowhere-at-all' \(character 5\)"),
+        ("gibberish", r"at 'gibberish' \(character 1\)"),
         ("", ""),
     ],
 )

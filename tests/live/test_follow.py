@@ -174,7 +174,7 @@ def test_a_ring_of_files_uses_names_again(files: list[Path], tmp_path: Path) -> 
     with Watch(tmp_path / "in", window_s=0.02, settle_s=0.1, state=state) as watch:
         news = [text for window in watch.windows(for_s=1) for text in window.news]
     assert watch.packets == 0
-    assert news == [f"{ring}: has grown since it was taken; what was added is not counted"]
+    assert news == [f"{ring}: has grown since it was read; the added part is not counted"]
 
 
 def test_a_link_is_no_second_file(files: list[Path], tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_link_is_no_second_file(files: list[Path], tmp_path: Path) -> None:
 def test_a_folder_that_goes_away_is_an_error(files: list[Path], tmp_path: Path) -> None:
     with (
         Watch(tmp_path / "in", window_s=0.02) as watch,
-        pytest.raises(CaptureError, match="followed any more"),
+        pytest.raises(CaptureError, match="followed any longer"),
     ):
         (tmp_path / "in").rmdir()
         list(watch.windows(for_s=30))

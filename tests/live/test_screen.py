@@ -163,4 +163,4 @@ def test_what_happens_is_said_and_said_again() -> None:
         await until(pilot, lambda: app.said)
 
     app = drive(act, keep="/dev/full")
-    assert "packets are no longer kept (No space left" in app.said[0]
+    assert "packets are no longer saved (No space left" in app.said[0]

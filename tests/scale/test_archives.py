@@ -93,7 +93,7 @@ def test_links_and_devices_are_passed_over(tmp_path: Path) -> None:
         link = zipfile.ZipInfo("link.pcap")
         link.external_attr = 0o120777 << 16
         zipped.writestr(link, str(OFFICE))
-    with pytest.raises(CaptureError, match=r"nothing in it is named as a capture but link\.pcap"):
+    with pytest.raises(CaptureError, match=r"no files with a capture's extension, only link\.pcap"):
         classifier.read(tmp_path / "x.zip")
 
 
@@ -162,7 +162,7 @@ def test_a_header_damaged_further_on_is_no_end(tmp_path: Path) -> None:
     path.write_bytes(data)
     traffic = classifier.read(path)
     assert facts(traffic) == facts(classifier.read(OFFICE))
-    assert "can't be read as an archive (damaged before byte " in str(traffic.problems[0])
+    assert "can't be read as an archive (corrupt before byte " in str(traffic.problems[0])
 
 
 def test_what_only_calls_itself_an_archive(tmp_path: Path) -> None:

@@ -55,12 +55,12 @@ def test_a_worker_dies_midway(running: Cluster, tmp_path: Path) -> None:
 
 def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("classifier.metering.cluster._CONNECT_S", 0.2)
-    with pytest.raises(ClassifierError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers there"):
+    with pytest.raises(ClassifierError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers \("):
         classifier.read(SAMPLES / "office.pcapng", scheduler="tcp://127.0.0.1:1")
 
 
 def test_streams_stay_here() -> None:
-    with pytest.raises(CaptureError, match="stream: is an open stream, which can't be sent to a cluster"):
+    with pytest.raises(CaptureError, match="stream: an open stream can't be read by a cluster"):
         classifier.read(io.BytesIO(), scheduler="tcp://127.0.0.1:1")
 
 

@@ -53,11 +53,11 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     result = flows("missing.pcap", "-o", f"{tmp_path}/")  # found before reading
     assert getattr(result.exception, "status", None) == ExitStatus.NOT_WRITTEN
-    assert "is not empty; choose another folder" in str(result.exception)
+    assert "not an empty folder; choose another" in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_only_flows_has_folders(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["report", str(BOTH[0]), "-o", f"{tmp_path}/x/"])
     assert result.exit_code == ExitStatus.USAGE
-    assert "folders and URLs are for the Parquet files" in result.output
+    assert "only `classifier flows` writes to a folder or URL" in result.output

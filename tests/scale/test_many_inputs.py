@@ -222,7 +222,7 @@ def test_a_connection_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "opened", lambda url: Cut(OFFICE.read_bytes()))
     traffic = classifier.read("memory://cut.pcapng")
     (problem,) = traffic.problems
-    assert "fetching it failed (ConnectionResetError: reset by peer)" in str(problem)
+    assert "download failed (ConnectionResetError: reset by peer)" in str(problem)
     assert traffic.status == ExitStatus.PARTIAL and traffic.accounting["packets"] > 50
 
 
@@ -236,7 +236,9 @@ def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/x.pcap"
-        with pytest.raises(CaptureError, match=r"x\.pcap: can't be fetched \(.*whether its server runs"):
+        with pytest.raises(
+            CaptureError, match=r"x\.pcap: can't be downloaded \(.*check the URL, and that the server is up"
+        ):
             classifier.read(url)
 
 

@@ -82,7 +82,7 @@ def test_what_is_written_reads_the_same(folder: Path) -> None:
 def test_nothing_new(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refresh.main([str(folder / "iana.csv"), "--write"], folder)
     assert (folder / "registry.csv").read_text(encoding="utf-8") == REGISTRY
-    assert capsys.readouterr() == ("", "0 changes; 0 entries of services.toml to look at\n")
+    assert capsys.readouterr() == ("", "0 changes; 0 entries of services.toml to check\n")
 
 
 OLDER = REGISTRY.replace("7,tcp udp,echo", "7,tcp,echo").replace("700,sctp,sctp-thing", "700,sctp,old")
@@ -111,9 +111,9 @@ def test_what_was_made_by_hand_is_kept_and_contradictions_are_listed(
     refresh.main([str(folder / "iana.csv"), "--write"], folder)
     assert (folder / "services.toml").read_text(encoding="utf-8") == SERVICES
     assert capsys.readouterr().out.splitlines() == [
-        "services.toml: echo 8/tcp: not registered any more",
-        "services.toml: x 6000/tcp: registered now",
-        "services.toml: x 6001/tcp: registered now",
+        "services.toml: echo 8/tcp: no longer registered",
+        "services.toml: x 6000/tcp: now registered",
+        "services.toml: x 6001/tcp: now registered",
     ]
 
 

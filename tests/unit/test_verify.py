@@ -184,7 +184,7 @@ def test_the_table_and_the_formats(tmp_path: Path) -> None:
     shown = command(WRONG_PORTS)
     assert shown.exit_code == 0 and shown.return_value == 0
     assert "Flows compared with tshark" in shown.stdout and "10.77.0.22:443" in shown.stdout
-    assert "1 more; --top 2 shows all" in command(WRONG_PORTS, "--top", "1").stdout
+    assert "1 more; use --top 2 to show all" in command(WRONG_PORTS, "--top", "1").stdout
     rows = list(csv.DictReader(io.StringIO(command(WRONG_PORTS, "--format", "csv").stdout)))
     assert len(rows) == 4 and rows[0]["on_service"] == "differ"
     assert len(json.loads(command(WRONG_PORTS, "--format", "json").stdout)) == 4
@@ -192,7 +192,7 @@ def test_the_table_and_the_formats(tmp_path: Path) -> None:
     hosts.write_text("10.77.0.22 shell.example\n")
     assert "shell.example:443" in command(WRONG_PORTS, "--hosts", hosts).stdout
     none = command(SAMPLES / "socks-1080.pcap", "--where", "server_port == 1")
-    assert none.stderr == "classifier: no flow with payload is doubtful; --all compares all\n"
+    assert none.stderr == "classifier: no flows with payload are doubtful; --all compares all\n"
 
 
 @pytest.mark.parametrize("arguments", [["-"], [OFFICE, "--all", "--sample", "3"]])
@@ -207,7 +207,7 @@ def test_wrong_usage_is_explained(arguments: Sequence[str | Path], monkeypatch: 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 14, 0))
-    with pytest.raises(ClassifierError, match=r"works on Python 3.11 to 3.13, and this is 3.14"):
+    with pytest.raises(ClassifierError, match=r"supports Python 3.11 to 3.13, not 3.14"):
         dissection.require()
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "pyshark", None)
