@@ -77,6 +77,12 @@ class Reader(Iterator[Batch]):
         Columns: `addr` (16 bytes, IPv4 mapped), `name`, and `time_ns`, the time of the answer.
         """
     @property
+    def remnants(self) -> Batch:
+        """What fragments in other pieces of the capture need, and those that waited in vain for a header.
+
+        For `join_remnants`; of datagrams within 60 s of the first fragment or the last, 8,192 rows each.
+        """
+    @property
     def problem(self) -> _Described | None:
         """Why the input could not be read to its end, as in `MeterError.args`."""
 
@@ -119,10 +125,11 @@ def read(
 def packets(source: str, flow: Any, *, first_ns: int, last_ns: int, most: int, decapsulate: bool) -> Batch:
     """Return the first packets of a flow in a capture file, one row each, in the order of the capture.
 
-    `flow` is a batch of one row with the key's columns of the flow facts. Of its packets those are
-    returned that lie between two times, and no more than `most`. Columns: `time_ns`, `from_b`, `flags`
-    (the control bits; null for UDP), `payload_bytes`, and `icmp_error`: not a packet of the flow, but an
-    ICMP error about one that came from the end that `from_b` tells. Fragments are left out.
+    `flow` is a batch of one row of flow facts: the columns of the key, `vlan`, `network_id` and `across`.
+    Of its packets those are returned that lie between two times, and no more than `most`. Columns:
+    `time_ns`, `from_b`, `flags` (the control bits; null for UDP), `payload_bytes`, and `icmp_error`: not a
+    packet of the flow, but an ICMP error about one that came from the end that `from_b` tells. Fragments are
+    left out.
 
     Raises `MeterError`, or OSError where the path can't be opened.
     """
@@ -188,6 +195,18 @@ def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Ba
 
     `batch` has the columns of the flow facts, its rows in the order of the capture. Returns the
     joined rows, and a batch with one column `group`: for each input row the joined row it is in.
+    """
+
+def join(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:
+    """Do what `stitch` does where more rows of these keys are still to come: only what those can't change."""
+
+def join_remnants(
+    remnants: list[Any], *, tcp_idle_ns: int, udp_idle_ns: int
+) -> list[tuple[Batch, list[str]]]:
+    """Find the headers of fragments that waited in vain, piece by piece, in the other pieces.
+
+    `remnants` has those of each piece. Returns for each the rows of fragments whose header was found, and the
+    reason of each fragment that has no ports; both were counted as `later_fragment`.
     """
 
 def community_ids(batch: Any) -> Batch:

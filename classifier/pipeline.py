@@ -86,6 +86,7 @@ def run(
         ):  # nothing was open yet, such as a pipe without writer
             raise
         metered.interrupted = True
+    metered.join_remnants()
     give_back()
     judge = Judge(
         metered,
@@ -254,12 +255,12 @@ class Judge:
 
     def stitched(self, without: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch, without some of the columns."""
-        return (self._metered.spool if self._metered.joined else self._stitched).without(without)
+        return self._stitched.without(without)
 
     @cached_property
     def _stitched(self) -> Stitched:
         metered = self._metered
-        captures = Captures(metered.captures, metered.begins_ns, metered.seen_twice)
+        captures = metered.combinations or Captures(metered.captures, metered.begins_ns, metered.seen_twice)
         return Stitched(metered.spool, captures, memory_bytes=metered.memory_bytes, **metered.idle)
 
 
@@ -309,7 +310,7 @@ def _late(verdicts: roles.Verdicts, name: str) -> pa.Array:
 _NEVER, _BINS, _TEXTS = ("event_ns",), ("bin_ns", "bins"), ("alpn", "server_name", "tunnel")
 #: Facts passed on unchanged.
 _KEPT = [
-    *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"),
+    *("proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id", "ordinal"),
     *(
         "capture",
         "first_seen_ns",

@@ -78,7 +78,7 @@ reading_options = options(
         show_default=True,
         metavar="SECONDS",
         type=_seconds,
-        help="TCP idle timeout.",
+        help="TCP idle timeout; a connection whose sequence numbers continue later is still one flow.",
     ),
     described(
         "--udp-idle",

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from classifier import _meter
 from classifier.errors import FlowError
 
-_FLOW_ID = re.compile(r"(1:[A-Za-z0-9+/]+=*)@(-?\d+)")
+_FLOW_ID = re.compile(r"(1:[A-Za-z0-9+/]+=*)@(-?\d+)(?:\.(\d+))?")
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
 
 
@@ -31,14 +31,18 @@ class Wanted:
             )
         flow_id = _FLOW_ID.fullmatch(text)
         self._ends = None if flow_id else _ends(text)
-        self._community_id, self._first_seen_ns = (flow_id[1], int(flow_id[2])) if flow_id else ("", 0)
+        self._community_id, self._first_seen_ns, self._ordinal = "", 0, 0
+        if flow_id:
+            self._community_id, self._first_seen_ns = flow_id[1], int(flow_id[2])
+            self._ordinal = int(flow_id[3] or 0)
 
     def among(self, facts: pa.RecordBatch) -> npt.NDArray[np.intp]:
         """Return the places of those that are meant among n rows of flow facts."""
         if self._ends:
             one, other = self._ends
             return np.flatnonzero(_between(facts, one, other) | _between(facts, other, one))
-        rows = np.flatnonzero(facts["first_seen_ns"].to_numpy() == self._first_seen_ns)
+        begins = facts["first_seen_ns"].to_numpy() == self._first_seen_ns
+        rows = np.flatnonzero(begins & (facts["ordinal"].to_numpy() == self._ordinal))
         ids = pa.record_batch(_meter.community_ids(facts.take(pa.array(rows))))["community_id"]
         found: npt.NDArray[np.intp] = rows[pc.equal(ids, self._community_id).to_numpy(zero_copy_only=False)]
         return found

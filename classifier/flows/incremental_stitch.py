@@ -27,7 +27,7 @@ def join(rows: pa.Table, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[pa.Tabl
         return rows, set()
     order = np.argsort(rows["first_seen_ns"].to_numpy(), kind="stable")
     (candidates,) = rows.take(pa.array(order)).combine_chunks().to_batches()
-    joined, groups = _meter.stitch(candidates, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
+    joined, groups = _meter.join(candidates, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns)
     whole = pa.Table.from_batches([pa.record_batch(joined)])
     group = pa.record_batch(groups)["group"].to_numpy()
     captures = candidates["capture"]

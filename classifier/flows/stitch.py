@@ -26,7 +26,7 @@ PART_ROWS = 20_000
 OPEN_ROWS = 5_000
 
 #: Columns that tell keys apart.
-_KEY = ["proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b", "network_id"]
+_KEY = ["proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b"]
 _Hashes = npt.NDArray[np.uint32]
 _Places = npt.NDArray[np.intp]
 
@@ -58,6 +58,14 @@ class Captures:
             self._parts[len(self._names)] = parts
             self._names.append("|".join(self._names[part] for part in parts))
         return self._place[parts]
+
+    def begin_ns(self, captures: pa.Array) -> npt.NDArray[np.int64]:
+        """Return when n captures begin, or the first of combinations."""
+        begins_ns = list(self.begins_ns)
+        for place in range(len(begins_ns), len(self._names)):
+            begins_ns.append(min(self.begins_ns[part] for part in self.parts(place)))
+        begin_ns: npt.NDArray[np.int64] = np.array(begins_ns, dtype=np.int64)[captures.to_numpy()]
+        return begin_ns
 
     def parts(self, capture: int) -> tuple[int, ...]:
         """Return the captures of a combination, by their indices."""
@@ -176,7 +184,7 @@ class Stitched:
     def _in_order(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch:
         """Return the rows in the order of time; of two that begin at once that of the earlier input first."""
         rows = as_one(batches)
-        begin_ns = np.array(self._captures.begins_ns)[rows["capture"].to_numpy()]
+        begin_ns = self._captures.begin_ns(rows["capture"])
         return rows.take(pa.array(np.lexsort((begin_ns, rows["first_seen_ns"].to_numpy()))))
 
 
@@ -237,8 +245,7 @@ def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
     """Hash the keys of n rows: equal keys are equal, others seldom, which costs time only."""
     ports = facts["port_a"].to_numpy().astype(np.uint64) << 16 | facts["port_b"].to_numpy()
     kind = facts["proto"].to_numpy().astype(np.uint64) << 8 | facts["ip_version"].to_numpy()
-    network = facts["network_id"].to_numpy().astype(np.uint64)
-    words = [ports, kind, network, *address_words(facts["addr_a"]), *address_words(facts["addr_b"])]
+    words = [ports, kind, *address_words(facts["addr_a"]), *address_words(facts["addr_b"])]
     return (mixed(words) >> np.uint64(32)).astype(np.uint32)
 
 

@@ -17,7 +17,7 @@ PROTOCOLS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 
 #: Columns, types, whether null is possible, and what they mean.
 COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
-    ("flow_id", pa.string(), False, "unique: Community ID and first seen"),
+    ("flow_id", pa.string(), False, "unique: Community ID and first seen; .1 and so on where that is taken"),
     ("community_id", pa.string(), False, "Community ID v1, seed 0"),
     ("capture", _WORD, False, "its file or files, joined by |"),
     ("first_seen", _TIME, False, "time of the earliest packet"),
@@ -84,18 +84,19 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     `captures` are the names that the column `capture` points to.
     """
     first_seen_ns, last_seen_ns = judged["first_seen_ns"], judged["last_seen_ns"]
+    duration_ns = pc.subtract(last_seen_ns, first_seen_ns)
     community_id = pa.record_batch(_meter.community_ids(judged))["community_id"]
     proto = pa.DictionaryArray.from_arrays(
         pc.index_in(judged["proto"], pa.array(list(PROTOCOLS), pa.uint8())),
         pa.array(list(PROTOCOLS.values())),
     )
     derived = {
-        "flow_id": pc.binary_join_element_wise(community_id, pc.cast(first_seen_ns, pa.string()), "@"),
+        "flow_id": _flow_ids(community_id, first_seen_ns, judged["ordinal"]),
         "community_id": community_id,
         "capture": _names(judged["capture"], captures),
         "first_seen": pc.cast(first_seen_ns, _TIME),
         "last_seen": pc.cast(last_seen_ns, _TIME),
-        "duration_s": pc.divide(pc.cast(pc.subtract(last_seen_ns, first_seen_ns), pa.float64()), 1e9),
+        "duration_s": pc.divide(pc.cast(duration_ns, pa.float64(), safe=False), 1e9),
         "proto": proto,
         "client_ip": addresses.texts(judged["client_addr"], judged["ip_version"]),
         "server_ip": addresses.texts(judged["server_addr"], judged["ip_version"]),
@@ -110,6 +111,15 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [_typed(column, field) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
     )
+
+
+def _flow_ids(community_id: pa.Array, first_seen_ns: pa.Array, ordinal: pa.Array) -> pa.Array:
+    """Return the ids of n flows, with a number where flows of one five-tuple begin at one time."""
+    ids = pc.binary_join_element_wise(community_id, pc.cast(first_seen_ns, pa.string()), "@")
+    if not pc.any(pc.greater(ordinal, 0)).as_py():
+        return ids
+    numbered = pc.binary_join_element_wise(ids, pc.cast(ordinal, pa.string()), ".")
+    return pc.if_else(pc.greater(ordinal, 0), numbered, ids)
 
 
 def _names(number: pa.Array, captures: list[str]) -> pa.DictionaryArray:

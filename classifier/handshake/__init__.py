@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifier.handshake.believed import believed
 from classifier.handshake.tracker import ATTEMPTED, Outcome, Signature, Story, track
 
 __all__ = ["ATTEMPTED", "Handshakes", "Outcome", "Signature", "Story", "judge", "track"]
@@ -131,9 +132,8 @@ def _signatures(facts: pa.RecordBatch) -> npt.NDArray[np.uint64]:
     def bit(column: npt.NDArray[np.bool_], place: int) -> npt.NDArray[np.uint64]:
         return column.astype(np.uint64) << np.uint64(place)
 
-    packed: npt.NDArray[np.uint64] = facts["events"].to_numpy()
     return (
-        packed
+        believed(facts)
         | bit(np.isin(facts["proto"].to_numpy(), WITH_HANDSHAKE), _CONNECTION)
         | bit(_bools(facts["first_from_b"]), _FIRST_FROM_B)
         | bit(_isn_acked(facts["isn_a"], facts["first_ack_b"]), _ISN_ACKED_A)

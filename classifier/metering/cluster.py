@@ -218,7 +218,7 @@ def gather(
         metered.seen_twice |= seen
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
             metered.spool.add(_numbered(batch, captures))
-    metered.joined = True
+    metered.combinations = captures
 
 
 def _numbered(rows: pa.RecordBatch, captures: Captures) -> pa.RecordBatch:

@@ -26,6 +26,9 @@ class Counters:
     evicted: int = 0
     #: Duplicate packets, counted in flows or ignored.
     duplicates: int = 0
+    #: `packets` that two interfaces have, up to an hour apart, and `later_ns`: the sum of the nanoseconds by
+    #: which the interface with the higher number has them later; empty where there are none.
+    sensors: Mapping[str, int] = field(default_factory=dict)
     #: Addresses in DNS answers beyond the 65,536 whose names are kept.
     dns_names_left_out: int = 0
     #: Times of the earliest and the latest packet, nanoseconds since 1970 UTC; a difference spans both.

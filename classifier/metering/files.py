@@ -109,7 +109,7 @@ def _read(capture: Input, reader: _meter.Reader, metered: Metered, step: Step) -
         error = CaptureError(capture.name, trouble, status=ExitStatus.PARTIAL) if trouble else None
         if reader.problem and not error:
             error = problem(capture.name, reader.problem)
-        metered.close(Counters(**reader.counters), error, reader.dns_names)
+        metered.close(Counters(**reader.counters), error, reader.dns_names, reader.remnants)
         capture.close()
 
 

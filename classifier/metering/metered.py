@@ -11,9 +11,13 @@ import pyarrow.compute as pc
 from classifier import _meter
 from classifier.errors import CaptureError
 from classifier.flows.spool import MEMORY_BYTES, Spool
+from classifier.flows.stitch import Captures
 from classifier.metering.counters import Counters
 from classifier.sources.inputs import Via
 from classifier.wording import counted, listed
+
+#: Fragments and headers of all inputs that are held, to be joined across inputs: about 150 bytes each.
+_MOST_REMNANTS = 1 << 18
 
 
 @dataclass
@@ -35,8 +39,13 @@ class Metered:
     interrupted: bool = False
     #: The program that read the inputs; None: the core.
     via: Via | None = None
-    #: True if the rows are stitched already.
-    joined: bool = False
+    #: The names of combinations, where rows of several captures are joined already.
+    combinations: Captures | None = None
+    #: Of each input with packets that two of its interfaces have: how many, and how much later the second
+    #: has them on average, in nanoseconds.
+    sensors: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: What fragments astride a cut need, by input; see `_meter.Reader.remnants`.
+    remnants: dict[int, pa.RecordBatch] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
     #: Warnings about the inputs: files that were skipped, packets counted twice.
     remarks: list[str] = field(default_factory=list)
@@ -61,10 +70,15 @@ class Metered:
         counters: Counters,
         problem: CaptureError | None = None,
         dns_names: _meter.Batch | None = None,
+        remnants: _meter.Batch | None = None,
     ) -> None:
         """Add the counters of the input that was named last, and why it wasn't read to its end."""
         self.begins_ns.append(counters.span_ns[0] if counters.span_ns else 0)
         self.counters += counters
+        if packets := counters.sensors.get("packets", 0):
+            self.sensors[len(self.captures) - 1] = packets, counters.sensors["later_ns"] // packets
+        if remnants is not None:
+            self._hold(len(self.captures) - 1, pa.record_batch(remnants))
         if dns_names is not None:
             self.dns_names.append(pa.record_batch(dns_names))
         if problem:
@@ -80,12 +94,38 @@ class Metered:
         for batch in other.spool:
             place = batch.schema.get_field_index("capture")
             self.spool.add(batch.set_column(place, "capture", pc.add(batch["capture"], offset)))
+        self.sensors |= {len(self.captures) + place: sensors for place, sensors in other.sensors.items()}
+        for place, remnants in other.remnants.items():
+            self._hold(len(self.captures) + place, remnants)
         self.captures += other.captures
         self.begins_ns += other.begins_ns
         self.counters += other.counters
         self.dns_names += other.dns_names
         self.problems += other.problems
         self.remarks += other.remarks
+
+    def _hold(self, capture: int, remnants: pa.RecordBatch) -> None:
+        """Keep what fragments of other inputs need, as long as there is room."""
+        held = sum(batch.num_rows for batch in self.remnants.values())
+        if remnants.num_rows and held + remnants.num_rows <= _MOST_REMNANTS:
+            self.remnants[capture] = remnants
+
+    def join_remnants(self) -> None:
+        """Put fragments to the flow of their header in another input, when all inputs have been read."""
+        if len(self.remnants) < 2:
+            return
+        found = _meter.join_remnants(list(self.remnants.values()), **self.idle)
+        for capture, (batch, reasons) in zip(self.remnants, found, strict=True):
+            rows = pa.record_batch(batch)
+            packets = sum(pc.sum(rows[name]).as_py() or 0 for name in ("packets_ab", "packets_ba"))
+            moved = {"later_fragment": -packets - len(reasons)}
+            for reason in reasons:
+                moved[reason] = moved.get(reason, 0) + 1
+            self.counters += Counters(unmetered=moved)
+            if rows.num_rows:
+                number = pa.array(np.full(rows.num_rows, capture, dtype=np.int32))
+                self.spool.add(rows.append_column("capture", number))
+        self.remnants.clear()
 
     @property
     def begin_ns(self) -> int:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
-from classifier.metering import packet_types
+from classifier.metering import copies, packet_types
 from classifier.metering.metered import Metered
 from classifier.traffic.aggregate import Aggregate, Rows, summed
 from classifier.traffic.codes import Texts, flow_rows
@@ -25,7 +25,6 @@ from classifier.traffic.selection import Selection, selection
 from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, words_of
-from classifier.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +93,7 @@ class JudgedFlows:
     def remarks(self) -> list[str]:
         """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
         metered, _ = self.metered, self.judge.context
-        groups = sorted(metered.seen_twice)
-        return (
-            metered.remarks
-            + packet_types.remarks(metered.counters.irregular)
-            + _twice([[metered.captures[part] for part in group] for group in groups])
-        )
+        return metered.remarks + packet_types.remarks(metered.counters.irregular) + copies.remarks(metered)
 
     @property
     def accounting(self) -> Mapping[str, int]:
@@ -297,23 +291,6 @@ class JudgedFlows:
         if undecoded and undecoded == counts["packets"]:
             return ExitStatus.NOTHING_DECODED
         return ExitStatus.OK
-
-
-def _twice(groups: list[list[str]]) -> list[str]:
-    """Warn of captures that may have the same packets."""
-    if not groups:
-        return []
-    names = " and ".join(groups[0]) if len(groups[0]) < _NAMED else listed(groups[0], _NAMED)
-    more = f" ({len(groups):,} such groups)" if len(groups) > 1 else ""
-    return [
-        f"{names} overlap in time and share flows (addresses and ports)"
-        f"{more}; packets in several of them are counted several times: to ignore duplicates, merge them "
-        "with mergecap and read the result with --dedup"
-    ]
-
-
-#: Captures named in a remark.
-_NAMED = 3
 
 
 #: Reasons for packets that could not be decoded.

@@ -8,13 +8,15 @@ use arrow_schema::ArrowError;
 use crate::capture::{Capture, Frame};
 use crate::flow::Key;
 use crate::payload::DnsNames;
-use crate::wire::{self, Aside, Content, Packet, Transport};
+use crate::wire::{self, Aside, Content, Ends, Packet, Transport};
 
 /// Which packets are wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     /// Of this flow …
     pub key: Key,
+    /// … in this VLAN (0: none) and virtual network only …
+    pub lane: Option<(u16, u32)>,
     /// … not before this time, in nanoseconds since 1970 UTC …
     pub first_ns: i64,
     /// … and not after this.
@@ -23,6 +25,13 @@ pub struct Wanted {
     pub most: usize,
     /// Look into tunnels over IP.
     pub decapsulate: bool,
+}
+
+impl Wanted {
+    /// Whether a packet of the key is in the VLAN and virtual network.
+    fn includes(&self, ends: &Ends, content: &Content) -> bool {
+        self.lane.is_none_or(|lane| lane == (content.vlan.unwrap_or(0), ends.network_id))
+    }
 }
 
 /// The packets found, column by column.
@@ -97,7 +106,7 @@ pub fn packets(capture: &mut Capture, wanted: &Wanted) -> Result<RecordBatch, Ar
                 Err(_) => continue,
             };
             let (key, from_a) = Key::of(ends);
-            if key == wanted.key {
+            if key == wanted.key && content.is_none_or(|content| wanted.includes(ends, content)) {
                 found.add(frame.time_ns, from_a, content);
             }
         }

@@ -23,7 +23,7 @@ use crate::capture::{Capture, CaptureError, CaptureErrorKind, Remedy};
 use crate::flow::{self, BadChecksums, Counts, Idle, Options, Totals, UnmeteredCounts, bins};
 use crate::packets::Wanted;
 use crate::payload::{self, Note, Notes};
-use crate::table::{self, Rows};
+use crate::table::{self, Row, Rows};
 use crate::wire::{Irregularity, Unmetered};
 
 use signatures::Signatures;
@@ -126,6 +126,12 @@ fn counters<'py>(
     counters.set_item("dropped", dropped)?;
     counters.set_item("evicted", counts.evicted)?;
     counters.set_item("duplicates", counts.duplicates)?;
+    let sensors = PyDict::new(py);
+    if counts.sensors.packets > 0 {
+        sensors.set_item("packets", counts.sensors.packets)?;
+        sensors.set_item("later_ns", counts.sensors.later_ns)?;
+    }
+    counters.set_item("sensors", sensors)?;
     counters.set_item("span_ns", totals.span_ns)?;
     counters.set_item("unmetered", unmetered(py, &counts.unmetered)?)?;
     counters.set_item("unknown_types", unknown_types(&counts.unmetered))?;
@@ -201,9 +207,10 @@ fn packets(
     most: usize,
     decapsulate: bool,
 ) -> PyResult<Batch> {
-    let keys = table::keys_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
-    let &[key] = keys.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
-    let wanted = Wanted { key, first_ns, last_ns, most, decapsulate };
+    let rows = table::rows_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
+    let [row] = rows.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
+    let lane = (!row.across).then(|| row.lane());
+    let wanted = Wanted { key: row.key, lane, first_ns, last_ns, most, decapsulate };
     let file = File::open(source)?;
     py.detach(|| {
         let mut capture =
@@ -215,11 +222,24 @@ fn packets(
 #[pyfunction]
 #[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
 fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
+    joined(batch, |rows| flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }))
+}
+
+#[pyfunction]
+#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
+fn join(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
+    joined(batch, |rows| flow::join(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }))
+}
+
+fn joined(
+    batch: &Bound<'_, PyAny>,
+    join: impl FnOnce(Vec<Row>) -> (Vec<Row>, Vec<u32>),
+) -> PyResult<(Batch, Batch)> {
     let batch = import(batch)?;
     let rows = table::rows_of(&batch).map_err(|error| arrow_error(&error))?;
     let pieces = bins::bins_of(&batch, &rows).map_err(|error| arrow_error(&error))?;
     let of_rows = payload::notes_of(&batch).map_err(|error| arrow_error(&error))?;
-    let (joined, groups) = flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
+    let (joined, groups) = join(rows);
     let mut of_joined = vec![Note::default(); joined.len()];
     for (note, &group) in of_rows.into_iter().zip(&groups) {
         of_joined[group as usize].absorb(note);
@@ -233,6 +253,22 @@ fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyRes
     }
     let joined = Batch(columns.beside(&notes.beside(&table.take())));
     Ok((joined, one_column("group", Arc::new(UInt32Array::from(groups)))?))
+}
+
+#[pyfunction]
+#[pyo3(signature = (remnants, *, tcp_idle_ns, udp_idle_ns))]
+fn join_remnants(
+    remnants: Vec<Bound<'_, PyAny>>,
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+) -> PyResult<Vec<(Batch, Vec<&'static str>)>> {
+    let pieces = remnants
+        .into_iter()
+        .map(|batch| flow::remnants_of(&import(&batch)?).map_err(|error| arrow_error(&error)))
+        .collect::<PyResult<Vec<_>>>()?;
+    let found = flow::join_remnants(&pieces, Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns });
+    let named = |reasons: Vec<Unmetered>| reasons.into_iter().map(Unmetered::name).collect();
+    Ok(found.into_iter().map(|found| (Batch(found.rows), named(found.unmetered))).collect())
 }
 
 #[pyfunction]
@@ -263,5 +299,5 @@ mod _meter {
     #[pymodule_export]
     use super::signatures::Signatures;
     #[pymodule_export]
-    use super::{Batch, MeterError, community_ids, packets, stitch};
+    use super::{Batch, MeterError, community_ids, join, join_remnants, packets, stitch};
 }

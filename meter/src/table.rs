@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
 
-use self::column::Column;
-use crate::flow::{Event, Events, Key};
+pub(crate) use self::column::Column;
+use crate::flow::{Event, Events, Key, Numbers};
 use crate::payload::Hits;
 use crate::wire::Path;
 
@@ -42,6 +42,12 @@ pub enum Merge {
     OrDiffers,
     /// The earlier piece's packets, then the later's, as many as there are slots.
     Slots,
+    /// The first of the earlier piece that has one, the furthest of both; a RST's only where nothing else tells.
+    Numbers,
+    /// That of the earlier RST.
+    OfReset,
+    /// Found again whenever rows are stitched.
+    Found,
 }
 
 macro_rules! columns {
@@ -118,12 +124,10 @@ macro_rules! columns {
         hits.absorb($later.$name);
         hits
     }};
-    (@Isn $name:ident, $before:ident, $later:ident) => {{
-        let from_a = stringify!($name).ends_with('a');
-        if $later.sent_isn(from_a) && !$before.sent_isn(from_a) { $later.$name } else { $before.$name.or($later.$name) }
-    }};
+    (@Numbers $name:ident, $before:ident, $later:ident) => { Numbers::merged(&$before, $later) };
+    (@Found $name:ident, $before:ident, $later:ident) => { $before.$name };
     (@OrDiffers $name:ident, $before:ident, $later:ident) => {{
-        let first = |row: &Row| if stringify!($name).ends_with('a') { row.first_ack_a } else { row.first_ack_b };
+        let first = |row: &Row| row.numbers.first_ack(usize::from(stringify!($name).ends_with('b')));
         $before.$name | $later.$name
             | first(&$before).zip(first($later)).is_some_and(|(one, other)| one != other)
     }};
@@ -146,8 +150,18 @@ columns! {
     last_data_from_b: Option<bool>, Last;
     /// Outermost VLAN id
     vlan: Option<u16>, First;
+    /// VXLAN, Geneve or NVGRE network id of its first packet; 0 outside of them
+    network_id: u32, FirstByTime;
+    /// Packets are copies of others in another VLAN or virtual network
+    copied_across: bool, Or;
+    /// Rows of several VLANs or virtual networks were joined
+    across: bool, Or;
+    /// Number among the rows of the same key that begin at one time
+    ordinal: u16, Found;
     /// What its packets were wrapped in, outermost first
     tunnel: Path, First;
+    /// Packets that are copies of another, as a mirror port makes them
+    duplicates: u32, Sum;
     /// Time of the earliest packet, nanoseconds since 1970 UTC
     first_seen_ns: i64, Min;
     /// Time of the latest packet, nanoseconds since 1970 UTC
@@ -164,32 +178,20 @@ columns! {
     payload_bytes_ab: u64, Sum;
     /// Bytes behind the transport header from b to a
     payload_bytes_ba: u64, Sum;
+    /// Sequence and acknowledgement numbers of both endpoints
+    numbers: Numbers, Numbers;
     /// Signatures in a's first packets with payload
     hits_a: Hits, Slots;
     /// Signatures in b's first packets with payload
     hits_b: Hits, Slots;
-    /// Packets that are copies of another, as a mirror port makes them
-    duplicates: u64, Sum;
-    /// Acknowledgement number of a's first segment with ACK and neither SYN nor RST
-    first_ack_a: Option<u32>, First;
-    /// Acknowledgement number of b's first segment with ACK and neither SYN nor RST
-    first_ack_b: Option<u32>, First;
-    /// Window of a's first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured
-    first_window_a: Option<u16>, First;
-    /// Window of b's first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured
-    first_window_b: Option<u16>, First;
     /// First occurrences of the kinds of event at both ends
     events: Events, Events;
-    /// Initial sequence number of a, from its SYN or SYN+ACK, else from b's SYN+ACK
-    isn_a: Option<u32>, Isn;
-    /// Initial sequence number of b, from its SYN or SYN+ACK, else from a's SYN+ACK
-    isn_b: Option<u32>, Isn;
 }
 
 impl Row {
     /// A flow without packets yet.
     #[must_use]
-    pub fn new(key: Key, time_ns: i64) -> Self {
+    pub fn new(key: Key, network_id: u32, time_ns: i64) -> Self {
         Self {
             key,
             first_from_b: false,
@@ -199,7 +201,12 @@ impl Row {
             evicted: false,
             last_data_from_b: None,
             vlan: None,
+            network_id,
+            copied_across: false,
+            across: false,
+            ordinal: 0,
             tunnel: Path::default(),
+            duplicates: 0,
             first_seen_ns: time_ns,
             last_seen_ns: time_ns,
             packets_ab: 0,
@@ -208,17 +215,30 @@ impl Row {
             bytes_ba: 0,
             payload_bytes_ab: 0,
             payload_bytes_ba: 0,
+            numbers: Numbers::default(),
             hits_a: Hits::default(),
             hits_b: Hits::default(),
-            duplicates: 0,
-            first_ack_a: None,
-            first_ack_b: None,
-            first_window_a: None,
-            first_window_b: None,
             events: Events::default(),
-            isn_a: None,
-            isn_b: None,
         }
+    }
+
+    /// The VLAN, 0 for none, and the virtual network that its packets come from.
+    #[inline]
+    #[must_use]
+    pub fn lane(&self) -> (u16, u32) {
+        (self.vlan.unwrap_or(0), self.network_id)
+    }
+
+    /// Whether it has nothing but RSTs.
+    #[must_use]
+    pub fn is_reset_alone(&self) -> bool {
+        self.events.are_all(Event::Rst)
+    }
+
+    /// Whether it has a SYN or SYN+ACK.
+    #[must_use]
+    pub fn opens(&self) -> bool {
+        self.sent_isn(true) || self.sent_isn(false)
     }
 
     /// Whether an end told its initial sequence number itself.

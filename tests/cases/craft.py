@@ -15,6 +15,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import ESP
 from scapy.layers.l2 import LLC, STP, Dot1Q, Dot3, Ether
+from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet as ScapyPacket
 from scapy.packet import Raw
 
@@ -54,15 +55,18 @@ def _tcp(source: End, target: End, flags: str, seq: int, ack: int = 0, payload: 
     return _internet(source.ip, target.ip) / segment / payload
 
 
-def _conversation(client: End, server: End, question: bytes, answer: bytes) -> list[ScapyPacket]:
+def _conversation(
+    client: End, server: End, question: bytes, answer: bytes, isns: tuple[int, int] = (100, 500)
+) -> list[ScapyPacket]:
     """Handshake, question, answer, FIN by both: nine packets."""
-    mine, theirs = 101 + len(question), 501 + len(answer)
+    first, other = isns[0] + 1, isns[1] + 1
+    mine, theirs = first + len(question), other + len(answer)
     return [
-        _tcp(client, server, "S", 100),
-        _tcp(server, client, "SA", 500, 101),
-        _tcp(client, server, "A", 101, 501),
-        _tcp(client, server, "PA", 101, 501, question),
-        _tcp(server, client, "PA", 501, mine, answer),
+        _tcp(client, server, "S", isns[0]),
+        _tcp(server, client, "SA", isns[1], first),
+        _tcp(client, server, "A", first, other),
+        _tcp(client, server, "PA", first, other, question),
+        _tcp(server, client, "PA", other, mine, answer),
         _tcp(client, server, "A", mine, theirs),
         _tcp(client, server, "FA", mine, theirs),
         _tcp(server, client, "FA", theirs, mine + 1),
@@ -79,7 +83,8 @@ def idle_timeout() -> Made:
     for port, seconds, more_ns in ((42_001, 300, 0), (42_002, 300, 1000)):
         client, server = End(CLIENT, port), End(SERVER, 22)
         for n, time_ns in enumerate((START_NS, START_NS + seconds * SECOND_NS + more_ns)):
-            told.append(Packet(time_ns, _frame(_tcp(client, server, "PA", 7 + n, 9, b"x"))))
+            # Numbers that don't go on: else the connection would be known again however long it was idle.
+            told.append(Packet(time_ns, _frame(_tcp(client, server, "PA", 7 + n * 2**30, 9, b"x"))))
     return sorted(told), ETHERNET
 
 
@@ -199,6 +204,125 @@ def in_no_flow() -> Made:
     return [Packet(START_NS + n * MILLISECOND_NS, data) for n, data in enumerate(datas)], ETHERNET
 
 
+def _numbered(packets: Iterable[ScapyPacket]) -> list[ScapyPacket]:
+    """Give each packet an IP identification of its own."""
+    numbered = list(packets)
+    for n, packet in enumerate(numbered, start=1):
+        packet.id = n
+    return numbered
+
+
+def _vxlan(network_id: int, packet: ScapyPacket) -> ScapyPacket:
+    outer = IP(src="172.16.0.1", dst="172.16.0.2", id=1) / UDP(sport=50_000, dport=4789)
+    return outer / VXLAN(vni=network_id, flags=8) / Raw(_frame(packet))
+
+
+def _interleaved(*talks: list[ScapyPacket], vlans: tuple[int | None, ...]) -> list[Packet]:
+    """Packets of several conversations in turn, each conversation in its VLAN."""
+    told = [
+        _frame(packet, vlan)
+        for packets in zip(*talks, strict=True)
+        for packet, vlan in zip(packets, vlans, strict=True)
+    ]
+    return [Packet(START_NS + n * MILLISECOND_NS, data) for n, data in enumerate(told)]
+
+
+def network_per_direction() -> Made:
+    """Asymmetric routing between overlays, each direction with its VNI: TCP, UDP, a refusal."""
+    client, server = End(CLIENT, 40_001), End(SERVER, 80)
+    talk = _conversation(client, server, b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n")
+    question = _udp(End(CLIENT, 40_002), End(SERVER, 514))
+    answer = _udp(End(SERVER, 514), End(CLIENT, 40_002))
+    refused = [
+        _tcp(End(CLIENT, 40_003), End(SERVER, 22), "S", 700),
+        _tcp(End(SERVER, 22), End(CLIENT, 40_003), "RA", 0, 701),
+    ]
+    packets = _numbered([*talk, question, answer, *refused])
+    return _spaced(_vxlan(20 if packet.src == CLIENT else 10, packet) for packet in packets), ETHERNET
+
+
+def network_per_tenant() -> Made:
+    """Two tenants use the same addresses and ports at the same time, one by one in TCP and UDP."""
+    client, server = End(CLIENT, 40_001), End(SERVER, 80)
+    told = []
+    for network_id in (10, 20):
+        talk = _conversation(client, server, b"GET /", b"200 OK", (network_id * 7_919, network_id * 104_729))
+        pair = [_udp(End(CLIENT, 40_002), End(SERVER, 514)), _udp(End(SERVER, 514), End(CLIENT, 40_002))]
+        for n, packet in enumerate([*talk, *pair]):
+            packet.id = network_id * 100 + n
+            told.append(
+                Packet(START_NS + n * MILLISECOND_NS + network_id, _frame(_vxlan(network_id, packet)))
+            )
+    return sorted(told), ETHERNET
+
+
+def vlan_per_customer() -> Made:
+    """Two customers use the same addresses and ports at the same time, each in a VLAN."""
+    client, server = End(CLIENT, 40_001), End(SERVER, 80)
+    talks = [
+        _numbered(_conversation(client, server, b"GET /", b"200 OK", isns))
+        for isns in ((1_000, 5_000), (2_000, 9_000))
+    ]
+    return _interleaved(*talks, vlans=(10, 20)), ETHERNET
+
+
+def both_sides_of_a_firewall() -> Made:
+    """A firewall rewrites the client's initial sequence number, and both of its sides are captured."""
+    client, server = End(CLIENT, 40_001), End(SERVER, 80)
+    talks = [
+        _conversation(client, server, b"GET /", b"200 OK", (isn, 3_000_000_000))
+        for isn in (1_000_000_000, 2_000_000_000)
+    ]
+    inside, outside = (_numbered(talk) for talk in talks)
+    return _interleaved(inside, outside, vlans=(None, None)), ETHERNET
+
+
+def reset_of_another_connection() -> Made:
+    """A client reuses its port: a challenge acknowledgement (RFC 5961 §4), a late RST of the old one."""
+    told: list[Packet] = []
+    for port, numbers in ((40_001, (1_000_000_000, 2_000_000_000)), (40_002, (5_000, 9_000))):
+        client, server = End(CLIENT, port), End(SERVER, 80)
+        old = _conversation(client, server, b"GET /", b"200 OK", (100, 500))[:6]
+        new = _conversation(client, server, b"GET /", b"200 OK", numbers)
+        challenge = [
+            new[0],
+            _tcp(server, client, "A", 507, 106),
+            _tcp(client, server, "R", 106),
+            _tcp(client, server, "S", numbers[0]),
+        ]
+        late = _tcp(client, server, "R", 106)
+        told += _spaced(old, START_NS + port * SECOND_NS)
+        begin_ns = START_NS + port * SECOND_NS + 20 * SECOND_NS
+        told += _spaced([*challenge, *new[1:5], late, *new[5:]], begin_ns)
+    return told, ETHERNET
+
+
+def idle_connection() -> Made:
+    """A connection is idle for eleven minutes, three times; its FINs come after another six."""
+    client, server = End(CLIENT, 40_001), End(SERVER, 22)
+    talk = _conversation(client, server, b"question", b"answer")
+    told = _spaced(talk[:6])
+    for n in range(3):
+        alive = [_tcp(client, server, "A", 108, 507), _tcp(server, client, "A", 507, 109)]
+        told += _spaced(alive, START_NS + (n + 1) * 660 * SECOND_NS)
+    return told + _spaced(talk[6:], START_NS + 2_340 * SECOND_NS), ETHERNET
+
+
+def seen_in_an_overlay() -> Made:
+    """All interfaces of a node: each packet plain, routed, in VXLAN; IPv4 without identification, IPv6."""
+    told: list[Packet] = []
+    for n, (client, server) in enumerate(((CLIENT, SERVER), ("fd05::1", "fd05::2"))):
+        talk = _conversation(End(client, 40_001), End(server, 80), b"GET /", b"200 OK")
+        for m, packet in enumerate(talk):
+            if n == 0:
+                packet.id = 0
+            time_ns = START_NS + (100 * n + m) * MILLISECOND_NS
+            plain = Packet(time_ns, _frame(packet))
+            told += [plain, plain._replace(time_ns=time_ns + 5_000)]
+            told.append(Packet(time_ns + 9_000, _frame(_vxlan(7, packet))))
+    return told, ETHERNET
+
+
 def neighbouring_servers() -> Made:
     """Ten ports of one host in use before the capture began, in no order of time, each by another client."""
     told = []
@@ -275,6 +399,13 @@ CASES: tuple[Callable[[], Made], ...] = (
     mapped_address,
     seen_twice,
     in_no_flow,
+    network_per_direction,
+    network_per_tenant,
+    vlan_per_customer,
+    both_sides_of_a_firewall,
+    reset_of_another_connection,
+    idle_connection,
+    seen_in_an_overlay,
     neighbouring_servers,
     asked_in_vain,
     told_to_groups,

@@ -34,7 +34,7 @@ class Case:
     capture: str
     #: Where the packets went: `packets`, `in_flows` and each reason that occurs.
     accounting: dict[str, int]
-    #: Arguments of `read()`: `tcp_idle_s`, `udp_idle_s`.
+    #: Arguments of `read()`: `tcp_idle_s`, `udp_idle_s`, `dedup`.
     options: dict[str, Any]
     #: What the command line ends with.
     status: int
@@ -95,8 +95,12 @@ def test_api(case: Case, update_cases: bool) -> None:
 
 
 def test_command_line(case: Case) -> None:
-    options = {"tcp_idle_s": "--tcp-idle", "udp_idle_s": "--udp-idle"}
-    arguments = [text for name, value in case.options.items() for text in (options[name], str(value))]
+    options = {"tcp_idle_s": "--tcp-idle", "udp_idle_s": "--udp-idle", "dedup": "--dedup"}
+    arguments = [
+        text
+        for name, value in case.options.items()
+        for text in ([options[name]] if value is True else [options[name], str(value)])
+    ]
     command = [sys.executable, "-P", "-m", "classifier", "flows", str(case.path), "--format", "csv"]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == case.status, done.stderr

@@ -41,7 +41,8 @@ STORIES: dict[str, list[tuple[int, str, int]]] = {
 hosts = st.sampled_from([("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1"), ("fd00::1", "fd00::2")])
 same_host = st.just(("10.0.0.1", "10.0.0.1"))
 ports = st.sampled_from([(40_000, 80), (80, 40_000), (1494, 1080), (1080, 1494), (80, 80)])
-isns = st.sampled_from([0, 5000, 1_000_000, 2**32 - 3])
+#: Near one another, across the wrap, and far away.
+isns = st.sampled_from([0, 5000, 1_000_000, 2**32 - 3, 2_000_000_000])
 #: Nothing, a moment, an idle time and what is next to it, and for ever.
 pauses = st.sampled_from(
     [0, 0, 0, 1, 1000, SECOND_NS]

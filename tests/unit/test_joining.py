@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from scapy.layers.inet import IP, UDP, fragment
+from scapy.packet import Raw
 from support.frames import START_NS, End, Packet, pcap, tcp
 from support.rows import row_dicts
 
@@ -122,3 +124,27 @@ def test_rows_are_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
     traffic = classifier.read([named(packets[:7], "one"), named(packets[7:], "two")])
     assert traffic.to_arrow().num_rows == traffic.to_arrow().num_rows == 5
     assert calls_of == [2], "the two rows of the flow that was cut"
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_fragments_astride_a_cut_find_their_flow(reverse: bool) -> None:
+    """Cut at each place, and at all: rows and accounting are those of the whole."""
+    packets = []
+    for number in range(3):
+        datagram = IP(src=CALLER.ip, dst=LISTENER.ip, id=number + 1) / UDP(sport=4_000, dport=5_000 + number)
+        fragments = fragment(datagram / Raw(bytes(3_000)), 600)  # type: ignore[no-untyped-call]
+        parts = [bytes(part) for part in fragments]
+        packets += parts[::-1] if reverse else parts
+    told = [Packet(START_NS + place, data) for place, data in enumerate(packets)]
+    whole = classifier.read(named(told, "whole"))
+    assert whole.accounting["in_flows"] == len(told)
+    rows = _rows(whole)
+    for cut in range(1, len(told)):
+        pieces = classifier.read([named(told[:cut], "one"), named(told[cut:], "two")])
+        assert (_rows(pieces), pieces.accounting) == (rows, whole.accounting), cut
+    single = classifier.read([named([packet], str(place)) for place, packet in enumerate(told)])
+    assert (_rows(single), single.accounting) == (rows, whole.accounting)
+
+
+def _rows(traffic: classifier.Traffic) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "capture"} for row in row_dicts(traffic)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.result import Traffic
@@ -43,7 +44,8 @@ def identities(rows: pa.RecordBatch) -> Hashes:
     """Return the identity of each of n flows, facts or judged: a 64-bit hash of its key and start time."""
     ports = rows["port_a"].to_numpy().astype(np.uint64) << 16 | rows["port_b"].to_numpy()
     kind = rows["proto"].to_numpy().astype(np.uint64) << 8 | rows["ip_version"].to_numpy()
-    network = rows["network_id"].to_numpy().astype(np.uint64)
+    network = rows["network_id"].to_numpy().astype(np.uint64) << np.uint64(16)
+    network |= pc.fill_null(rows["vlan"], 0).to_numpy().astype(np.uint64)
     began = rows["first_seen_ns"].to_numpy().astype(np.uint64)
     words = [ports, kind, network, began, *address_words(rows["addr_a"]), *address_words(rows["addr_b"])]
     return mixed(words)

@@ -66,7 +66,7 @@ fn metered(sent: &[Sent], options: Options) -> Metered {
     let mut rows = Vec::new();
     for (number, sent) in sent.iter().enumerate() {
         let Sent { link_type, time_ns, wire_bytes, .. } = *sent;
-        meter.frame(&Frame { link_type, time_ns, wire_bytes, data: &sent.data });
+        meter.frame(&Frame { interface: 0, link_type, time_ns, wire_bytes, data: &sent.data });
         if number % 64 == 63 {
             rows.extend(rows_of(&meter.take()).expect("its own columns"));
         }
@@ -187,10 +187,18 @@ fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
     // By all that tells rows of one key apart.
     rows.sort_by_key(|row| {
         let Row { key, first_seen_ns, last_seen_ns, packets_ab, packets_ba, bytes_ab, bytes_ba, .. } = *row;
-        let ends =
-            (key.addr_a, key.addr_b, key.port_a, key.port_b, key.network_id, key.proto, key.ip_version);
-        let span = (first_seen_ns, last_seen_ns, row.isn_a, row.isn_b, row.events.order());
-        (ends, span, packets_ab, packets_ba, bytes_ab, bytes_ba, row.first_ack_a, row.first_ack_b)
+        let ends = (key.addr_a, key.addr_b, key.port_a, key.port_b, row.lane(), key.proto, key.ip_version);
+        let span = (first_seen_ns, last_seen_ns, row.numbers.isn(0), row.numbers.isn(1), row.events.order());
+        (
+            ends,
+            span,
+            packets_ab,
+            packets_ba,
+            bytes_ab,
+            bytes_ba,
+            row.numbers.first_ack(0),
+            row.numbers.first_ack(1),
+        )
     });
     rows
 }

@@ -33,6 +33,8 @@ pub struct Frame<'a> {
     pub time_ns: i64,
     /// Length on the wire; `data` can be shorter.
     pub wire_bytes: u32,
+    /// Number of the interface that captured it, from 1; 0 where the file has only one.
+    pub interface: u8,
     /// What was captured of it.
     pub data: &'a [u8],
 }

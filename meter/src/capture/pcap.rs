@@ -123,6 +123,7 @@ impl Pcap {
         let fraction = self.order.u32(header, record::TIMESTAMP_FRACTION) as i64;
         self.packets += 1;
         let frame = Frame {
+            interface: 0,
             link_type: self.link_type,
             // Both are below 2^32, so neither product nor sum can overflow.
             time_ns: seconds * 1_000_000_000 + fraction * self.nanoseconds_per_fraction,

@@ -91,10 +91,11 @@ impl Pcapng {
         if self.section.order.u32(trailing, 0) != total {
             return None;
         }
-        let Packet { link_type, time_ns, wire_bytes, data } = self.packet(block_type, block).ok()?;
+        let Packet { interface, link_type, time_ns, wire_bytes, data } =
+            self.packet(block_type, block).ok()?;
         self.last_time_ns = time_ns;
         self.packets += 1;
-        Some((Frame { link_type, time_ns, wire_bytes, data: &block[data] }, bytes_in_file))
+        Some((Frame { interface, link_type, time_ns, wire_bytes, data: &block[data] }, bytes_in_file))
     }
 
     #[inline]

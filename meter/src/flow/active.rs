@@ -20,7 +20,14 @@ const CANDIDATES: usize = 16;
 const MANY: usize = 256;
 const MOST_RESERVED: usize = 1 << 14;
 
-/// The place of a flow in the index.
+/// Rows of one key at a time, in other VLANs or of other connections. An older one is ended, and joined with
+/// what comes of it later when rows are stitched.
+pub const MOST_OF_KEY: usize = 8;
+
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// The place of a key's newest row in the index.
 #[derive(Clone, Copy)]
 struct Slot {
     place: u32,
@@ -39,6 +46,10 @@ pub struct Active {
     index: HashTable<Slot>,
     /// A vacant place is listed in `vacant` and has no packets.
     rows: Vec<Row>,
+    /// For each place that of the next older row of the same key, or [`NONE`].
+    older: Vec<u32>,
+    /// Rows that have an older one of the same key.
+    chained: usize,
     vacant: Vec<u32>,
     swept: u32,
     /// There may be so many.
@@ -49,12 +60,13 @@ impl Active {
     /// No flows; there may be so many.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
-        Self { index: HashTable::new(), rows: Vec::new(), vacant: Vec::new(), swept: 0, most }
+        let (rows, older, vacant) = (Vec::new(), Vec::new(), Vec::new());
+        Self { index: HashTable::new(), rows, older, chained: 0, vacant, swept: 0, most }
     }
 
     /// How many flows there are.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.rows.len() - self.vacant.len()
     }
 
     /// All places, vacant ones too.
@@ -67,7 +79,7 @@ impl Active {
         self.vacant.is_empty() && self.rows.len() >= self.most
     }
 
-    /// Where the flow with a key is.
+    /// Where the newest flow with a key is.
     #[inline]
     pub fn find(&self, key: &Key, hash: u64) -> Option<u32> {
         let tag = Slot::tag(hash);
@@ -81,13 +93,21 @@ impl Active {
         self.index.find(hash, |slot| slot.tag == tag).map(|slot| slot.place)
     }
 
-    /// Where a packet's flow is. One before it may have begun the flow, or ended it, since it was looked up.
+    /// Where the newest flow of a packet's key is. One before it may have begun or ended it since it was looked up.
     #[inline]
     pub fn confirmed<P>(&self, place: Option<u32>, packet: &Pending<P>) -> Option<u32> {
-        place.filter(|&place| self[place].holds(&packet.key)).or_else(|| self.find(&packet.key, packet.hash))
+        place
+            .filter(|&place| self.chained == 0 && self[place].holds(&packet.key))
+            .or_else(|| self.find(&packet.key, packet.hash))
     }
 
-    /// Finds a place for a new flow.
+    /// Where the next older flow of the same key is.
+    #[inline]
+    pub fn older(&self, place: u32) -> Option<u32> {
+        Some(self.older[place as usize]).filter(|&older| older != NONE)
+    }
+
+    /// Finds a place for a new flow, the newest of its key.
     pub fn insert(&mut self, row: &Row, hash: u64, decoder: &Decoder) -> u32 {
         let place = if let Some(place) = self.vacant.pop() {
             self[place] = *row;
@@ -97,9 +117,18 @@ impl Active {
                 self.rows.reserve(self.most.min(MOST_RESERVED).saturating_sub(MANY));
             }
             self.rows.push(*row);
+            self.older.push(NONE);
             self.places() - 1
         };
-        let rows = &self.rows;
+        let (rows, tag) = (&self.rows, Slot::tag(hash));
+        let newest =
+            self.index.find_mut(hash, |slot| slot.tag == tag && rows[slot.place as usize].key == row.key);
+        if let Some(slot) = newest {
+            self.older[place as usize] = std::mem::replace(&mut slot.place, place);
+            self.chained += 1;
+            return place;
+        }
+        self.older[place as usize] = NONE;
         self.index.insert_unique(hash, Slot { place, tag: Slot::tag(hash) }, |slot| {
             decoder.hash(&rows[slot.place as usize].key)
         });
@@ -108,12 +137,31 @@ impl Active {
 
     /// Leaves a place vacant.
     pub fn remove(&mut self, place: u32, decoder: &Decoder) {
-        let hash = decoder.hash(&self[place].key);
-        if let Ok(entry) = self.index.find_entry(hash, |slot| slot.place == place) {
-            entry.remove();
+        let key = self[place].key;
+        let (hash, older) = (decoder.hash(&key), self.older[place as usize]);
+        if let Some(newest) = self.find(&key, hash) {
+            if newest != place {
+                self.unlink(newest, place, older);
+                self.chained -= 1;
+            } else if let Ok(mut entry) = self.index.find_entry(hash, |slot| slot.place == place) {
+                if older == NONE {
+                    entry.remove();
+                } else {
+                    entry.get_mut().place = older;
+                    self.chained -= 1;
+                }
+            }
         }
         self[place].vacate();
         self.vacant.push(place);
+    }
+
+    fn unlink(&mut self, newest: u32, place: u32, older: u32) {
+        let mut newer = newest;
+        while self.older[newer as usize] != place {
+            newer = self.older[newer as usize];
+        }
+        self.older[newer as usize] = older;
     }
 
     /// The next place of the sweep, which goes round and round; there must be one.

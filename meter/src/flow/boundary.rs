@@ -15,13 +15,13 @@ struct Isn {
 
 impl Isn {
     /// An acknowledgement may cover data on the SYN (TCP Fast Open, RFC 7413), as much as a large
-    /// segment holds.
+    /// segment holds. Generated packets may not even count the SYN.
     const MOST_DATA_ON_SYN: u32 = 16_384;
 
     /// Whether one seen later can be the same: one that is acknowledged may count data on the SYN.
     fn agrees(self, later: Self) -> bool {
         match (self.own, later.own) {
-            (true, false) => later.number.wrapping_sub(self.number) < Self::MOST_DATA_ON_SYN,
+            (true, false) => later.number.wrapping_sub(self.number).wrapping_add(1) <= Self::MOST_DATA_ON_SYN,
             _ => self.number == later.number,
         }
     }
@@ -44,7 +44,7 @@ impl Opening {
             number.map(|number| Isn { number, own })
         };
         Self {
-            isn: [isn(row.isn_a, true), isn(row.isn_b, false)],
+            isn: [isn(row.numbers.isn(0), true), isn(row.numbers.isn(1), false)],
             syn: [row.events.seen(Event::Syn, true), row.events.seen(Event::Syn, false)],
             over: row.past_opening,
         }
@@ -61,6 +61,15 @@ impl Opening {
             opening.syn[sender] = true;
         }
         opening
+    }
+
+    /// Whether `later` has a SYN+ACK that acknowledges the SYN of `self`.
+    fn is_acknowledged_by(&self, later: &Self) -> bool {
+        (0..2).any(|end| {
+            self.syn[end]
+                && later.isn[1 - end].is_some_and(|isn| isn.own)
+                && self.isn[end].zip(later.isn[end]).is_some_and(|(own, later)| own.agrees(later))
+        })
     }
 
     /// Whether `later` can belong to the connection that `self` opened.
@@ -91,22 +100,72 @@ pub fn is_over(row: &Row, time_ns: i64, idle: &Idle) -> bool {
     distance_ns(row, time_ns, time_ns) > idle.of(row.key.proto)
 }
 
-/// Whether a packet with the flow's key belongs to this flow, and not to a new one.
-#[inline]
-pub fn belongs(row: &Row, packet: &Content, from_a: bool, time_ns: i64, idle: &Idle) -> bool {
-    if is_over(row, time_ns, idle) {
-        return false;
-    }
-    match &packet.segment {
-        Some(segment) if segment.flags.syn() => {
-            Opening::of_row(row).goes_on_with(&Opening::of_segment(segment, from_a))
-        }
-        _ => true,
-    }
+/// What a packet, or a later row, is to a row of the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It belongs to the row.
+    Belongs,
+    /// It begins a new flow, after which the row takes nothing more.
+    Begins,
+    /// It is another connection's, whose numbers are far from the row's.
+    Far,
+    /// It comes from another VLAN or virtual network.
+    Apart,
 }
 
-/// Whether a row goes on where an earlier one of the same key left off: the same rule for rows.
-pub fn joins(earlier: &Row, later: &Row, idle: &Idle) -> bool {
-    distance_ns(earlier, later.first_seen_ns, later.last_seen_ns) <= idle.of(earlier.key.proto)
-        && Opening::of_row(earlier).goes_on_with(&Opening::of_row(later))
+/// What a packet is to a row of its key.
+#[inline]
+pub fn fit(row: &Row, packet: &Content, network_id: u32, from_a: bool, time_ns: i64, idle: &Idle) -> Fit {
+    if row.lane() != (packet.vlan.unwrap_or(0), network_id) {
+        return Fit::Apart;
+    }
+    let is_over = is_over(row, time_ns, idle);
+    let Some(segment) = &packet.segment else { return unless(is_over) };
+    let is_far = !row.numbers.are_near(segment, from_a);
+    if segment.flags.syn() {
+        return fit_opening(row, segment, from_a, is_far, is_over);
+    }
+    if is_far { Fit::Far } else { unless(is_over) }
+}
+
+#[cold]
+fn fit_opening(row: &Row, segment: &Segment, from_a: bool, is_far: bool, is_over: bool) -> Fit {
+    opening(&Opening::of_row(row), &Opening::of_segment(segment, from_a), is_far, is_over)
+}
+
+#[inline]
+fn unless(begins: bool) -> Fit {
+    if begins { Fit::Begins } else { Fit::Belongs }
+}
+
+/// What a later row is to an earlier one of the same key: the same rule for rows.
+pub fn fit_rows(earlier: &Row, later: &Row, idle: &Idle) -> Fit {
+    if earlier.lane() != later.lane() {
+        return Fit::Apart;
+    }
+    let is_far = earlier.numbers.are_far(&later.numbers);
+    opening(&Opening::of_row(earlier), &Opening::of_row(later), is_far, !meet(earlier, later, idle))
+}
+
+/// Numbers come first: rows of other connections never end one.
+fn opening(earlier: &Opening, later: &Opening, is_far: bool, is_over: bool) -> Fit {
+    let goes_on = earlier.goes_on_with(later);
+    // SYN cookies change with the clock (RFC 4987 §3.6); what they acknowledge doesn't.
+    if is_far && !(goes_on && earlier.is_acknowledged_by(later)) {
+        return Fit::Far;
+    }
+    unless(is_over || !goes_on)
+}
+
+/// Whether two rows of one key are less than the idle time apart.
+pub fn meet(one: &Row, other: &Row, idle: &Idle) -> bool {
+    distance_ns(one, other.first_seen_ns, other.last_seen_ns) <= idle.of(one.key.proto)
+}
+
+/// Whether two rows can't be of one connection by what is known of their initial sequence numbers.
+pub fn contradict(one: &Row, other: &Row) -> bool {
+    let (one, other) = (Opening::of_row(one), Opening::of_row(other));
+    (0..2).any(|end| {
+        one.isn[end].zip(other.isn[end]).is_some_and(|(one, other)| !one.agrees(other) && !other.agrees(one))
+    })
 }

@@ -32,7 +32,6 @@ mod tests {
     fn agrees_with_the_specification() {
         let mapped = |address| (0xffff_0000_0000 | u128::from(u32::from_be_bytes(address))).to_be_bytes();
         let key = Key {
-            network_id: 0,
             proto: 6,
             ip_version: 4,
             addr_a: mapped([66, 35, 250, 204]),

@@ -1,5 +1,6 @@
 //! Packets that are in no flow, and what else is counted.
 
+use super::duplicates::Sensors;
 use super::tallies::Tallies;
 use crate::wire::{self, Unmetered};
 
@@ -70,6 +71,8 @@ pub struct Counts {
     pub unmetered: UnmeteredCounts,
     /// Packets that are copies of another, in flows or left out of them.
     pub duplicates: u64,
+    /// Packets that two interfaces captured.
+    pub sensors: Sensors,
     /// Flows ended early by the cap.
     pub evicted: u64,
     /// Packets in flows whose checksum is wrong; none unless they are verified.
@@ -81,6 +84,7 @@ impl Counts {
     pub(super) fn absorb(&mut self, other: &Self) {
         self.unmetered.absorb(&other.unmetered);
         self.duplicates += other.duplicates;
+        self.sensors.absorb(&other.sensors);
         self.evicted += other.evicted;
         self.bad_checksums.ipv4_header += other.bad_checksums.ipv4_header;
         self.bad_checksums.transport += other.bad_checksums.transport;

@@ -89,6 +89,21 @@ impl Events {
         self.seen >> (event as u8 + if from_a { 0 } else { FROM_B }) & 1 != 0
     }
 
+    /// When an end first sent such a packet.
+    #[must_use]
+    pub fn time_ns(&self, event: Event, from_a: bool) -> Option<i64> {
+        let code = event as u8 + if from_a { 0 } else { FROM_B };
+        (0..self.len()).find(|&place| self.code(place) == code).map(|place| self.times_ns[place])
+    }
+
+    /// Whether packets of this kind were sent and no others.
+    #[must_use]
+    pub fn are_all(&self, event: Event) -> bool {
+        let both = |event: Event| 1 << event as u8 | 1 << (event as u8 + FROM_B);
+        let sent = self.seen & !both(Event::Unreachable);
+        sent & both(event) == sent && sent != 0
+    }
+
     fn len(&self) -> usize {
         self.seen.count_ones() as usize
     }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use ahash::RandomState;
 
+use super::remnants::Remnant;
 use crate::wire::{
     BadChecksums, Content, Datagram, Ends, Fragment, Identity, Packet, Segment, Unmetered, decode_first,
 };
@@ -15,23 +16,26 @@ use crate::wire::{
 const MOST_DATAGRAMS: usize = 4096;
 /// So many fragments wait for one datagram's first.
 const MOST_WAITING: usize = 64;
+/// Fragments and headers that are kept for other pieces of the capture: of datagrams next to its beginning, and to its
+/// end.
+const MOST_REMNANTS: usize = 1 << 13;
 /// After this an identification means another datagram. RFC 1122 §3.3.2: 60 to 120 seconds, RFC 8200: 60.
-const LIFETIME_NS: u64 = 60_000_000_000;
+pub const LIFETIME_NS: u64 = 60_000_000_000;
 /// More of a datagram's start than extension and transport headers need.
 const START_BYTES: usize = 256;
 
 /// What the start of a datagram shows.
 #[derive(Clone, Copy)]
-struct Header {
-    ends: Ends,
-    bytes: u32,
+pub struct Header {
+    pub ends: Ends,
+    pub bytes: u32,
     /// All its fragments say what it says.
-    segment: Option<Segment>,
+    pub segment: Option<Segment>,
 }
 
 impl Header {
     /// The packet of a fragment, and its time.
-    fn packet(self, fragment: &Waiting) -> (Packet<'static>, i64) {
+    pub fn packet(self, fragment: &Waiting) -> (Packet<'static>, i64) {
         let Self { ends, bytes, segment } = self;
         let Waiting { mut content, offset, time_ns } = *fragment;
         content.segment = segment;
@@ -43,10 +47,10 @@ impl Header {
 }
 
 /// A fragment whose flow isn't known yet.
-struct Waiting {
-    content: Content,
-    offset: u32,
-    time_ns: i64,
+pub struct Waiting {
+    pub content: Content,
+    pub offset: u32,
+    pub time_ns: i64,
 }
 
 /// What is known of a datagram.
@@ -69,6 +73,9 @@ pub struct Fragments {
     states: HashMap<Datagram, State, RandomState>,
     /// Oldest first, with the time of the first fragment; may name a datagram that is already gone.
     order: VecDeque<(Datagram, i64)>,
+    /// Times of the first fragment and of the latest.
+    span_ns: Option<(i64, i64)>,
+    remnants: Vec<Remnant>,
 }
 
 /// What became of fragments: packets of flows with their times, or a reason with a number.
@@ -85,6 +92,8 @@ impl Fragments {
     pub fn take(&mut self, fragment: &Fragment<'_>, time_ns: i64) -> Attributed {
         let mut attributed = Attributed::default();
         let datagram = fragment.datagram;
+        let (begin_ns, end_ns) = self.span_ns.unwrap_or((time_ns, time_ns));
+        self.span_ns = Some((begin_ns, end_ns.max(time_ns)));
         if self.states.get(&datagram).is_some_and(|state| state.is_over(fragment.offset, time_ns)) {
             self.give_up(datagram, &mut attributed);
         }
@@ -117,11 +126,35 @@ impl Fragments {
     /// Gives up all that still wait: the capture is over.
     pub fn finish(&mut self) -> Attributed {
         let mut attributed = Attributed::default();
-        for state in std::mem::take(&mut self.states).into_values() {
+        let (_, end_ns) = self.span_ns.unwrap_or_default();
+        let early = self.remnants.len();
+        // The newest first: of those that are too many the oldest are left out.
+        for (datagram, first_seen_ns) in std::mem::take(&mut self.order).into_iter().rev() {
+            if self.states.get(&datagram).is_none_or(|state| state.first_seen_ns != first_seen_ns) {
+                continue;
+            }
+            let Some(state) = self.states.remove(&datagram) else { continue };
+            self.keep(datagram, &state, end_ns, early + MOST_REMNANTS);
             attributed.orphan(state);
         }
-        self.order.clear();
         attributed
+    }
+
+    /// What the fragments of other pieces may need, and what waited in vain.
+    pub fn remnants(&self) -> &[Remnant] {
+        &self.remnants
+    }
+
+    /// Keeps what is known of a datagram for other pieces, which end or begin at a time.
+    fn keep(&mut self, datagram: Datagram, state: &State, cut_ns: i64, most: usize) {
+        let is_whole = state.header.is_some() && state.is_complete();
+        if is_whole || state.first_seen_ns.abs_diff(cut_ns) > LIFETIME_NS {
+            return;
+        }
+        let header = state.header.map(|header| Remnant::of_header(&datagram, header, state.first_seen_ns));
+        let waiting = state.waiting.iter().map(|waiting| Remnant::of_waiting(&datagram, waiting));
+        let room = most.saturating_sub(self.remnants.len());
+        self.remnants.extend(header.into_iter().chain(waiting).take(room));
     }
 
     fn remember(&mut self, datagram: Datagram, time_ns: i64, attributed: &mut Attributed) {
@@ -138,6 +171,8 @@ impl Fragments {
     /// Forgets a datagram; what still waits for its first fragment is counted.
     fn give_up(&mut self, datagram: Datagram, attributed: &mut Attributed) {
         if let Some(state) = self.states.remove(&datagram) {
+            let (begin_ns, _) = self.span_ns.unwrap_or_default();
+            self.keep(datagram, &state, begin_ns, MOST_REMNANTS);
             attributed.orphan(state);
         }
     }
@@ -151,8 +186,11 @@ impl State {
 
     /// A fragment with this offset is of another datagram: this one is too old, or was complete before.
     fn is_over(&self, offset: u32, time_ns: i64) -> bool {
-        let complete = self.whole_bytes.is_some_and(|whole_bytes| self.seen_bytes >= whole_bytes);
-        time_ns.abs_diff(self.first_seen_ns) > LIFETIME_NS || offset == 0 && complete
+        time_ns.abs_diff(self.first_seen_ns) > LIFETIME_NS || offset == 0 && self.is_complete()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.whole_bytes.is_some_and(|whole_bytes| self.seen_bytes >= whole_bytes)
     }
 
     /// Learns what a fragment shows.

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use crate::wire::Ends;
 
 /// The key of a bidirectional flow. End `a` is the one with the smaller (address, port), so that
-/// both directions meet.
+/// both directions meet. VLAN and overlay ids may differ per direction: stitching decides on them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -17,8 +17,6 @@ pub struct Key {
     pub port_a: u16,
     /// Port of end `b`.
     pub port_b: u16,
-    /// VXLAN, Geneve or NVGRE network id; 0 outside of them.
-    pub network_id: u32,
     /// IP protocol number of the transport.
     pub proto: u8,
     /// 4 or 6: a mapped IPv4 address is also a possible, if odd, IPv6 address.
@@ -39,11 +37,20 @@ impl Key {
             addr_b: b.0.to_be_bytes(),
             port_a: a.1,
             port_b: b.1,
-            network_id: ends.network_id,
             proto: ends.proto,
             ip_version: ends.ip_version,
         };
         (key, from_a)
+    }
+
+    /// Whether it is between one port and the same of a group: no port that a system chose for one exchange.
+    #[must_use]
+    pub fn is_announcement(&self) -> bool {
+        let is_group = |address: &[u8; 16]| match self.ip_version {
+            4 => address[12] >> 4 == 0xe || address[12..] == [255; 4],
+            _ => address[0] == 0xff,
+        };
+        self.port_a == self.port_b && (is_group(&self.addr_a) || is_group(&self.addr_b))
     }
 }
 
@@ -53,7 +60,6 @@ impl Hash for Key {
         state.write_u128(u128::from_ne_bytes(self.addr_a));
         state.write_u128(u128::from_ne_bytes(self.addr_b));
         let ports = u32::from(self.port_a) << 16 | u32::from(self.port_b);
-        state.write_u64(u64::from(ports) << 32 | u64::from(self.network_id));
-        state.write_u16(u16::from(self.ip_version) << 8 | u16::from(self.proto));
+        state.write_u64(u64::from(ports) << 32 | u64::from(self.ip_version) << 8 | u64::from(self.proto));
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::Options;
 use super::active::LOOKED_UP;
 use super::counts::{Counts, UnmeteredCounts};
 use super::finished::Finished;
-use super::fragments::{Attributed, Fragments};
+use super::fragments::{Attributed, Fragments, Header, Waiting};
 use super::part::{PARTS, Part};
 use super::pending::{Decoder, Left, Pending, Totals};
+use super::{Options, Remnant};
 use crate::capture::Frame;
 use crate::payload::Signatures;
 use crate::wire::{Aside, Unmetered};
@@ -166,6 +166,18 @@ impl Meter {
         self.meter_pending(&mut pending);
     }
 
+    /// Takes in a fragment whose datagram's header is known from elsewhere.
+    pub(super) fn fragment(&mut self, header: Header, fragment: &Waiting) {
+        let (packet, time_ns) = header.packet(fragment);
+        self.meter_pending(&mut vec![self.decoder.pending(&packet, time_ns)]);
+    }
+
+    /// What fragments in other pieces of the capture may need, and what waited in vain; complete at the end.
+    #[must_use]
+    pub fn remnants(&self) -> &[Remnant] {
+        self.fragments.remnants()
+    }
+
     /// The next full batch, if there is one; at the end of the capture those of the flows that are left.
     pub fn next_batch(&mut self, at_end: bool) -> Option<RecordBatch> {
         if at_end && self.ready.is_empty() {
@@ -242,7 +254,7 @@ impl Meter {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { unmetered: self.unmetered.clone(), ..Counts::default() };
-        self.parts.iter().for_each(|part| counts.absorb(part.counts()));
+        self.parts.iter().for_each(|part| part.add_to(&mut counts));
         counts
     }
 

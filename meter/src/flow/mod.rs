@@ -1,6 +1,7 @@
 //! From packets to flows: the key, the events, where one flow ends and the next begins.
 
 mod active;
+mod astride;
 pub mod bins;
 mod boundary;
 mod community;
@@ -12,24 +13,31 @@ mod finished;
 mod fragments;
 mod key;
 mod meter;
+mod numbers;
 mod options;
 mod part;
 mod pending;
 mod record;
+mod remnants;
+mod settle;
 mod stitch;
 mod tallies;
 
+pub use astride::join_remnants;
 pub use community::community_id;
 pub use cores::{BLOCK_BYTES, Cores, Progress, Sharing, Step};
 pub use counts::{BadChecksums, Counts, UnmeteredCounts};
+pub use duplicates::Sensors;
 pub use events::{Event, Events};
 pub use finished::no_rows;
 pub use key::Key;
 pub use meter::Meter;
+pub use numbers::Numbers;
 pub use options::{Idle, Options};
 pub use part::PARTS;
 pub use pending::Totals;
-pub use stitch::stitch;
+pub use remnants::{Remnant, batch as remnants_batch, remnants_of};
+pub use stitch::{join, stitch};
 pub use tallies::Tallies;
 
 #[cfg(test)]

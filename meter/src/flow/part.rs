@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use super::active::Active;
+use super::active::{Active, MOST_OF_KEY};
 use super::bins::{self, Tracks};
+use super::boundary::{self, Fit};
 use super::counts::Counts;
-use super::duplicates::Duplicates;
+use super::duplicates::{Copied, Duplicates};
 use super::finished::{Ended, Finished, TOGETHER};
 use super::pending::{Decoder, Pending};
-use super::{Key, Options, boundary};
+use super::{Key, Options};
 use crate::payload::{Observer, Seen, Signatures};
 use crate::table::Row;
 use crate::wire::{Quoted, Unmetered};
@@ -83,15 +84,15 @@ impl Part {
         self.copies.fetch(packet);
         if let Some(place) = place {
             let row = &self.active[place];
-            std::hint::black_box((row.key.proto, row.packets_ab, row.duplicates));
+            std::hint::black_box((row.key.proto, row.packets_ab, row.hits_a.0));
         }
     }
 
     /// Takes a packet into its flow, which was looked up at `place`.
     #[inline]
     pub fn packet<P>(&mut self, packet: &Pending<P>, payload: &[u8], place: Option<u32>) {
-        let is_copy = self.copies.is_copy(packet);
-        if is_copy {
+        let copied = self.copies.copied(packet);
+        if copied != Copied::No {
             self.counts.duplicates += 1;
             if self.options.dedup {
                 self.counts.unmetered.add(Unmetered::Duplicate, 1);
@@ -100,44 +101,85 @@ impl Part {
         }
         self.counts.bad_checksums.add(packet.bad_checksums);
         let place = self.active.confirmed(place, packet);
-        self.meter(packet, payload, is_copy, place);
+        self.meter(packet, payload, copied, place);
     }
 
     /// Notes an ICMP error in the flow of the packet that it quotes, if such a packet was seen.
     pub fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
         let (key, from_a) = Key::of(&quoted.ends);
         let hash = self.decoder.hash(&key);
-        let Some(place) = self.active.find(&key, hash) else { return };
-        let row = &mut self.active[place];
-        let sent = if from_a { row.packets_ab } else { row.packets_ba };
-        if sent > 0 && !boundary::is_over(row, time_ns, &self.options.idle) {
-            row.events.record_unreachable(!from_a, time_ns);
+        // It may come in another VLAN than the packet.
+        let mut next = self.active.find(&key, hash);
+        while let Some(place) = next {
+            next = self.active.older(place);
+            let row = &mut self.active[place];
+            let sent = if from_a { row.packets_ab } else { row.packets_ba };
+            if sent > 0 && !boundary::is_over(row, time_ns, &self.options.idle) {
+                row.events.record_unreachable(!from_a, time_ns);
+                return;
+            }
         }
     }
 
     #[inline]
-    fn meter<P>(&mut self, pending: &Pending<P>, payload: &[u8], is_copy: bool, place: Option<u32>) {
-        let Pending { key, content, from_a, hash, time_ns, .. } = pending;
+    fn meter<P>(&mut self, pending: &Pending<P>, payload: &[u8], copied: Copied, place: Option<u32>) {
+        let Pending { content, from_a, network_id, time_ns, .. } = pending;
+        let fits = |place: &u32| {
+            let row = &self.active[*place];
+            boundary::fit(row, content, *network_id, *from_a, *time_ns, &self.options.idle) == Fit::Belongs
+        };
+        let place = match place {
+            Some(newest) => Some(newest).filter(fits).or_else(|| self.among_older(newest, pending)),
+            None => None,
+        };
         let place = if let Some(place) = place {
-            let row = &self.active[place];
-            if !boundary::belongs(row, content, *from_a, *time_ns, &self.options.idle) {
-                self.emit(place);
-                self.active[place] = Row::new(*key, *time_ns);
-                self.tracks.now(*time_ns);
-            } else if !self.tracks.stays(row, *time_ns) {
+            if !self.tracks.stays(&self.active[place], *time_ns) {
                 self.leave_bin(place, pending);
             }
             place
         } else {
-            self.tracks.now(*time_ns);
-            self.place(*key, *hash, *time_ns)
+            self.begin(pending)
         };
         let row = &mut self.active[place];
         row.record(content, *from_a, *time_ns);
-        row.duplicates += u64::from(is_copy);
+        row.duplicates = row.duplicates.saturating_add(u32::from(copied != Copied::No));
+        row.copied_across |= copied == Copied::Across;
         if !payload.is_empty() {
             self.observe(pending, payload, place);
         }
+    }
+
+    /// The place of a packet's flow where it isn't the newest of its key. Ends those that take nothing more.
+    #[cold]
+    fn among_older<P>(&mut self, newest: u32, pending: &Pending<P>) -> Option<u32> {
+        let Pending { content, from_a, network_id, time_ns, .. } = pending;
+        let (mut next, mut seen) = (Some(newest), 0);
+        while let Some(place) = next {
+            let row = &self.active[place];
+            next = self.active.older(place);
+            seen += 1;
+            match boundary::fit(row, content, *network_id, *from_a, *time_ns, &self.options.idle) {
+                Fit::Belongs => return Some(place),
+                Fit::Begins => {
+                    self.end(place);
+                    break;
+                }
+                Fit::Far | Fit::Apart if seen >= MOST_OF_KEY => self.end(place),
+                Fit::Far | Fit::Apart => {}
+            }
+        }
+        None
+    }
+
+    /// A new flow, which begins with a packet.
+    fn begin<P>(&mut self, pending: &Pending<P>) -> u32 {
+        self.tracks.now(pending.time_ns);
+        self.sweep(pending.time_ns);
+        if self.active.is_full() {
+            self.evict();
+        }
+        let row = Row::new(pending.key, pending.network_id, pending.time_ns);
+        self.active.insert(&row, pending.hash, &self.decoder)
     }
 
     /// Looks at a packet's payload.
@@ -180,15 +222,6 @@ impl Part {
         let counts =
             bins::Counts { packets_ab: ab, packets_ba: ba, bytes_ab: ab * bytes, bytes_ba: ba * bytes };
         self.tracks.leave(place, &self.active[place], pending.time_ns, counts);
-    }
-
-    /// A place for a new flow.
-    fn place(&mut self, key: Key, hash: u64, time_ns: i64) -> u32 {
-        self.sweep(time_ns);
-        if self.active.is_full() {
-            self.evict();
-        }
-        self.active.insert(&Row::new(key, time_ns), hash, &self.decoder)
     }
 
     /// Ends a flow early to make room.
@@ -284,8 +317,9 @@ impl Part {
         self.active.places() as usize
     }
 
-    /// What was counted beside the flows.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    /// Adds what was counted beside the flows.
+    pub fn add_to(&self, counts: &mut Counts) {
+        counts.absorb(&self.counts);
+        counts.sensors.absorb(self.copies.sensors());
     }
 }

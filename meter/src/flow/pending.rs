@@ -16,6 +16,10 @@ pub struct Pending<P> {
     pub from_a: bool,
     /// Part of the key space.
     part: u8,
+    /// Number of the interface that captured it.
+    pub interface: u8,
+    /// VXLAN, Geneve or NVGRE network id; 0 outside of them.
+    pub network_id: u32,
     /// Of the key.
     pub hash: u64,
     pub time_ns: i64,
@@ -35,8 +39,21 @@ impl<P> Pending<P> {
     /// The same packet with its payload put in another way.
     #[inline]
     pub fn with<Q>(&self, payload: Q) -> Pending<Q> {
-        let Self { key, content, from_a, part, hash, time_ns, identity, bad_checksums, .. } = *self;
-        Pending { key, content, from_a, part, hash, time_ns, identity, bad_checksums, payload }
+        let Self { key, content, from_a, part, interface, network_id, hash, time_ns, .. } = *self;
+        let Self { identity, bad_checksums, .. } = *self;
+        Pending {
+            key,
+            content,
+            from_a,
+            part,
+            interface,
+            network_id,
+            hash,
+            time_ns,
+            identity,
+            bad_checksums,
+            payload,
+        }
     }
 }
 
@@ -73,7 +90,7 @@ impl Decoder {
     pub fn decode<'f>(&self, frame: &Frame<'f>) -> Result<Pending<&'f [u8]>, Aside<'f>> {
         let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
         decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate)
-            .map(|packet| self.pending(&packet, frame.time_ns))
+            .map(|packet| Pending { interface: frame.interface, ..self.pending(&packet, frame.time_ns) })
     }
 
     /// Counts what isn't a plain packet, hands on the packets in it, and returns what needs other frames.
@@ -140,6 +157,8 @@ impl Decoder {
             content: packet.content,
             from_a,
             part: key.part() as u8,
+            interface: 0,
+            network_id: packet.ends.network_id,
             hash: self.hash(&key),
             time_ns,
             identity: packet.identity,

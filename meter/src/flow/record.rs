@@ -1,8 +1,8 @@
 //! What a packet changes in the row of its flow.
 
-use super::Key;
+use super::{Event, Key};
 use crate::table::Row;
-use crate::wire::{Content, Segment};
+use crate::wire::{Content, Segment, Transport};
 
 /// Five cache lines; see [`Row`].
 const _: () = assert!(size_of::<Row>() == 320);
@@ -28,7 +28,7 @@ impl Row {
         self.vlan = self.vlan.or(packet.vlan);
         self.tunnel = self.tunnel.or(packet.tunnel);
         if let Some(segment) = &packet.segment {
-            self.record_numbers(segment, from_a);
+            self.record_numbers(segment, packet.payload_bytes, from_a, time_ns);
         }
         if packet.payload_bytes > 0
             && !packet.segment.is_some_and(|segment| segment.flags.syn() || segment.flags.rst())
@@ -38,31 +38,42 @@ impl Row {
         self.events.record(packet, from_a, time_ns, in_order);
     }
 
-    /// Initial sequence numbers and acknowledgements.
+    /// Sequence numbers and acknowledgements.
     #[inline]
-    fn record_numbers(&mut self, segment: &Segment, from_a: bool) {
+    fn record_numbers(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, time_ns: i64) {
         let flags = segment.flags;
-        if flags.syn() {
-            let (told_by_sender, told_by_receiver) = (self.sent_isn(from_a), self.sent_isn(!from_a));
-            let (sender, receiver) =
-                if from_a { (&mut self.isn_a, &mut self.isn_b) } else { (&mut self.isn_b, &mut self.isn_a) };
-            if !told_by_sender {
-                *sender = Some(segment.sequence);
+        let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
+        if self.key.proto == Transport::Tcp as u8 {
+            let resets = self.is_reset_alone();
+            self.numbers.record(segment, payload_bytes, from_a, resets);
+            if flags.rst() {
+                self.record_reset(segment.sequence, from_a, time_ns);
             }
-            if flags.ack() && !told_by_receiver {
-                *receiver = receiver.or(Some(segment.acknowledgement.wrapping_sub(1)));
+        }
+        if flags.syn() {
+            if !self.sent_isn(from_a) {
+                self.numbers.set_isn(sender, Some(segment.sequence));
+            }
+            if flags.ack() && self.numbers.isn(receiver).is_none() {
+                self.numbers.set_isn(receiver, Some(segment.acknowledgement.wrapping_sub(1)));
             }
             return;
         }
         self.past_opening = true;
         if flags.ack() && !flags.rst() {
-            let (first, moved, window) = if from_a {
-                (&mut self.first_ack_a, &mut self.ack_moved_a, &mut self.first_window_a)
-            } else {
-                (&mut self.first_ack_b, &mut self.ack_moved_b, &mut self.first_window_b)
-            };
-            window.get_or_insert(segment.window);
-            *moved |= *first.get_or_insert(segment.acknowledgement) != segment.acknowledgement;
+            let first = self.numbers.first_ack(sender);
+            if first.is_none() {
+                self.numbers.set_first_ack(sender, Some((segment.acknowledgement, segment.window)));
+            }
+            let moved = if from_a { &mut self.ack_moved_a } else { &mut self.ack_moved_b };
+            *moved |= first.is_some_and(|first| first != segment.acknowledgement);
+        }
+    }
+
+    #[cold]
+    fn record_reset(&mut self, sequence: u32, from_a: bool, time_ns: i64) {
+        if self.events.time_ns(Event::Rst, from_a).is_none_or(|known_ns| time_ns < known_ns) {
+            self.numbers.set_reset(usize::from(!from_a), Some(sequence));
         }
     }
 

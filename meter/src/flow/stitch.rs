@@ -5,38 +5,67 @@
 
 use hashbrown::HashMap;
 
-use super::{Idle, Key, boundary};
+use super::boundary::{self, Fit};
+use super::{Idle, Key, settle};
 use crate::table::Row;
 
-/// Joins what belongs together. `rows` come in the order of the capture.
+/// Rows of one key that are looked at for a later one, the newest first.
+const MOST_OPEN: usize = 64;
+
+/// Rows, in the order of each one's first piece, and for each input row the index of the row that it went into.
+type Joined = (Vec<Row>, Vec<u32>);
+
+/// Joins what belongs together in all that was captured. `rows` come in the order of the capture.
 ///
-/// Returns the joined rows, in the order of each one's first piece, and for each input row the
-/// index of the row that it went into.
+/// What more rows could change is decided here: does an idle connection go on, do VLANs and virtual networks
+/// separate conversations.
 #[must_use]
-pub fn stitch(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
+pub fn stitch(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> Joined {
+    let (rows, groups) = join(rows, idle);
+    let (rows, of_joined) = settle::settle(rows, idle);
+    (rows, groups.into_iter().map(|group| of_joined[group as usize]).collect())
+}
+
+/// Joins rows that belong together whatever else was captured. `rows` come in the order of the capture.
+#[must_use]
+pub fn join(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> Joined {
     let mut rows: Vec<Row> = rows.into_iter().collect();
-    // Of each key the newest open row; only that takes more.
-    let mut newest: HashMap<Key, usize, ahash::RandomState> = HashMap::default();
-    // For an open row the older one below it.
-    let mut below: Vec<Option<usize>> = Vec::with_capacity(rows.len());
-    // Where each row went: to itself, or to an earlier one.
+    // Of each key in each lane the open rows, the newest last.
+    let mut open: HashMap<(Key, (u16, u32)), Vec<usize>, ahash::RandomState> = HashMap::default();
     let mut went_to: Vec<usize> = (0..rows.len()).collect();
     for row in 0..rows.len() {
-        below.push(newest.insert(rows[row].key, row));
-        let mut top = row;
-        // A row that reaches back in time may close the gap between older ones.
-        while let Some(earlier) = below[top] {
-            let (before, after) = rows.split_at_mut(top);
-            if !boundary::joins(&before[earlier], &after[0], idle) {
-                break;
-            }
+        let open = open.entry((rows[row].key, rows[row].lane())).or_default();
+        let mut grown = row;
+        // A row that has grown may close the gap between others.
+        while let Some(other) = partner(&rows, open, grown, idle) {
+            let (earlier, later) = (grown.min(other), grown.max(other));
+            let (before, after) = rows.split_at_mut(later);
             before[earlier].absorb(&after[0]);
-            went_to[top] = earlier;
-            top = earlier;
+            went_to[later] = earlier;
+            open.retain(|&place| place != later);
+            grown = earlier;
         }
-        newest.insert(rows[row].key, top);
+        if grown == row {
+            open.push(row);
+        }
     }
-    // A row never goes to a later one, so one pass resolves chains.
+    gather(rows, &went_to)
+}
+
+/// The row that another one belongs to, or that belongs to it.
+fn partner(rows: &[Row], open: &[usize], grown: usize, idle: &Idle) -> Option<usize> {
+    for &other in open.iter().rev().take(MOST_OPEN).filter(|&&other| other != grown) {
+        match boundary::fit_rows(&rows[grown.min(other)], &rows[grown.max(other)], idle) {
+            Fit::Belongs => return Some(other),
+            Fit::Begins if other < grown => return None,
+            Fit::Begins | Fit::Far | Fit::Apart => {}
+        }
+    }
+    None
+}
+
+/// Leaves out the rows that went into others, none of which is later.
+pub fn gather(mut rows: Vec<Row>, went_to: &[usize]) -> Joined {
     let mut groups = vec![0; rows.len()];
     let mut kept = 0;
     for row in 0..rows.len() {

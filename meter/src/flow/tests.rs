@@ -7,6 +7,7 @@ mod fragments;
 mod law;
 mod meter;
 pub mod packets;
+mod settle;
 mod stitch;
 pub mod stories;
 mod table;

@@ -95,6 +95,7 @@ impl Source for PacketSocket {
                 room[begin + MAC_BYTES..][..TAG_BYTES].copy_from_slice(&tag);
             }
             take(&Frame {
+                interface: 0,
                 link_type: self.link_type,
                 time_ns: told.time_ns.unwrap_or_else(now_ns),
                 wire_bytes: (SLL_BYTES - begin + told.wire_bytes) as u32,

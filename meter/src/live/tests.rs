@@ -23,7 +23,13 @@ impl Source for Wire {
         let Ok(sent) = self.0.recv() else { return Ok(false) };
         let sent = sent?;
         let (link_type, data) = sent.frame();
-        take(&Frame { link_type, time_ns: sent.time_ns, wire_bytes: data.len() as u32, data: &data });
+        take(&Frame {
+            interface: 0,
+            link_type,
+            time_ns: sent.time_ns,
+            wire_bytes: data.len() as u32,
+            data: &data,
+        });
         Ok(true)
     }
 }
@@ -160,7 +166,13 @@ fn kept_packets_are_a_capture_of_what_was_metered() {
     let mut capture = Capture::open(Box::new(file)).expect("a capture");
     for sent in &packets {
         let (link_type, data) = sent.frame();
-        let expected = Frame { link_type, time_ns: sent.time_ns, wire_bytes: data.len() as u32, data: &data };
+        let expected = Frame {
+            interface: 0,
+            link_type,
+            time_ns: sent.time_ns,
+            wire_bytes: data.len() as u32,
+            data: &data,
+        };
         assert_eq!(capture.next_frame(), Ok(Some(expected)));
     }
     assert_eq!(capture.next_frame(), Ok(None));

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -14,7 +15,9 @@ use super::{
     described,
 };
 use crate::capture::{Capture, CaptureError};
-use crate::flow::{BLOCK_BYTES, Cores, Counts, Meter, Options, Progress, Sharing, Step, no_rows};
+use crate::flow::{
+    BLOCK_BYTES, Cores, Counts, Meter, Options, Progress, Sharing, Step, no_rows, remnants_batch,
+};
 use crate::payload::DnsNames;
 
 /// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time; or with a batch.
@@ -156,6 +159,13 @@ impl State {
         }
     }
 
+    fn remnants(&self) -> Result<RecordBatch, ArrowError> {
+        match &self.metering {
+            Metering::Direct(direct) => remnants_batch(direct.meter.remnants()),
+            Metering::Cores(cores) => remnants_batch(&cores.remnants()),
+        }
+    }
+
     fn names(&self) -> Option<&DnsNames> {
         match &self.metering {
             Metering::Direct(direct) => direct.names.as_ref(),
@@ -245,6 +255,11 @@ impl Reader {
             counters.set_item("bad_checksums", bad_checksums(py, state.counts().bad_checksums)?)?;
         }
         Ok(counters)
+    }
+
+    #[getter]
+    fn remnants(&self) -> PyResult<Batch> {
+        self.state().remnants().map(Batch).map_err(|error| arrow_error(&error))
     }
 
     #[getter]

@@ -13,7 +13,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
 use super::Merge;
-use crate::flow::{Events, Key};
+use crate::flow::{Events, Key, Numbers};
 use crate::payload::Hits;
 use crate::wire::Path;
 
@@ -67,7 +67,6 @@ pub struct KeyBuilder {
     port_a: UInt16Builder,
     addr_b: FixedSizeBinaryBuilder,
     port_b: UInt16Builder,
-    network_id: UInt32Builder,
 }
 
 impl Default for KeyBuilder {
@@ -79,14 +78,13 @@ impl Default for KeyBuilder {
             port_a: UInt16Builder::default(),
             addr_b: FixedSizeBinaryBuilder::new(16),
             port_b: UInt16Builder::default(),
-            network_id: UInt32Builder::default(),
         }
     }
 }
 
 impl Column for Key {
     type Builder = KeyBuilder;
-    const WIDTH: usize = 7;
+    const WIDTH: usize = 6;
 
     fn fields(_name: &str, _doc: &str, merge: Merge, fields: &mut Vec<Field>) {
         let mut column = |name, data_type, doc| fields.push(field(name, data_type, false, doc, merge));
@@ -96,7 +94,6 @@ impl Column for Key {
         column("port_a", DataType::UInt16, "Port of a");
         column("addr_b", DataType::FixedSizeBinary(16), "Address of b; IPv4 as ::ffff:a.b.c.d");
         column("port_b", DataType::UInt16, "Port of b");
-        column("network_id", DataType::UInt32, "VXLAN, Geneve or NVGRE network id; 0 outside of them");
     }
 
     fn append(&self, builder: &mut KeyBuilder) {
@@ -106,7 +103,6 @@ impl Column for Key {
         builder.port_a.append_value(self.port_a);
         builder.addr_b.append_value(self.addr_b).expect("addresses have 16 bytes");
         builder.port_b.append_value(self.port_b);
-        builder.network_id.append_value(self.network_id);
     }
 
     fn finish(builder: &mut KeyBuilder, arrays: &mut Vec<ArrayRef>) {
@@ -116,7 +112,6 @@ impl Column for Key {
         arrays.push(Arc::new(builder.port_a.finish()));
         arrays.push(Arc::new(builder.addr_b.finish()));
         arrays.push(Arc::new(builder.port_b.finish()));
-        arrays.push(Arc::new(builder.network_id.finish()));
     }
 
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
@@ -130,9 +125,20 @@ impl Column for Key {
             port_a: u16::read(&arrays[3..], row),
             addr_b: address(&arrays[4]),
             port_b: u16::read(&arrays[5..], row),
-            network_id: u32::read(&arrays[6..], row),
         }
     }
+}
+
+/// Builders of the columns of one endpoint's numbers.
+#[derive(Default)]
+pub struct NumbersBuilder {
+    numbers: [UInt32Builder; 5],
+    first_window: UInt16Builder,
+    reset_late: BooleanBuilder,
+}
+
+impl NumbersBuilder {
+    const WIDTH: usize = 7;
 }
 
 impl Column for Events {
@@ -162,6 +168,69 @@ impl Column for Events {
     fn read(arrays: &[ArrayRef], row: usize) -> Self {
         let times = arrays[1].as_list::<i32>().value(row);
         Self::new(u64::read(arrays, row), times.as_primitive::<Int64Type>().values())
+    }
+}
+
+impl Column for Numbers {
+    type Builder = [NumbersBuilder; 2];
+    const WIDTH: usize = 2 * NumbersBuilder::WIDTH;
+
+    fn fields(_name: &str, _doc: &str, merge: Merge, fields: &mut Vec<Field>) {
+        for (end, peer) in [("a", "b"), ("b", "a")] {
+            let mut column = |name: &str, data_type, doc: &str, merge| {
+                fields.push(field(&format!("{name}_{end}"), data_type, name != "reset_late", doc, merge));
+            };
+            let doc = format!("First sequence number of {end} that {end} or its peer shows (TCP)");
+            column("first_seq", DataType::UInt32, &doc, merge);
+            let doc = format!("Next sequence number expected of {end} (TCP)");
+            column("next_seq", DataType::UInt32, &doc, merge);
+            let doc = format!(
+                "Initial sequence number of {end}, from its SYN or SYN+ACK, else from {peer}'s SYN+ACK"
+            );
+            column("isn", DataType::UInt32, &doc, Merge::Isn);
+            let doc = format!("Sequence number of {end}'s first RST (TCP)");
+            column("reset_seq", DataType::UInt32, &doc, Merge::OfReset);
+            let doc =
+                format!("Acknowledgement number of {end}'s first segment with ACK and neither SYN nor RST");
+            column("first_ack", DataType::UInt32, &doc, Merge::First);
+            let doc = format!(
+                "Window of {end}'s first segment with ACK and neither SYN nor RST, not scaled; 0 if not captured"
+            );
+            column("first_window", DataType::UInt16, &doc, Merge::First);
+            let doc =
+                format!("{end}'s first RST came after the next connection between the same ports was opened");
+            column("reset_late", DataType::Boolean, &doc, Merge::Found);
+        }
+    }
+
+    fn append(&self, builder: &mut Self::Builder) {
+        for (end, builder) in builder.iter_mut().enumerate() {
+            let [numbers @ .., _] = self.columns(end);
+            for (column, number) in builder.numbers.iter_mut().zip(numbers) {
+                column.append_option(number);
+            }
+            builder.first_window.append_option(self.first_window(end));
+            builder.reset_late.append_value(self.is_reset_late(end));
+        }
+    }
+
+    fn finish(builder: &mut Self::Builder, arrays: &mut Vec<ArrayRef>) {
+        for builder in builder {
+            arrays.extend(builder.numbers.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+            arrays.push(Arc::new(builder.first_window.finish()));
+            arrays.push(Arc::new(builder.reset_late.finish()));
+        }
+    }
+
+    fn read(arrays: &[ArrayRef], row: usize) -> Self {
+        let of_end = |end: usize| &arrays[NumbersBuilder::WIDTH * end..];
+        let columns = [0, 1].map(|end| {
+            let window = Option::<u16>::read(&of_end(end)[5..], row).map(u32::from);
+            let [first, next, isn, reset, ack] =
+                std::array::from_fn(|column| Option::<u32>::read(&of_end(end)[column..], row));
+            [first, next, isn, reset, ack, window]
+        });
+        Self::new(columns, [0, 1].map(|end| bool::read(&of_end(end)[6..], row)))
     }
 }
 

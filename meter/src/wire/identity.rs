@@ -11,6 +11,10 @@ use super::walk::Internet;
 /// checksum and the payload's first bytes.
 const FIRST: usize = 4;
 const END: usize = 20;
+/// Of the two words from [`FIRST`] on, all but the checksum, which the sender's network card may have still to
+/// fill in where a packet is captured first.
+const WITHOUT_TCP_CHECKSUM: [u64; 2] = [!0, u64::from_ne_bytes([255, 255, 255, 255, 0, 0, 255, 255])];
+const WITHOUT_UDP_CHECKSUM: [u64; 2] = [u64::from_ne_bytes([255, 255, 0, 0, 255, 255, 255, 255]), !0];
 /// Odd numbers without a pattern: the fractions of the square roots of 2, 3 and 5.
 const MULTIPLIERS: [u64; 3] = [0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b];
 
@@ -42,13 +46,20 @@ pub struct Identity {
 
 impl Identity {
     /// Of a packet with this IP header and these bytes behind it. `sequenced`: it uses up sequence numbers.
-    #[inline]
+    #[inline(never)] // else what it is part of is too large to be inlined itself
     pub fn new(internet: &Internet<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
         let words = transport.get(FIRST..END).map_or_else(|| short(transport), halves);
         let own = u64::from(internet.identification) << 32 | u64::from(ip_bytes);
-        let digest = words[0]
+        // Where nothing else tells packets apart, the checksum does.
+        let mask = match internet.protocol {
+            _ if internet.identification == 0 && !sequenced => [!0; 2],
+            6 => WITHOUT_TCP_CHECKSUM,
+            17 => WITHOUT_UDP_CHECKSUM,
+            _ => [!0; 2],
+        };
+        let digest = (words[0] & mask[0])
             .wrapping_mul(MULTIPLIERS[0])
-            .wrapping_add(words[1].wrapping_mul(MULTIPLIERS[1]))
+            .wrapping_add((words[1] & mask[1]).wrapping_mul(MULTIPLIERS[1]))
             .wrapping_add(own.wrapping_mul(MULTIPLIERS[2]));
         let proof = match internet.identification {
             0 if sequenced => Proof::Sequence,

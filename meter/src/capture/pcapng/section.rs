@@ -11,6 +11,7 @@ use crate::capture::limits::{MAXIMUM_MESSAGE, on_wire};
 
 /// Where in its block a packet is, and what is known of it.
 pub(super) struct Packet {
+    pub interface: u8,
     pub link_type: u16,
     pub time_ns: i64,
     pub wire_bytes: u32,
@@ -75,6 +76,7 @@ impl Section {
         let captured = self.order.u32(block, enhanced::CAPTURED_LENGTH);
         let original = self.order.u32(block, enhanced::ORIGINAL_LENGTH);
         Ok(Packet {
+            interface: if self.interfaces.len() > 1 { (interface_id % 255) as u8 + 1 } else { 0 },
             link_type: interface.link_type,
             time_ns: interface.clock.time_ns(high_low(high, low)),
             wire_bytes: on_wire(original, captured, interface.maximum_captured),
@@ -91,6 +93,7 @@ impl Section {
             snap_len => original.min(snap_len),
         };
         Ok(Packet {
+            interface: 0,
             link_type: interface.link_type,
             time_ns,
             wire_bytes: on_wire(original, captured, interface.maximum_captured),

@@ -38,13 +38,14 @@ struct Located {
     data: Span,
     wire_bytes: u32,
     link_type: u16,
+    interface: u8,
 }
 
 impl Located {
     #[inline]
     fn frame(self, buffer: &[u8]) -> Frame<'_> {
-        let Self { time_ns, data, wire_bytes, link_type } = self;
-        Frame { link_type, time_ns, wire_bytes, data: data.within(buffer) }
+        let Self { time_ns, data, wire_bytes, link_type, interface } = self;
+        Frame { interface, link_type, time_ns, wire_bytes, data: data.within(buffer) }
     }
 }
 
@@ -198,12 +199,13 @@ impl BlockReader {
                     let begin = bytes.as_ptr().addr() - start;
                     for frame in frames {
                         self.totals.add(&frame);
-                        let Frame { link_type, time_ns, wire_bytes, data } = frame;
+                        let Frame { interface, link_type, time_ns, wire_bytes, data } = frame;
                         self.frames.push(Located {
                             time_ns,
                             data: Span::of(data, begin),
                             wire_bytes,
                             link_type,
+                            interface,
                         });
                     }
                     if let Some(left) = left {

@@ -26,12 +26,12 @@ use self::block::{Block, BlockReader};
 use self::handover::{Handover, Next};
 use self::sync::{Mutex, lock};
 use self::worker::Worker;
-use super::Options;
 use super::counts::{Counts, UnmeteredCounts};
 use super::finished::Finished;
 use super::fragments::Fragments;
 use super::part::{PARTS, Part};
 use super::pending::{Decoder, Totals};
+use super::{Options, Remnant};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind};
 use crate::payload::Signatures;
 
@@ -151,6 +151,12 @@ impl Cores {
     #[must_use]
     pub fn progress(&self) -> Progress {
         *lock(&self.shared.progress)
+    }
+
+    /// As [`Meter::remnants`](super::Meter::remnants).
+    #[must_use]
+    pub fn remnants(&self) -> Vec<Remnant> {
+        lock(&self.shared.fragments).0.remnants().to_vec()
     }
 
     /// What was counted beside the flows; complete at the end.

@@ -102,7 +102,7 @@ impl Worker {
                 }
             }
             handover.part_ended(number);
-            counts.absorb(part.counts());
+            part.add_to(&mut counts);
         }
         if self.number == 0 {
             let (fragments, unmetered) = &mut *lock(&self.shared.fragments);

@@ -110,8 +110,10 @@ fn data_on_the_syn_may_be_acknowledged_or_not() {
     assert_eq!((late(101), late(101 + 1400)), (vec!["Sh".into()], vec!["h".into(), "S".into()]));
     let beyond = tcp(1, "b>a", "SA", 500, 101 + 16_384, 0);
     assert_eq!(histories(&[syn.clone(), beyond]), ["S", "h"], "more than a SYN can carry");
-    let before = tcp(1, "b>a", "SA", 500, 100, 0);
-    assert_eq!(histories(&[syn, before]), ["S", "h"], "not even the SYN");
+    let generated = tcp(1, "b>a", "SA", 500, 100, 0);
+    assert_eq!(histories(&[syn.clone(), generated]), ["Sh"], "a generator that doesn't count the SYN");
+    let before = tcp(1, "b>a", "SA", 500, 99, 0);
+    assert_eq!(histories(&[syn, before]), ["S", "h"]);
 }
 
 #[test]
@@ -142,11 +144,15 @@ fn ports_addresses_and_transports_tell_flows_apart() {
 
 #[test]
 fn an_idle_flow_ends_after_its_limit_not_at_it() {
-    for (limit_ns, packet) in [(100, tcp(0, "a>b", "PA", 101, 501, 1)), (10, udp(0, "a>b"))] {
-        let every = |gap_ns| [0, gap_ns, 2 * gap_ns].map(|time_ns| packet.clone().at(time_ns));
-        assert_eq!(metered(&every(limit_ns)).len(), 1, "the meter keeps them together");
-        assert_eq!(histories(&every(limit_ns)), ["D"]);
+    let elsewhere = [101, 2_000_000_000, 900_000_000].map(|number| tcp(0, "a>b", "PA", number, number, 1));
+    for (limit_ns, packets) in [(100, elsewhere), (10, [(); 3].map(|()| udp(0, "a>b")))] {
+        let every = |gap_ns| [0, 1, 2].map(|n| packets[n].clone().at(gap_ns * [0_i64, 1, 2][n]));
         assert_eq!(histories(&every(limit_ns + 1)), ["D", "D", "D"]);
+    }
+    for (limit_ns, packet) in [(100, tcp(0, "a>b", "PA", 101, 501, 1)), (10, udp(0, "a>b"))] {
+        let every = [0, limit_ns, 2 * limit_ns].map(|time_ns| packet.clone().at(time_ns));
+        assert_eq!(metered(&every).len(), 1, "the meter keeps them together");
+        assert_eq!(histories(&every), ["D"]);
     }
     assert_eq!(histories(&[tcp(0, "a>b", "S", 100, 0, 0), tcp(101, "a>b", "S", 100, 0, 0)]), ["S", "S"]);
 }

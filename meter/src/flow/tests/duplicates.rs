@@ -28,7 +28,7 @@ fn metered(packets: &[(i64, u16, u8, Vec<u8>)], dedup: bool) -> (Meter, Vec<Row>
 
 fn duplicates(packets: &[(i64, u16, u8, Vec<u8>)]) -> u64 {
     let (meter, rows) = metered(packets, false);
-    let in_rows = rows.iter().map(|row| row.duplicates).sum();
+    let in_rows = rows.iter().map(|row| u64::from(row.duplicates)).sum();
     assert_eq!(meter.duplicates(), in_rows);
     in_rows
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::packets::{IDLE, Sent, finished, frame, history, options, tcp, udp, unmetered};
-use crate::flow::Meter;
-use crate::table::Row;
+use super::packets::{IDLE, Sent, as_set, finished, frame, history, options, tcp, udp, unmetered};
+use crate::flow::{Meter, join_remnants, remnants_batch, remnants_of, stitch};
+use crate::table::{Row, rows_of};
 use crate::wire::Unmetered;
 
 const RAW: u16 = 101;
@@ -146,7 +146,7 @@ fn a_header_may_be_spread_over_fragments() {
         let [row] = rows[..] else { panic!("{rows:?}") };
         let parts = 80_u64.div_ceil(bytes as u64);
         assert_eq!((told(&row), later), ((1024, parts, parts * 20 + 80, 60), 0));
-        assert_eq!((history(&row).as_str(), row.isn_a), ("S", Some(100)));
+        assert_eq!((history(&row).as_str(), row.numbers.isn(0)), ("S", Some(100)));
     }
     // Of a header only the beginning is kept: its end must not come first.
     let backwards: Vec<_> = segment.parts(8).into_iter().rev().collect();
@@ -248,7 +248,13 @@ fn a_snap_length_may_cut_a_fragment() {
         for (now_ns, part) in (0..).zip(&parts) {
             let wire_bytes = part.len() as u32;
             let data = &part[..captured];
-            meter.frame(&crate::capture::Frame { link_type: RAW, time_ns: now_ns, wire_bytes, data });
+            meter.frame(&crate::capture::Frame {
+                interface: 0,
+                link_type: RAW,
+                time_ns: now_ns,
+                wire_bytes,
+                data,
+            });
         }
         let rows = finished(&mut meter);
         if let Some(reason) = reason {
@@ -266,7 +272,13 @@ fn lengths_no_packet_has_do_no_harm() {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     for mut part in datagram.parts(8) {
         (part[2], part[3]) = (0, 0);
-        meter.frame(&crate::capture::Frame { link_type: RAW, time_ns: 0, wire_bytes: u32::MAX, data: &part });
+        meter.frame(&crate::capture::Frame {
+            interface: 0,
+            link_type: RAW,
+            time_ns: 0,
+            wire_bytes: u32::MAX,
+            data: &part,
+        });
     }
     ended(&mut meter);
 }
@@ -336,4 +348,61 @@ proptest! {
         prop_assert_eq!(payload_bytes, 93 * datagrams as u64);
         metered(&parts[lost.index(parts.len())..]); // checks the sum
     }
+}
+
+/// Rows and orphans of a capture in pieces, joined.
+fn in_pieces(pieces: &[&[(i64, Vec<u8>)]]) -> (Vec<Row>, u64) {
+    let (mut rows, mut orphans, mut remnants) = (Vec::new(), 0, Vec::new());
+    for piece in pieces {
+        let mut meter = Meter::new(options(IDLE), Arc::default());
+        piece.iter().for_each(|(time_ns, part)| frame(&mut meter, RAW, *time_ns, part));
+        rows.extend(finished(&mut meter));
+        orphans += counted(&meter, Unmetered::LaterFragment);
+        let batch = remnants_batch(meter.remnants()).unwrap();
+        remnants.push(remnants_of(&batch).unwrap());
+        assert_eq!(remnants.last().unwrap(), meter.remnants());
+    }
+    for found in join_remnants(&remnants, IDLE) {
+        let more = rows_of(&found.rows).unwrap();
+        orphans -= more.iter().map(|row| row.packets_ab + row.packets_ba).sum::<u64>();
+        orphans -= found.unmetered.len() as u64;
+        rows.extend(more);
+    }
+    rows.sort_by_key(|row| row.first_seen_ns);
+    (as_set(stitch(rows, &IDLE).0), orphans)
+}
+
+#[test]
+fn a_cut_leaves_no_orphans() {
+    let datagrams = [large(1, 1024), large(2, 1025), Datagram { protocol: 1, ..large(3, 1026) }];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let parts = datagrams.iter().flat_map(|datagram| {
+            let parts = datagram.parts(40);
+            order.map(|part| parts[part].clone())
+        });
+        let packets: Vec<(i64, Vec<u8>)> = (0..).zip(parts).collect();
+        let whole = in_pieces(&[&packets]);
+        assert_eq!((whole.0.len(), whole.1), (2, 0));
+        for cut in 1..packets.len() {
+            assert_eq!(in_pieces(&[&packets[..cut], &packets[cut..]]), whole, "{order:?} cut at {cut}");
+        }
+        let single: Vec<_> = packets.chunks(1).collect();
+        assert_eq!(in_pieces(&single), whole, "{order:?} cut at every packet");
+    }
+}
+
+#[test]
+fn a_header_of_a_minute_ago_is_another_datagrams() {
+    let parts = large(1, 1024).parts(40);
+    let after = |gap_ns: i64| {
+        in_pieces(&[&[(0, parts[0].clone())], &[(gap_ns, parts[1].clone()), (gap_ns, parts[2].clone())]])
+    };
+    let (rows, orphans) = after(60 * SECOND_NS);
+    assert_eq!((rows.iter().map(|row| row.packets_ab).sum::<u64>(), orphans), (3, 0));
+    assert_eq!(after(60 * SECOND_NS + 1).1, 2);
+    // Of the first datagrams something is kept, however many follow.
+    let flood = (0..10_000).map(|id| (1, large(id + 2, 1025).part(40, 80)));
+    let long: Vec<_> = [(1, parts[1].clone())].into_iter().chain(flood).collect();
+    let (rows, _) = in_pieces(&[&[(0, parts[0].clone())], &long]);
+    assert_eq!(rows.iter().map(|row| row.packets_ab).sum::<u64>(), 2);
 }

@@ -44,12 +44,6 @@ fn a_connection_is_one_row() {
         bytes_ba: 5 * TCP_HEADERS + 1000,
         payload_bytes_ab: 30,
         payload_bytes_ba: 1000,
-        isn_a: Some(100),
-        isn_b: Some(500),
-        first_ack_a: Some(501),
-        first_ack_b: Some(131),
-        first_window_a: Some(0),
-        first_window_b: Some(0),
         last_data_from_b: Some(true),
         ack_moved_a: true,
         ack_moved_b: true,
@@ -57,9 +51,13 @@ fn a_connection_is_one_row() {
         events: row.events,
         hits_a: Hits(1),
         hits_b: Hits(1),
-        ..Row::new(row.key, 1)
+        numbers: row.numbers,
+        ..Row::new(row.key, 0, 1)
     };
     assert_eq!(row, expected);
+    let of_end = |end| row.numbers.columns(end);
+    assert_eq!(of_end(0), [Some(100), Some(132), Some(100), None, Some(501), Some(0)]);
+    assert_eq!(of_end(1), [Some(500), Some(1502), Some(500), None, Some(131), Some(0)]);
     assert_eq!(history(&row), "ShADadfF");
     assert_eq!(row.events.times_ns(), [1, 2, 3, 4, 6, 7, 8, 9]);
 }
@@ -69,7 +67,7 @@ fn a_lone_syn_ack_tells_both_initial_sequence_numbers() {
     let rows = metered(&[tcp(0, "b>a", "SA", 500, 101, 0)]);
     let [row] = rows[..] else { panic!("{rows:?}") };
     assert_eq!(
-        (row.isn_a, row.isn_b, row.first_ack_b, row.past_opening),
+        (row.numbers.isn(0), row.numbers.isn(1), row.numbers.first_ack(1), row.past_opening),
         (Some(100), Some(500), None, false)
     );
 }
@@ -83,9 +81,9 @@ fn the_first_acknowledgement_is_not_that_of_a_reset() {
         tcp(1, "b>a", "A", 501, 9, 0),
     ];
     let row = |count| metered(&packets[..count])[0];
-    assert_eq!((row(1).first_ack_b, row(1).ack_moved_b), (None, false));
-    assert_eq!((row(3).first_ack_b, row(3).ack_moved_b), (Some(7), false));
-    assert_eq!((row(4).first_ack_b, row(4).ack_moved_b), (Some(7), true));
+    assert_eq!((row(1).numbers.first_ack(1), row(1).ack_moved_b), (None, false));
+    assert_eq!((row(3).numbers.first_ack(1), row(3).ack_moved_b), (Some(7), false));
+    assert_eq!((row(4).numbers.first_ack(1), row(4).ack_moved_b), (Some(7), true));
 }
 
 #[test]
@@ -96,10 +94,10 @@ fn what_a_reset_or_a_syn_carries_is_no_data() {
 }
 
 #[test]
-fn the_first_vlan_is_the_flows() {
-    let rows = metered(&[None, Some(5), Some(6), None].map(|vlan| udp(0, "a>b").in_vlan(vlan)));
-    let [row] = rows[..] else { panic!("{rows:?}") };
-    assert_eq!((row.vlan, row.packets_ab, row.bytes_ab), (Some(5), 4, 4 * 35));
+fn each_vlan_has_a_row_and_a_priority_tag_is_no_vlan() {
+    let rows = metered(&[None, Some(5), Some(6), Some(0), Some(5)].map(|vlan| udp(0, "a>b").in_vlan(vlan)));
+    let found: Vec<_> = rows.iter().map(|row| (row.vlan, row.packets_ab, row.bytes_ab)).collect();
+    assert_eq!(found, [(None, 2, 2 * 35), (Some(5), 2, 2 * 35), (Some(6), 1, 35)]);
 }
 
 #[test]

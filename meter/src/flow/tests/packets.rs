@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use crate::capture::Frame;
 use crate::flow::{Events, Idle, Key, Meter, Options, stitch};
@@ -30,6 +31,8 @@ pub struct Sent {
     transport: Header,
     payload_bytes: u16,
     vlan: Option<u16>,
+    /// Another one for each packet: none is a copy.
+    identification: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -64,6 +67,7 @@ pub fn tcp(
 
 /// A datagram with 7 bytes of payload.
 pub fn udp(time_ns: i64, ends: &str) -> Sent {
+    static IDENTIFICATION: AtomicU16 = AtomicU16::new(1);
     let end = |name: &str| End { host: name.as_bytes()[0], port: name[1..].parse().unwrap_or(80) };
     let (source, destination) = ends.split_once('>').expect("source>destination");
     Sent {
@@ -73,13 +77,14 @@ pub fn udp(time_ns: i64, ends: &str) -> Sent {
         transport: Header::Udp,
         payload_bytes: 7,
         vlan: None,
+        identification: IDENTIFICATION.fetch_add(1, Relaxed).max(1),
     }
 }
 
 /// As it is written in a test.
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { time_ns, source, destination, transport, payload_bytes, vlan } = self;
+        let Self { time_ns, source, destination, transport, payload_bytes, vlan, .. } = self;
         let name = |end: &End| format!("{}{}", char::from(end.host), end.port);
         let ends = format!("{}>{}", name(source), name(destination));
         match *transport {
@@ -108,6 +113,11 @@ impl Sent {
         Self { vlan, ..self }
     }
 
+    /// Whether a host sent it.
+    pub fn is_from(&self, host: char) -> bool {
+        char::from(self.source.host) == host
+    }
+
     /// The same packet the other way.
     pub fn mirrored(&self) -> Self {
         Self { source: self.destination, destination: self.source, ..self.clone() }
@@ -125,7 +135,8 @@ impl Sent {
         let ports = [self.source.port.to_be_bytes(), self.destination.port.to_be_bytes()].concat();
         let total_length = 20 + 4 + header.len() as u16 + self.payload_bytes;
         let [high, low] = total_length.to_be_bytes();
-        let ip = [0x45, 0, high, low, 0, 0, 0, 0, 64, protocol, 0, 0];
+        let [id_high, id_low] = self.identification.to_be_bytes();
+        let ip = [0x45, 0, high, low, id_high, id_low, 0, 0, 64, protocol, 0, 0];
         let addresses = [10, 0, 0, self.source.host, 10, 0, 0, self.destination.host];
         [&ip[..], &addresses, &ports, &header, &vec![0; self.payload_bytes.into()]].concat()
     }
@@ -153,7 +164,7 @@ impl Sent {
 
 /// Passes a frame to a meter.
 pub fn frame(meter: &mut Meter, link_type: u16, time_ns: i64, data: &[u8]) {
-    meter.frame(&Frame { link_type, time_ns, wire_bytes: data.len() as u32, data });
+    meter.frame(&Frame { interface: 0, link_type, time_ns, wire_bytes: data.len() as u32, data });
 }
 
 /// The rows of a meter at the end of its capture.
@@ -193,6 +204,7 @@ pub fn pass_together(packets: &[Sent], meter: &mut Meter) {
     let frames: Vec<(i64, (u16, Vec<u8>))> =
         packets.iter().map(|packet| (packet.time_ns, packet.frame())).collect();
     meter.frames(frames.iter().map(|(time_ns, (link_type, data))| Frame {
+        interface: 0,
         link_type: *link_type,
         time_ns: *time_ns,
         wire_bytes: data.len() as u32,
@@ -237,15 +249,10 @@ pub fn mirrored(row: &Row) -> Row {
         bytes_ba: row.bytes_ab,
         payload_bytes_ab: row.payload_bytes_ba,
         payload_bytes_ba: row.payload_bytes_ab,
-        isn_a: row.isn_b,
-        isn_b: row.isn_a,
         hits_a: row.hits_b,
         hits_b: row.hits_a,
-        first_ack_a: row.first_ack_b,
-        first_ack_b: row.first_ack_a,
-        first_window_a: row.first_window_b,
-        first_window_b: row.first_window_a,
         last_data_from_b: row.last_data_from_b.map(|from_b| !from_b),
+        numbers: row.numbers.mirrored(),
         ack_moved_a: row.ack_moved_b,
         ack_moved_b: row.ack_moved_a,
         events: Events::new(ends_swapped, row.events.times_ns()),

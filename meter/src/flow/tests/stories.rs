@@ -13,7 +13,7 @@ const PAIRS: [(&str, &str); 3] = [("a1024", "b80"), ("b1024", "a80"), ("c5000", 
 
 /// One letter a packet: those of [`super::packets::history`], capital ones of the initiator; `T` is a SYN with
 /// data, `k` the SYN+ACK that acknowledges them, `U` a datagram.
-const STORIES: [&str; 20] = [
+const STORIES: [&str; 23] = [
     "ShADadFfA",
     "ShADadFfARr",
     "ShAdDdDR",
@@ -34,6 +34,9 @@ const STORIES: [&str; 20] = [
     "TThADd",
     "kTkA",
     "UuUUu",
+    "ShADAdaDFfAR",
+    "SaRShADdFfA",
+    "Uuu",
 ];
 
 /// Nonsense, but such as the law of stitching holds for. Its known exceptions: both ends of a key send a SYN, or
@@ -72,12 +75,21 @@ fn play(script: &str, (initiator, responder): (&str, &str), isn: [u32; 2]) -> Ve
     script.chars().map(packet).collect()
 }
 
-/// A story, or nonsense, on any pair. Initial sequence numbers are few, so that the same comes up twice.
+/// A story, or nonsense, on any pair, perhaps with a VLAN for each direction. Initial sequence numbers are few, so
+/// that the same comes up twice; some are far from the others.
 fn stories(nonsense: &'static str) -> impl Strategy<Value = VecDeque<Sent>> {
     let script = prop_oneof![3 => select(&STORIES[..]).prop_map(str::to_owned), 1 => nonsense];
-    let isn = |number: u32| number.wrapping_mul(1_000_000).wrapping_sub(1);
-    (select(&PAIRS[..]), script, 0..3_u32, 0..3_u32)
-        .prop_map(move |(pair, script, own, peer)| play(&script, pair, [isn(own), isn(peer + 1000)]))
+    let isns =
+        (0..3_u32, 0..3_u32, select(&[0, 0, 0x5000_0000, 0xb000_0000][..])).prop_map(|(own, peer, far)| {
+            [own, peer + 1000].map(|number: u32| (number * 1_000_000).wrapping_add(far).wrapping_sub(5))
+        });
+    let vlans =
+        prop_oneof![3 => Just([None; 2]), 1 => [1..4_u16, 1..4_u16].prop_map(|vlans| vlans.map(Some))];
+    (select(&PAIRS[..]), script, isns, vlans).prop_map(|(pair, script, isns, vlans)| {
+        let answers = script.chars().map(char::is_lowercase);
+        let packets = play(&script, pair, isns).into_iter().zip(answers);
+        packets.map(|(packet, answers)| packet.in_vlan(vlans[usize::from(answers)])).collect()
+    })
 }
 
 /// One step of a capture: which story goes on, and how time does.
@@ -147,7 +159,10 @@ fn mix(mut stories: Vec<VecDeque<Sent>>, steps: &[Step]) -> Vec<Sent> {
     let mut now_ns = 0;
     for (packet, step) in packets.into_iter().zip(steps) {
         now_ns += step.gap_ns;
-        capture.push(packet.at(now_ns).in_vlan(step.vlan));
+        capture.push(match step.vlan {
+            None => packet.at(now_ns),
+            vlan => packet.at(now_ns).in_vlan(vlan),
+        });
         if let Some(far_ns) = step.strangers_ns {
             let port = capture.len();
             capture.extend((0..16).map(|more| udp(now_ns + far_ns, &format!("x{}>y", port + more))));

@@ -6,7 +6,7 @@ use arrow_array::{Array, Int64Array, RecordBatch};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::flow::{Events, Key};
+use crate::flow::{Events, Key, Numbers};
 use crate::table::{Row, Rows, keys_of, rows_of, schema};
 
 fn batch(rows: &[Row]) -> RecordBatch {
@@ -23,27 +23,34 @@ fn batch(rows: &[Row]) -> RecordBatch {
 fn any_key() -> impl Strategy<Value = Key> {
     any::<([[u8; 16]; 2], [u16; 2], u8, u8)>().prop_map(|(addresses, ports, proto, ip_version)| {
         let ([addr_a, addr_b], [port_a, port_b]) = (addresses, ports);
-        Key { addr_a, addr_b, port_a, port_b, network_id: 7, proto, ip_version }
+        Key { addr_a, addr_b, port_a, port_b, proto, ip_version }
     })
 }
 
 fn any_row() -> impl Strategy<Value = Row> {
     let events =
         (any::<u64>(), vec(any::<i64>(), 0..=12)).prop_map(|(order, times_ns)| Events::new(order, &times_ns));
-    let numbers = any::<[Option<u32>; 4]>();
-    let windows = any::<[Option<u16>; 2]>();
+    let columns = any::<[[Option<u32>; 5]; 2]>();
+    let numbers =
+        (columns, any::<[Option<u16>; 2]>(), any::<[bool; 2]>()).prop_map(|(columns, windows, late)| {
+            let columns = [0, 1].map(|end| {
+                let [first, next, isn, reset, ack] = columns[end];
+                [first, next, isn, reset, ack, windows[end].map(u32::from)]
+            });
+            Numbers::new(columns, late)
+        });
     let times_ns = any::<[i64; 2]>();
     (
         any_key(),
         times_ns,
-        any::<[u64; 7]>(),
+        any::<([u64; 6], u32)>(),
         numbers,
         any::<Option<u16>>(),
         any::<[bool; 5]>(),
-        (events, windows, any::<Option<bool>>()),
+        (events, any::<Option<bool>>()),
     )
         .prop_map(
-            |(key, times_ns, counts, numbers, vlan, flags, (events, windows, last_data_from_b))| Row {
+            |(key, times_ns, (counts, duplicates), numbers, vlan, flags, (events, last_data_from_b))| Row {
                 last_seen_ns: times_ns[1],
                 packets_ab: counts[0],
                 packets_ba: counts[1],
@@ -51,13 +58,8 @@ fn any_row() -> impl Strategy<Value = Row> {
                 bytes_ba: counts[3],
                 payload_bytes_ab: counts[4],
                 payload_bytes_ba: counts[5],
-                duplicates: counts[6],
-                isn_a: numbers[0],
-                isn_b: numbers[1],
-                first_ack_a: numbers[2],
-                first_ack_b: numbers[3],
-                first_window_a: windows[0],
-                first_window_b: windows[1],
+                duplicates,
+                numbers,
                 last_data_from_b,
                 vlan,
                 first_from_b: flags[0],
@@ -66,7 +68,7 @@ fn any_row() -> impl Strategy<Value = Row> {
                 past_opening: flags[3],
                 evicted: flags[4],
                 events,
-                ..Row::new(key, times_ns[0])
+                ..Row::new(key, 0, times_ns[0])
             },
         )
 }
@@ -86,7 +88,7 @@ proptest! {
 
 #[test]
 fn every_column_has_a_meaning_and_a_merge() {
-    const MERGES: [&str; 12] = [
+    const MERGES: [&str; 15] = [
         "Key",
         "Min",
         "Max",
@@ -99,6 +101,9 @@ fn every_column_has_a_meaning_and_a_merge() {
         "Isn",
         "OrDiffers",
         "Slots",
+        "Numbers",
+        "OfReset",
+        "Found",
     ];
     for field in schema().fields() {
         let metadata = field.metadata();

@@ -1,0 +1,227 @@
+//! Decides what only all rows of a five-tuple can show, when nothing more is to come.
+//!
+//! - Rows from several VLANs or virtual networks are one flow where each has one direction, or where one has
+//!   copies of the other's packets. They stay apart where each shows a conversation of its own.
+//! - A connection goes on after a pause, however long, where both endpoints' sequence numbers do.
+//! - What is announced to a group, from a port to the same port, is one flow however seldom.
+//! - A connection ends where the next one between the same ports begins: what comes of it later isn't its end.
+
+use hashbrown::HashMap;
+
+use super::stitch::gather;
+use super::{Event, Idle, Key, boundary};
+use crate::table::Row;
+use crate::wire::Transport;
+
+/// No connection is known again after more than 30 days.
+const LONGEST_PAUSE_NS: u64 = 30 * 86_400 * 1_000_000_000;
+/// Announcements come that seldom: NTP's broadcasts each 64 to 1,024 s (RFC 5905 §3.2), others each half an hour.
+const LONGEST_ANNOUNCED_NS: i64 = 3_600 * 1_000_000_000;
+/// Rows of one key that are compared with a row, those next to it in time.
+const COMPARED: usize = 64;
+
+/// Joins rows, which come in the order of the capture; returns them as `stitch` does.
+pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
+    let mut of_key: HashMap<Key, Vec<usize>, ahash::RandomState> = HashMap::default();
+    for (place, row) in rows.iter_mut().enumerate() {
+        row.ordinal = 0;
+        (0..2).for_each(|end| row.numbers.set_reset_late(end, false));
+        of_key.entry(row.key).or_default().push(place);
+    }
+    let mut went_to: Vec<usize> = (0..rows.len()).collect();
+    for mut group in of_key.into_values().filter(|group| group.len() > 1) {
+        in_order(&rows, &mut group);
+        if group.iter().any(|&place| rows[place].lane() != rows[group[0]].lane()) {
+            join_lanes(&mut rows, &mut group, &mut went_to, idle);
+        }
+        if rows[group[0]].key.proto == Transport::Tcp as u8 {
+            join_continued(&mut rows, &mut group, &mut went_to, idle);
+            mark_late_resets(&mut rows, &group);
+        } else if rows[group[0]].key.is_announcement() {
+            join_announced(&mut rows, &mut group, &mut went_to);
+        }
+        number(&mut rows, &group);
+    }
+    gather(rows, &went_to)
+}
+
+/// By time, and by what tells rows of one time apart: not by their place, which another cut would change.
+fn order_of(row: &Row) -> impl Ord + use<> {
+    let [isn, peer_isn] = [0, 1].map(|end| row.numbers.isn(end));
+    let isns = (isn.min(peer_isn), isn.max(peer_isn));
+    let [one, other] = [0, 1].map(|end| row.numbers.span(end).map(|span| (span.first, span.next)));
+    let packets = row.packets_ab + row.packets_ba;
+    (row.first_seen_ns, row.lane(), isns, row.last_seen_ns, one.min(other), one.max(other), packets)
+}
+
+fn in_order(rows: &[Row], group: &mut [usize]) {
+    group.sort_by_key(|&place| order_of(&rows[place]));
+}
+
+/// Joins two rows; returns the place of the result.
+fn absorb(rows: &mut [Row], went_to: &mut [usize], one: usize, other: usize) -> usize {
+    let (into, from) = (one.min(other), one.max(other));
+    let (mut earlier, mut later) = (rows[into], rows[from]);
+    if order_of(&later) < order_of(&earlier) {
+        (earlier, later) = (later, earlier);
+    }
+    let mut row = earlier;
+    row.absorb(&later);
+    row.across |= earlier.lane() != later.lane();
+    if earlier.last_seen_ns > later.last_seen_ns {
+        row.last_data_from_b = earlier.last_data_from_b.or(later.last_data_from_b);
+    }
+    rows[into] = row;
+    went_to[from] = into;
+    into
+}
+
+/// Joins rows of different lanes that are of one conversation.
+fn join_lanes(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
+    let mut pairs = Vec::new();
+    for (at, &one) in group.iter().enumerate() {
+        for &other in group[at + 1..].iter().take(COMPARED) {
+            let (row, later) = (&rows[one], &rows[other]);
+            if row.lane() != later.lane()
+                && boundary::meet(row, later, idle)
+                && are_one(rows, group, row, later, idle)
+            {
+                pairs.push((one, other));
+            }
+        }
+    }
+    for (one, other) in pairs {
+        let (one, other) = (root(went_to, one), root(went_to, other));
+        if one != other {
+            absorb(rows, went_to, one, other);
+        }
+    }
+    group.retain(|&place| went_to[place] == place);
+    in_order(rows, group);
+}
+
+fn root(went_to: &[usize], mut place: usize) -> usize {
+    while went_to[place] != place {
+        place = went_to[place];
+    }
+    place
+}
+
+/// Whether two rows of different lanes show the same conversation.
+fn are_one(rows: &[Row], group: &[usize], one: &Row, other: &Row, idle: &Idle) -> bool {
+    let copied = one.copied_across || other.copied_across;
+    let both = |row: &Row| row.packets_ab > 0 && row.packets_ba > 0;
+    if one.key.proto == Transport::Tcp as u8 {
+        let opened_twice = [true, false].into_iter().any(|end| one.sent_isn(end) && other.sent_isn(end));
+        return one.numbers.overlap(&other.numbers)
+            && !boundary::contradict(one, other)
+            && (copied || !(opened_twice || both(one) && both(other)));
+    }
+    if copied {
+        return true;
+    }
+    // Nothing but the addresses speaks for it, so there must be no choice.
+    let opposite =
+        |one: &Row, other: &Row| !both(one) && !both(other) && (one.packets_ab > 0) != (other.packets_ab > 0);
+    let only = |one: &Row, other: &Row| {
+        let candidates = group.iter().map(|&place| &rows[place]);
+        let mut near = candidates.filter(|row| opposite(one, row) && boundary::meet(one, row, idle));
+        near.all(|row| row.lane() == other.lane())
+    };
+    opposite(one, other) && only(one, other) && only(other, one)
+}
+
+/// Joins rows of one connection that was idle for longer than the idle time.
+fn join_continued(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
+    let mut at = 1;
+    while at < group.len() {
+        let later = &rows[group[at]];
+        let earlier = (0..at).rev().take(COMPARED);
+        let mut found = earlier.filter(|&before| goes_on(rows, &group[before..=at], later, idle));
+        if let Some(before) = found.next() {
+            group[before] = absorb(rows, went_to, group[before], group[at]);
+            group.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Joins what one endpoint, always the same, announced to a group.
+fn join_announced(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize]) {
+    let mut at = 1;
+    while at < group.len() {
+        let (earlier, later) = (&rows[group[at - 1]], &rows[group[at]]);
+        let one_sender =
+            earlier.packets_ab + later.packets_ab == 0 || earlier.packets_ba + later.packets_ba == 0;
+        let pause_ns = later.first_seen_ns.saturating_sub(earlier.last_seen_ns);
+        if one_sender && pause_ns <= LONGEST_ANNOUNCED_NS && earlier.lane() == later.lane() {
+            group[at - 1] = absorb(rows, went_to, group[at - 1], group[at]);
+            group.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Whether a row goes on where the first of those before it ended; it is the last of them itself.
+fn goes_on(rows: &[Row], from_earlier: &[usize], later: &Row, idle: &Idle) -> bool {
+    let earlier = &rows[from_earlier[0]];
+    // A RST with numbers of no connection is counted with the newest one, which doesn't believe it.
+    if later.is_reset_alone() && earlier.lane() == later.lane() && boundary::meet(earlier, later, idle) {
+        return true;
+    }
+    let pause_ns = later.first_seen_ns.abs_diff(earlier.last_seen_ns);
+    if earlier.last_seen_ns > later.first_seen_ns || pause_ns > LONGEST_PAUSE_NS || later.opens() {
+        return false;
+    }
+    if earlier.numbers.go_on(&later.numbers)
+        || later.is_reset_alone() && earlier.numbers.go_on_exactly(&later.numbers)
+    {
+        return true;
+    }
+    // The capture lost much, and nothing of the lane came between.
+    let between = &from_earlier[1..from_earlier.len() - 1];
+    earlier.lane() == later.lane()
+        && boundary::meet(earlier, later, idle)
+        && between.iter().all(|&place| rows[place].lane() != later.lane())
+        && earlier.numbers.go_on_somewhere(&later.numbers)
+}
+
+/// Marks the RSTs of established connections that came when the next one between the same ports was opened.
+fn mark_late_resets(rows: &mut [Row], group: &[usize]) {
+    for (at, &earlier) in group.iter().enumerate() {
+        let row = &rows[earlier];
+        let reset_ns = [true, false].map(|from_a| row.events.time_ns(Event::Rst, from_a));
+        if reset_ns == [None; 2] {
+            continue;
+        }
+        let later = group[at + 1..].iter().take(COMPARED).map(|&place| &rows[place]);
+        let next_ns = later.filter_map(|next| reopened_ns(row, next)).min();
+        for (end, reset_ns) in reset_ns.into_iter().enumerate() {
+            let is_late = reset_ns.zip(next_ns).is_some_and(|(reset_ns, next_ns)| reset_ns >= next_ns);
+            rows[earlier].numbers.set_reset_late(end, is_late);
+        }
+    }
+}
+
+/// When a later connection was opened between the ports of one that was established by then.
+fn reopened_ns(row: &Row, next: &Row) -> Option<i64> {
+    let either = [true, false];
+    let opened_ns = either.iter().filter_map(|&end| next.events.time_ns(Event::Syn, end)).min()?;
+    let established = [Event::Ack, Event::Data].into_iter().any(|event| {
+        either.iter().any(|&end| row.events.time_ns(event, end).is_some_and(|ns| ns < opened_ns))
+    });
+    let accepted = either.iter().any(|&end| next.events.seen(Event::SynAck, end));
+    let one_lane = row.lane() == next.lane() || row.across || next.across;
+    (established && accepted && one_lane).then_some(opened_ns)
+}
+
+/// Numbers the rows that begin at one time.
+fn number(rows: &mut [Row], group: &[usize]) {
+    for pair in group.windows(2) {
+        if rows[pair[0]].first_seen_ns == rows[pair[1]].first_seen_ns {
+            rows[pair[1]].ordinal = rows[pair[0]].ordinal.saturating_add(1);
+        }
+    }
+}
