@@ -21,12 +21,12 @@ import pyarrow.compute as pc
 
 from classifier import handshake, payload, roles, signatures
 from classifier.errors import NoSuchFlowError
-from classifier.flows.flow_selector import Wanted
+from classifier.flows.flow_selector import FlowSelector
 from classifier.flows.spool import BATCH_ROWS, Spool, give_back
 from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
 from classifier.metering.budget import Budget
-from classifier.metering.files import Metering, Tell
+from classifier.metering.files import Metering, ProgressCallback
 from classifier.metering.metered import Metered
 from classifier.metering.options import MeterOptions
 from classifier.ports.rule_files import user_file
@@ -38,7 +38,7 @@ from classifier.roles.directory import Entries, no_entries, proven_servers
 from classifier.roles.ports import likeness
 from classifier.roles.self_check import LATE
 from classifier.services import naming
-from classifier.sources.discovery import Found
+from classifier.sources.discovery import FoundInputs
 from classifier.traffic import explaining
 from classifier.traffic.judged import Judged
 
@@ -47,7 +47,7 @@ _BATCHES_SHOWN = 16
 
 
 def run(
-    found: Found,
+    found: FoundInputs,
     options: MeterOptions,
     budget: Budget,
     *,
@@ -56,7 +56,7 @@ def run(
     known: Entries | None,
     jobs: int,
     scheduler: str | None,
-    progress: Tell | None,
+    progress: ProgressCallback | None,
     keep_interrupted: bool,
 ) -> Traffic:
     """Meter inputs and judge their flows; the arguments are those of `reading.read`.
@@ -117,7 +117,7 @@ def _rules(chosen: Rules | str | os.PathLike[str] | None) -> Callable[[], Rules]
     return loaded.result
 
 
-Shown = tuple[handshake.Handshakes, payload.Said]
+Shown = tuple[handshake.Handshakes, payload.PayloadFindings]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -172,7 +172,7 @@ class Judge:
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Explain the verdict of one flow; see `Traffic.explain`."""
-        wanted = Wanted(flow)
+        wanted = FlowSelector(flow)
         parts = [facts.take(pa.array(wanted.among(facts))) for facts in self.stitched()]
         found = pa.Table.from_batches(parts).sort_by("first_seen_ns").combine_chunks() if parts else None
         if not found or not found.num_rows:
@@ -180,7 +180,9 @@ class Judge:
         (facts,) = found.to_batches()
         judged = self._judged(self.ends(facts)).batch()
         row, *others = tabular.rows(present(judged, self._metered.captures))
-        explained = explaining.told(self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate)
+        explained = explaining.as_plain_data(
+            self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate
+        )
         return {"flow": row, "others": [other["flow_id"] for other in others], **explained}
 
     @cached_property
@@ -189,8 +191,8 @@ class Judge:
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
-        survey, directory = roles.Survey(metered.begin_ns), roles.Directory(known)
-        announced = payload.Endpoints()
+        survey, directory = roles.PeerCounts(metered.begin_ns), roles.Directory(known)
+        announced = payload.ExpectedEndpoints()
         for ends, similar, servers in self.looked_at(self._first_look):
             if len(self._shown) < _BATCHES_SHOWN:
                 self._shown.append((ends.handshakes, ends.said))
@@ -201,12 +203,14 @@ class Judge:
         give_back()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
-    def looked_at(self, function: Callable[[roles.Ends], Result]) -> Iterator[Result]:
+    def looked_at(self, function: Callable[[roles.FlowFeatures], Result]) -> Iterator[Result]:
         """Yield the results of a function for each batch of flows, with the features of each flow."""
         facts = self.stitched((*_NEVER, *_BINS, *_TEXTS))
         return in_order(lambda facts: function(self.ends(facts)), facts, self._jobs)
 
-    def _first_look(self, ends: roles.Ends) -> tuple[roles.Ends, roles.Numbers, list[Entries]]:
+    def _first_look(
+        self, ends: roles.FlowFeatures
+    ) -> tuple[roles.FlowFeatures, roles.Numbers, list[Entries]]:
         """Return a batch's contribution to the context, as far as it is independent of other batches."""
         _ = (
             ends.endpoints,
@@ -217,25 +221,25 @@ class Judge:
         )  # computed in this thread
         return ends, likeness(self._rules, ends), proven_servers(ends)
 
-    def ends(self, facts: pa.RecordBatch, shown: Shown | None = None) -> roles.Ends:
+    def ends(self, facts: pa.RecordBatch, shown: Shown | None = None) -> roles.FlowFeatures:
         """Return the features of n flows; `shown` are their handshakes and payload findings, if known."""
         if shown:
-            return roles.Ends(facts, *shown)
-        said = payload.read(facts, self._table)
-        return roles.Ends(facts, handshake.judge(facts).with_proof(said.proven), said)
+            return roles.FlowFeatures(facts, *shown)
+        said = payload.findings(facts, self._table)
+        return roles.FlowFeatures(facts, handshake.judge(facts).with_proof(said.proven), said)
 
-    def _judged(self, ends: roles.Ends) -> Judged:
+    def _judged(self, ends: roles.FlowFeatures) -> Judged:
         facts, context = ends.facts, self.context
         ends = roles.with_attempts(ends, context)
         verdicts = roles.decide(ends, context)
         server_is_b = verdicts.server_is_b
 
-        def end(here: str, there: str) -> naming.Ends:
+        def end(here: str, there: str) -> naming.ServerEndpoints:
             address, port = (
                 _side(facts, f"{name}_{here}", f"{name}_{there}", server_is_b) if wanted else None
                 for name, wanted in (("addr", context.rules.bound), ("port", True))
             )
-            return naming.Ends(address, port)
+            return naming.ServerEndpoints(address, port)
 
         names = naming.name(
             context.rules,
@@ -243,7 +247,7 @@ class Judge:
             end("b", "a"),
             end("a", "b"),
             verdicts.undecided,
-            naming.Payloads(
+            naming.DetectedPayloads(
                 ends.said,
                 self._table,
                 facts["alpn"],
@@ -270,7 +274,10 @@ def _side(facts: pa.RecordBatch, name: str, other: str, server_is_b: roles.Mask)
 
 
 def _judged(
-    facts: pa.RecordBatch, handshakes: handshake.Handshakes, verdicts: roles.Verdicts, names: naming.Names
+    facts: pa.RecordBatch,
+    handshakes: handshake.Handshakes,
+    verdicts: roles.Verdicts,
+    names: naming.ServiceNames,
 ) -> Judged:
     server_is_b = verdicts.server_is_b
     columns: dict[str, Callable[[], Any]] = {

@@ -13,7 +13,7 @@ from classifier.sources import discovery
 from classifier.sources.inputs import Source, Via
 
 if TYPE_CHECKING:
-    from classifier.metering.files import Tell
+    from classifier.metering.files import ProgressCallback
     from classifier.ports.rules import Rules
     from classifier.result import Traffic
 
@@ -34,7 +34,7 @@ def read(
     directory: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     scheduler: str | None = None,
-    progress: Tell | None = None,
+    progress: ProgressCallback | None = None,
     keep_interrupted: bool = False,
 ) -> Traffic:
     """Read captures and judge their flows.

@@ -97,29 +97,33 @@ def main() -> None:
         spent[stage] = spent.get(stage, 0) + now - begin
         return now
 
-    survey, directory = roles.Survey(0), roles.Directory(no_entries())
+    survey, directory = roles.PeerCounts(0), roles.Directory(no_entries())
     for batch in batches:
         now = time.process_time()
-        said = payload.read(batch, table)
+        said = payload.findings(batch, table)
         now = timed("payload", now)
-        ends = roles.Ends(batch, handshake.judge(batch).with_proof(said.proven), said)
+        ends = roles.FlowFeatures(batch, handshake.judge(batch).with_proof(said.proven), said)
         now = timed("handshake", now)
         survey.add(ends, likeness(rules, ends))
         directory.add(ends)
         timed("roles: all flows together", now)
-    context = roles.Context(rules, survey, directory, payload.Endpoints(), 0, 300 * 10**9, 120 * 10**9)
+    context = roles.Context(
+        rules, survey, directory, payload.ExpectedEndpoints(), 0, 300 * 10**9, 120 * 10**9
+    )
     for batch in batches:
         now = time.process_time()
-        said = payload.read(batch, table)
+        said = payload.findings(batch, table)
         now = timed("payload", now)
-        ends = roles.Ends(batch, handshake.judge(batch).with_proof(said.proven), said)
+        ends = roles.FlowFeatures(batch, handshake.judge(batch).with_proof(said.proven), said)
         now = timed("handshake", now)
         ends = roles.with_attempts(ends, context)
         verdicts = roles.decide(ends, context)
         now = timed("roles: each flow", now)
-        a, b = (naming.Ends(batch[f"addr_{end}"], batch[f"port_{end}"]) for end in "ab")
+        a, b = (naming.ServerEndpoints(batch[f"addr_{end}"], batch[f"port_{end}"]) for end in "ab")
         none = np.zeros(len(ends.proto), dtype=np.uint8)
-        spoken = naming.Payloads(ends.said, table, batch["alpn"], none, roles.began_unseen(ends, context))
+        spoken = naming.DetectedPayloads(
+            ends.said, table, batch["alpn"], none, roles.began_unseen(ends, context)
+        )
         naming.name(rules, batch["proto"].to_numpy(), b, a, verdicts.undecided, spoken)
         timed("services", now)
     for stage, seconds in spent.items():

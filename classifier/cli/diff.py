@@ -9,13 +9,13 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.filter_options import choosing, chosen_by
-from classifier.cli.option_groups import Sectioned, described
+from classifier.cli.option_groups import GroupedCommand, described
 from classifier.cli.quantities import factor
 from classifier.cli.reading import read, reading_options
 from classifier.errors import ExitStatus
 
 
-@click.command(cls=Sectioned, short_help="Services and servers that are new, gone or changed.")
+@click.command(cls=GroupedCommand, short_help="Services and servers that are new, gone or changed.")
 @choosing
 @out.writing(
     described(

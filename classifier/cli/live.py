@@ -11,12 +11,12 @@ from click.core import ParameterSource
 from classifier.cli import common
 from classifier.cli import live_output as showing
 from classifier.cli import live_setup as setup
-from classifier.cli.option_groups import Sectioned, option
+from classifier.cli.option_groups import GroupedCommand, option
 from classifier.cli.quantities import MOST_FLOWS, duration, size
 from classifier.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from classifier.live.loop import Sink
+    from classifier.live.loop import WindowSink
 
 _CAPTURE, _OUTPUT = "Capture", "Recording and reporting"
 
@@ -35,7 +35,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, text: str | None)
 _OF_RECORDINGS = ("rotate_s", "rotate_bytes")
 
 
-@click.command(cls=Sectioned, short_help="Show the services on an interface, live.")
+@click.command(cls=GroupedCommand, short_help="Show the services on an interface, live.")
 @click.argument("sources", nargs=-1, metavar="INTERFACE…")
 @click.option("-f", "--filter", metavar="FILTER", help='Capture filter, as in tcpdump: "tcp port 443".')
 @click.option(
@@ -216,7 +216,7 @@ def live(
         setup.preload(shown, write, metrics, html)
         from classifier.live.loop import Events, Loop
 
-        sinks: list[Sink] = []
+        sinks: list[WindowSink] = []
         watch = stack.enter_context(setup.open_watch(sources, decapsulate=not no_decapsulate, **capture))
         recorder = setup.open_recorder(write, watch, rotate_s, rotate_bytes)
         if metrics:

@@ -17,8 +17,8 @@ from classifier.reports import TOP
 from classifier.wording import counted
 
 if TYPE_CHECKING:
-    from classifier.live.loop import Loop, Sink
-    from classifier.live.output.html_file import Page
+    from classifier.live.loop import Loop, WindowSink
+    from classifier.live.output.html_file import HtmlFile
     from classifier.result import Traffic
 
 #: Flows beyond which the final judging takes long enough for a message.
@@ -66,7 +66,7 @@ def run(loop: Loop, shown: str) -> None:
 
 
 @contextmanager
-def _shown(how: str) -> Iterator[Sink | None]:
+def _shown(how: str) -> Iterator[WindowSink | None]:
     """Yield the output that shows windows without a screen."""
     if how == "jsonl":
         from classifier.live.loop import JsonLines
@@ -81,10 +81,10 @@ def _shown(how: str) -> Iterator[Sink | None]:
             with table_view.updating() as table:
                 yield table
         else:
-            yield table_view.Lines()
+            yield table_view.AppendedTables()
 
 
-def last_words(loop: Loop, shown: str, page: Page | None) -> ExitStatus:
+def last_words(loop: Loop, shown: str, page: HtmlFile | None) -> ExitStatus:
     """Judge all flows once more, for the recording and the reports; return the exit status."""
     watch = loop.watch
     traffic = watch.traffic()

@@ -11,9 +11,9 @@ from typing import IO, TYPE_CHECKING, Any
 from classifier.errors import CaptureError, ExitStatus, MissingExtraError
 
 if TYPE_CHECKING:
-    from classifier.live import Watch
-    from classifier.live.loop import Sink
-    from classifier.live.output.html_file import Page
+    from classifier.live import LiveCapture
+    from classifier.live.loop import WindowSink
+    from classifier.live.output.html_file import HtmlFile
     from classifier.live.output.recorder import Recorder
 
 
@@ -29,18 +29,18 @@ def preload(shown: str, write: str | None, metrics: str | None, html: str | None
             raise MissingExtraError("--metrics", "live") from None
 
 
-def open_page(path: str | None, stack: ExitStack) -> Page | None:
+def open_page(path: str | None, stack: ExitStack) -> HtmlFile | None:
     """Open the file of `--html` before privileges are dropped."""
     if path is None:
         return None
-    from classifier.live.output.html_file import Page
+    from classifier.live.output.html_file import HtmlFile
 
-    return stack.enter_context(Page(path))
+    return stack.enter_context(HtmlFile(path))
 
 
-def open_watch(sources: tuple[str, ...], follow: str | None, user: str | None, **capture: Any) -> Watch:
-    """Open the sources and start reading; `capture` is passed to `Watch`."""
-    from classifier.live import Watch
+def open_watch(sources: tuple[str, ...], follow: str | None, user: str | None, **capture: Any) -> LiveCapture:
+    """Open the sources and start reading; `capture` is passed to `LiveCapture`."""
+    from classifier.live import LiveCapture
     from classifier.live.capture.privileges import default_user
 
     if "-" in sources and (sys.stdin is None or sys.stdin.isatty()):
@@ -52,10 +52,12 @@ def open_watch(sources: tuple[str, ...], follow: str | None, user: str | None, *
         )
     followed = [Path(follow)] if follow else []
     taken = [*(sys.stdin.buffer if source == "-" else source for source in sources), *followed]
-    return Watch(taken, user=user or default_user(), **capture)
+    return LiveCapture(taken, user=user or default_user(), **capture)
 
 
-def open_recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes: int) -> Recorder | None:
+def open_recorder(
+    write: str | None, watch: LiveCapture, rotate_s: float, rotate_bytes: int
+) -> Recorder | None:
     """Open the recording of `--write`."""
     if write is None:
         return None
@@ -72,7 +74,7 @@ def open_recorder(write: str | None, watch: Watch, rotate_s: float, rotate_bytes
     )
 
 
-def serve_metrics(address: str, stack: ExitStack) -> Sink:
+def serve_metrics(address: str, stack: ExitStack) -> WindowSink:
     """Serve metrics until the stack closes."""
     from classifier.live.output.metrics import Metrics
 

@@ -12,7 +12,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Described = Callable[[str], Callable[[Any], Any]]
 
 
-class SectionedOption(click.Option):
+class GroupedOption(click.Option):
     """An option in a section of the help, by its title."""
 
     def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
@@ -20,7 +20,7 @@ class SectionedOption(click.Option):
         self.section = section
 
 
-class Sectioned(click.Command):
+class GroupedCommand(click.Command):
     """A command whose help has sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -39,7 +39,7 @@ class Sectioned(click.Command):
 
 def option(section: str, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
     """Add an option to a section of the help."""
-    return click.option(*args, cls=SectionedOption, section=section, **kwargs)
+    return click.option(*args, cls=GroupedOption, section=section, **kwargs)
 
 
 def described(*args: Any, **kwargs: Any) -> Described:

@@ -25,7 +25,7 @@ _TABLE = "table"
 FORMATS = ("json", "jsonl", "csv", "parquet", "arrow", "zeek", "zeek-json")
 
 
-class Target(NamedTuple):
+class OutputTarget(NamedTuple):
     """The output that the user asked for: a table on the terminal, or a format and a path."""
 
     format: str
@@ -74,14 +74,14 @@ _NAMING = (
 )
 
 
-def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target:
+def target(format: str | None, path: str | None, *, zeek: bool = True) -> OutputTarget:
     """Return the output that `--format` and `-o` ask for; UsageError where they don't fit."""
     if path is None:
         if format in ("parquet", "arrow") and sys.stdout.isatty():
             raise click.UsageError(f"{format.capitalize()} can't be written to a terminal; add -o FILE")
-        return Target(format or _TABLE, None)
+        return OutputTarget(format or _TABLE, None)
     if path.endswith("/") and format in (None, "parquet"):
-        return Target("parquet", path)
+        return OutputTarget("parquet", path)
     if format == _TABLE:
         raise click.UsageError("--format table is for the terminal; choose another --format for a file")
     if format is None:
@@ -94,7 +94,7 @@ def target(format: str | None, path: str | None, *, zeek: bool = True) -> Target
                 f"{path}: unknown extension; add --format {', '.join(list(usable)[:-1])} or "
                 f"{list(usable)[-1]}"
             )
-    return Target(format, path)
+    return OutputTarget(format, path)
 
 
 def names(path: str | None) -> Hosts | None:

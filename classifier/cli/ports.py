@@ -8,14 +8,14 @@ import click
 
 from classifier.cli import common
 from classifier.cli import output as out
-from classifier.cli.option_groups import Sectioned
+from classifier.cli.option_groups import GroupedCommand
 from classifier.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from classifier.ports.search import Found
+    from classifier.ports.search import SearchResult
 
 
-@click.command(cls=Sectioned, short_help="Look up the services of a port, or the ports of a service.")
+@click.command(cls=GroupedCommand, short_help="Look up the services of a port, or the ports of a service.")
 @click.argument("queries", nargs=-1, required=True, metavar="QUERY…")
 @common.rules_option
 @out.writing(zeek=None, addresses=False)
@@ -72,7 +72,7 @@ def ports(
     return ExitStatus.NOT_FOUND if missed else ExitStatus.OK
 
 
-def _check_blocked(found: list[Found]) -> None:
+def _check_blocked(found: list[SearchResult]) -> None:
     """Raise UsageError for a word that isn't the name of a service."""
     for answer in found:
         if not answer.ports and not answer.exact and answer.related:
@@ -80,7 +80,7 @@ def _check_blocked(found: list[Found]) -> None:
             raise click.UsageError(f"{answer.query}: not a service's name; --block needs one of {names}")
 
 
-def _write(found: list[Found], format: str, file: IO[bytes]) -> None:
+def _write(found: list[SearchResult], format: str, file: IO[bytes]) -> None:
     from classifier.reports.text import ports
 
     if format == "json":

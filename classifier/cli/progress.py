@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from classifier.metering.files import Progress, Tell
+    from classifier.metering.files import Progress, ProgressCallback
 
 #: Seconds before a bar appears; imports included.
 PATIENCE_S = 2.0
 
 
 @contextmanager
-def of_reading() -> Iterator[Tell | None]:
+def of_reading() -> Iterator[ProgressCallback | None]:
     """Show how much of all captures has been read, and yield the function to call with the progress."""
     begin = time.monotonic()
     with bar(of_bytes=True) as advance:

@@ -11,7 +11,7 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.filter_options import choosing, chosen_by
-from classifier.cli.option_groups import Sectioned, described
+from classifier.cli.option_groups import GroupedCommand, described
 from classifier.cli.quantities import duration
 from classifier.cli.reading import read, reading
 from classifier.errors import ExitStatus
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BY = ("service", "server", "client", "port", "vlan", "capture", "category")
 
 
-@click.command(cls=Sectioned, short_help="Report the traffic per service, with servers and clients.")
+@click.command(cls=GroupedCommand, short_help="Report the traffic per service, with servers and clients.")
 @choosing
 @out.writing(
     described("--by", type=click.Choice(BY), help="Group all flows by this, in one table."),

@@ -9,12 +9,12 @@ import click
 from classifier.cli import common
 from classifier.cli import output as out
 from classifier.cli.filter_options import choosing, chosen_by
-from classifier.cli.option_groups import Sectioned
+from classifier.cli.option_groups import GroupedCommand
 from classifier.cli.reading import read, reading
 from classifier.errors import ExitStatus
 
 
-@click.command(cls=Sectioned, short_help="List the servers: the inventory.")
+@click.command(cls=GroupedCommand, short_help="List the servers: the inventory.")
 @choosing
 @out.writing(
     common.top_option("Show the top N rows; the rest are totalled as `other`.  [default: all]"),

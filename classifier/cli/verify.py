@@ -11,7 +11,7 @@ import click
 from classifier.cli import common, progress
 from classifier.cli import output as out
 from classifier.cli.filter_options import choosing, chosen_by
-from classifier.cli.option_groups import Sectioned, described, options
+from classifier.cli.option_groups import GroupedCommand, described, options
 from classifier.cli.reading import read, reading
 from classifier.errors import ExitStatus
 from classifier.wording import counted
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@click.command(cls=Sectioned, short_help="Compare doubtful flows with Wireshark.")
+@click.command(cls=GroupedCommand, short_help="Compare doubtful flows with Wireshark.")
 @options(
     "Flows to compare",
     described("--all", "everything", is_flag=True, help="Compare all flows with payload."),

@@ -17,7 +17,7 @@ _FLOW_ID = re.compile(r"(1:[A-Za-z0-9+/]+=*)@(-?\d+)(?:\.(\d+))?")
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
 
 
-class Wanted:
+class FlowSelector:
     """Which flows are meant."""
 
     def __init__(self, text: str) -> None:

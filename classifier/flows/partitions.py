@@ -11,7 +11,7 @@ import pyarrow as pa
 from classifier.flows.spool import Spool
 
 
-class Parted:
+class Partitions:
     """Rows of numbered parts; all parts are in one spool, so that many of them need no more than one file."""
 
     def __init__(self, parts: int, memory_bytes: int) -> None:

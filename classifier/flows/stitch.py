@@ -17,7 +17,7 @@ import pyarrow as pa
 from classifier import _meter
 from classifier.flows.hashing import HashIndex, address_words, mixed
 from classifier.flows.overlap import overlapping
-from classifier.flows.partitions import Parted
+from classifier.flows.partitions import Partitions
 from classifier.flows.spool import BATCH_ROWS, MEMORY_BYTES, Spool, as_one
 
 #: So many rows are joined at a time, about a kilobyte each.
@@ -124,7 +124,7 @@ class Stitched:
     def _joined(self) -> Spool:
         """The rows of keys that occur again, joined."""
         parts = _Parts(self._spool, self._repeated)
-        rows = Parted(parts.count, self._memory_bytes)
+        rows = Partitions(parts.count, self._memory_bytes)
         for batch in self._to_join():
             rows.write(batch, parts.of(batch))
         joined = Spool(self._memory_bytes, BATCH_ROWS)
@@ -166,7 +166,7 @@ class Stitched:
         if held:
             yield as_one(held)
 
-    def _joined_in_pieces(self, rows: Parted, pieces: range) -> Iterator[pa.RecordBatch]:
+    def _joined_in_pieces(self, rows: Partitions, pieces: range) -> Iterator[pa.RecordBatch]:
         """Join the rows of one key, of which there are too many to be held; the pieces follow each other.
 
         A row goes on the newest before it; only where time ran back it may reach further, to one that is no

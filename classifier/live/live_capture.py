@@ -15,13 +15,13 @@ import pyarrow as pa
 from classifier import payload
 from classifier.flows.spool import Spool
 from classifier.live.capture import engines
-from classifier.live.capture.capture_source import Source, Tap, Wish
+from classifier.live.capture.capture_source import CaptureOptions, CaptureSource, Source
 from classifier.live.capture.privileges import drop_to
-from classifier.live.output.notices import News
+from classifier.live.output.notices import Notices
 from classifier.live.windows.history import History, few_together
-from classifier.live.windows.known_servers import Earlier
+from classifier.live.windows.known_servers import KnownServers
 from classifier.live.windows.window import Window, identities
-from classifier.live.windows.window_judge import JudgeWindow
+from classifier.live.windows.window_judge import WindowJudge
 from classifier.metering.counters import Counters
 from classifier.metering.metered import Metered
 from classifier.metering.options import SECOND_NS, MeterOptions
@@ -47,8 +47,8 @@ _WINDOW_BYTES = 256 << 20
 _NONE = np.empty(0, np.uint64)
 
 
-class WatchOptions(TypedDict, total=False):
-    """The options of `Watch`."""
+class LiveOptions(TypedDict, total=False):
+    """The options of `LiveCapture`."""
 
     engine: str | None
     filter: str | None
@@ -67,7 +67,7 @@ class WatchOptions(TypedDict, total=False):
     settle_s: float
 
 
-class Watch:
+class LiveCapture:
     """A live capture; a context manager. `windows()` yields windows, `traffic()` returns all traffic."""
 
     def __init__(
@@ -103,23 +103,23 @@ class Watch:
 
         Raises CaptureError, CaptureFilterError, UserError, or RulesError.
         """
-        options = MeterOptions(
+        meter_options = MeterOptions(
             tcp_idle_ns=int(tcp_idle_s * SECOND_NS),
             udp_idle_ns=int(udp_idle_s * SECOND_NS),
             max_flows=max_flows,
             decapsulate=decapsulate,
         )
-        self._idle = options.idle
+        self._idle = meter_options.idle
         self.rules = rules if isinstance(rules, Rules) else Rules.load(rules)
         self.decapsulate = decapsulate
         self._window_s = window_s
         self._history = History(most_flows_kept)
-        self._earlier = Earlier()
-        self._before: dict[Tap, Counters] = {}
+        self._earlier = KnownServers()
+        self._before: dict[CaptureSource, Counters] = {}
         self._stop = threading.Event()
-        self._news = News()
-        wish = Wish(
-            meter=options,
+        self._news = Notices()
+        options = CaptureOptions(
+            meter=meter_options,
             signatures=payload.load().compiled,
             filter=filter,
             promiscuous=promiscuous,
@@ -130,10 +130,10 @@ class Watch:
             state=state,
             settle_s=settle_s,
         )
-        self._taps = engines.open_taps(source, engine, wish)
+        self._sources = engines.open_sources(source, engine, options)
         self._start(user)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> LiveCapture:
         """Return itself."""
         return self
 
@@ -144,7 +144,7 @@ class Watch:
     @property
     def names(self) -> list[str]:
         """Names of the sources."""
-        return [tap.name for tap in self._taps]
+        return [source.name for source in self._sources]
 
     @property
     def idle(self) -> dict[str, int]:
@@ -154,7 +154,7 @@ class Watch:
     @property
     def packets(self) -> int:
         """Packets metered so far."""
-        return sum(tap.counters.packets for tap in self._taps)
+        return sum(source.counters.packets for source in self._sources)
 
     def stop(self) -> None:
         """End `windows()`; may be called from any thread."""
@@ -182,14 +182,16 @@ class Watch:
         self._history.settle()
         metered = self._metered(self._history)
         going_on = [
-            _of_tap(batch, number) for number, tap in enumerate(self._taps) for batch in tap.going_on()
+            _of_source(batch, number)
+            for number, source in enumerate(self._sources)
+            for batch in source.going_on()
         ]
         if going_on:
             metered.spool = Spool()
             for batch in [*self._history, *going_on]:
                 metered.spool.add(batch)
-        for tap in self._taps:
-            metered.close(tap.counters, tap.trouble)
+        for source in self._sources:
+            metered.close(source.counters, source.trouble)
         # Without dropped flows all servers are proven again.
         known = self.servers if self.forgotten else no_entries()
         return Traffic(metered, Judge(metered, self.rules, known, decapsulate=self.decapsulate))
@@ -206,18 +208,18 @@ class Watch:
 
     def close(self) -> None:
         """Stop the capture."""
-        for tap in self._taps:
-            for _ in tap.finish():
+        for source in self._sources:
+            for _ in source.finish():
                 pass
-            tap.close()
+            source.close()
 
     def _start(self, user: str | None) -> None:
         """Drop privileges, and start reading."""
         try:
             if user is not None:
                 drop_to(user)
-            for tap in self._taps:
-                tap.start()
+            for source in self._sources:
+                source.start()
         except BaseException:
             self.close()
             raise
@@ -227,7 +229,7 @@ class Watch:
         while not (
             self._stop.is_set()
             or time.monotonic() >= end_s
-            or all(tap.ended for tap in self._taps)
+            or all(source.ended for source in self._sources)
             or self.packets >= packets
         ):
             left = until_s - time.monotonic()
@@ -239,14 +241,14 @@ class Watch:
     def _window(self, seconds: float, last: bool = False) -> Window:
         names = self.names
         facts, active = [], []
-        for number, tap in enumerate(self._taps):
+        for number, source in enumerate(self._sources):
             if not last:
-                tap.look_after()
-            ended, touched = tap.window()
-            ended += tap.finish() if last else []
-            facts += [_of_tap(batch, number) for batch in ended if batch.num_rows]
+                source.look_after()
+            ended, touched = source.window()
+            ended += source.finish() if last else []
+            facts += [_of_source(batch, number) for batch in ended if batch.num_rows]
             active += (
-                [_of_tap(touched, number)] if touched is not None and touched.num_rows and not last else []
+                [_of_source(touched, number)] if touched is not None and touched.num_rows and not last else []
             )
         for batch in facts:
             self._history.add(batch)
@@ -254,11 +256,11 @@ class Watch:
         for batch in few_together([*facts, *active]):
             spool.add(batch)
         metered = self._metered(spool)
-        for tap in self._taps:
-            counters = tap.counters
-            metered.close(counters - self._before.get(tap, Counters()))
-            self._before[tap] = counters
-        judging = JudgeWindow(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
+        for source in self._sources:
+            counters = source.counters
+            metered.close(counters - self._before.get(source, Counters()))
+            self._before[source] = counters
+        judging = WindowJudge(metered, self.rules, self._earlier, decapsulate=self.decapsulate)
         going_on = np.concatenate([identities(batch) for batch in active] or [_NONE])
         ids, over = [_NONE], [np.empty(0, bool)]
         for ends in judging.looked_at(lambda ends: ends):
@@ -274,8 +276,8 @@ class Watch:
             ids=np.concatenate(ids),
             facts=facts,
             captures=names,
-            active_flows=0 if last else sum(tap.active_flows for tap in self._taps),
-            news=self._news.of(self._taps, self._history),
+            active_flows=0 if last else sum(source.active_flows for source in self._sources),
+            news=self._news.of(self._sources, self._history),
             last=last,
         )
 
@@ -283,6 +285,6 @@ class Watch:
         return Metered(idle=self._idle, spool=spool, captures=self.names)
 
 
-def _of_tap(batch: Batch, number: int) -> pa.RecordBatch:
+def _of_source(batch: Batch, number: int) -> pa.RecordBatch:
     facts = pa.record_batch(batch)
     return facts.append_column("capture", pa.array(np.full(facts.num_rows, number, dtype=np.int32)))

@@ -27,7 +27,7 @@ from classifier.errors import CaptureError, ClassifierError, ExitStatus, Missing
 from classifier.flows.incremental_stitch import AFTER_ALL, BEFORE_ALL, join, settled
 from classifier.flows.spool import Spool
 from classifier.flows.stitch import Captures
-from classifier.metering.files import Progress, Tell, meter_input
+from classifier.metering.files import Progress, ProgressCallback, meter_input
 from classifier.metering.metered import Metered
 from classifier.metering.options import MeterOptions
 from classifier.sources import path_kinds
@@ -44,7 +44,11 @@ _NO_ROWS = pa.table({})
 
 
 def meter(
-    inputs: list[Input], options: MeterOptions, scheduler: str, metered: Metered, tell: Tell | None = None
+    inputs: list[Input],
+    options: MeterOptions,
+    scheduler: str,
+    metered: Metered,
+    tell: ProgressCallback | None = None,
 ) -> None:
     """Meter all inputs on the cluster of a scheduler, `tcp://host:8786`, into `metered`.
 
@@ -165,7 +169,12 @@ def tree(leaves: list[Leaf], submit: Submit, **idle: int) -> list[tuple[Any, Any
 
 
 def _map(
-    client: Any, submit: Submit, inputs: list[Input], options: MeterOptions, like: Metered, tell: Tell | None
+    client: Any,
+    submit: Submit,
+    inputs: list[Input],
+    options: MeterOptions,
+    like: Metered,
+    tell: ProgressCallback | None,
 ) -> Iterator[tuple[int, Metered, Any]]:
     """Meter all inputs; yield each one's number, counters and rows when it is ready."""
     from distributed import as_completed

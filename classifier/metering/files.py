@@ -51,7 +51,7 @@ class Progress:
 
 
 #: Called with the progress, in the thread that called `read`.
-Tell = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 #: Called with the bytes and packets read of an input, after each step. KeyboardInterrupt ends the reading.
 Step = Callable[[int, int], None]
 
@@ -132,7 +132,7 @@ class Metering:
     options: MeterOptions
     signatures: _meter.Signatures
     jobs: int
-    tell: Tell | None = None
+    tell: ProgressCallback | None = None
     _stop: Event = field(default_factory=Event)
     _done: Progress = field(default_factory=Progress)
     _ahead: deque[_Job] = field(default_factory=deque)

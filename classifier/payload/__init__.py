@@ -3,9 +3,19 @@
 The core matches signatures without knowing protocols; this package interprets its hits.
 """
 
-from classifier.payload.expectations import Announced, Endpoints
-from classifier.payload.messages import Said, read, told
-from classifier.payload.table import Table, load
+from classifier.payload.expectations import ExpectedEndpoints, Purpose
+from classifier.payload.messages import PayloadFindings, findings, labels
+from classifier.payload.table import MessageTable, load
 from classifier.signatures import Certainty, Protocol
 
-__all__ = ["Announced", "Certainty", "Endpoints", "Protocol", "Said", "Table", "load", "read", "told"]
+__all__ = [
+    "Certainty",
+    "ExpectedEndpoints",
+    "MessageTable",
+    "PayloadFindings",
+    "Protocol",
+    "Purpose",
+    "findings",
+    "labels",
+    "load",
+]

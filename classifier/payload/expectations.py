@@ -20,7 +20,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 Times = npt.NDArray[np.int64]
 
 
-class Announced(IntEnum):
+class Purpose(IntEnum):
     """The purpose of an announced endpoint."""
 
     NOTHING = 0
@@ -37,20 +37,20 @@ class Announced(IntEnum):
 
 #: Service of flows with such an endpoint. `SIDES`: 1 if it is the server's, -1 the client's.
 SERVICES = {
-    Announced.FTP_DATA: "ftp-data",
-    Announced.TFTP: "tftp",
-    Announced.MEDIA: "rtp",
-    Announced.ONC_RPC: "onc-rpc",
-    Announced.DCE_RPC: "dce-rpc",
+    Purpose.FTP_DATA: "ftp-data",
+    Purpose.TFTP: "tftp",
+    Purpose.MEDIA: "rtp",
+    Purpose.ONC_RPC: "onc-rpc",
+    Purpose.DCE_RPC: "dce-rpc",
 }
 #: Purposes where the payload is more specific than the announcement.
-CARRIERS = (Announced.ONC_RPC, Announced.DCE_RPC)
+CARRIERS = (Purpose.ONC_RPC, Purpose.DCE_RPC)
 SIDES = {
-    Announced.FTP_DATA: 1,
-    Announced.TFTP: -1,
-    Announced.MEDIA: 0,
-    Announced.ONC_RPC: 1,
-    Announced.DCE_RPC: 1,
+    Purpose.FTP_DATA: 1,
+    Purpose.TFTP: -1,
+    Purpose.MEDIA: 0,
+    Purpose.ONC_RPC: 1,
+    Purpose.DCE_RPC: 1,
 }
 
 
@@ -94,7 +94,7 @@ def unpack(facts: pa.RecordBatch) -> Packed | None:
     )
 
 
-class Endpoints:
+class ExpectedEndpoints:
     """The endpoints that flows announce, independent of the order in which they are added."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Endpoints:
         return sum(len(keys) for keys, *_ in self._pieces)
 
     def purposes(self, keys: Hashes, first_seen_ns: Times) -> npt.NDArray[np.uint8]:
-        """Return the purpose for which each endpoint of n flows was announced: `Announced` (2, n)."""
+        """Return the purpose for which each endpoint of n flows was announced: `Purpose` (2, n)."""
         index, purpose, first_ns, last_ns = self._merged
         purposes = np.zeros(keys.shape, dtype=np.uint8)
         place, announced = index.find(keys)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.flows.distinct import Remembered, distinct
-from classifier.payload.table import Table
+from classifier.payload.table import MessageTable
 from classifier.signatures import Certainty
 
 _Numbers = npt.NDArray[np.int16]
@@ -19,10 +19,10 @@ SLOTS = 4
 _NUMBER, _OPENED, _ANSWERED = 0x0FFF, 0x1000, 0x2000
 
 
-class Said(NamedTuple):
+class PayloadFindings(NamedTuple):
     """The payload findings of n flows."""
 
-    #: int16 (n): index into `Table.protocols`, -1 for none.
+    #: int16 (n): index into `MessageTable.protocols`, -1 for none.
     protocol: _Numbers
     #: int8 (n): its `Certainty`.
     certainty: npt.NDArray[np.int8]
@@ -38,7 +38,7 @@ class Said(NamedTuple):
     answers: npt.NDArray[np.int8]
 
 
-def read(facts: pa.RecordBatch, table: Table) -> Said:
+def findings(facts: pa.RecordBatch, table: MessageTable) -> PayloadFindings:
     """Interpret the hits of n flows, each of the few distinct cases once."""
     both = [facts[name].dictionary_encode() for name in ("hits_a", "hits_b")]
     hits_a, hits_b = (encoded.dictionary.to_numpy() for encoded in both)
@@ -48,21 +48,21 @@ def read(facts: pa.RecordBatch, table: Table) -> Said:
     cases, place = distinct(np.ravel_multi_index((place_a, place_b, home_a, home_b), shape))
     place_a, place_b, home_a, home_b = np.unravel_index(cases, shape)
     found = _remembered(table)(hits_a[place_a], hits_b[place_b], table.homes[home_a], table.homes[home_b])
-    return Said._make(column.take(place, axis=-1) for column in found)
+    return PayloadFindings._make(column.take(place, axis=-1) for column in found)
 
 
 @lru_cache(maxsize=4)
-def _remembered(table: Table) -> Remembered:
+def _remembered(table: MessageTable) -> Remembered:
     return Remembered(partial(_said, table))
 
 
 def _said(
-    table: Table,
+    table: MessageTable,
     hits_a: npt.NDArray[np.uint64],
     hits_b: npt.NDArray[np.uint64],
     port_a: npt.NDArray[np.uint16],
     port_b: npt.NDArray[np.uint16],
-) -> Said:
+) -> PayloadFindings:
     """Read n pairs of hits; the ports are those at which messages count by themselves, else 0."""
     slots = np.stack([_slots(hits_a), _slots(hits_b)])  # (2, 4, n)
     numbers = slots & np.uint16(_NUMBER)
@@ -80,7 +80,7 @@ def _said(
     client, server = client.max(axis=1), server.max(axis=1)
     asks, answers = client == Certainty.SURE, server == Certainty.SURE
     matched = answers & asks[::-1] & ~(asks & answers[::-1])
-    return Said(
+    return PayloadFindings(
         protocol=protocol,
         certainty=certainty,
         client=client,
@@ -113,7 +113,7 @@ def _slots(hits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
 
 
 def _counts(
-    numbers: npt.NDArray[np.uint16], ports: npt.NDArray[np.uint16], table: Table
+    numbers: npt.NDArray[np.uint16], ports: npt.NDArray[np.uint16], table: MessageTable
 ) -> npt.NDArray[np.bool_]:
     """Return which messages count: by themselves at the port, or with matching ones of the other endpoint."""
     counts = np.ones(numbers.shape, dtype=bool)
@@ -131,7 +131,7 @@ def _counts(
     return counts
 
 
-def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8]:
+def _shown(numbers: npt.NDArray[np.uint16], table: MessageTable) -> npt.NDArray[np.int8]:
     """Return the certainty of each message's protocol; a message that must recur is LIKELY or nothing."""
     certainty = table.certainty[numbers].astype(np.int8)
     repeats = table.repeats[numbers]
@@ -143,7 +143,7 @@ def _shown(numbers: npt.NDArray[np.uint16], table: Table) -> npt.NDArray[np.int8
 
 
 def _protocol(
-    numbers: npt.NDArray[np.uint16], shown: npt.NDArray[np.int8], table: Table
+    numbers: npt.NDArray[np.uint16], shown: npt.NDArray[np.int8], table: MessageTable
 ) -> tuple[_Numbers, npt.NDArray[np.int8]]:
     """Choose the most specific protocol of each flow: the highest layer, then the first one seen.
 
@@ -167,7 +167,7 @@ def _protocol(
     return chosen, certainty
 
 
-def told(facts: pa.RecordBatch, table: Table) -> list[list[str]]:
+def labels(facts: pa.RecordBatch, table: MessageTable) -> list[list[str]]:
     """Return the names of a single flow's messages: those of a, and those of b."""
     ends = []
     for column in ("hits_a", "hits_b"):

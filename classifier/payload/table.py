@@ -11,7 +11,7 @@ from classifier import _meter, signatures
 from classifier.signatures import Message
 
 
-class Table:
+class MessageTable:
     """All signatures, in the order of their numbers, with their properties as arrays."""
 
     def __init__(self, messages: list[Message], compiled: _meter.Signatures, alpn: dict[str, str]) -> None:
@@ -64,6 +64,6 @@ def _array(numbers: list[int]) -> npt.NDArray[np.int16]:
 
 
 @cache
-def load() -> Table:
+def load() -> MessageTable:
     """Load the built-in signatures. RulesError: one is invalid."""
-    return Table(*signatures.compiled())
+    return MessageTable(*signatures.compiled())

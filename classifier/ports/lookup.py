@@ -18,7 +18,7 @@ from classifier.ports.service import PORTS, TRANSPORTS, UDP_LITE, Network, Rank,
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
-class Standing(IntEnum):
+class PortStanding(IntEnum):
     """How strongly a rule for a port suggests a server there; higher is stronger."""
 
     #: No rule for the port.
@@ -36,16 +36,16 @@ class Standing(IntEnum):
 
 
 _STANDING = {
-    Rank.USER: Standing.USER,
-    Rank.USUAL: Standing.USUAL,
-    Rank.OFFICIAL: Standing.MET,
-    Rank.UNOFFICIAL: Standing.MET,
-    Rank.CONFLICT: Standing.RARE,
-    Rank.HISTORIC: Standing.RARE,
+    Rank.USER: PortStanding.USER,
+    Rank.USUAL: PortStanding.USUAL,
+    Rank.OFFICIAL: PortStanding.MET,
+    Rank.UNOFFICIAL: PortStanding.MET,
+    Rank.CONFLICT: PortStanding.RARE,
+    Rank.HISTORIC: PortStanding.RARE,
 }
 
 
-class Lookup:
+class PortLookup:
     """Lookup arrays for columns of ports.
 
     `by_port` has the candidates of each (IP protocol, port), `bound` the services bound to some addresses.
@@ -104,8 +104,10 @@ class Lookup:
         self.standing = np.concatenate([self.standing, np.array(new, dtype=np.uint8)])
 
 
-def _standing(candidates: tuple[Service, ...]) -> Standing:
-    return max([_STANDING[service.rank] if service.met else Standing.REGISTERED for service in candidates])
+def _standing(candidates: tuple[Service, ...]) -> PortStanding:
+    return max(
+        [_STANDING[service.rank] if service.met else PortStanding.REGISTERED for service in candidates]
+    )
 
 
 def _served(

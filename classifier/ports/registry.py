@@ -18,7 +18,7 @@ FILE = "registry.csv"
 _HEAD = ["ports", "transports", "name"]
 
 
-class Row(NamedTuple):
+class RegistryRow(NamedTuple):
     """Ports with the same name on the same transports; without a name they are reserved."""
 
     first: int
@@ -46,7 +46,7 @@ class Registry:
     reserved: set[tuple[int, int]] = field(default_factory=set)
 
 
-def read(path: Path) -> Iterator[Row]:
+def read(path: Path) -> Iterator[RegistryRow]:
     """Yield the rows of a registry file. RulesError: a line is invalid."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -57,7 +57,7 @@ def read(path: Path) -> Iterator[Row]:
                 try:
                     ports, transports, name = line
                     first, _, last = ports.partition("-")
-                    row = Row(int(first), int(last or first), _protos(transports), name)
+                    row = RegistryRow(int(first), int(last or first), _protos(transports), name)
                 except (ValueError, KeyError) as error:
                     raise RulesError(f"{path}:{lines.line_num}: {error}: {','.join(line)}") from error
                 if not 0 <= row.first <= row.last < DYNAMIC:
@@ -74,7 +74,7 @@ def _protos(transports: str) -> tuple[int, ...]:
     return tuple(TRANSPORTS[word] for word in transports.split())
 
 
-def expand(rows: Iterable[Row]) -> Registry:
+def expand(rows: Iterable[RegistryRow]) -> Registry:
     """Expand rows to single ports."""
     registry = Registry()
     for row in rows:
@@ -87,7 +87,7 @@ def expand(rows: Iterable[Row]) -> Registry:
     return registry
 
 
-def rows(registry: Registry) -> list[Row]:
+def rows(registry: Registry) -> list[RegistryRow]:
     """Return a registry as the fewest rows, with adjacent ports merged, sorted by port."""
     protos: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
     for (proto, port), names in registry.names.items():
@@ -102,7 +102,7 @@ def rows(registry: Registry) -> list[Row]:
     for (name, transports), ports in same.items():
         for _, run in groupby(enumerate(ports), lambda place: place[1] - place[0]):
             neighbours = [port for _, port in run]
-            gathered.append(Row(neighbours[0], neighbours[-1], transports, name))
+            gathered.append(RegistryRow(neighbours[0], neighbours[-1], transports, name))
     return sorted(gathered, key=lambda row: (row.first, row.last, row.protos, row.name))
 
 

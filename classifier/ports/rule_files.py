@@ -52,7 +52,7 @@ def parse_toml(path: Path, text: bytes) -> dict[str, Any]:
         raise RulesError(f"{path}:{line}: not TOML: {error}") from error
 
 
-def told(path: Path, text: bytes, problem: Problem) -> str:
+def described(path: Path, text: bytes, problem: Problem) -> str:
     """Format a problem as file, line, rule and reason."""
     line = _line(text.decode("utf-8"), problem)
     return f"{path}{f':{line}' if line else ''}: {problem.rule}: {problem.reason}"

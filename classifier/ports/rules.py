@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from classifier.errors import RulesError
 from classifier.ports import client_ports, registry
-from classifier.ports.rule_files import FOLDER, Problem, parse_toml, read_toml, told, user_file
+from classifier.ports.rule_files import FOLDER, Problem, described, parse_toml, read_toml, user_file
 from classifier.ports.service import (
     PORTS,
     TRANSPORTS,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from classifier.ports.lookup import Lookup
+    from classifier.ports.lookup import PortLookup
 
 __all__ = ["PORTS", "Rules", "check_user_file"]
 
@@ -82,7 +82,7 @@ class Rules:
         document = parse_toml(path, text)
         if problems := list(_user_problems(document)):
             more = f" (and {len(problems) - 1} more: classifier rules check)" if len(problems) > 1 else ""
-            raise RulesError(told(path, text, problems[0]) + more)
+            raise RulesError(described(path, text, problems[0]) + more)
         added = [service_of(entry, users=True) for entry in document.get("service", ())]
         taken = {
             (key, name)
@@ -147,10 +147,10 @@ class Rules:
         return found | {service.name: str(service.category) for service in reversed(known)}
 
     @cached_property
-    def _lookup(self) -> Lookup:
-        from classifier.ports.lookup import Lookup  # imports numpy, which `classifier ports` doesn't need
+    def _lookup(self) -> PortLookup:
+        from classifier.ports.lookup import PortLookup  # imports numpy, which `classifier ports` doesn't need
 
-        return Lookup(self.by_port, self.bound)
+        return PortLookup(self.by_port, self.bound)
 
     @property
     def candidates(self) -> list[tuple[Service, ...]]:
@@ -175,7 +175,7 @@ def check_user_file(path: Path) -> tuple[list[Service], list[str]]:
     """Return a user's services, or all errors in the file, each with file, line, rule and reason."""
     text = _user_text(path)
     document = parse_toml(path, text)
-    problems = [told(path, text, problem) for problem in _user_problems(document)]
+    problems = [described(path, text, problem) for problem in _user_problems(document)]
     if problems:
         return [], problems
     return [service_of(entry, users=True) for entry in document.get("service", ())], []
@@ -193,14 +193,14 @@ def own_rules() -> Rules:
     path = FOLDER / "services.toml"
     document = read_toml(path)
     for problem in _tables(document, ("service",), users=False):
-        raise RulesError(told(path, path.read_bytes(), problem))
+        raise RulesError(described(path, path.read_bytes(), problem))
     services = [service_of(entry, users=False) for entry in document.get("service", ())]
     rows = list(registry.read(FOLDER / registry.FILE))
     reserved = (key for row in rows if not row.name for key in _keys(row.spans))
     return Rules([*services, *_only_registered(services, rows)], reserved)
 
 
-def _only_registered(services: list[Service], rows: list[registry.Row]) -> Iterator[Service]:
+def _only_registered(services: list[Service], rows: list[registry.RegistryRow]) -> Iterator[Service]:
     """Yield the services of IANA's registry that have no hand-made entry.
 
     A service with a hand-made entry for another transport of the same port keeps that entry's data.

@@ -27,7 +27,7 @@ class QueryError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class PortUse:
     """A service at adjacent ports of one transport."""
 
     span: Span
@@ -44,21 +44,21 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The result of a query."""
 
     query: str
     #: Services with this name, or at these ports, likeliest first.
-    exact: list[Use]
+    exact: list[PortUse]
     #: Services that match by a part of the name, a word of the description, or the category.
-    related: list[Use]
+    related: list[PortUse]
     #: The ports of a query by number; None for a word.
     ports: Ports | None = None
     #: Those of them that IANA reserves.
     reserved: tuple[Span, ...] = ()
 
 
-def find(rules: Rules, query: str) -> Found:
+def find(rules: Rules, query: str) -> SearchResult:
     """Answer a query: `1494`, `1494/tcp`, `6881-6889`, a name, a word or a category."""
     query = " ".join(query.split())
     if (ports := _as_ports(query)) is not None:
@@ -75,7 +75,7 @@ def find(rules: Rules, query: str) -> Found:
         related = [
             service for service in rules.services if any(word in name for name in _lower(service.names))
         ]
-    return Found(query, _uses(named), _uses(related))
+    return SearchResult(query, _uses(named), _uses(related))
 
 
 def suggestions(rules: Rules, query: str) -> list[str]:
@@ -102,7 +102,7 @@ def _as_ports(query: str) -> Ports | None:
     return Ports(first, last, (TRANSPORTS[transport],) if transport else tuple(TRANSPORT_NAMES))
 
 
-def _at_ports(rules: Rules, query: str, ports: Ports) -> Found:
+def _at_ports(rules: Rules, query: str, ports: Ports) -> SearchResult:
     keys: dict[Service, list[tuple[int, int]]] = {}
     reserved = []
     for port in range(ports.first, ports.last + 1):
@@ -115,8 +115,8 @@ def _at_ports(rules: Rules, query: str, ports: Ports) -> Found:
         for proto, first, last in service.spans:
             overlap = range(max(first, ports.first), min(last, ports.last) + 1)
             keys.setdefault(service, []).extend((proto, port) for port in overlap if proto in ports.protos)
-    uses = [Use(span, service) for service, found in keys.items() for span in spans_of(found)]
-    return Found(query, _ranked(uses), [], ports, spans_of(reserved))
+    uses = [PortUse(span, service) for service, found in keys.items() for span in spans_of(found)]
+    return SearchResult(query, _ranked(uses), [], ports, spans_of(reserved))
 
 
 def _test(word: str) -> Callable[[Service], bool]:
@@ -136,10 +136,10 @@ def _lower(names: Iterable[str]) -> set[str]:
     return {name.lower() for name in names}
 
 
-def _uses(services: Iterable[Service]) -> list[Use]:
-    return _ranked(Use(span, service) for service in services for span in service.spans)
+def _uses(services: Iterable[Service]) -> list[PortUse]:
+    return _ranked(PortUse(span, service) for service in services for span in service.spans)
 
 
-def _ranked(uses: Iterable[Use]) -> list[Use]:
+def _ranked(uses: Iterable[PortUse]) -> list[PortUse]:
     """Sort by port, then transport, then rank."""
     return sorted(uses, key=lambda use: (use.span.first, use.span.proto, use.service.order))

@@ -1,7 +1,7 @@
 """Decide which side is the server: by the handshake, or else by weighing evidence.
 
 This is the first stage that knows clients and servers. A first pass collects evidence from all flows
-(`Survey`, `Directory`); then `decide` judges them batch by batch.
+(`PeerCounts`, `Directory`); then `decide` judges them batch by batch.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import pyarrow as pa
 
 from classifier.roles.directory import Directory
 from classifier.roles.evidence import KINDS, Context, Evidence, began_unseen, purposes, sweeps_of
-from classifier.roles.flow_features import Ends, Mask, Numbers
+from classifier.roles.flow_features import FlowFeatures, Mask, Numbers
 from classifier.roles.payload_evidence import note_announced
-from classifier.roles.peer_counts import Survey
-from classifier.roles.self_check import Bits, Late, SelfCheck, bits, look_back
+from classifier.roles.peer_counts import PeerCounts
+from classifier.roles.self_check import Bits, LateView, SelfCheck, bits, look_back
 from classifier.roles.weights import weight
 
 __all__ = [
     "Context",
     "Directory",
-    "Ends",
     "Evidence",
+    "FlowFeatures",
     "Mask",
     "Numbers",
+    "PeerCounts",
     "Reasons",
     "Role",
-    "Survey",
     "Verdicts",
     "began_unseen",
     "decide",
@@ -107,10 +107,10 @@ class Verdicts(NamedTuple):
     #: float64 (n), 0.5 to 1: probability that the server is the server.
     confidence: Numbers
     reasons: Reasons
-    late: Late
+    late: LateView
 
 
-def with_attempts(ends: Ends, context: Context) -> Ends:
+def with_attempts(ends: FlowFeatures, context: Context) -> FlowFeatures:
     """Set the outcome `unanswered` for the requests of a sweep, which only all flows together show."""
     sweeps, _ = sweeps_of(ends, context)
     if not sweeps.any():
@@ -119,7 +119,7 @@ def with_attempts(ends: Ends, context: Context) -> Ends:
     return ends.unanswered(vain) if vain.any() else ends
 
 
-def decide(ends: Ends, context: Context) -> Verdicts:
+def decide(ends: FlowFeatures, context: Context) -> Verdicts:
     """Decide for each of n flows which side is the server, with confidence and evidence."""
     handshakes = ends.handshakes
     odds = weigh(ends, context)
@@ -146,12 +146,12 @@ def decide(ends: Ends, context: Context) -> Verdicts:
     )
 
 
-def weigh(ends: Ends, context: Context) -> Numbers:
+def weigh(ends: FlowFeatures, context: Context) -> Numbers:
     """Return the log-odds of each kind of evidence for b, in n flows (n, kinds)."""
     return np.stack([kind.weigh(ends, context) for kind in KINDS.values()]).T
 
 
-def _late(ends: Ends, odds: Numbers, context: Context) -> Late:
+def _late(ends: FlowFeatures, odds: Numbers, context: Context) -> LateView:
     """Weigh the evidence once more as if the capture had started late."""
     late = odds.copy(order="K")
     for place, kind in enumerate(KINDS.values()):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.flows.hashing import Hashes, HashIndex
-from classifier.roles.flow_features import Ends, Mask, endpoint_hashes, host_hashes
+from classifier.roles.flow_features import FlowFeatures, Mask, endpoint_hashes, host_hashes
 
 Times = npt.NDArray[np.int64]
 #: Rows of unmerged pieces at which they are merged.
@@ -27,7 +27,7 @@ _MERGE_ROWS = 200_000
 class Entries:
     """Endpoints (m), unique, sorted by key."""
 
-    #: Hashes as in `Ends.endpoints`.
+    #: Hashes as in `FlowFeatures.endpoints`.
     keys: Hashes
     #: Connections accepted, or flows answered in.
     flows: npt.NDArray[np.int64]
@@ -83,7 +83,7 @@ class Directory:
         self._known = known
         self._pieces: list[Entries] = []
 
-    def add(self, ends: Ends, among: Mask | None = None) -> None:
+    def add(self, ends: FlowFeatures, among: Mask | None = None) -> None:
         """Add the servers proven by n flows, or by those in `among`."""
         self.enter(proven_servers(ends, among))
 
@@ -112,7 +112,7 @@ class Directory:
         return HashIndex(self.entries.keys)
 
 
-def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:
+def proven_servers(ends: FlowFeatures, among: Mask | None = None) -> list[Entries]:
     """Return the servers proven by n flows, or by those in `among`."""
     found = []
     for end in (0, 1):
@@ -124,7 +124,7 @@ def proven_servers(ends: Ends, among: Mask | None = None) -> list[Entries]:
     return found
 
 
-def _entries(ends: Ends, end: int, where: Mask) -> Entries:
+def _entries(ends: FlowFeatures, end: int, where: Mask) -> Entries:
     """Return an entry for each server in the flows of a mask; it is endpoint a or b."""
     facts, rows = ends.facts, np.flatnonzero(where)
     side = "ab"[end]

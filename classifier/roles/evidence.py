@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifier.payload import Endpoints
+from classifier.payload import ExpectedEndpoints
 from classifier.ports.rules import Rules
 from classifier.roles import payload_evidence
 from classifier.roles import ports as port_tables
 from classifier.roles.bitmaps import Counts
 from classifier.roles.directory import Directory
-from classifier.roles.flow_features import TCP, Ends, Mask, Numbers, once
-from classifier.roles.peer_counts import Survey
+from classifier.roles.flow_features import TCP, FlowFeatures, Mask, Numbers, once
+from classifier.roles.peer_counts import PeerCounts
 from classifier.roles.weights import weight, weights
 
 
@@ -47,41 +47,41 @@ class Context(NamedTuple):
     """Inputs of evidence other than the flow itself."""
 
     rules: Rules
-    survey: Survey
+    survey: PeerCounts
     directory: Directory
     #: Endpoints that control connections announce.
-    announced: Endpoints
+    announced: ExpectedEndpoints
     #: Time of the capture's earliest packet.
     begin_ns: int
     udp_idle_ns: int
     tcp_idle_ns: int
 
 
-Weigh = Callable[[Ends, Context], Numbers]
+Weigh = Callable[[FlowFeatures, Context], Numbers]
 
 
-def payload(ends: Ends, context: Context) -> Numbers:
+def payload(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh messages that only one side sends."""
     return payload_evidence.payload(ends, ports(ends, context))
 
 
-def later_payload(ends: Ends, context: Context) -> Numbers:
+def later_payload(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh them without each endpoint's first message."""
     return payload_evidence.later_payload(ends, ports(ends, context))
 
 
-def announced(ends: Ends, context: Context) -> Numbers:
+def announced(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh announcements of the endpoints by control connections."""
     return payload_evidence.announced(purposes(ends, context))
 
 
 @once
-def purposes(ends: Ends, context: Context) -> npt.NDArray[np.uint8]:
+def purposes(ends: FlowFeatures, context: Context) -> npt.NDArray[np.uint8]:
     """Return the purpose for which each endpoint was announced: `Announced` (2, n)."""
     return context.announced.purposes(ends.endpoints, ends.first_seen_ns)
 
 
-def directory(ends: Ends, context: Context) -> Numbers:
+def directory(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh the connections that each endpoint accepted in other flows; less if it also opened some."""
     once, per_doubling = weight("directory", "once"), weight("directory", "per_doubling")
     flows, calls = accepted_elsewhere(ends, context), calls_elsewhere(ends, context)
@@ -89,7 +89,7 @@ def directory(ends: Ends, context: Context) -> Numbers:
     return _b_over_a(np.minimum(listed, weight("directory", "most")) * flows / np.maximum(flows + calls, 1))
 
 
-def fan_in(ends: Ends, context: Context) -> Numbers:
+def fan_in(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh the number of peer ports of each endpoint, or of nearby ports: a server has many clients.
 
     It is zero for group addresses, and less for an endpoint that sends requests, or first, to its peers.
@@ -108,7 +108,7 @@ def fan_in(ends: Ends, context: Context) -> Numbers:
 
 
 @once
-def ports(ends: Ends, context: Context) -> Numbers:
+def ports(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh the two ports: by known services, and by client port ranges."""
     most, caller = weight("ports", "most"), weight("ports", "caller")
     by_range = np.where(
@@ -120,7 +120,7 @@ def ports(ends: Ends, context: Context) -> Numbers:
     return np.where(callers.any(axis=0), caller * -_b_over_a(callers.astype(float)), odds)
 
 
-def port_sequence(ends: Ends, context: Context) -> Numbers:
+def port_sequence(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh nearby ports in use on each endpoint's host: clients use consecutive ports, for few targets.
 
     Servers may have neighbouring ports too; then they have many peers, or some are proven servers.
@@ -133,7 +133,7 @@ def port_sequence(ends: Ends, context: Context) -> Numbers:
     return np.clip(_b_over_a(of_ends), -most, most)
 
 
-def asked(ends: Ends, context: Context) -> Numbers:
+def asked(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh the requests of each endpoint in other flows, and sweeps by its host: signs of a client."""
     calls, flows = calls_elsewhere(ends, context).astype(float), accepted_elsewhere(ends, context)
     once, per_doubling = weight("asked", "once"), weight("asked", "per_doubling")
@@ -148,7 +148,7 @@ def asked(ends: Ends, context: Context) -> Numbers:
     return -_b_over_a(np.maximum(called, sweeps))
 
 
-def icmp_unreachable(ends: Ends, context: Context) -> Numbers:
+def icmp_unreachable(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh ICMP errors: a closed port is a server's if it was contacted, a client's if it had sent first."""
     closed = weight("icmp_unreachable", "closed") * _sign(ends.handshakes.closed)
     gone = weight("icmp_unreachable", "gone") * _sign(ends.handshakes.gone)
@@ -156,14 +156,14 @@ def icmp_unreachable(ends: Ends, context: Context) -> Numbers:
     return odds
 
 
-def group_address(ends: Ends, context: Context) -> Numbers:
+def group_address(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh multicast and broadcast addresses, which receive requests or announcements, and never send."""
     tells, announces = context.survey.tells_group(ends, likeness(ends, context))
     asked, announced = weight("group_address", "asked"), weight("group_address", "announces")
     return _b_over_a(np.where(ends.groups & ~tells[::-1], asked, 0.0) + announced * announces)
 
 
-def first_packet(ends: Ends, context: Context) -> Numbers:
+def first_packet(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh the sender of the first packet, without a SYN: the client, if it is the flow's first packet."""
     sure = began_inside(ends, context)
     names = ("udp_sure", "udp_unsure", "tcp_sure", "tcp_unsure")
@@ -173,19 +173,19 @@ def first_packet(ends: Ends, context: Context) -> Numbers:
     return np.where(ends.first_from_b, -odds, odds)
 
 
-def window(ends: Ends, context: Context) -> Numbers:
+def window(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh the first TCP windows: Linux uses different ones for accepted and for opened connections."""
     return _b_over_a(window_likeness(ends))
 
 
-def last_data(ends: Ends, context: Context) -> Numbers:
+def last_data(ends: FlowFeatures, context: Context) -> Numbers:
     """Weigh the sender of the last data in a short exchange: the answer comes last, unless both ask."""
     speaks = (ends.handshakes.initiator < 0) & ~(ends.said.client > 0).all(axis=0)
     speaks &= ends.packets.sum(axis=0) <= weight("last_data", "most_packets")
     return weight("last_data", "spoke") * _sign(ends.spoke_last) * speaks
 
 
-def silent(ends: Ends, context: Context) -> Numbers:
+def silent(ends: FlowFeatures, context: Context) -> Numbers:
     """Return zeros: no evidence."""
     return np.zeros(len(ends.proto))
 
@@ -222,7 +222,7 @@ def _doublings() -> npt.NDArray[np.float16]:
     return doublings
 
 
-def window_likeness(ends: Ends) -> Numbers:
+def window_likeness(ends: FlowFeatures) -> Numbers:
     """Return the log-odds of each endpoint's first window: positive for a server (2, n)."""
     ip6 = (ends.facts["ip_version"].to_numpy() == 6).astype(np.intp)
     odds: Numbers = np.where(ends.proto == TCP, _windows()[ip6, ends.windows], 0.0)
@@ -239,38 +239,38 @@ def _windows() -> Numbers:
     return table
 
 
-def began_inside(ends: Ends, context: Context) -> Mask:
+def began_inside(ends: FlowFeatures, context: Context) -> Mask:
     """Return whether a flow certainly began inside the capture: over an idle timeout after its start (n)."""
     idle_ns = np.where(ends.datagrams, context.udp_idle_ns, context.tcp_idle_ns)
     return np.asarray(ends.first_seen_ns - context.begin_ns > idle_ns)
 
 
-def began_unseen(ends: Ends, context: Context) -> Mask:
+def began_unseen(ends: FlowFeatures, context: Context) -> Mask:
     """Return whether the beginning of each of n flows may have been missed."""
     unseen = np.where(ends.datagrams, ~began_inside(ends, context), True)
     return np.asarray(~ends.handshakes.confirmed & unseen)
 
 
 @once
-def likeness(ends: Ends, context: Context) -> Numbers:
+def likeness(ends: FlowFeatures, context: Context) -> Numbers:
     """Return the log-odds of each endpoint's port being a server's (2, n)."""
     return port_tables.likeness(context.rules, ends)
 
 
 @once
-def sweeps_of(ends: Ends, context: Context) -> tuple[Mask, Mask]:
+def sweeps_of(ends: FlowFeatures, context: Context) -> tuple[Mask, Mask]:
     """Return whether each endpoint's host sweeps the other's port or host: certainly, and possibly (2, n)."""
     return context.survey.sweeps.sweeps(ends, likeness(ends, context))
 
 
 @once
-def calls_elsewhere(ends: Ends, context: Context) -> Counts:
+def calls_elsewhere(ends: FlowFeatures, context: Context) -> Counts:
     """Return the number of endpoints that each sent requests to in other flows, up to 64 (2, n)."""
     return context.survey.calls(ends, likeness(ends, context))
 
 
 @once
-def accepted_elsewhere(ends: Ends, context: Context) -> npt.NDArray[np.int64]:
+def accepted_elsewhere(ends: FlowFeatures, context: Context) -> npt.NDArray[np.int64]:
     """Return the number of other flows that prove each endpoint a server (2, n)."""
     own = ends.serving == np.array([[0], [1]])
     others: npt.NDArray[np.int64] = context.directory.flows(ends.endpoints) - own

@@ -25,7 +25,7 @@ from classifier.roles.evidence import (
     sweeps_of,
     window_likeness,
 )
-from classifier.roles.flow_features import Ends
+from classifier.roles.flow_features import FlowFeatures
 from classifier.roles.weights import weight
 from classifier.wording import counted
 
@@ -57,7 +57,7 @@ class Sum:
     total: float
 
 
-def add_up(ends: Ends, context: Context) -> Sum | None:
+def add_up(ends: FlowFeatures, context: Context) -> Sum | None:
     """Return how the evidence about a single flow adds up; None where a handshake decides."""
     if ends.handshakes.confirmed[0]:
         return None
@@ -72,7 +72,7 @@ def add_up(ends: Ends, context: Context) -> Sum | None:
     )
 
 
-def explain(ends: Ends, context: Context) -> list[Reason]:
+def explain(ends: FlowFeatures, context: Context) -> list[Reason]:
     """Return the evidence for either endpoint of a single flow, strongest first."""
     reasons = []
     for kind, how in KINDS.items():
@@ -84,7 +84,7 @@ def explain(ends: Ends, context: Context) -> list[Reason]:
     return [*_handshake(ends), *reasons]
 
 
-def settles(ends: Ends, context: Context) -> str:
+def settles(ends: FlowFeatures, context: Context) -> str:
     """Return what would resolve a single flow that no handshake decides."""
     inside = began_inside(ends, context)[0]
     if ends.datagrams[0]:
@@ -99,7 +99,7 @@ _MORE = "More flows of either endpoint help, in this capture or in an earlier on
 _MESSAGES = {6: (" (SYN)", " (SYN+ACK)"), 33: (" (Request)", " (Response)"), 132: (" (INIT)", " (INIT-ACK)")}
 
 
-def _handshake(ends: Ends) -> list[Reason]:
+def _handshake(ends: FlowFeatures) -> list[Reason]:
     shakes = ends.handshakes
     if shakes.initiator[0] < 0:
         return []
@@ -125,19 +125,19 @@ def _of_ends(say: Callable[..., str], *values: Iterable[Any]) -> str:
     return "; ".join(say(*found) for found in found_of if found[1])
 
 
-def _payload(ends: Ends, context: Context) -> str:
-    said = payload.told(ends.facts, payload.load())
+def _payload(ends: FlowFeatures, context: Context) -> str:
+    said = payload.labels(ends.facts, payload.load())
     return _of_ends(lambda end, messages: f"{end} sent: {', '.join(messages)}", said)
 
 
-def _announced(ends: Ends, context: Context) -> str:
+def _announced(ends: FlowFeatures, context: Context) -> str:
     def say(end: str, purpose: int) -> str:
-        return f"another flow announced {end} for {payload.expectations.SERVICES[payload.Announced(purpose)]}"
+        return f"another flow announced {end} for {payload.expectations.SERVICES[payload.Purpose(purpose)]}"
 
     return _of_ends(say, purposes(ends, context)[:, 0])
 
 
-def _directory(ends: Ends, context: Context) -> str:
+def _directory(ends: FlowFeatures, context: Context) -> str:
     served, one = ("answered in", "other flow") if ends.datagrams[0] else ("accepted", "other connection")
 
     def say(end: str, flows: int, calls: int) -> str:
@@ -147,7 +147,7 @@ def _directory(ends: Ends, context: Context) -> str:
     return _of_ends(say, accepted_elsewhere(ends, context)[:, 0], calls_elsewhere(ends, context)[:, 0])
 
 
-def _fan_in(ends: Ends, context: Context) -> str:
+def _fan_in(ends: FlowFeatures, context: Context) -> str:
     a, b = context.survey.peer_ports(ends)[:, 0]
     around = context.survey.scattered_callers(ends, likeness(ends, context))[:, 0]
     seen = [f"distinct client ports that contacted {{a}}: {a}, {{b}}: {b}"] if max(a, b) > 1 else []
@@ -155,7 +155,7 @@ def _fan_in(ends: Ends, context: Context) -> str:
     return "; ".join(seen)
 
 
-def _ports(ends: Ends, context: Context) -> str:
+def _ports(ends: FlowFeatures, context: Context) -> str:
     a, b = likeness(ends, context)[:, 0]
     if port_tables.callers(ends)[:, 0].any():
         return f"connections are opened from port {ends.ports[port_tables.callers(ends)][0]}"
@@ -164,7 +164,7 @@ def _ports(ends: Ends, context: Context) -> str:
     return f"server log-odds: port {ends.ports[0, 0]} {a:+.3f}, port {ends.ports[1, 0]} {b:+.3f}{limited}"
 
 
-def _port_sequence(ends: Ends, context: Context) -> str:
+def _port_sequence(ends: FlowFeatures, context: Context) -> str:
     survey = context.survey
 
     def say(end: str, others: int, targets: float, served: int) -> str:
@@ -175,7 +175,7 @@ def _port_sequence(ends: Ends, context: Context) -> str:
     return _of_ends(say, others | served, survey.targets(ends)[:, 0], served)
 
 
-def _asked(ends: Ends, context: Context) -> str:
+def _asked(ends: FlowFeatures, context: Context) -> str:
     calls = calls_elsewhere(ends, context)[:, 0]
     sweeps = np.logical_or(*sweeps_of(ends, context))[:, 0]
 
@@ -186,7 +186,7 @@ def _asked(ends: Ends, context: Context) -> str:
     return _of_ends(say, (calls > 0) | sweeps, calls, sweeps)
 
 
-def _icmp_unreachable(ends: Ends, context: Context) -> str:
+def _icmp_unreachable(ends: FlowFeatures, context: Context) -> str:
     for found, words in (
         (ends.handshakes.closed[0], "never sent anything"),
         (ends.handshakes.gone[0], "had sent before"),
@@ -196,7 +196,7 @@ def _icmp_unreachable(ends: Ends, context: Context) -> str:
     return ""
 
 
-def _group_address(ends: Ends, context: Context) -> str:
+def _group_address(ends: FlowFeatures, context: Context) -> str:
     tells = context.survey.tells_group(ends, likeness(ends, context))[0][::-1, 0]
 
     def say(end: str, group: bool, announces: bool) -> str:
@@ -205,7 +205,7 @@ def _group_address(ends: Ends, context: Context) -> str:
     return _of_ends(say, ends.groups[:, 0], tells)
 
 
-def _first_packet(ends: Ends, context: Context) -> str:
+def _first_packet(ends: FlowFeatures, context: Context) -> str:
     if ends.handshakes.initiator[0] >= 0:
         return ""
     sender = "{b}" if ends.first_from_b[0] else "{a}"
@@ -217,19 +217,19 @@ def _first_packet(ends: Ends, context: Context) -> str:
     return f"{sender} sent the first packet seen; {how}"
 
 
-def _window(ends: Ends, context: Context) -> str:
+def _window(ends: FlowFeatures, context: Context) -> str:
     def say(end: str, odds: float, size: int) -> str:
         return f"{end} began with window {size}, as Linux {'servers' if odds > 0 else 'clients'} do"
 
     return _of_ends(say, window_likeness(ends)[:, 0], ends.windows[:, 0])
 
 
-def _last_data(ends: Ends, context: Context) -> str:
+def _last_data(ends: FlowFeatures, context: Context) -> str:
     last = ends.spoke_last[0]
     return f"{{{'ab'[last]}}} sent the last data" if last_data(ends, context)[0] else ""
 
 
-_SEEN: dict[Evidence, Callable[[Ends, Context], str]] = {
+_SEEN: dict[Evidence, Callable[[FlowFeatures, Context], str]] = {
     Evidence.PAYLOAD: _payload,
     Evidence.ANNOUNCED: _announced,
     Evidence.DIRECTORY: _directory,

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from classifier.flows.addresses import is_group
 from classifier.flows.hashing import Hashes, address_words, mixed
 from classifier.handshake import Handshakes
-from classifier.payload import Said
+from classifier.payload import PayloadFindings
 from classifier.ports.service import PORTS
 
 TCP, UDP, UDP_LITE = 6, 17, 136
@@ -40,16 +40,16 @@ def endpoint_hashes(hosts: Hashes, proto: npt.NDArray[np.uint8], ports: npt.NDAr
 
 
 @dataclass(frozen=True)
-class Ends:
+class FlowFeatures:
     """The features of n flows."""
 
     facts: pa.RecordBatch
     handshakes: Handshakes
-    said: Said
+    said: PayloadFindings
     #: Cache of `once`.
     kept: dict[Any, Any] = field(default_factory=dict)
 
-    def unanswered(self, where: Mask) -> Ends:
+    def unanswered(self, where: Mask) -> FlowFeatures:
         """Return a copy with the outcome `unanswered` for some rows (n), as other flows show."""
         ends = replace(self, handshakes=self.handshakes.unanswered(where))
         found = self.__dict__ | ends.__dict__
@@ -165,11 +165,13 @@ class Ends:
         return np.asarray(pc.fill_null(self.facts["last_data_from_b"].cast(pa.int8()), -1).to_numpy())
 
 
-def once(find: Callable[Concatenate[Ends, Beside], Found]) -> Callable[Concatenate[Ends, Beside], Found]:
+def once(
+    find: Callable[Concatenate[FlowFeatures, Beside], Found],
+) -> Callable[Concatenate[FlowFeatures, Beside], Found]:
     """Cache a function's result with the flows, for several kinds of evidence."""
 
     @wraps(find)
-    def kept(ends: Ends, /, *beside: Beside.args, **named: Beside.kwargs) -> Found:
+    def kept(ends: FlowFeatures, /, *beside: Beside.args, **named: Beside.kwargs) -> Found:
         key = find, *map(id, beside)
         if key not in ends.kept:  # the other arguments are kept, so that no other object gets their id
             ends.kept[key] = find(ends, *beside, **named), beside

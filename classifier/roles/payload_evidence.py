@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from classifier.payload import Announced, Certainty, Endpoints, load
+from classifier.payload import Certainty, ExpectedEndpoints, Purpose, load
 from classifier.payload.expectations import SIDES, unpack
 from classifier.payload.messages import unpacked
-from classifier.roles.flow_features import Ends, Mask, Numbers, endpoint_hashes, host_hashes
+from classifier.roles.flow_features import FlowFeatures, Mask, Numbers, endpoint_hashes, host_hashes
 from classifier.roles.weights import weight, weights
 
 
-def note_announced(endpoints: Endpoints, facts: pa.RecordBatch) -> None:
+def note_announced(endpoints: ExpectedEndpoints, facts: pa.RecordBatch) -> None:
     """Add the endpoints that n flows announce, keyed like the endpoints of flows."""
     packed = unpack(facts)
     if packed is not None:
@@ -41,17 +41,17 @@ def _odds() -> Numbers:
     return clipped
 
 
-def payload(ends: Ends, of_ports: Numbers) -> Numbers:
+def payload(ends: FlowFeatures, of_ports: Numbers) -> Numbers:
     """Weigh the messages of both ends; `of_ports`: what the ports say (n)."""
     return _reversible(ends, _odds()[ends.said.sides], of_ports)
 
 
-def later_payload(ends: Ends, of_ports: Numbers) -> Numbers:
+def later_payload(ends: FlowFeatures, of_ports: Numbers) -> Numbers:
     """Do the same, leaving out each end's first message."""
     return _reversible(ends, _odds()[ends.said.late_sides], of_ports)
 
 
-def _reversible(ends: Ends, odds: Numbers, of_ports: Numbers) -> Numbers:
+def _reversible(ends: FlowFeatures, odds: Numbers, of_ports: Numbers) -> Numbers:
     """Weaken messages of protocols whose client may accept the connection, where the ports disagree."""
     against = (odds * of_ports < 0) & (np.abs(of_ports) > weight("payload", "reversible_against"))
     against &= ~ends.datagrams & _reversible_protocols()[ends.said.protocol]
@@ -67,8 +67,8 @@ def _reversible_protocols() -> Mask:
 
 
 def announced(purposes: npt.NDArray[np.uint8]) -> Numbers:
-    """Weigh the purposes for which the endpoints were announced: `Announced` (2, n)."""
-    sides = np.zeros(len(Announced))
+    """Weigh the purposes for which the endpoints were announced: `Purpose` (2, n)."""
+    sides = np.zeros(len(Purpose))
     for purpose, side in SIDES.items():
         sides[purpose] = side
     of_ends = sides[purposes]

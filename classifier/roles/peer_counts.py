@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
 from classifier.roles.bitmaps import Bitmaps, Counts, of_ports, sixth
-from classifier.roles.flow_features import TCP, Ends, Mask, Numbers, once
+from classifier.roles.flow_features import TCP, FlowFeatures, Mask, Numbers, once
 from classifier.roles.ports import callers
 from classifier.roles.sweeps import Sweeps
 from classifier.roles.weights import weight, weights
@@ -22,7 +22,7 @@ from classifier.roles.weights import weight, weights
 _PAUSES = 10
 
 
-class Survey:
+class PeerCounts:
     """Counters over all flows of the input.
 
     Where a handshake, or an answer over UDP, shows the sides, peers are counted only for the server, and
@@ -43,7 +43,7 @@ class Survey:
         )
         self.sweeps = Sweeps(self._calls)
 
-    def add(self, ends: Ends, likeness: Numbers) -> None:
+    def add(self, ends: FlowFeatures, likeness: Numbers) -> None:
         """Count n flows; `likeness`: log-odds of each port being a server's (2, n)."""
         self.sweeps.add(ends, likeness)
         may_call = likeness < weight("fan_in", "client_below")
@@ -72,17 +72,17 @@ class Survey:
             keys = _port_keys(ends.proto[where], ports[where])
             self._asked_from.add(keys, np.zeros_like(keys))
 
-    def peer_ports(self, ends: Ends) -> Counts:
+    def peer_ports(self, ends: FlowFeatures) -> Counts:
         """Return the distinct ports that contacted each endpoint, up to 64, including this flow (2, n)."""
         return np.maximum(self._peers.counts(ends.endpoints), 1)
 
-    def calls(self, ends: Ends, likeness: Numbers) -> Counts:
+    def calls(self, ends: FlowFeatures, likeness: Numbers) -> Counts:
         """Return the endpoints that each sent requests to, up to 64, except in this flow (2, n)."""
         own = np.stack([_asks(ends, likeness, end) for end in (0, 1)]).view(np.uint8)
         counts: Counts = np.maximum(self._calls.counts(ends.endpoints), own) - own
         return counts
 
-    def tells_group(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
+    def tells_group(self, ends: FlowFeatures, likeness: Numbers) -> tuple[Mask, Mask]:
         """Return whether each endpoint announces something to a group, and whether certainly so (2, n).
 
         Certain by its message, by a port for announcements, or as others sent requests from the group's port;
@@ -99,30 +99,30 @@ class Survey:
         answers = likeness - likeness[::-1] > weight("group_address", "answer")
         return sure | (to_group & answers & (ends.said.client == 0)), sure
 
-    def neighbours(self, ends: Ends) -> Counts:
+    def neighbours(self, ends: FlowFeatures) -> Counts:
         """Return the nearby ports that each endpoint's host used, up to 95; none below 1024 (2, n).
 
         Nearby are those of the same block of 64 ports, and of the adjacent half block.
         """
         return self._others_near(self._blocks, ends)
 
-    def served_neighbours(self, ends: Ends) -> Counts:
+    def served_neighbours(self, ends: FlowFeatures) -> Counts:
         """Return the nearby ports that are proven servers on each endpoint's host (2, n)."""
         return self._others_near(self._served, ends)
 
-    def targets(self, ends: Ends) -> Numbers:
+    def targets(self, ends: FlowFeatures) -> Numbers:
         """Estimate the distinct peer ports of each endpoint and nearby ports, at least 1 (2, n)."""
         near = _unprivileged_ends(ends)
         sets = self._targets.sets(near.own) | self._targets.sets(near.beside)
         return near.spread(_about()[np.bitwise_count(sets)], of_others=1.0)
 
-    def scattered_callers(self, ends: Ends, likeness: Numbers) -> Counts:
+    def scattered_callers(self, ends: FlowFeatures, likeness: Numbers) -> Counts:
         """Return the client ports that contacted nearby ports of an endpoint below client ranges (2, n)."""
         near = _around(ends, _scattered(ends, likeness))
         sets = self._callers.sets(near.own) | self._callers.sets(near.beside)
         return near.spread(np.bitwise_count(sets))
 
-    def addressed(self, ends: Ends) -> Numbers:
+    def addressed(self, ends: FlowFeatures) -> Numbers:
         """Return the share of UDP flows in which each endpoint's peers sent first, from 0 to 1 (2, n).
 
         Always 1 for connections.
@@ -137,7 +137,7 @@ class Survey:
         )
         return shares
 
-    def _began(self, ends: Ends) -> Mask:
+    def _began(self, ends: FlowFeatures) -> Mask:
         """Return whether UDP flows began inside the capture, by their packet gaps (n)."""
         if not ends.datagrams.any():
             return ends.datagrams
@@ -147,7 +147,7 @@ class Survey:
         began: Mask = ends.datagrams & (packets > 2) & (ends.first_seen_ns - self._begin_ns > pauses_ns)
         return began
 
-    def _others_near(self, of: Bitmaps, ends: Ends) -> Counts:
+    def _others_near(self, of: Bitmaps, ends: FlowFeatures) -> Counts:
         near = _unprivileged_ends(ends)
         half = np.where(near.low < 32, np.uint64(0xFFFF_FFFF_0000_0000), np.uint64(0xFFFF_FFFF))
         others = of.sets(near.own) & ~(np.uint64(1) << near.low)
@@ -175,11 +175,11 @@ class _Near(NamedTuple):
 
 
 @once
-def _unprivileged_ends(ends: Ends) -> _Near:
+def _unprivileged_ends(ends: FlowFeatures) -> _Near:
     return _around(ends, ends.unprivileged)
 
 
-def _around(ends: Ends, where: Mask) -> _Near:
+def _around(ends: FlowFeatures, where: Mask) -> _Near:
     """Return the keys for looking up ports near those of some endpoints."""
     places, flows = np.flatnonzero(where), len(ends.proto)
     hosts, ports, proto = ends.hosts.ravel()[places], ends.ports.ravel()[places], ends.proto[places % flows]
@@ -189,13 +189,13 @@ def _around(ends: Ends, where: Mask) -> _Near:
     return _Near(places, low, own, _block_keys(hosts, proto, beside), flows)
 
 
-def _asks(ends: Ends, likeness: Numbers, end: int) -> Mask:
+def _asks(ends: FlowFeatures, likeness: Numbers, end: int) -> Mask:
     """Return whether an endpoint sent a request, by a handshake, an answer, an ICMP error or a group (n)."""
     asks: Mask = (ends.called == 1 - end) | (ends.handshakes.closed == 1 - end)
     return asks | _asks_group(ends, likeness, end)
 
 
-def _asks_group(ends: Ends, likeness: Numbers, end: int) -> Mask:
+def _asks_group(ends: FlowFeatures, likeness: Numbers, end: int) -> Mask:
     """Return whether an endpoint sent a request to a group, from a port less like a server's (n)."""
     groups: Mask = ends.groups[1 - end]
     if not groups.any():
@@ -210,7 +210,7 @@ def _port_keys(proto: npt.NDArray[np.uint8], ports: npt.NDArray[np.uint16]) -> H
     return mixed([proto.astype(np.uint64) << np.uint64(16) | ports])
 
 
-def _scattered(ends: Ends, likeness: Numbers) -> Mask:
+def _scattered(ends: FlowFeatures, likeness: Numbers) -> Mask:
     """Return whether each TCP port is below today's client ranges, with its peer's inside (2, n)."""
     below, inside = weight("fan_in", "served_above"), weight("fan_in", "scattered_below")
     scattered: Mask = (likeness > below) & (likeness[::-1] < inside) & (ends.proto == TCP)
@@ -230,7 +230,7 @@ def _low(ports: npt.NDArray[np.uint16]) -> Hashes:
     return (ports & 63).astype(np.uint64)
 
 
-def _blocks(ends: Ends, end: int, where: Mask) -> Hashes:
+def _blocks(ends: FlowFeatures, end: int, where: Mask) -> Hashes:
     """Return the keys of the blocks of an endpoint's ports, for some flows."""
     return _block_keys(ends.hosts[end][where], ends.proto[where], ends.ports[end][where] >> np.uint16(6))
 

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.flows.distinct import distinct
-from classifier.roles.flow_features import Ends, Mask, Numbers
+from classifier.roles.flow_features import FlowFeatures, Mask, Numbers
 
 Bits = npt.NDArray[np.uint16]
 
 
-class Late(NamedTuple):
+class LateView(NamedTuple):
     """The late evidence of n flows, meaningful where a handshake proves the server."""
 
     #: bool (n): the server is proven, and accepted the connection.
@@ -30,11 +30,11 @@ class Late(NamedTuple):
     right: Bits
 
 
-def look_back(ends: Ends, odds: Numbers, probability_of_b: Numbers) -> Late:
+def look_back(ends: FlowFeatures, odds: Numbers, probability_of_b: Numbers) -> LateView:
     """Compare the proven server with late evidence: log-odds (n, kinds), and the total probability of b."""
     server_is_b = ends.server == 1
     speaks = odds.T != 0
-    return Late(
+    return LateView(
         proven=(ends.server >= 0) & ends.handshakes.accepted,
         probability=np.where(server_is_b, probability_of_b, 1 - probability_of_b),
         speaks=bits(speaks),
@@ -50,8 +50,8 @@ def bits(mask: Mask) -> Bits:
     return packed
 
 
-#: Field names of `Late`.
-LATE = Late._fields
+#: Field names of `LateView`.
+LATE = LateView._fields
 
 
 class SelfCheck:
@@ -69,7 +69,7 @@ class SelfCheck:
         #: By kind of evidence: flows where it has a weight, and of these, correct.
         self.kinds = {kind: [0, 0] for kind in kinds}
 
-    def add(self, late: Late) -> None:
+    def add(self, late: LateView) -> None:
         """Count the proven ones of n flows."""
         probability = late.probability[late.proven]
         inferred = np.maximum(probability, 1 - probability) >= self._inferred_from

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from classifier.flows.hashing import Hashes, mixed
 from classifier.roles.bitmaps import Bitmaps, of_ports, sixth
-from classifier.roles.flow_features import TCP, Ends, Mask, Numbers
+from classifier.roles.flow_features import TCP, FlowFeatures, Mask, Numbers
 from classifier.roles.ports import callers
 from classifier.roles.weights import weight
 
@@ -33,7 +33,7 @@ class Sweeps:
         #: True for hashes of hosts that sent probes; most hosts didn't, and need no lookup.
         self._asking = np.zeros(_HOSTS, dtype=bool)
 
-    def add(self, ends: Ends, likeness: Numbers) -> None:
+    def add(self, ends: FlowFeatures, likeness: Numbers) -> None:
         """Count n flows; `likeness`: log-odds of each port being a server's (2, n)."""
         for end, lone in enumerate(_lone(ends)):
             other, rows = 1 - end, np.flatnonzero(lone)
@@ -50,7 +50,7 @@ class Sweeps:
             self._known.add(ports[known], asked[known])
             self._refused.add(ports[refused], np.zeros_like(ports[refused]))
 
-    def sweeps(self, ends: Ends, likeness: Numbers) -> tuple[Mask, Mask]:
+    def sweeps(self, ends: FlowFeatures, likeness: Numbers) -> tuple[Mask, Mask]:
         """Return whether each host sweeps the other's port or host: certainly, and possibly (2, n)."""
         surely, perhaps = np.zeros_like(ends.sent), np.zeros_like(ends.sent)
         for end in (0, 1):
@@ -76,7 +76,7 @@ class Sweeps:
         proven: Mask = services | (no_server & (self._refused.sets(ports) != 0))
         return proven
 
-    def in_vain(self, ends: Ends, sweeps: Mask) -> Mask:
+    def in_vain(self, ends: FlowFeatures, sweeps: Mask) -> Mask:
         """Return whether each flow is a UDP probe by an endpoint that `sweeps` (n)."""
         vain: Mask = (sweeps & _lone(ends)).any(axis=0) & ends.datagrams
         return vain
@@ -90,7 +90,7 @@ def _host_places(hosts: Hashes) -> npt.NDArray[np.intp]:
     return (hosts & np.uint64(_HOSTS - 1)).view(np.intp)
 
 
-def _keys(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> tuple[Hashes, Hashes]:
+def _keys(ends: FlowFeatures, end: int, rows: npt.NDArray[np.intp]) -> tuple[Hashes, Hashes]:
     """Return the keys of an endpoint's host with the other's port, and with the other's host, of m rows."""
     host, other_host = ends.hosts[end, rows], ends.hosts[1 - end, rows]
     proto = ends.proto[rows].astype(np.uint64)
@@ -101,7 +101,7 @@ def _keys(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> tuple[Hashes, Has
     )
 
 
-def _lone(ends: Ends) -> Mask:
+def _lone(ends: FlowFeatures) -> Mask:
     """Return whether each endpoint sends, and the other takes no part except by RST or ICMP error (2, n)."""
     asks = ends.took_part & ~ends.took_part[::-1] & ~ends.groups[::-1]
     if not asks.any():
@@ -111,7 +111,7 @@ def _lone(ends: Ends) -> Mask:
     return lone
 
 
-def _sizes(ends: Ends, end: int, rows: npt.NDArray[np.intp]) -> Hashes:
+def _sizes(ends: FlowFeatures, end: int, rows: npt.NDArray[np.intp]) -> Hashes:
     """Return hashes below 64 of the mean packet size of an endpoint, of m rows."""
     sent = ends.facts[("bytes_ab", "bytes_ba")[end]].to_numpy()[rows]
     mean = sent.astype(np.uint64) // np.maximum(ends.packets[end, rows], 1).astype(np.uint64)

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifier.flows.distinct import distinct
-from classifier.payload import Certainty, Said, Table
-from classifier.payload.expectations import CARRIERS, SERVICES, Announced
+from classifier.payload import Certainty, MessageTable, PayloadFindings
+from classifier.payload.expectations import CARRIERS, SERVICES, Purpose
 from classifier.ports.rules import Rules
-from classifier.services.service_verdict import SILENT, Spoken, Verdict, verdict
+from classifier.services.service_verdict import SILENT, Detected, ServiceVerdict, verdict
 
 
-class Names(NamedTuple):
+class ServiceNames(NamedTuple):
     """The services of the n flows of a batch."""
 
     #: dictionary of strings (n), null where the service or the server is unknown.
@@ -36,7 +36,7 @@ class Names(NamedTuple):
     expected: pa.DictionaryArray
 
 
-class Ends(NamedTuple):
+class ServerEndpoints(NamedTuple):
     """One endpoint of each of n flows: 16-byte addresses (IPv4 mapped), and uint16 ports."""
 
     #: None if no rule depends on it.
@@ -44,11 +44,11 @@ class Ends(NamedTuple):
     port: pa.Array
 
 
-class Payloads(NamedTuple):
+class DetectedPayloads(NamedTuple):
     """The payload findings of n flows."""
 
-    said: Said
-    table: Table
+    said: PayloadFindings
+    table: MessageTable
     #: string (n): ALPN protocols that the client offers, joined by commas.
     alpn: pa.Array
     #: uint8 (n): purpose for which an endpoint was announced.
@@ -62,31 +62,33 @@ class Payloads(NamedTuple):
         offers = [(offered or "").split(",")[0] for offered in encoded.dictionary.to_pylist()]
         named = np.array([_named(self.table).get(offer, 0) for offer in offers], dtype=np.int64)
         codes: npt.NDArray[np.int64] = named[encoded.indices.to_numpy()] * 2 + self.late
-        codes = (codes * len(Announced) + self.announced) * len(Certainty) + self.said.certainty
+        codes = (codes * len(Purpose) + self.announced) * len(Certainty) + self.said.certainty
         return codes * (len(self.table.protocols) + 1) + self.said.protocol + 1
 
 
 @lru_cache(maxsize=4)
-def _named(table: Table) -> dict[str, int]:
+def _named(table: MessageTable) -> dict[str, int]:
     """Number the application protocols that name a service, from 1 on."""
     return {offer: number for number, offer in enumerate(table.alpn, 1)}
 
 
-def _spoken(table: Table, code: int) -> Spoken:
+def _spoken(table: MessageTable, code: int) -> Detected:
     code, protocol = divmod(code, len(table.protocols) + 1)
     code, certainty = divmod(code, len(Certainty))
-    code, purpose = divmod(code, len(Announced))
+    code, purpose = divmod(code, len(Purpose))
     offer, late = divmod(code, 2)
     if purpose and not (protocol and purpose in CARRIERS):
-        return Spoken(None, Certainty.NONE, SERVICES[Announced(purpose)], True, bool(late))
+        return Detected(None, Certainty.NONE, SERVICES[Purpose(purpose)], True, bool(late))
     if not protocol:
         return SILENT
     named = list(table.alpn.values())[offer - 1] if offer else None
-    return Spoken(table.protocols[protocol - 1], Certainty(certainty), named, False, bool(late))
+    return Detected(table.protocols[protocol - 1], Certainty(certainty), named, False, bool(late))
 
 
 @lru_cache(maxsize=1 << 14)
-def _verdict(rules: Rules, table: Table, here: int, there: int, undecided: bool, code: int) -> Verdict:
+def _verdict(
+    rules: Rules, table: MessageTable, here: int, there: int, undecided: bool, code: int
+) -> ServiceVerdict:
     """Return the verdict on flows with two places of candidates, which speak what a code stands for."""
     candidates = rules.candidates
     return verdict(candidates[here], candidates[there], undecided, _spoken(table, code))
@@ -95,11 +97,11 @@ def _verdict(rules: Rules, table: Table, here: int, there: int, undecided: bool,
 def name(
     rules: Rules,
     proto: npt.NDArray[np.uint8],
-    server: Ends,
-    client: Ends,
+    server: ServerEndpoints,
+    client: ServerEndpoints,
     ambiguous: npt.NDArray[np.bool_],
-    payloads: Payloads,
-) -> Names:
+    payloads: DetectedPayloads,
+) -> ServiceNames:
     """Name the services of n flows.
 
     Where the server is known, its port decides. Where it is ambiguous, both ports are candidates, the
@@ -121,7 +123,7 @@ def name(
         verdicts.append(_verdict(rules, payloads.table, likelier, other, ports >= many * many, code))
     place = row.astype(np.int32)
     protocols = [protocol.name for protocol in payloads.table.protocols]
-    return Names(
+    return ServiceNames(
         service=_take([case.service for case in verdicts], place),
         source=_take([case.source for case in verdicts], place),
         category=_take([rules.category(case.service or "") for case in verdicts], place),

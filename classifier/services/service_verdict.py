@@ -11,7 +11,7 @@ from classifier.payload import Certainty, Protocol
 from classifier.ports.service import Rank, Service
 
 
-class Spoken(NamedTuple):
+class Detected(NamedTuple):
     """What the payload of a flow shows."""
 
     #: None: no protocol was detected.
@@ -25,10 +25,10 @@ class Spoken(NamedTuple):
     late: bool
 
 
-SILENT = Spoken(None, Certainty.NONE, None, False, False)
+SILENT = Detected(None, Certainty.NONE, None, False, False)
 
 
-class Verdict(NamedTuple):
+class ServiceVerdict(NamedTuple):
     """The service of a flow."""
 
     service: str | None
@@ -49,18 +49,18 @@ class _Flow:
     there: tuple[Service, ...]
     #: Which endpoint is the server is open: both ports count.
     undecided: bool
-    spoken: Spoken
+    spoken: Detected
 
     @cached_property
-    def by_ports(self) -> Verdict:
+    def by_ports(self) -> ServiceVerdict:
         """The verdict without any payload."""
         names = tuple(dict.fromkeys(service.name for service in (*self.here, *self.there)))
         best = self.here[0] if self.here else None
         one_side = not self.undecided or bool(self.there and best and self.there[0].name == best.name)
         if best is None or best.unused or not one_side:
-            return Verdict(None, None, names)
+            return ServiceVerdict(None, None, names)
         source = best.status if best.status in ("user", "official") else "unofficial"
-        return Verdict(best.name, source, names)
+        return ServiceVerdict(best.name, source, names)
 
     @cached_property
     def user_rule(self) -> Service | None:
@@ -85,23 +85,23 @@ class _Flow:
         """True if the detection is certain enough to contradict the port or to name the service."""
         return self.spoken.certainty >= Certainty.LIKELY
 
-    def named(self, service: str, source: str = "payload", expected: str | None = None) -> Verdict:
+    def named(self, service: str, source: str = "payload", expected: str | None = None) -> ServiceVerdict:
         """Return the verdict for a service, with the ports' candidates behind it."""
         names = tuple(dict.fromkeys((service, *self.by_ports.candidates)))
-        return Verdict(service, source, names, expected)
+        return ServiceVerdict(service, source, names, expected)
 
 
 def _is_announced(flow: _Flow) -> bool:
     return flow.spoken.announced and bool(flow.spoken.named)
 
 
-def _announced(flow: _Flow) -> Verdict:
+def _announced(flow: _Flow) -> ServiceVerdict:
     named = flow.spoken.named or ""
     rules = (service.name for service in flow.here if named in (*service.speaks, *service.carriers))
     return flow.named(next(rules, named))
 
 
-def _users(flow: _Flow) -> Verdict:
+def _users(flow: _Flow) -> ServiceVerdict:
     """Keep the user's name; only a rule with `speaks` or `carriers` can be contradicted."""
     rule, protocol = flow.user_rule, flow.spoken.protocol
     assert rule and protocol
@@ -111,18 +111,18 @@ def _users(flow: _Flow) -> Verdict:
     return flow.by_ports._replace(expected=expected)
 
 
-def _confirmed(flow: _Flow) -> Verdict:
+def _confirmed(flow: _Flow) -> ServiceVerdict:
     assert flow.confirmed
     return flow.named(flow.confirmed.name)
 
 
-def _carried(flow: _Flow) -> Verdict:
+def _carried(flow: _Flow) -> ServiceVerdict:
     """Name the service that rides on the carrier: of a de-facto name that shows only that it may be right."""
     assert flow.carried
     return flow.named(flow.carried.name, "payload" if flow.carried.status == "official" else "unofficial")
 
 
-def _other(flow: _Flow) -> Verdict:
+def _other(flow: _Flow) -> ServiceVerdict:
     protocol = flow.spoken.protocol
     assert protocol
     expected = None if flow.undecided else expected_at(flow.here)
@@ -141,10 +141,10 @@ class _Row(NamedTuple):
 
     reason: str
     applies: Callable[[_Flow], object]
-    verdict: Callable[[_Flow], Verdict]
+    verdict: Callable[[_Flow], ServiceVerdict]
 
 
-def _by_ports(flow: _Flow) -> Verdict:
+def _by_ports(flow: _Flow) -> ServiceVerdict:
     return flow.by_ports
 
 
@@ -162,8 +162,8 @@ _TABLE = (
 
 
 def verdict(
-    here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool, spoken: Spoken
-) -> Verdict:
+    here: tuple[Service, ...], there: tuple[Service, ...], undecided: bool, spoken: Detected
+) -> ServiceVerdict:
     """Name the service, given the services of the server's port and of the client's, and what was detected.
 
     Where it is undecided which side is the server, both ports' services are candidates.
@@ -182,7 +182,7 @@ def expected_at(here: tuple[Service, ...]) -> str | None:
     return best.name if best and best.met and best.rank == Rank.OFFICIAL else None
 
 
-def is_spoken_at(here: tuple[Service, ...], protocol: Protocol) -> bool:
+def is_expected_at(here: tuple[Service, ...], protocol: Protocol) -> bool:
     """Return whether a protocol is a service at the port, or a carrier of one."""
     return any(_speaks(service, protocol) or protocol.name in service.carriers for service in here)
 

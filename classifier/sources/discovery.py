@@ -23,7 +23,7 @@ _UNLISTED = ("http://", "https://")
 
 
 @dataclass
-class Found:
+class FoundInputs:
     """The inputs, remarks on skipped files, and the program that reads them (None: the core)."""
 
     via: Via | None = None
@@ -31,7 +31,7 @@ class Found:
     remarks: list[str] = field(default_factory=list)
 
 
-def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
+def find(source: Source | Iterable[Source], via: Via | None = None) -> FoundInputs:
     """Find the inputs that `source` names. CaptureError: one doesn't exist.
 
     Each file is read once, whatever paths and links lead to it. Folders are searched recursively for files
@@ -40,7 +40,7 @@ def find(source: Source | Iterable[Source], via: Via | None = None) -> Found:
     sources = _several(source)
     if not sources:
         raise CaptureError("input", "no capture given; name one", status=ExitStatus.NO_INPUT)
-    found = Found(via)
+    found = FoundInputs(via)
     seen: set[tuple[int, int]] = set()
     again = []
     for one in sources:

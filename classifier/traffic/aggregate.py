@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from classifier.flows.distinct import Numbers, distinct
 from classifier.flows.hashing import mixed
-from classifier.flows.partitions import Parted
+from classifier.flows.partitions import Partitions
 from classifier.flows.spool import MEMORY_BYTES, give_back
 
 Mask = npt.NDArray[np.bool_]
@@ -183,7 +183,7 @@ class Aggregate:
         self._memory_bytes = memory_bytes
         self._pieces: list[Rows] = []
         self._bytes = 0
-        self._parted: Parted | None = None
+        self._parted: Partitions | None = None
 
     def add(self, rows: Rows) -> None:
         """Add rows."""
@@ -257,7 +257,7 @@ class Aggregate:
     def _spill(self, rows: Rows) -> None:
         rows = {name: rows[name] for name in (*self._keys, *self._measures)}
         if self._parted is None:
-            self._parted = Parted(_PARTS, memory_bytes=0)
+            self._parted = Partitions(_PARTS, memory_bytes=0)
         words = [rows[name].astype(np.uint64) for name in self._part_by]
         part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
         del words

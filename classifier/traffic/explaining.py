@@ -10,14 +10,16 @@ import pyarrow as pa
 
 from classifier import _meter
 from classifier.ports.rules import Rules
-from classifier.roles import Context, Ends, decide
+from classifier.roles import Context, FlowFeatures, decide
 from classifier.roles.explain import add_up, explain, settles
 
 #: So many packets a ladder has.
 LADDER_PACKETS = 12
 
 
-def told(ends: Ends, row: dict[str, Any], context: Context, decapsulate: bool) -> dict[str, Any]:
+def as_plain_data(
+    ends: FlowFeatures, row: dict[str, Any], context: Context, decapsulate: bool
+) -> dict[str, Any]:
     """Return what is to be told of one flow: its ends, and the same of the flow table."""
     facts, server_is_b = ends.facts, bool(decide(ends, context).server_is_b[0])
     client, server = (_endpoint(row[f"{side}_ip"], row[f"{side}_port"]) for side in ("client", "server"))

@@ -13,7 +13,7 @@ from classifier import roles
 from classifier.flows.addresses import is_group
 from classifier.flows.spool import MEMORY_BYTES, Spool
 from classifier.flows.table import PORT
-from classifier.roles.self_check import LATE, Late, SelfCheck
+from classifier.roles.self_check import LATE, LateView, SelfCheck
 from classifier.traffic.aggregate import (
     Aggregate,
     Mask,
@@ -68,7 +68,7 @@ class Totals:
     def rows(self, judged: Judged) -> tuple[Rows, Rows | None, SelfCheck]:
         """Return what a batch of judged flows brings; may be called by several threads."""
         check = roles.self_check()
-        check.add(Late(*(judged[f"late_{name}"].to_numpy(zero_copy_only=False) for name in LATE)))
+        check.add(LateView(*(judged[f"late_{name}"].to_numpy(zero_copy_only=False) for name in LATE)))
         return flow_rows(judged, self._texts), mismatch_rows(judged, self._texts), check
 
     def add(self, found: tuple[Rows, Rows | None, SelfCheck]) -> None:
@@ -140,9 +140,9 @@ class Totals:
         return rows, more
 
     @cached_property
-    def _found(self) -> _Found:
+    def _found(self) -> _Sums:
         """The rows of the tables, in one pass over those of flows."""
-        found = _Found({name: Spool(self._memory_bytes // 4) for name in ("servers", "attempts", "clients")})
+        found = _Sums({name: Spool(self._memory_bytes // 4) for name in ("servers", "attempts", "clients")})
         by_client = Aggregate(_CLIENT_KEYS, FLOW_MEASURES, words_of("client"), self._memory_bytes)
         for flows in self._flows.parts():
             rows, masks = marked(flows)
@@ -165,7 +165,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Sums:
     """The rows of tables of which each part has its own."""
 
     groups: dict[str, Spool]

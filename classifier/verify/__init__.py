@@ -19,7 +19,7 @@ from classifier.ports.rules import Rules
 from classifier.roles import INFERRED
 from classifier.traffic.judged_flows import JudgedFlows
 from classifier.verify.dissection import Datagram, dissect
-from classifier.verify.words import Words, load
+from classifier.verify.words import ProtocolNames, load
 
 #: Maximum flows compared; of more, a sample of this size.
 MOST_FLOWS = 20_000
@@ -183,7 +183,7 @@ def _listen(
     path: str,
     ports: list[int],
     by_ends: dict[_Key, list[_Flow]],
-    words: Words,
+    words: ProtocolNames,
     progress: Progress | None,
 ) -> None:
     """Add Wireshark's dissection of the flows' packets in one capture."""
@@ -208,7 +208,7 @@ def _flow_of(datagram: Datagram, time_ns: int, by_ends: dict[_Key, list[_Flow]])
     return next((flow for flow in candidates if flow.first_ns <= time_ns <= flow.last_ns), None)
 
 
-def _compared(flow: _Flow, rules: Rules, words: Words) -> dict[str, Any]:
+def _compared(flow: _Flow, rules: Rules, words: ProtocolNames) -> dict[str, Any]:
     row = flow.row
     return {
         **{name: row[name] for name in _AS_THEY_ARE},
@@ -220,7 +220,7 @@ def _compared(flow: _Flow, rules: Rules, words: Words) -> dict[str, Any]:
     }
 
 
-def _on_service(flow: _Flow, rules: Rules, words: Words) -> Opinion:
+def _on_service(flow: _Flow, rules: Rules, words: ProtocolNames) -> Opinion:
     row = flow.row
     known = row["payload"] or row["service"]
     if not flow.seen:

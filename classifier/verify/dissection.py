@@ -17,7 +17,7 @@ import numpy as np
 
 from classifier.errors import CaptureError, ExitStatus, MissingExtraError, NotInstalledError
 from classifier.sources.tshark import HOW_TO_INSTALL
-from classifier.verify.words import Words
+from classifier.verify.words import ProtocolNames
 
 #: First Python version that pyshark 0.6 fails on: it uses removed parts of asyncio.
 _TOO_NEW = (3, 14)
@@ -67,7 +67,7 @@ def require() -> None:
         raise NotInstalledError(f"verify needs tshark, which is not installed; install it: {HOW_TO_INSTALL}")
 
 
-def dissect(path: str, ports: Sequence[int], words: Words) -> Iterator[Dissected]:
+def dissect(path: str, ports: Sequence[int], words: ProtocolNames) -> Iterator[Dissected]:
     """Yield the first packets with payload of the flows in a capture, in one pass.
 
     `ports` are the clients' ports; if there are few, Wireshark prints only packets with one of them.
@@ -132,7 +132,7 @@ def _display_filter(ports: Sequence[int]) -> str:
     return f"{_FIRST} and (tcp.port in {{{listed}}} or udp.port in {{{listed}}})"
 
 
-def _dissected(packet: Any, words: Words) -> Dissected | None:
+def _dissected(packet: Any, words: ProtocolNames) -> Dissected | None:
     """Convert a packet of pyshark's.
 
     Its accessors don't support a layer that occurs twice, as in a tunnel, so the raw fields are used.

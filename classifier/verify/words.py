@@ -15,7 +15,7 @@ _TRUTH = {"true": "1", "false": "0"}
 
 
 @dataclass(frozen=True)
-class Words:
+class ProtocolNames:
     """The contents of the file."""
 
     #: Layers that aren't a protocol.
@@ -64,12 +64,12 @@ class Words:
 
 
 @cache
-def load() -> Words:
+def load() -> ProtocolNames:
     """Load the built-in mapping."""
     path = FOLDER / "wireshark.toml"
     content = read_toml(path)
     try:
-        return Words(
+        return ProtocolNames(
             frozenset(content["nothing"]),
             {name: frozenset(ours) for name, ours in content["names"].items()},
             {

@@ -8,7 +8,7 @@ use arrow_schema::ArrowError;
 use crate::capture::{Capture, Frame};
 use crate::flow::Key;
 use crate::payload::DnsNames;
-use crate::wire::{self, Aside, Content, Ends, Packet, Transport};
+use crate::wire::{self, Content, Ends, NotAFlowPacket, Packet, Transport};
 
 /// Which packets are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -75,10 +75,12 @@ pub fn note_names(names: &mut DnsNames, frame: &Frame<'_>, decapsulate: bool) {
 }
 
 /// The packets in a frame, or what is there instead of one.
-fn each<'a>(decoded: Result<Packet<'a>, Aside<'a>>) -> impl Iterator<Item = Result<Packet<'a>, Aside<'a>>> {
+fn each<'a>(
+    decoded: Result<Packet<'a>, NotAFlowPacket<'a>>,
+) -> impl Iterator<Item = Result<Packet<'a>, NotAFlowPacket<'a>>> {
     let (one, aggregate) = match decoded {
-        Err(Aside::Aggregate(aggregate)) => (None, Some(aggregate)),
-        Err(Aside::Irregular(packet, _)) => (Some(Ok(*packet)), None),
+        Err(NotAFlowPacket::Aggregate(aggregate)) => (None, Some(aggregate)),
+        Err(NotAFlowPacket::Irregular(packet, _)) => (Some(Ok(*packet)), None),
         one => (Some(one), None),
     };
     one.into_iter().chain(aggregate.into_iter().flatten())
@@ -102,7 +104,7 @@ pub fn packets(capture: &mut Capture, wanted: &Wanted) -> Result<RecordBatch, Ar
         for packet in each(decoded) {
             let (ends, content) = match &packet {
                 Ok(packet) => (&packet.ends, Some(&packet.content)),
-                Err(Aside::IcmpError(quoted)) => (&quoted.ends, None),
+                Err(NotAFlowPacket::IcmpError(quoted)) => (&quoted.ends, None),
                 Err(_) => continue,
             };
             let (key, from_a) = Key::of(ends);

@@ -22,8 +22,8 @@ use pyo3::types::{PyCapsule, PyDict};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind, Remedy};
 use crate::flow::{self, BadChecksums, Counts, Idle, Options, Totals, UnmeteredCounts, bins};
 use crate::packets::Wanted;
-use crate::payload::{self, Note, Notes};
-use crate::table::{self, Row, Rows};
+use crate::payload::{self, PayloadMeta, PayloadMetas};
+use crate::table::{self, FlowRecord, FlowRecords};
 use crate::wire::{Irregularity, Unmetered};
 
 use signatures::Signatures;
@@ -233,18 +233,19 @@ fn join(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResul
 
 fn joined(
     batch: &Bound<'_, PyAny>,
-    join: impl FnOnce(Vec<Row>) -> (Vec<Row>, Vec<u32>),
+    join: impl FnOnce(Vec<FlowRecord>) -> (Vec<FlowRecord>, Vec<u32>),
 ) -> PyResult<(Batch, Batch)> {
     let batch = import(batch)?;
     let rows = table::rows_of(&batch).map_err(|error| arrow_error(&error))?;
     let pieces = bins::bins_of(&batch, &rows).map_err(|error| arrow_error(&error))?;
     let of_rows = payload::notes_of(&batch).map_err(|error| arrow_error(&error))?;
     let (joined, groups) = join(rows);
-    let mut of_joined = vec![Note::default(); joined.len()];
+    let mut of_joined = vec![PayloadMeta::default(); joined.len()];
     for (note, &group) in of_rows.into_iter().zip(&groups) {
         of_joined[group as usize].absorb(note);
     }
-    let (mut table, mut notes, mut columns) = (Rows::default(), Notes::default(), bins::Columns::default());
+    let (mut table, mut notes, mut columns) =
+        (FlowRecords::default(), PayloadMetas::default(), bins::Columns::default());
     let bins = bins::joined(pieces, &groups, joined.len());
     for ((row, note), bins) in joined.iter().zip(&of_joined).zip(&bins) {
         table.push(row);

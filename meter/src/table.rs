@@ -1,6 +1,6 @@
 //! The flow facts: every column, what it means, and how it merges.
 //!
-//! This is the one place where the schema stands. [`Row`] is a flow while it is metered, and one row
+//! This is the one place where the schema stands. [`FlowRecord`] is a flow while it is metered, and one row
 //! of the Arrow table when it has ended.
 
 mod column;
@@ -57,7 +57,7 @@ macro_rules! columns {
         /// Laid out as declared, so that a packet of a known flow touches the first cache lines only.
         #[repr(C, align(64))]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct Row { $( $(#[doc = $doc])+ pub $name: $type, )+ }
+        pub struct FlowRecord { $( $(#[doc = $doc])+ pub $name: $type, )+ }
 
         static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
             let mut fields = Vec::new();
@@ -67,11 +67,11 @@ macro_rules! columns {
 
         /// Rows on their way into a record batch.
         #[derive(Default)]
-        pub struct Rows { $( $name: <$type as Column>::Builder, )+ waiting: usize }
+        pub struct FlowRecords { $( $name: <$type as Column>::Builder, )+ waiting: usize }
 
-        impl Rows {
+        impl FlowRecords {
             /// Adds a row.
-            pub fn push(&mut self, row: &Row) {
+            pub fn push(&mut self, row: &FlowRecord) {
                 $( row.$name.append(&mut self.$name); )+
                 self.waiting += 1;
             }
@@ -89,14 +89,14 @@ macro_rules! columns {
         ///
         /// # Errors
         /// The batch lacks a column, or has one of another type.
-        pub fn rows_of(batch: &RecordBatch) -> Result<Vec<Row>, ArrowError> {
+        pub fn rows_of(batch: &RecordBatch) -> Result<Vec<FlowRecord>, ArrowError> {
             let arrays = columns_of(batch, schema().fields())?;
             let mut at = 0;
             $( let $name = { let from = at; at += <$type>::WIDTH; &arrays[from..at] }; )+
-            Ok((0..batch.num_rows()).map(|row| Row { $( $name: <$type>::read($name, row), )+ }).collect())
+            Ok((0..batch.num_rows()).map(|row| FlowRecord { $( $name: <$type>::read($name, row), )+ }).collect())
         }
 
-        impl Row {
+        impl FlowRecord {
             /// Adds what a later piece of the same flow has seen.
             pub fn absorb(&mut self, later: &Self) {
                 let before = *self;
@@ -127,7 +127,7 @@ macro_rules! columns {
     (@Numbers $name:ident, $before:ident, $later:ident) => { Numbers::merged(&$before, $later) };
     (@Found $name:ident, $before:ident, $later:ident) => { $before.$name };
     (@OrDiffers $name:ident, $before:ident, $later:ident) => {{
-        let first = |row: &Row| row.numbers.first_ack(usize::from(stringify!($name).ends_with('b')));
+        let first = |row: &FlowRecord| row.numbers.first_ack(usize::from(stringify!($name).ends_with('b')));
         $before.$name | $later.$name
             | first(&$before).zip(first($later)).is_some_and(|(one, other)| one != other)
     }};
@@ -188,7 +188,7 @@ columns! {
     events: Events, Events;
 }
 
-impl Row {
+impl FlowRecord {
     /// A flow without packets yet.
     #[must_use]
     pub fn new(key: Key, network_id: u32, time_ns: i64) -> Self {
@@ -248,7 +248,7 @@ impl Row {
     }
 }
 
-impl Rows {
+impl FlowRecords {
     /// How many rows are waiting.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from support.places import SAMPLES
 
-from classifier.live import Watch, Window
+from classifier.live import LiveCapture, Window
 
 OFFICE = SAMPLES / "office.pcapng"
 
@@ -43,7 +43,7 @@ def pipe() -> Iterator[Pipe]:
         one.reading.close()
 
 
-def wait_for(watch: Watch, packets: int) -> None:
+def wait_for(watch: LiveCapture, packets: int) -> None:
     """Wait until a number of packets have been metered."""
     end = time.monotonic() + 30
     while watch.packets < packets:
@@ -51,9 +51,9 @@ def wait_for(watch: Watch, packets: int) -> None:
         time.sleep(0.01)
 
 
-def windows_of(data: bytes, pieces: int = 4, **options: Any) -> tuple[Watch, list[Window]]:
+def windows_of(data: bytes, pieces: int = 4, **options: Any) -> tuple[LiveCapture, list[Window]]:
     """Feed a capture piece by piece; returns all windows, one for each piece, and the last."""
-    with pipe() as one, Watch(one.reading, window_s=0.01, **options) as watch:
+    with pipe() as one, LiveCapture(one.reading, window_s=0.01, **options) as watch:
         following = watch.windows()
         found = []
         step = len(data) // pieces + 1

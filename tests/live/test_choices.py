@@ -18,13 +18,13 @@ from classifier import payload
 from classifier.cli import live_output, live_setup
 from classifier.errors import CaptureError, ClassifierError, ExitStatus, UserError, missing_extra
 from classifier.live.capture import engines, external_capture, interfaces, privileges
-from classifier.live.capture.capture_source import Wish
+from classifier.live.capture.capture_source import CaptureOptions
 from classifier.live.loop import Loop
-from classifier.live.output.screen.views import VIEWS, Moment
+from classifier.live.output.screen.views import VIEWS, ScreenData
 from classifier.metering.options import MeterOptions
 
 INTERFACE = interfaces.interfaces()[0].name
-WISH = Wish(
+OPTIONS = CaptureOptions(
     meter=MeterOptions(tcp_idle_ns=10**9, udp_idle_ns=10**9, max_flows=10),
     signatures=payload.load().compiled,
     filter=None,
@@ -52,9 +52,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> None:
 def engine_of(engine: str | None, may: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> str:
     """The engine that an interface is captured with, where these may capture."""
     monkeypatch.setattr(engines, "rights", lambda: may)
-    (tap,) = engines.open_taps(INTERFACE, engine, WISH)
-    assert isinstance(tap, Opened)
-    return "socket" if len(tap.given) == 2 else tap.given[1]
+    (source,) = engines.open_sources(INTERFACE, engine, OPTIONS)
+    assert isinstance(source, Opened)
+    return "socket" if len(source.given) == 2 else source.given[1]
 
 
 class TestEngines:
@@ -84,12 +84,12 @@ class TestEngines:
         self, opened: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(engines, "rights", lambda: {"tcpdump": True})
-        taps = engines.open_taps([INTERFACE, INTERFACE], None, replace(WISH, keep="in/kept.pcapng"))
-        kept = [tap.given[2].keep for tap in taps if isinstance(tap, Opened)]
+        sources = engines.open_sources([INTERFACE, INTERFACE], None, replace(OPTIONS, keep="in/kept.pcapng"))
+        kept = [source.given[2].keep for source in sources if isinstance(source, Opened)]
         assert kept == [str(Path("in", f"kept-{INTERFACE}.pcapng"))] * 2
 
     def test_what_the_programs_are_told(self) -> None:
-        plain, all_of_it = WISH, replace(WISH, filter="tcp port 80", promiscuous=True)
+        plain, all_of_it = OPTIONS, replace(OPTIONS, filter="tcp port 80", promiscuous=True)
         for program in external_capture.COMMANDS.values():
             assert "-p" in program("eth0", plain) and "-p" not in program("eth0", all_of_it)
             assert program("eth0", all_of_it)[-1] == "tcp port 80"
@@ -202,7 +202,7 @@ def test_details_of_a_row_say_how_it_is_known(view: Any) -> None:
     loop = Loop(watch, None, [], None, None)
     moment = None
     for window in windows:
-        moment = Moment(window, loop.ledger, loop.ledger.take(window)).after(moment)
+        moment = ScreenData(window, loop.totals, loop.totals.take(window)).after(moment)
     assert moment
     rows = list(view.rows(moment))
     told = [dict(view.details(row)) for row in rows]

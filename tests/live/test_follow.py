@@ -18,7 +18,7 @@ from support.rows import facts
 
 import classifier
 from classifier.errors import CaptureError, ExitStatus
-from classifier.live import Watch
+from classifier.live import LiveCapture
 from classifier.live.capture import follow
 from classifier.live.windows.window import Window
 
@@ -43,10 +43,10 @@ def arrive(files: list[Path]) -> list[Path]:
     return [file.rename(file.parent.parent / "in" / file.name) for file in files]
 
 
-def followed(folder: Path, packets: int, **options: Any) -> tuple[Watch, list[Window]]:
+def followed(folder: Path, packets: int, **options: Any) -> tuple[LiveCapture, list[Window]]:
     """Follow a folder until a number of packets were received."""
     found = []
-    with Watch(folder, window_s=0.02, **options) as watch:
+    with LiveCapture(folder, window_s=0.02, **options) as watch:
         for window in watch.windows(for_s=30):
             found.append(window)
             if watch.packets >= packets:
@@ -98,11 +98,11 @@ def test_another_run_goes_on(files: list[Path], tmp_path: Path) -> None:
             watch, windows = followed(tmp_path / "in", packets, **how)
             seen += [batch for window in windows for batch in window.facts]
         else:  # nothing new: nothing is counted again
-            with Watch(tmp_path / "in", window_s=0.02, **how) as watch:
+            with LiveCapture(tmp_path / "in", window_s=0.02, **how) as watch:
                 windows = list(watch.windows(for_s=0.3))
             assert not watch.packets and not any(window.facts for window in windows)
     whole = classifier.read(tmp_path / "in", **IDLE_S).judge.stitched()  # type: ignore[attr-defined]
-    still_open = [batch for tap in watch._taps for batch in tap.going_on()]
+    still_open = [batch for source in watch._sources for batch in source.going_on()]
     assert still_open and seen
     assert rows([*seen, *still_open]) == rows(whole)
     # What is open is in the report, too.
@@ -113,7 +113,7 @@ def test_a_crash_takes_nothing_away(files: list[Path], tmp_path: Path) -> None:
     """What had not been dealt with when the program was killed is handed out again."""
     arrive(files)
     how: dict[str, Any] = {"settle_s": 0.2, "state": str(tmp_path / "state"), **IDLE_S}
-    with Watch(tmp_path / "in", window_s=0.02, **how) as watch:
+    with LiveCapture(tmp_path / "in", window_s=0.02, **how) as watch:
         for _ in watch.windows(for_s=30):
             if watch.packets:  # handed out, but whoever takes windows dies of it
                 before = (tmp_path / "state").read_bytes()
@@ -171,7 +171,7 @@ def test_a_ring_of_files_uses_names_again(files: list[Path], tmp_path: Path) -> 
     assert first != ring.read_bytes()
     with ring.open("ab") as file:
         file.write(files[2].read_bytes()[24:])
-    with Watch(tmp_path / "in", window_s=0.02, settle_s=0.1, state=state) as watch:
+    with LiveCapture(tmp_path / "in", window_s=0.02, settle_s=0.1, state=state) as watch:
         news = [text for window in watch.windows(for_s=1) for text in window.news]
     assert watch.packets == 0
     assert news == [f"{ring}: has grown since it was read; the added part is not counted"]
@@ -186,7 +186,7 @@ def test_a_link_is_no_second_file(files: list[Path], tmp_path: Path) -> None:
 
 def test_a_folder_that_goes_away_is_an_error(files: list[Path], tmp_path: Path) -> None:
     with (
-        Watch(tmp_path / "in", window_s=0.02) as watch,
+        LiveCapture(tmp_path / "in", window_s=0.02) as watch,
         pytest.raises(CaptureError, match="followed any longer"),
     ):
         (tmp_path / "in").rmdir()
@@ -195,9 +195,9 @@ def test_a_folder_that_goes_away_is_an_error(files: list[Path], tmp_path: Path) 
 
 def test_what_is_no_state_is_told(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"out/capture_00000\.pcap: not a state file of"):
-        Watch(tmp_path / "in", state=str(files[0]))
+        LiveCapture(tmp_path / "in", state=str(files[0]))
     with pytest.raises(CaptureError, match="not a folder this user can read"):
-        Watch(tmp_path / "nowhere")
+        LiveCapture(tmp_path / "nowhere")
 
 
 def test_the_command_line_follows(files: list[Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from world import free_port
 from classifier.errors import MetricsError
 from classifier.live.output import metrics as serving
 from classifier.live.output.metrics import Metrics
-from classifier.live.windows.running_totals import Ledger
+from classifier.live.windows.running_totals import RunningTotals
 
 LABELS = ("service", "proto", "role")
 
@@ -35,24 +35,24 @@ def told(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def follow(metrics: Metrics) -> Ledger:
+def follow(metrics: Metrics) -> RunningTotals:
     _, windows = windows_of(OFFICE.read_bytes())
-    ledger = Ledger()
+    totals = RunningTotals()
     for window in windows:
-        metrics.take(window, ledger, ledger.take(window))
-    return ledger
+        metrics.take(window, totals, totals.take(window))
+    return totals
 
 
 def test_the_sums_are_those_of_the_ledger(metrics: Metrics) -> None:
-    ledger = follow(metrics)
+    totals = follow(metrics)
     samples = told(metrics)
-    https = ledger.services["https", "tcp"]
+    https = totals.services["https", "tcp"]
     assert samples["classifier_bytes_total", "https", "tcp", "confirmed"] == https.bytes["confirmed"]
     ended = samples["classifier_flows_ended_total", "https", "tcp", "confirmed"]
     assert ended == https.flows["confirmed"] > 0
     assert samples["classifier_captured_packets_total",] == 791
     assert samples["classifier_dropped_packets_total",] == 0
-    assert samples["classifier_servers",] == len(ledger.servers)
+    assert samples["classifier_servers",] == len(totals.servers)
 
 
 def test_before_the_first_window_there_are_metrics(metrics: Metrics) -> None:
@@ -61,19 +61,19 @@ def test_before_the_first_window_there_are_metrics(metrics: Metrics) -> None:
 
 def test_labels_are_bounded_and_nothing_is_lost(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "MOST_LABELS", 2)
-    ledger = follow(metrics)
+    totals = follow(metrics)
     samples = {key: value for key, value in told(metrics).items() if key[0] == "classifier_bytes_total"}
     assert len({key[1] for key in samples}) == 3
     assert "other" in {key[1] for key in samples}
-    assert sum(samples.values()) == sum(sum(service.bytes.values()) for service in ledger.services.values())
+    assert sum(samples.values()) == sum(sum(service.bytes.values()) for service in totals.services.values())
 
 
 def test_counters_never_fall(metrics: Metrics) -> None:
     _, windows = windows_of(OFFICE.read_bytes(), pieces=8)
-    ledger = Ledger()
+    totals = RunningTotals()
     before: dict[tuple[str, ...], float] = {}
     for window in windows:
-        metrics.take(window, ledger, ledger.take(window))
+        metrics.take(window, totals, totals.take(window))
         now = told(metrics)
         fallen = {key for key, value in before.items() if key[0].endswith("_total") and now[key] < value}
         assert not fallen

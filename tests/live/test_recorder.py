@@ -16,7 +16,7 @@ from world import wait_until
 
 import classifier
 from classifier.errors import CaptureError
-from classifier.live import Watch
+from classifier.live import LiveCapture
 from classifier.live.output.recorder import Recorder
 from classifier.ports.rules import Rules
 
@@ -110,7 +110,7 @@ def test_a_full_disk_is_told_once_and_recording_goes_on_afterwards(small_disk: P
     filler = small_disk / "filler"
     recorder = Recorder(small_disk / "flows.parquet", IDLE_NS, RULES)
     filler.write_bytes(bytes(92_000))
-    with pipe() as one, Watch(one.reading, window_s=0.01, **IDLE) as watch:
+    with pipe() as one, LiveCapture(one.reading, window_s=0.01, **IDLE) as watch:
         data = OFFICE.read_bytes()
         one.write(data[: len(data) // 2])
         told: list[str] = []

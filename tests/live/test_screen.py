@@ -11,7 +11,7 @@ from feeding import OFFICE, Pipe, pipe
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static, TabbedContent
 
-from classifier.live import Watch
+from classifier.live import LiveCapture
 from classifier.live.loop import Loop
 from classifier.live.output.screen.app import LiveScreen, Look
 from classifier.live.output.screen.views import VIEWS
@@ -31,7 +31,7 @@ def drive(act: Act, keep: str | None = None) -> LiveScreen:
             app.action_end()
             await until(pilot, lambda: not app.is_running)
 
-    with pipe() as one, Watch(one.reading, window_s=0.2, keep=keep) as watch:
+    with pipe() as one, LiveCapture(one.reading, window_s=0.2, keep=keep) as watch:
         app = LiveScreen(Loop(watch, None, [], None, None))
         asyncio.run(run(one, app))
     return app
@@ -114,8 +114,8 @@ def test_freezing() -> None:
         await pilot.press("space")
         frozen = head(app)
         assert frozen.startswith("FROZEN")
-        seen = app._course.ledger.rates.copy()
-        await until(pilot, lambda: app._course.ledger.rates != seen or len(app._course.ledger.rates) == 60)
+        seen = app._course.totals.rates.copy()
+        await until(pilot, lambda: app._course.totals.rates != seen or len(app._course.totals.rates) == 60)
         assert head(app) == frozen
         await pilot.press("space")
         assert not head(app).startswith("FROZEN")

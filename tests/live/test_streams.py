@@ -16,7 +16,7 @@ from support.rows import facts
 
 import classifier
 from classifier.errors import ExitStatus
-from classifier.live import Watch
+from classifier.live import LiveCapture
 
 CAPTURES = ["office.pcapng", "handshakes.pcap", "no-handshake.pcap"]
 
@@ -45,7 +45,7 @@ def test_a_flow_ends_in_one_window_only() -> None:
 
 def test_a_window_has_the_flows_that_had_packets() -> None:
     data = (SAMPLES / "handshakes.pcap").read_bytes()
-    with pipe() as one, Watch(one.reading, window_s=0.01) as watch:
+    with pipe() as one, LiveCapture(one.reading, window_s=0.01) as watch:
         following = watch.windows()
         one.write(data)
         wait_for(watch, 180)

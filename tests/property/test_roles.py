@@ -21,7 +21,7 @@ import classifier
 from classifier.flows.addresses import is_group
 from classifier.flows.table import SCHEMA
 from classifier.live.output.jsonl_events import window_line
-from classifier.live.windows.running_totals import Ledger
+from classifier.live.windows.running_totals import RunningTotals
 from classifier.live.windows.window import Window, identities
 from classifier.reports.export import tabular, zeek
 from classifier.reports.html.contents import contents
@@ -52,7 +52,7 @@ def some(counts: Mapping[str, int]) -> dict[str, int]:
     return {role: int(count) for role, count in counts.items() if count}
 
 
-def in_ledger(traffic: classifier.Traffic) -> Ledger:
+def in_ledger(traffic: classifier.Traffic) -> RunningTotals:
     """The running totals of live traffic after one window with all flows, which have ended."""
     judged = list(traffic.judge.each(lambda flows: flows.batch(), bins=True))
     ids = [identities(batch) for batch in judged]
@@ -67,11 +67,11 @@ def in_ledger(traffic: classifier.Traffic) -> Ledger:
         captures=traffic.metered.captures,
         active_flows=0,
     )
-    ledger = Ledger()
-    line = window_line(window, ledger, ledger.take(window))
+    totals = RunningTotals()
+    line = window_line(window, totals, totals.take(window))
     moved = sum(row["total_bytes"] for row in line["services"])
     assert moved == sum(row["bytes"] for row in traffic.totals.services().to_pylist())
-    return ledger
+    return totals
 
 
 def written(traffic: classifier.Traffic, format: str) -> bytes:
@@ -91,8 +91,8 @@ def test_every_place_counts_the_same(name: str) -> None:
     services, servers = report["services"], report["servers"]
     attempts = sum(row["attempts"] for row in report["attempts"])
     in_services = {role: sum(row[role] for row in services) for role in ROLES if role != Role.ATTEMPTED}
-    ledger = in_ledger(traffic)
-    live = {role: sum(one.flows[role] for one in ledger.services.values()) for role in ROLES}
+    totals = in_ledger(traffic)
+    live = {role: sum(one.flows[role] for one in totals.services.values()) for role in ROLES}
     json_rows = [json.loads(line) for line in written(traffic, "jsonl").splitlines()]
     zeek_rows = [json.loads(line) for line in written(traffic, "zeek-json").splitlines()]
 
@@ -191,10 +191,10 @@ def labels() -> set[str]:
     from classifier.live.output.metrics import Metrics
 
     traffic = classifier.read(SAMPLES)
-    metrics, ledger = Metrics("127.0.0.1:0"), in_ledger(traffic)
+    metrics, totals = Metrics("127.0.0.1:0"), in_ledger(traffic)
     try:
         window = Window(0, 1.0, traffic, [], np.empty(0, bool), np.empty(0, np.uint64), [], [], 0)
-        metrics.take(window, ledger, ledger.take(window))
+        metrics.take(window, totals, totals.take(window))
         families = {family.name: family for family in metrics.collect()}
         return {sample.labels["role"] for sample in families["classifier_flows_ended"].samples}
     finally:

@@ -119,7 +119,7 @@ def test_a_capture_in_memory() -> None:
 
 def test_the_options_of_sniff_are_those_of_a_watch() -> None:
     """A type checker knows each by name."""
-    from classifier.live import Watch, WatchOptions
+    from classifier.live import LiveCapture, LiveOptions
 
-    options = inspect.signature(Watch.__init__).parameters
-    assert set(WatchOptions.__annotations__) == set(options) - {"self", "source", "window_s"}
+    options = inspect.signature(LiveCapture.__init__).parameters
+    assert set(LiveOptions.__annotations__) == set(options) - {"self", "source", "window_s"}

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from classifier.ports.rules import Rules
-from classifier.ports.search import Found, QueryError, find, suggestions
+from classifier.ports.search import QueryError, SearchResult, find, suggestions
 from classifier.ports.service import Service, Span
 
 TCP, UDP, SCTP = 6, 17, 132
@@ -108,7 +108,7 @@ def test_by_half_a_category(query: str) -> None:
 
 
 def test_a_short_word_finds_names_only() -> None:
-    assert find(RULES, "x1") == Found("x1", [], [])
+    assert find(RULES, "x1") == SearchResult("x1", [], [])
 
 
 @pytest.mark.parametrize(

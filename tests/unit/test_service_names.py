@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from classifier import payload
-from classifier.ports.lookup import Standing
+from classifier.ports.lookup import PortStanding
 from classifier.ports.rules import Rules
 from classifier.ports.service import Service, Span
 from classifier.services import naming
@@ -40,21 +40,23 @@ RULES = Rules(
 )
 
 
-def ends(ip: str, ports: tuple[int, ...]) -> naming.Ends:
+def ends(ip: str, ports: tuple[int, ...]) -> naming.ServerEndpoints:
     address = ipaddress.ip_address(ip)
     packed = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
-    return naming.Ends(pa.array([packed] * len(ports), pa.binary(16)), pa.array(ports, pa.uint16()))
+    return naming.ServerEndpoints(
+        pa.array([packed] * len(ports), pa.binary(16)), pa.array(ports, pa.uint16())
+    )
 
 
-def silent(flows: int) -> naming.Payloads:
+def silent(flows: int) -> naming.DetectedPayloads:
     """No payload, and nothing announced."""
     columns = {name: np.zeros(flows, np.uint64) for name in ("hits_a", "hits_b")}
     columns |= {name: np.zeros(flows, np.uint16) for name in ("port_a", "port_b")}
-    said = payload.read(
+    said = payload.findings(
         pa.record_batch({name: pa.array(column) for name, column in columns.items()}), payload.load()
     )
     nothing = np.zeros(flows, np.uint8)
-    return naming.Payloads(said, payload.load(), pa.nulls(flows, pa.string()), nothing, nothing > 0)
+    return naming.DetectedPayloads(said, payload.load(), pa.nulls(flows, pa.string()), nothing, nothing > 0)
 
 
 def named(
@@ -203,7 +205,7 @@ def test_how_much_a_name_means() -> None:
     )
     ports = np.array([0, 1, 2, 3, 4, 5], np.uint16)
     standing = rules.standing(rules.places(np.full(6, TCP, np.uint8), ports))
-    assert standing.tolist() == sorted(Standing)
+    assert standing.tolist() == sorted(PortStanding)
 
 
 def test_what_is_merely_registered_comes_after_what_people_meet() -> None:

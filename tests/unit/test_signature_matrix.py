@@ -21,7 +21,7 @@ from classifier import payload
 from classifier.payload import Certainty
 from classifier.ports.rule_files import FOLDER, read_toml
 from classifier.ports.rules import Rules
-from classifier.services.service_verdict import expected_at, is_spoken_at
+from classifier.services.service_verdict import expected_at, is_expected_at
 from classifier.signatures import TRANSPORTS, Message
 
 TABLE = payload.load()
@@ -107,6 +107,6 @@ def test_no_signatures_own_port_makes_it_a_mismatch() -> None:
             *chain(*(message.get("ports", ()) for message in entry["messages"])),
         }
         if expected_at(here := rules.at(TRANSPORTS[entry["transport"]], port))
-        if not is_spoken_at(here, protocols[entry["name"], entry.get("service", entry["name"])])
+        if not is_expected_at(here, protocols[entry["name"], entry.get("service", entry["name"])])
     ]
     assert wrong == []

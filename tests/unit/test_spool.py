@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from classifier.flows.partitions import Parted
+from classifier.flows.partitions import Partitions
 from classifier.flows.spool import Spool
 
 ROWS = 100
@@ -111,7 +111,7 @@ def test_memory_makes_no_difference_to_what_is_put_together(memory_bytes: int) -
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
 def test_parts_are_read_by_themselves(memory_bytes: int) -> None:
-    parted = Parted(3, memory_bytes)
+    parted = Partitions(3, memory_bytes)
     for batch in batches(2):
         parted.write(batch, np.arange(ROWS) % 2 * 2)
     assert [column_of(parted, part) for part in range(3)] == [
@@ -122,5 +122,5 @@ def test_parts_are_read_by_themselves(memory_bytes: int) -> None:
     assert [size > 0 for size in parted.part_bytes] == [True, False, True]
 
 
-def column_of(parted: Parted, part: int) -> list[int]:
+def column_of(parted: Partitions, part: int) -> list[int]:
     return [row for batch in parted.read([part]) for row in batch["row"].to_pylist()]

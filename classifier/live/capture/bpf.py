@@ -34,7 +34,7 @@ class _Program(ctypes.Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class CaptureFilter:
     """A compiled filter: instructions of eight bytes (`struct sock_filter`)."""
 
     code: bytes
@@ -54,7 +54,7 @@ class Program:
                 one.detach()
 
 
-def compile_filter(text: str, link_type: int) -> Program:
+def compile_filter(text: str, link_type: int) -> CaptureFilter:
     """Compile a filter for packets of a LINKTYPE_ number.
 
     CaptureFilterError: the filter is invalid.
@@ -65,7 +65,7 @@ def compile_filter(text: str, link_type: int) -> Program:
     code, complaint = attempt(text, dlt)
     if code is None:
         raise CaptureFilterError(_described(text, complaint, lambda part: attempt(part, dlt)[0] is not None))
-    return Program(code)
+    return CaptureFilter(code)
 
 
 def _libpcap() -> ctypes.CDLL | None:

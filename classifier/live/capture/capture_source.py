@@ -1,6 +1,6 @@
 """Taps, the sources of a live capture: packet sockets, capture programs, streams, folders.
 
-A tap returns flow facts window by window, counters, and notices about its source.
+A source returns flow facts window by window, counters, and notices about its source.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def not_writable(path: str, error: OSError) -> CaptureError:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CaptureOptions:
     """Options of the capture."""
 
     meter: MeterOptions
@@ -68,12 +68,12 @@ class Wish:
             raise not_writable(self.keep, error) from error
 
 
-class Tap:
+class CaptureSource:
     """A source of packets, read by successive sessions of the meter; nothing is read before `start`."""
 
-    def __init__(self, name: str, wish: Wish) -> None:
+    def __init__(self, name: str, options: CaptureOptions) -> None:
         self.name = name
-        self.wish = wish
+        self.options = options
         self._live: _meter.Live | None = None
         #: Of the sessions that are over.
         self._before = Counters()
@@ -160,20 +160,20 @@ class Tap:
         """Release the source."""
 
 
-class Stream(Tap):
+class StreamSource(CaptureSource):
     """A capture that arrives through an open binary file, such as a pipe."""
 
-    def __init__(self, file: BinaryIO, wish: Wish) -> None:
+    def __init__(self, file: BinaryIO, options: CaptureOptions) -> None:
         name = getattr(file, "name", None)
         known = "standard input" if name == "<stdin>" else name if isinstance(name, str) else "stream"
-        super().__init__(known, wish)
+        super().__init__(known, options)
         self._file = file
 
     def start(self) -> None:
         """Start reading."""
-        keep = self.wish.keep_descriptor()
+        keep = self.options.keep_descriptor()
         self._live = _meter.live_stream(
-            os.dup(self._file.fileno()), self.wish.signatures, self.wish.meter, keep=keep
+            os.dup(self._file.fileno()), self.options.signatures, self.options.meter, keep=keep
         )
 
 

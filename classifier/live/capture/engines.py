@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live.capture import external_capture, interfaces
-from classifier.live.capture.capture_source import Source, Stream, Tap, Wish
-from classifier.live.capture.follow import Folder
+from classifier.live.capture.capture_source import CaptureOptions, CaptureSource, Source, StreamSource
+from classifier.live.capture.follow import FollowedFolder
 from classifier.live.capture.packet_socket import AF_PACKET, PacketSocket, not_permitted
 from classifier.live.capture.privileges import is_root
 
@@ -20,7 +20,9 @@ SOCKET = "socket"
 ENGINES = (SOCKET, *external_capture.COMMANDS)
 
 
-def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish) -> list[Tap]:
+def open_sources(
+    source: Source | Iterable[Source], engine: str | None, options: CaptureOptions
+) -> list[CaptureSource]:
     """Open the sources; CaptureError names the one that can't be captured, and what to do."""
     if sys.platform == "win32":
         raise CaptureError(
@@ -36,13 +38,13 @@ def open_taps(source: Source | Iterable[Source], engine: str | None, wish: Wish)
             )
     if not sources:
         raise CaptureError("live", "no interface given; name one", status=ExitStatus.NO_INPUT)
-    opened: list[Tap] = []
+    opened: list[CaptureSource] = []
     try:
         for each in sources:
-            opened.append(_open(each, engine, _own_file(wish, each, len(sources))))
+            opened.append(_open(each, engine, _own_file(options, each, len(sources))))
     except BaseException:
-        for tap in opened:
-            tap.close()
+        for each in opened:
+            each.close()
         raise
     return opened
 
@@ -58,16 +60,16 @@ def rights() -> dict[str, bool]:
     return may
 
 
-def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
+def _open(source: Source, engine: str | None, options: CaptureOptions) -> CaptureSource:
     if not isinstance(source, str):
-        if wish.filter:
+        if options.filter:
             raise CaptureError(
                 "live",
                 "--filter applies to interfaces, not to streams or folders; filter at the source: "
-                f"tcpdump -w - {wish.filter}",
+                f"tcpdump -w - {options.filter}",
                 status=ExitStatus.USAGE,
             )
-        return Folder(source, wish) if isinstance(source, Path) else Stream(source, wish)
+        return FollowedFolder(source, options) if isinstance(source, Path) else StreamSource(source, options)
     interface = interfaces.find(source)
     if interface is None:
         there = ", ".join(found.name for found in interfaces.interfaces())
@@ -82,19 +84,19 @@ def _open(source: Source, engine: str | None, wish: Wish) -> Tap:
             raise CaptureError(
                 source, "packet sockets exist only on Linux; use --engine tcpdump", status=ExitStatus.NO_INPUT
             )
-        return PacketSocket(interface, wish)
+        return PacketSocket(interface, options)
     if not may.get(engine, True):
         raise not_permitted(source)
-    return external_capture.Child(source, engine, wish)
+    return external_capture.ExternalCapture(source, engine, options)
 
 
-def _own_file(wish: Wish, source: Source, sources: int) -> Wish:
+def _own_file(options: CaptureOptions, source: Source, sources: int) -> CaptureOptions:
     """Give each of several sources its own packet file: keep.pcapng becomes keep-eth0.pcapng."""
-    if wish.keep is None or sources == 1:
-        return wish
-    path = PurePath(wish.keep)
+    if options.keep is None or sources == 1:
+        return options
+    path = PurePath(options.keep)
     name = source if isinstance(source, str) else "stream"
-    return replace(wish, keep=str(path.with_stem(f"{path.stem}-{name}")))
+    return replace(options, keep=str(path.with_stem(f"{path.stem}-{name}")))
 
 
 def _may_open_sockets() -> bool:

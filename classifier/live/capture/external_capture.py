@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
-from classifier.live.capture.capture_source import Tap, Wish
+from classifier.live.capture.capture_source import CaptureOptions, CaptureSource
 from classifier.live.capture.interfaces import is_up
 from classifier.live.capture.privileges import only_capture_as
 
@@ -35,36 +35,36 @@ _CHATTER = re.compile(
 )
 
 
-def dumpcap(name: str, wish: Wish) -> list[str]:
+def dumpcap(name: str, options: CaptureOptions) -> list[str]:
     """Return the command that pipes an interface's packets as pcapng."""
-    command = ["dumpcap", "-q", "-i", name, "-w", "-", "-s", str(wish.snap_bytes)]
-    command += ["-B", str(max(1, wish.buffer_bytes >> 20))]
-    command += [] if wish.promiscuous else ["-p"]
-    return command + (["-f", wish.filter] if wish.filter else [])
+    command = ["dumpcap", "-q", "-i", name, "-w", "-", "-s", str(options.snap_bytes)]
+    command += ["-B", str(max(1, options.buffer_bytes >> 20))]
+    command += [] if options.promiscuous else ["-p"]
+    return command + (["-f", options.filter] if options.filter else [])
 
 
-def tcpdump(name: str, wish: Wish) -> list[str]:
+def tcpdump(name: str, options: CaptureOptions) -> list[str]:
     """Return the command that pipes an interface's packets as pcap with nanosecond timestamps."""
-    command = ["tcpdump", "-n", "-U", "-i", name, "-w", "-", "-s", str(wish.snap_bytes)]
-    command += ["--time-stamp-precision=nano", "-B", str(wish.buffer_bytes >> 10)]
-    command += [] if wish.promiscuous else ["-p"]
-    return command + (["--", wish.filter] if wish.filter else [])
+    command = ["tcpdump", "-n", "-U", "-i", name, "-w", "-", "-s", str(options.snap_bytes)]
+    command += ["--time-stamp-precision=nano", "-B", str(options.buffer_bytes >> 10)]
+    command += [] if options.promiscuous else ["-p"]
+    return command + (["--", options.filter] if options.filter else [])
 
 
-COMMANDS: dict[str, Callable[[str, Wish], list[str]]] = {"dumpcap": dumpcap, "tcpdump": tcpdump}
+COMMANDS: dict[str, Callable[[str, CaptureOptions], list[str]]] = {"dumpcap": dumpcap, "tcpdump": tcpdump}
 
 
-class Child(Tap):
+class ExternalCapture(CaptureSource):
     """One interface, captured by a program, which is restarted when the interface comes back.
 
     The program is started by the constructor, before this process drops its privileges; it blocks on the
     pipe until `start`.
     """
 
-    def __init__(self, name: str, program: str, wish: Wish) -> None:
-        super().__init__(name, wish)
+    def __init__(self, name: str, program: str, options: CaptureOptions) -> None:
+        super().__init__(name, options)
         self._program = program
-        self._command = COMMANDS[program](name, wish)
+        self._command = COMMANDS[program](name, options)
         self._lost_before = 0
         self._lost = 0
         self._said: list[str] = []
@@ -156,7 +156,7 @@ class Child(Tap):
                 stderr=subprocess.PIPE,
                 pipesize=1 << 20,  # more buffering, where the system allows it
                 process_group=0,  # Ctrl-C reaches only this process, which then terminates the child
-                preexec_fn=only_capture_as(self.wish.user),
+                preexec_fn=only_capture_as(self.options.user),
             )
         except FileNotFoundError:
             raise CaptureError(
@@ -172,7 +172,7 @@ class Child(Tap):
         descriptor = os.dup(self._process.stdout.fileno())
         self._process.stdout.close()
         return _meter.live_stream(
-            descriptor, self.wish.signatures, self.wish.meter, keep=self.wish.keep_descriptor(again)
+            descriptor, self.options.signatures, self.options.meter, keep=self.options.keep_descriptor(again)
         )
 
     def _hear(self, process: subprocess.Popen[bytes]) -> None:

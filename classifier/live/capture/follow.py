@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 
 from classifier.errors import CaptureError, ExitStatus
 from classifier.flows.incremental_stitch import BEFORE_ALL, join, settled
-from classifier.live.capture.capture_source import Tap, Wish
-from classifier.live.capture.follow_state import State
+from classifier.live.capture.capture_source import CaptureOptions, CaptureSource
+from classifier.live.capture.follow_state import FollowState
 from classifier.metering.counters import Counters
 from classifier.sources import path_kinds
 from classifier.sources.inputs import Input, problem
@@ -75,20 +75,20 @@ def _files(folder: Path) -> Iterator[_File]:
                 yield _File(entry.path, entry.name, status.st_size, status.st_mtime_ns)
 
 
-class Folder(Tap):
+class FollowedFolder(CaptureSource):
     """A followed folder; nothing is read before `start`."""
 
-    def __init__(self, path: Path, wish: Wish) -> None:
-        super().__init__(path_kinds.shown(str(path)), wish)
+    def __init__(self, path: Path, options: CaptureOptions) -> None:
+        super().__init__(path_kinds.shown(str(path)), options)
         self._path = path
-        self._state_file = Path(wish.state) if wish.state else None
+        self._state_file = Path(options.state) if options.state else None
         #: Progress of the thread, guarded by the lock.
-        self._now, self._counted, self._ended = State(), Counters(), list[pa.Table]()
+        self._now, self._counted, self._ended = FollowState(), Counters(), list[pa.Table]()
         self._touched_ns: int | None = None
         #: Series of files in the folder.
         self._series: set[str] = set()
         #: Progress as of the last window.
-        self._then, self._counters_then = State(), Counters()
+        self._then, self._counters_then = FollowState(), Counters()
         self._saved = True
         self._failure: CaptureError | None = None
         self._said: list[str] = []
@@ -104,7 +104,7 @@ class Folder(Tap):
             message = "not a folder this user can read; check the path, or try another --user"
             raise CaptureError(self.name, message, status=ExitStatus.NO_INPUT)
         if self._state_file:
-            self._now = State.load(self._state_file)
+            self._now = FollowState.load(self._state_file)
             self._then = self._now.copy()
             self._then.save(self._state_file)  # fails now if it can't be written
         self._thread.start()
@@ -197,7 +197,7 @@ class Folder(Tap):
         self._series = set(newest)
         with self._lock:
             self._now.taken = {name: was for name, was in self._now.taken.items() if name in there}
-        settled_ns = time.time_ns() - int(self.wish.settle_s * 1e9)
+        settled_ns = time.time_ns() - int(self.options.settle_s * 1e9)
         complete = [f for f in files if newest[f.series] is not f or f.changed_ns <= settled_ns]
         return [file for file in complete if self._now.taken.get(file.name, ())[:2] != file.size_and_change]
 
@@ -221,7 +221,7 @@ class Folder(Tap):
         parts = [part for part in (self._now.flows, rows) if part is not None]
         flows, ended = None, None
         if parts:
-            idle = self.wish.meter.idle
+            idle = self.options.meter.idle
             joined, _ = join(pa.concat_tables(parts), **idle)
             # A series of which no file was read yet may have packets of any time.
             known = self._series <= {_series(name) for name in taken}
@@ -229,7 +229,7 @@ class Folder(Tap):
             over = pa.array(settled(joined, BEFORE_ALL, until_ns, max(idle.values())))
             flows, ended = joined.filter(pc.invert(over)), joined.filter(over)
         with self._lock:
-            self._now = State(taken, ends_ns, flows)
+            self._now = FollowState(taken, ends_ns, flows)
             self._counted += counters
             if ended is not None and ended.num_rows:
                 self._ended.append(ended)
@@ -240,7 +240,7 @@ class Folder(Tap):
         """Return the flows of a file, and its counters."""
         capture = Input(path_kinds.shown(file.path), file.path, file.size_bytes)
         try:
-            reader = capture.open(self.wish.meter, self.wish.signatures)
+            reader = capture.open(self.options.meter, self.options.signatures)
         except CaptureError as error:
             self._fail(error)
             return None, Counters()

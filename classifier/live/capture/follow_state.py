@@ -17,7 +17,7 @@ _HEADER = b"classifier"
 
 
 @dataclass
-class State:
+class FollowState:
     """The state from which another run resumes."""
 
     #: Size, time of change, and time of the first packet of each file that was read and still exists.
@@ -27,9 +27,9 @@ class State:
     #: Facts of the open flows.
     flows: pa.Table | None = None
 
-    def copy(self) -> State:
+    def copy(self) -> FollowState:
         """Return a copy; tables are immutable."""
-        return State(dict(self.taken), dict(self.ends_ns), self.flows)
+        return FollowState(dict(self.taken), dict(self.ends_ns), self.flows)
 
     def save(self, path: Path) -> None:
         """Write it to a file, which is replaced when complete."""
@@ -44,7 +44,7 @@ class State:
             raise not_writable(str(path), error) from error
 
     @staticmethod
-    def load(path: Path) -> State:
+    def load(path: Path) -> FollowState:
         """Read it from a file; a missing file is the initial state."""
         try:
             with pa.OSFile(str(path)) as file:
@@ -52,9 +52,9 @@ class State:
             header = json.loads(table.schema.metadata[_HEADER])
             taken = {name: tuple(was) for name, was in header["taken"].items()}
             flows = table.replace_schema_metadata() if table.num_rows else None
-            return State(taken, header["ends_ns"], flows)
+            return FollowState(taken, header["ends_ns"], flows)
         except FileNotFoundError:
-            return State()
+            return FollowState()
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             message = "not a state file of `classifier live --follow`; name another file, or remove it"
             raise CaptureError(str(path), message, status=ExitStatus.NO_INPUT) from error

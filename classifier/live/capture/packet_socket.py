@@ -12,7 +12,7 @@ import sys
 from classifier import _meter
 from classifier.errors import CaptureError, ExitStatus
 from classifier.live.capture.bpf import compile_filter
-from classifier.live.capture.capture_source import Tap, Wish
+from classifier.live.capture.capture_source import CaptureOptions, CaptureSource
 from classifier.live.capture.interfaces import ANY, COOKED, Interface, is_up, loopback
 
 # linux/socket.h, linux/if_ether.h, linux/if_packet.h, asm-generic/socket.h; Python lacks them off Linux.
@@ -26,11 +26,11 @@ _BUFFER_FORCED, _TIMESTAMPS = 33, 35
 _NOTICE_S = 0.1
 
 
-class PacketSocket(Tap):
+class PacketSocket(CaptureSource):
     """One interface, or all of them. Opening the socket needs privileges; binding and reading don't."""
 
-    def __init__(self, interface: Interface, wish: Wish) -> None:
-        super().__init__(interface.name, wish)
+    def __init__(self, interface: Interface, options: CaptureOptions) -> None:
+        super().__init__(interface.name, options)
         self._interface = interface
         self._cooked = interface.link_type == COOKED
         self._lost = 0
@@ -50,12 +50,12 @@ class PacketSocket(Tap):
             self._bind()
         self._live = _meter.live_socket(
             self._socket.dup().detach(),
-            self.wish.signatures,
-            self.wish.meter,
+            self.options.signatures,
+            self.options.meter,
             link_type=self._interface.link_type,
             loopback=loopback(),
-            snap_bytes=self.wish.snap_bytes,
-            keep=self.wish.keep_descriptor(),
+            snap_bytes=self.options.snap_bytes,
+            keep=self.options.keep_descriptor(),
         )
 
     def look_after(self) -> None:
@@ -82,23 +82,23 @@ class PacketSocket(Tap):
         self._socket.close()
 
     def _configure(self) -> None:
-        wish = self.wish
+        options = self.options
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _BUFFER_FORCED, wish.buffer_bytes)
+            self._socket.setsockopt(socket.SOL_SOCKET, _BUFFER_FORCED, options.buffer_bytes)
         except PermissionError:  # only CAP_NET_ADMIN may exceed the system's limit
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wish.buffer_bytes)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer_bytes)
         granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it
-        if granted < wish.buffer_bytes:
+        if granted < options.buffer_bytes:
             self.news.append(
-                f"{self.name}: kernel buffer limited to {granted:,} of {wish.buffer_bytes:,} bytes; "
-                f"to raise the limit: sudo sysctl net.core.rmem_max={wish.buffer_bytes}"
+                f"{self.name}: kernel buffer limited to {granted:,} of {options.buffer_bytes:,} bytes; "
+                f"to raise the limit: sudo sysctl net.core.rmem_max={options.buffer_bytes}"
             )
         self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._socket.setsockopt(_SOL_PACKET, _AUXILIARY_DATA, 1)
         timeout = struct.pack("ll", 0, int(_NOTICE_S * 1_000_000))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-        if wish.filter:
-            compile_filter(wish.filter, self._interface.link_type).attach(self._socket.fileno())
+        if options.filter:
+            compile_filter(options.filter, self._interface.link_type).attach(self._socket.fileno())
 
     def _bind(self) -> None:
         if self.name == ANY:
@@ -106,7 +106,7 @@ class PacketSocket(Tap):
             return
         self._socket.bind((self.name, _ALL_PROTOCOLS))
         self._number = socket.if_nametoindex(self.name)
-        if self.wish.promiscuous:
+        if self.options.promiscuous:
             member = struct.pack("iHH8s", self._number, _PROMISCUOUS, 0, b"")
             try:
                 self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, member)

@@ -11,7 +11,7 @@ from classifier.reports.report import Report
 from classifier.result import Traffic
 
 
-class Page:
+class HtmlFile:
     """A file for the page, opened before privileges are dropped; a context manager.
 
     MissingExtraError: the extra `web` is missing. CaptureError: the file can't be written.
@@ -25,7 +25,7 @@ class Page:
         except OSError as error:
             raise not_writable(path, error) from error
 
-    def __enter__(self) -> Page:
+    def __enter__(self) -> HtmlFile:
         """Return itself."""
         return self
 

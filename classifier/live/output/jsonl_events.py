@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from classifier.live.windows.running_totals import Change, Ledger, Server
+from classifier.live.windows.running_totals import RunningTotals, ServerTotals, WindowChanges
 from classifier.live.windows.window import Window
 from classifier.roles import Role
 from classifier.traffic.tables import SOURCES
@@ -15,10 +15,10 @@ NEW_SERVER, MISMATCH = "new-server", "mismatch"
 EVENTS = (NEW_SERVER, MISMATCH)
 
 
-def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any]:
+def window_line(window: Window, totals: RunningTotals, change: WindowChanges) -> dict[str, Any]:
     """Return a window as plain data: its counts, and its services, the busiest first."""
     metered = window.traffic.metered
-    busy = [service for service in ledger.services.values() if service.flows_now]
+    busy = [service for service in totals.services.values() if service.flows_now]
     return {
         "time": time_text(window.time_ns) if window.time_ns else None,
         "window_s": round(window.seconds, 3),
@@ -46,7 +46,7 @@ def window_line(window: Window, ledger: Ledger, change: Change) -> dict[str, Any
     }
 
 
-def event_lines(change: Change, wanted: frozenset[str]) -> Iterator[dict[str, Any]]:
+def event_lines(change: WindowChanges, wanted: frozenset[str]) -> Iterator[dict[str, Any]]:
     """Yield the wanted events (of `EVENTS`) of a window."""
     if NEW_SERVER in wanted:
         for server in change.new_servers:
@@ -67,7 +67,7 @@ def time_text(time_ns: int) -> str:
     )
 
 
-def _server(server: Server) -> dict[str, Any]:
+def _server(server: ServerTotals) -> dict[str, Any]:
     return {
         "server_ip": server.ip,
         "server_port": server.port,

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from classifier.errors import MetricsError
-from classifier.live.windows.running_totals import OTHER, Change, Ledger
+from classifier.live.windows.running_totals import OTHER, RunningTotals, WindowChanges
 from classifier.live.windows.window import Window
 
 #: Services with labels of their own: the largest ones when a label was free.
@@ -21,7 +21,7 @@ MOST_LABELS = 100
 
 
 @dataclass(frozen=True)
-class _Sums:
+class _Families:
     bytes: dict[tuple[str, str, str], int]
     packets: dict[tuple[str, str, str], int]
     flows: dict[tuple[str, str, str], int]
@@ -39,8 +39,8 @@ class Metrics(Collector):
         self._lock = threading.Lock()
         self._labelled: set[tuple[str, str]] = set()
         self._mismatches: Counter[tuple[str, str, str]] = Counter()
-        self._ledger = Ledger()
-        self._sums = _Sums({}, {}, {})
+        self._ledger = RunningTotals()
+        self._sums = _Families({}, {}, {})
         registry = CollectorRegistry()
         registry.register(self)
         self._server: WSGIServer
@@ -59,9 +59,9 @@ class Metrics(Collector):
         """The port it listens on."""
         return self._server.server_port
 
-    def take(self, window: Window, ledger: Ledger, change: Change) -> None:
+    def take(self, window: Window, totals: RunningTotals, change: WindowChanges) -> None:
         """Serve the totals including this window from now on."""
-        by_bytes = sorted(ledger.services.items(), key=lambda item: -sum(item[1].bytes.values()))
+        by_bytes = sorted(totals.services.items(), key=lambda item: -sum(item[1].bytes.values()))
         for key, _ in by_bytes:
             if len(self._labelled) >= MOST_LABELS:
                 break
@@ -74,14 +74,14 @@ class Metrics(Collector):
                     if count or role == "confirmed":
                         total[label, proto, role] += count
         with self._lock:
-            self._ledger, self._sums = ledger, _Sums(*sums)
+            self._ledger, self._sums = totals, _Families(*sums)
             for row in change.mismatches:
                 self._mismatches[row["expected"], row["payload"], row["proto"]] += 1
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; the client library calls this for each request."""
         with self._lock:
-            ledger, sums, mismatches = self._ledger, self._sums, dict(self._mismatches)
+            totals, sums, mismatches = self._ledger, self._sums, dict(self._mismatches)
         labels = ["service", "proto", "role"]
         for name, text, counts in (
             ("bytes", "IP bytes of a service's flows, both directions", sums.bytes),
@@ -101,14 +101,14 @@ class Metrics(Collector):
             family.add_metric(key, count)
         yield family
         for name, text, count in (
-            ("captured_packets", "Packets captured.", ledger.counters.packets),
-            ("captured_bytes", "Bytes of captured packets on the wire.", ledger.counters.wire_bytes),
-            ("dropped_packets", "Packets that the capturing system lost.", ledger.counters.dropped),
-            ("evicted_flows", "Flows ended early by the cap on flows.", ledger.counters.evicted),
+            ("captured_packets", "Packets captured.", totals.counters.packets),
+            ("captured_bytes", "Bytes of captured packets on the wire.", totals.counters.wire_bytes),
+            ("dropped_packets", "Packets that the capturing system lost.", totals.counters.dropped),
+            ("evicted_flows", "Flows ended early by the cap on flows.", totals.counters.evicted),
         ):
             yield CounterMetricFamily(f"classifier_{name}", text, value=count)
-        yield GaugeMetricFamily("classifier_active_flows", "Active flows.", value=ledger.active_flows)
-        yield GaugeMetricFamily("classifier_servers", "Known servers.", value=len(ledger.servers))
+        yield GaugeMetricFamily("classifier_active_flows", "Active flows.", value=totals.active_flows)
+        yield GaugeMetricFamily("classifier_servers", "Known servers.", value=len(totals.servers))
 
     def close(self) -> None:
         """Stop the capture."""

@@ -6,19 +6,19 @@ import tempfile
 from collections.abc import Iterable
 
 from classifier.errors import CaptureError
-from classifier.live.capture.capture_source import Tap
+from classifier.live.capture.capture_source import CaptureSource
 from classifier.live.windows.history import History
 
 
-class News:
+class Notices:
     """The problems reported so far."""
 
     def __init__(self) -> None:
-        self._troubled: set[Tap] = set()
+        self._troubled: set[CaptureSource] = set()
         self._full = False
 
-    def of(self, taps: Iterable[Tap], history: History) -> list[str]:
-        """Return the taps' news, and new problems of the taps or the history."""
+    def of(self, sources: Iterable[CaptureSource], history: History) -> list[str]:
+        """Return the sources' news, and new problems of the sources or the history."""
         news = []
         if history.disk_full and not self._full:
             self._full = True
@@ -26,12 +26,14 @@ class News:
                 f"{tempfile.gettempdir()}: disk full; the final report will miss some ended flows; "
                 "everything else continues"
             )
-        for tap in taps:
-            news += tap.news
-            tap.news = []
-            trouble = tap.trouble or (tap.keep_problem and CaptureError(tap.name, _kept(tap.keep_problem)))
-            if trouble and tap not in self._troubled:
-                self._troubled.add(tap)
+        for source in sources:
+            news += source.news
+            source.news = []
+            trouble = source.trouble or (
+                source.keep_problem and CaptureError(source.name, _kept(source.keep_problem))
+            )
+            if trouble and source not in self._troubled:
+                self._troubled.add(source)
                 news.append(str(trouble))
         return news
 

@@ -20,7 +20,7 @@ MOST_SERVERS = 50_000
 MOST_ANNOUNCING = 5_000
 
 
-class Earlier:
+class KnownServers:
     """Servers and announcements of all windows so far."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Earlier:
         #: Active flows that are in `servers`.
         self._entered: Hashes = np.empty(0, dtype=np.uint64)
 
-    def take(self, ends: roles.Ends, ids: Hashes, ended: Mask) -> None:
+    def take(self, ends: roles.FlowFeatures, ids: Hashes, ended: Mask) -> None:
         """Add n flows of a window; those that have `ended` don't appear in later windows."""
         proven = roles.Directory(no_entries())
         proven.add(ends, among=~np.isin(ids, self._entered))

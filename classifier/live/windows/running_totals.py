@@ -48,7 +48,7 @@ _Counts = npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
-class Service:
+class ServiceTotals:
     """Totals of a service since the start."""
 
     name: str
@@ -67,7 +67,7 @@ class Service:
 
 
 @dataclass(slots=True)
-class Server:
+class ServerTotals:
     """A server and its totals."""
 
     ip: str
@@ -86,22 +86,22 @@ class Server:
 
 
 @dataclass(slots=True)
-class Change:
+class WindowChanges:
     """The changes of a window."""
 
-    new_servers: list[Server]
+    new_servers: list[ServerTotals]
     #: Rows of the public flow table and `rate`, in bytes per second, the busiest first.
     flows: list[dict[str, Any]]
     #: Likewise, flows with another protocol than expected: the first of each server and protocol.
     mismatches: list[dict[str, Any]]
 
 
-class Ledger:
+class RunningTotals:
     """Running totals over windows."""
 
     def __init__(self) -> None:
-        self.services: dict[tuple[str, str], Service] = {}
-        self.servers: dict[tuple[Any, ...], Server] = {}
+        self.services: dict[tuple[str, str], ServiceTotals] = {}
+        self.servers: dict[tuple[Any, ...], ServerTotals] = {}
         #: Bytes per second in each of the latest windows.
         self.rates: deque[float] = deque([0.0] * RATES, RATES)
         self.counters = Counters()
@@ -109,7 +109,7 @@ class Ledger:
         self._known = _Known()
         self._mismatched: set[tuple[Any, ...]] = set()
 
-    def take(self, window: Window) -> Change:
+    def take(self, window: Window) -> WindowChanges:
         """Add a window, and return its changes."""
         metered = window.traffic.metered
         self.counters += metered.counters
@@ -121,13 +121,13 @@ class Ledger:
         for server in self.servers.values():
             server.rate, server.clients_now = 0.0, 0
         if not window.judged:
-            return Change([], [], [])
+            return WindowChanges([], [], [])
         flows = self._gains(window)
         self._add_services(flows, window.seconds)
         new = list(self._add_servers(flows, window.seconds))
         busiest = np.argsort(-flows["gained_bytes"].to_numpy(), kind="stable")[:MOST_FLOWS]
         strange = self._new_mismatches(flows)
-        return Change(
+        return WindowChanges(
             new, _shown(flows.take(pa.array(busiest)), window), _shown(flows.take(pa.array(strange)), window)
         )
 
@@ -185,13 +185,13 @@ class Ledger:
                 service.servers_now += row["servers"]
                 service.clients_now += row["clients"]
 
-    def _service(self, name: str, proto: str) -> Service:
+    def _service(self, name: str, proto: str) -> ServiceTotals:
         key = (name, proto)
         if key not in self.services and len(self.services) >= MOST_SERVICES:
             key = (OTHER, proto)
-        return self.services.setdefault(key, Service(*key))
+        return self.services.setdefault(key, ServiceTotals(*key))
 
-    def _add_servers(self, flows: pa.Table, seconds: float) -> Iterator[Server]:
+    def _add_servers(self, flows: pa.Table, seconds: float) -> Iterator[ServerTotals]:
         """Add the servers of this window, and yield the new ones."""
         group = addresses.is_group(_one(flows["server_addr"]), _one(flows["ip_version"]))
         known = pc.is_in(flows["known"], pa.array(["confirmed", "inferred"]))
@@ -205,7 +205,7 @@ class Ledger:
                 server = self.servers.pop(key)
             else:
                 first_ns, last_ns = row["first_seen_ns"], row["last_seen_ns"]
-                server = Server(
+                server = ServerTotals(
                     _ip(row),
                     row["server_port"],
                     PROTOCOLS[row["proto"]],

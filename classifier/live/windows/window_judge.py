@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from classifier import roles
-from classifier.live.windows.known_servers import Earlier
+from classifier.live.windows.known_servers import KnownServers
 from classifier.metering.metered import Metered
 from classifier.pipeline import Judge, Result
 from classifier.ports.rules import Rules
@@ -14,10 +14,10 @@ from classifier.roles.directory import no_entries
 from classifier.traffic.judged import Judged
 
 
-class JudgeWindow(Judge):
+class WindowJudge(Judge):
     """Judges the flows of a window once, for several users of the result."""
 
-    def __init__(self, metered: Metered, rules: Rules, earlier: Earlier, *, decapsulate: bool) -> None:
+    def __init__(self, metered: Metered, rules: Rules, earlier: KnownServers, *, decapsulate: bool) -> None:
         super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
         self._earlier = earlier
 
@@ -30,12 +30,12 @@ class JudgeWindow(Judge):
         """The judged flows."""
         return list(map(self._judged, self._ends))
 
-    def looked_at(self, function: Callable[[roles.Ends], Result]) -> Iterator[Result]:
+    def looked_at(self, function: Callable[[roles.FlowFeatures], Result]) -> Iterator[Result]:
         """Yield the result of a function for each batch of flows, with the features of each flow."""
         return map(function, self._ends)
 
     @cached_property
-    def _ends(self) -> list[roles.Ends]:
+    def _ends(self) -> list[roles.FlowFeatures]:
         return list(map(self.ends, self.stitched()))
 
     @cached_property

@@ -8,7 +8,7 @@ import altair as alt
 import pyarrow as pa
 
 from classifier.reports.charts.chart_theme import COLOURS, Chart, data
-from classifier.reports.charts.sankey import Picture, layout
+from classifier.reports.charts.sankey import SankeyLayout, layout
 
 #: Characters of a name; longer ones are shortened in the middle, which keeps the port.
 _LONGEST = 24
@@ -37,7 +37,7 @@ def who_talks_to_whom(conversations: pa.Table) -> Chart | None:
     )
 
 
-def _ribbons(picture: Picture) -> alt.Chart:
+def _ribbons(picture: SankeyLayout) -> alt.Chart:
     """Draw the ribbons; the one under the pointer is highlighted."""
     over = alt.selection_point(on="pointerover", fields=["link"], empty=False, name="over")
     # As in the timeline: one colour for each of the largest services, one for all others.
@@ -60,13 +60,13 @@ def _ribbons(picture: Picture) -> alt.Chart:
     return encoded.add_params(over)
 
 
-def _nodes(picture: Picture) -> alt.Chart:
+def _nodes(picture: SankeyLayout) -> alt.Chart:
     marked = alt.Chart(data(picture.nodes)).mark_rect(color="#7d868f")
     encoded: alt.Chart = marked.encode(x=_X, x2="x2:Q", y=_Y, y2="y2:Q", tooltip=_tooltip())
     return encoded
 
 
-def _names(picture: Picture) -> list[alt.Chart]:
+def _names(picture: SankeyLayout) -> list[alt.Chart]:
     """Draw each node's name and bytes beside it, on a halo that separates the letters from ribbons."""
     return [
         alt.Chart(data([_beside(node) for node in picture.nodes if node["place"] == place]))

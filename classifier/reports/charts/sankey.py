@@ -22,14 +22,14 @@ _STEPS = 16
 
 
 @dataclass
-class Picture:
+class SankeyLayout:
     """Ribbons and nodes in coordinates: x from 0 (clients) to 2 (servers), y from 0 to 1, downwards."""
 
     ribbons: list[dict[str, Any]]
     nodes: list[dict[str, Any]]
 
 
-def layout(conversations: pa.Table, most: int = MOST) -> Picture:
+def layout(conversations: pa.Table, most: int = MOST) -> SankeyLayout:
     """Lay out `Totals.conversations()`: heights are bytes."""
     rows = conversations.to_pylist()
     triples = [(_client(row), service_text(row["service"], row["proto"]), _server(row)) for row in rows]
@@ -49,7 +49,7 @@ def layout(conversations: pa.Table, most: int = MOST) -> Picture:
         for x, column in enumerate(ends)
         for name, (top, bottom, size) in column.items()
     ]
-    return Picture([point for place in range(2) for point in _ribbons(links[place], ends, place)], nodes)
+    return SankeyLayout([point for place in range(2) for point in _ribbons(links[place], ends, place)], nodes)
 
 
 def _client(row: dict[str, Any]) -> str:

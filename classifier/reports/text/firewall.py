@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from classifier.ports.rules import Rules
-from classifier.ports.search import Found, Ports, Use
+from classifier.ports.search import Ports, PortUse, SearchResult
 from classifier.ports.service import TRANSPORT_NAMES, TRANSPORTS, Network, Span, spans_of
 
 #: Other affected services that are named.
@@ -18,7 +18,7 @@ MOST_TITLE = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PacketFilter:
     """Ports to block, at all addresses or in one network."""
 
     span: Span
@@ -35,7 +35,7 @@ class Target:
         return (4, 6) if self.network is None else (self.network.version,)
 
 
-def nft(name: str, targets: Iterable[Target]) -> Iterator[str]:
+def nft(name: str, targets: Iterable[PacketFilter]) -> Iterator[str]:
     """Yield a separate table for `nft -f`; loading it again replaces it. nft(8)."""
     table = f"classifier_block_{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}"
     # Created, then deleted: the rules start from an empty table whether or not one existed.
@@ -50,7 +50,7 @@ def nft(name: str, targets: Iterable[Target]) -> Iterator[str]:
     yield from ("\t}", "}")
 
 
-def iptables(name: str, targets: Iterable[Target]) -> Iterator[str]:
+def iptables(name: str, targets: Iterable[PacketFilter]) -> Iterator[str]:
     """Yield lines for `iptables-restore --noflush` and `ip6tables-restore --noflush`. iptables-restore(8)."""
     yield "*filter"
     for target in targets:
@@ -62,7 +62,7 @@ def iptables(name: str, targets: Iterable[Target]) -> Iterator[str]:
     yield "COMMIT"
 
 
-def cisco(name: str, targets: Iterable[Target]) -> Iterator[str]:
+def cisco(name: str, targets: Iterable[PacketFilter]) -> Iterator[str]:
     """Yield Cisco IOS access lists, one for each IP version concerned."""
     wanted = list(targets)
     title = "BLOCK-" + (re.sub(r"[^A-Z0-9]+", "-", name.upper()).strip("-") or "PORTS")
@@ -104,7 +104,7 @@ def _range(span: Span, dash: str) -> str:
 
 
 #: By firewall: the function that makes the rules, the comment sign, and the command that applies them.
-FIREWALLS: dict[str, tuple[Callable[[str, Iterable[Target]], Iterator[str]], str, str]] = {
+FIREWALLS: dict[str, tuple[Callable[[str, Iterable[PacketFilter]], Iterator[str]], str, str]] = {
     "nft": (nft, "#", "nft -f FILE"),
     "iptables": (
         iptables,
@@ -115,7 +115,7 @@ FIREWALLS: dict[str, tuple[Callable[[str, Iterable[Target]], Iterator[str]], str
 }
 
 
-def block(firewall: str, found: Sequence[Found], rules: Rules) -> str:
+def block(firewall: str, found: Sequence[SearchResult], rules: Rules) -> str:
     """Return rules that block the server ports that queries found. Nothing is applied."""
     keys: dict[Network | None, set[tuple[int, int]]] = {}
     names = set()
@@ -126,7 +126,7 @@ def block(firewall: str, found: Sequence[Found], rules: Rules) -> str:
             names.add(use.service.name)
             for network in use.service.networks or (None,):
                 keys.setdefault(network, set()).update(use.span.keys)
-    targets = [Target(span, network) for network, ports in keys.items() for span in spans_of(ports)]
+    targets = [PacketFilter(span, network) for network, ports in keys.items() for span in spans_of(ports)]
     make, comment, command = FIREWALLS[firewall]
     remarks = [
         f"Blocks forwarded traffic to {' '.join(answer.query for answer in found)}: "
@@ -143,7 +143,7 @@ def block(firewall: str, found: Sequence[Found], rules: Rules) -> str:
     return "\n".join([*(f"{comment} {line}" for line in remarks), *make(title, targets)]) + "\n"
 
 
-def _really_there(uses: list[Use]) -> list[Use]:
+def _really_there(uses: list[PortUse]) -> list[PortUse]:
     """Drop ports that are only registered or conflicting, unless a service has no others."""
     return [use for use in uses if use.service.met and use.service.status != "conflict"] or uses
 

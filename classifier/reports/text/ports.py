@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.ports.client_ports import ClientRange, client_ranges, iana_ranges
-from classifier.ports.search import Found, Ports, Use
+from classifier.ports.search import Ports, PortUse, SearchResult
 from classifier.ports.service import TRANSPORT_NAMES, Service, Span
 from classifier.reports.text.tables import Column, Row, show
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RELATED = 15
 
 
-def print_found(out: Console, found: Iterable[Found]) -> None:
+def print_found(out: Console, found: Iterable[SearchResult]) -> None:
     """Print what queries found: services, and other uses of the ports."""
     answers = list(found)
     by_number = [answer for answer in answers if answer.ports]
@@ -45,12 +45,12 @@ def print_found(out: Console, found: Iterable[Found]) -> None:
             out.print(Text(f"and {more} more; --format csv lists all"))
 
 
-def as_json(found: Iterable[Found]) -> str:
+def as_json(found: Iterable[SearchResult]) -> str:
     """Return what queries found, as a list of objects."""
     return json.dumps([_answer(answer) for answer in found], indent=2, ensure_ascii=False)
 
 
-def as_table(found: Iterable[Found]) -> pa.Table:
+def as_table(found: Iterable[SearchResult]) -> pa.Table:
     """Return the services that queries found, one row each."""
     import pyarrow as pa  # slow to import, and not needed for the terminal
 
@@ -76,7 +76,7 @@ _FIELDS = [
 ]
 
 
-def _plain(use: Use) -> Row:
+def _plain(use: PortUse) -> Row:
     service = use.service
     values = (
         *(str(use.span), TRANSPORT_NAMES[use.span.proto], use.span.first, use.span.last),
@@ -87,7 +87,7 @@ def _plain(use: Use) -> Row:
     return dict(zip(_FIELDS, values, strict=True))
 
 
-def _answer(found: Found) -> Row:
+def _answer(found: SearchResult) -> Row:
     """Return what a query found, as an object for JSON."""
     answer: Row = {
         "query": found.query,
@@ -119,7 +119,7 @@ def _others(ports: Ports | None) -> list[ClientRange]:
     ]
 
 
-def _remarks(found: Found) -> Iterator[str]:
+def _remarks(found: SearchResult) -> Iterator[str]:
     """Yield notes on ports that the table of services doesn't show."""
     for ports in _joined(found.reserved):
         yield f"{ports}: reserved by IANA"
@@ -164,12 +164,12 @@ def _grouped(others: Iterable[ClientRange]) -> Iterator[Row]:
 
 _OTHERS = [
     Column("Ports", lambda row: row["ports"]),
-    Column("Use", lambda row: row["role"], folds=True),
+    Column("PortUse", lambda row: row["role"], folds=True),
     Column("Systems", lambda row: row["systems"], folds=True),
 ]
 
 
-def _rows(uses: Iterable[Use]) -> Iterator[Row]:
+def _rows(uses: Iterable[PortUse]) -> Iterator[Row]:
     """Yield a row for each service and port, with all transports."""
     spans: dict[tuple[Service, int, int], list[Span]] = {}
     for use in uses:

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use meter::capture::{Capture, Frame};
 use meter::flow::{Cores, Idle, Meter, Options, Sharing, Step, stitch};
-use meter::table::{Row, rows_of};
-use meter::wire::{Aside, Unmetered, decode};
+use meter::table::{FlowRecord, rows_of};
+use meter::wire::{NotAFlowPacket, Unmetered, decode};
 
 use super::script::{Script, pick};
 use super::story::{IDLE_TCP_NS, IDLE_UDP_NS, Sent, tell};
@@ -17,7 +17,7 @@ const BATCH_ROWS: usize = 5;
 
 /// What a meter made of some frames.
 struct Metered {
-    rows: Vec<Row>,
+    rows: Vec<FlowRecord>,
     unmetered: u64,
     evicted: u64,
     duplicates: u64,
@@ -42,7 +42,7 @@ pub fn check(input: &[u8]) {
 
         let pieces: Vec<Metered> =
             sent.chunk_by(|_, next| !next.cut_before).map(|piece| metered(piece, options)).collect();
-        let rows: Vec<Row> = pieces.iter().flat_map(|piece| piece.rows.iter().copied()).collect();
+        let rows: Vec<FlowRecord> = pieces.iter().flat_map(|piece| piece.rows.iter().copied()).collect();
         let from_pieces = stitched(&rows, &idle);
         assert_eq!(as_set(stitched(&from_pieces, &idle)).len(), from_pieces.len(), "stitched is stitched");
 
@@ -58,7 +58,7 @@ pub fn check(input: &[u8]) {
 /// The law speaks of packets that need no other one to be understood.
 fn lawful(sent: &Sent, decapsulate: bool) -> bool {
     let decoded = decode(sent.link_type, &sent.data, sent.wire_bytes, decapsulate);
-    !matches!(decoded, Err(Aside::Fragment(_) | Aside::IcmpError(_)))
+    !matches!(decoded, Err(NotAFlowPacket::Fragment(_) | NotAFlowPacket::IcmpError(_)))
 }
 
 fn metered(sent: &[Sent], options: Options) -> Metered {
@@ -147,7 +147,7 @@ fn pcapng(sent: &[Sent]) -> Vec<u8> {
     bytes
 }
 
-fn sound(row: &Row, span_ns: Option<(i64, i64)>) {
+fn sound(row: &FlowRecord, span_ns: Option<(i64, i64)>) {
     let (first_ns, last_ns) = span_ns.expect("a row has packets");
     assert!(
         first_ns <= row.first_seen_ns && row.last_seen_ns <= last_ns && row.first_seen_ns <= row.last_seen_ns
@@ -160,15 +160,15 @@ fn sound(row: &Row, span_ns: Option<(i64, i64)>) {
     assert!((row.key.addr_a, row.key.port_a) <= (row.key.addr_b, row.key.port_b));
 }
 
-fn packets(rows: &[Row]) -> u64 {
+fn packets(rows: &[FlowRecord]) -> u64 {
     rows.iter().map(|row| row.packets_ab + row.packets_ba).sum()
 }
 
-fn bytes(rows: &[Row]) -> u64 {
+fn bytes(rows: &[FlowRecord]) -> u64 {
     rows.iter().map(|row| row.bytes_ab + row.bytes_ba + row.payload_bytes_ab + row.payload_bytes_ba).sum()
 }
 
-fn stitched(rows: &[Row], idle: &Idle) -> Vec<Row> {
+fn stitched(rows: &[FlowRecord], idle: &Idle) -> Vec<FlowRecord> {
     let (joined, groups) = stitch(rows.iter().copied(), idle);
     assert_eq!(groups.len(), rows.len());
     assert_eq!((packets(&joined), bytes(&joined)), (packets(rows), bytes(rows)), "stitching keeps sums");
@@ -180,13 +180,15 @@ fn stitched(rows: &[Row], idle: &Idle) -> Vec<Row> {
     joined
 }
 
-fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
+fn as_set(mut rows: Vec<FlowRecord>) -> Vec<FlowRecord> {
     for row in &mut rows {
         row.duplicates = 0; // see above
     }
     // By all that tells rows of one key apart.
     rows.sort_by_key(|row| {
-        let Row { key, first_seen_ns, last_seen_ns, packets_ab, packets_ba, bytes_ab, bytes_ba, .. } = *row;
+        let FlowRecord {
+            key, first_seen_ns, last_seen_ns, packets_ab, packets_ba, bytes_ab, bytes_ba, ..
+        } = *row;
         let ends = (key.addr_a, key.addr_b, key.port_a, key.port_b, row.lane(), key.proto, key.ip_version);
         let span = (first_seen_ns, last_seen_ns, row.numbers.isn(0), row.numbers.isn(1), row.events.order());
         (

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meter::payload::{Hits, Note, Observer, Rule, SLOTS, Seen, Signatures};
+use meter::payload::{Hits, PayloadInspector, PayloadMeta, Rule, SLOTS, Seen, Signatures};
 
 use super::script::{Script, pick};
 
@@ -53,7 +53,7 @@ fn messages(input: &[u8]) {
             ..Rule::default()
         })
         .collect();
-    let mut observer = Observer::new(Arc::new(Signatures::new(&rules).expect("rules")));
+    let mut observer = PayloadInspector::new(Arc::new(Signatures::new(&rules).expect("rules")));
     let mut hits = [Hits::default(); 8];
     let mut script = Script(input);
     let mut sequence = 0_u32;
@@ -82,7 +82,7 @@ fn messages(input: &[u8]) {
         assert!(!before.is_full() || *hits == before, "of {SLOTS}");
     }
     for place in 0..4 {
-        if let Some(Note { server_name, alpn, announced }) = observer.forget(place) {
+        if let Some(PayloadMeta { server_name, alpn, announced }) = observer.forget(place) {
             let printable =
                 |text: &str| text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic());
             assert!(server_name.is_none_or(|name| printable(&name)));

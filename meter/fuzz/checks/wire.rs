@@ -1,6 +1,8 @@
 //! Any bytes as a frame.
 
-use meter::wire::{Aside, Ends, Irregularity, Packet, Path, Segment, Transport, decode, decode_first};
+use meter::wire::{
+    Ends, Irregularity, NotAFlowPacket, Packet, Path, Segment, Transport, decode, decode_first,
+};
 
 use super::script::{Script, pick};
 
@@ -33,8 +35,8 @@ pub fn check(input: &[u8]) {
         let whole = decode(link_type, data, on_wire, decapsulate);
         match &whole {
             Ok(packet) => sound(packet),
-            Err(Aside::Irregular(packet, _)) => sound(packet.as_ref()),
-            Err(Aside::Fragment(fragment)) => {
+            Err(NotAFlowPacket::Irregular(packet, _)) => sound(packet.as_ref()),
+            Err(NotAFlowPacket::Fragment(fragment)) => {
                 assert!(fragment.body.len() <= data.len());
                 let start = &fragment.body[..fragment.body.len().min(64)];
                 for end in [start.len(), usize::from(kept) % 65] {
@@ -43,7 +45,7 @@ pub fn check(input: &[u8]) {
                     }
                 }
             }
-            Err(Aside::Aggregate(packets)) => {
+            Err(NotAFlowPacket::Aggregate(packets)) => {
                 assert!(packets.clone().count() <= data.len() / 14 + 1);
                 packets.clone().filter_map(Result::ok).for_each(|packet| sound(&packet));
             }
@@ -54,11 +56,15 @@ pub fn check(input: &[u8]) {
         let kept = usize::from(kept).min(data.len());
         if let (false, Ok(packet)) = (decapsulate, whole) {
             match decode(link_type, &data[..kept], on_wire.max(bytes), false) {
-                Err(Aside::Irregular(cut, Irregularity::CutTransport)) => {
+                Err(NotAFlowPacket::Irregular(cut, Irregularity::CutTransport)) => {
                     assert_eq!(cut.ends, packet.ends, "kept {kept} of {bytes}");
                 }
                 // What is in MPLS is a guess, too, and of a frame that doesn't fit its link type.
-                Err(Aside::Unmetered(_) | Aside::UnknownType(_) | Aside::Irregular(..)) => {}
+                Err(
+                    NotAFlowPacket::Unmetered(_)
+                    | NotAFlowPacket::UnknownType(_)
+                    | NotAFlowPacket::Irregular(..),
+                ) => {}
                 Ok(cut) => {
                     assert_eq!(beyond_lengths(&cut), beyond_lengths(&packet), "kept {kept} of {bytes}");
                 }

@@ -2,7 +2,7 @@
 //! clock, so that pieces of a capture, metered apart, can be stitched together again.
 
 use super::{Event, Idle};
-use crate::table::Row;
+use crate::table::FlowRecord;
 use crate::wire::{Content, Segment};
 
 /// An initial sequence number, and how it is known.
@@ -38,7 +38,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn of_row(row: &Row) -> Self {
+    fn of_row(row: &FlowRecord) -> Self {
         let isn = |number: Option<u32>, from_a| {
             let own = row.events.seen(Event::Syn, from_a) || row.events.seen(Event::SynAck, from_a);
             number.map(|number| Isn { number, own })
@@ -89,14 +89,14 @@ impl Opening {
 }
 
 /// Nanoseconds from a time to the nearer end of a flow; 0 inside it.
-fn distance_ns(row: &Row, first_ns: i64, last_ns: i64) -> u64 {
+fn distance_ns(row: &FlowRecord, first_ns: i64, last_ns: i64) -> u64 {
     let gap = |early: i64, late: i64| if late > early { late.abs_diff(early) } else { 0 };
     gap(row.last_seen_ns, first_ns).max(gap(last_ns, row.first_seen_ns))
 }
 
 /// Whether a flow has been idle for so long that a packet at this time begins a new one.
 #[inline]
-pub fn is_over(row: &Row, time_ns: i64, idle: &Idle) -> bool {
+pub fn is_over(row: &FlowRecord, time_ns: i64, idle: &Idle) -> bool {
     distance_ns(row, time_ns, time_ns) > idle.of(row.key.proto)
 }
 
@@ -115,7 +115,14 @@ pub enum Fit {
 
 /// What a packet is to a row of its key.
 #[inline]
-pub fn fit(row: &Row, packet: &Content, network_id: u32, from_a: bool, time_ns: i64, idle: &Idle) -> Fit {
+pub fn fit(
+    row: &FlowRecord,
+    packet: &Content,
+    network_id: u32,
+    from_a: bool,
+    time_ns: i64,
+    idle: &Idle,
+) -> Fit {
     if row.lane() != (packet.vlan.unwrap_or(0), network_id) {
         return Fit::Apart;
     }
@@ -129,7 +136,7 @@ pub fn fit(row: &Row, packet: &Content, network_id: u32, from_a: bool, time_ns: 
 }
 
 #[cold]
-fn fit_opening(row: &Row, segment: &Segment, from_a: bool, is_far: bool, is_over: bool) -> Fit {
+fn fit_opening(row: &FlowRecord, segment: &Segment, from_a: bool, is_far: bool, is_over: bool) -> Fit {
     opening(&Opening::of_row(row), &Opening::of_segment(segment, from_a), is_far, is_over)
 }
 
@@ -139,7 +146,7 @@ fn unless(begins: bool) -> Fit {
 }
 
 /// What a later row is to an earlier one of the same key: the same rule for rows.
-pub fn fit_rows(earlier: &Row, later: &Row, idle: &Idle) -> Fit {
+pub fn fit_rows(earlier: &FlowRecord, later: &FlowRecord, idle: &Idle) -> Fit {
     if earlier.lane() != later.lane() {
         return Fit::Apart;
     }
@@ -158,12 +165,12 @@ fn opening(earlier: &Opening, later: &Opening, is_far: bool, is_over: bool) -> F
 }
 
 /// Whether two rows of one key are less than the idle time apart.
-pub fn meet(one: &Row, other: &Row, idle: &Idle) -> bool {
+pub fn meet(one: &FlowRecord, other: &FlowRecord, idle: &Idle) -> bool {
     distance_ns(one, other.first_seen_ns, other.last_seen_ns) <= idle.of(one.key.proto)
 }
 
 /// Whether two rows can't be of one connection by what is known of their initial sequence numbers.
-pub fn contradict(one: &Row, other: &Row) -> bool {
+pub fn contradict(one: &FlowRecord, other: &FlowRecord) -> bool {
     let (one, other) = (Opening::of_row(one), Opening::of_row(other));
     (0..2).any(|end| {
         one.isn[end].zip(other.isn[end]).is_some_and(|(one, other)| !one.agrees(other) && !other.agrees(one))

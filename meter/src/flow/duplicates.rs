@@ -8,7 +8,7 @@
 //! Two sensors whose captures were merged have clocks of their own: a packet that another interface saw is a
 //! copy within seconds.
 
-use super::pending::Pending;
+use super::decoded_packet::DecodedPacket;
 use crate::wire::Proof;
 
 /// Packets of a part of the key space that are remembered, at places that follow from what they are: newer ones take
@@ -86,7 +86,7 @@ pub struct Duplicates {
 impl Duplicates {
     /// The place of a packet, if copies of it can be recognised.
     #[inline]
-    fn place<P>(Pending { key, from_a, identity, .. }: &Pending<P>) -> Option<usize> {
+    fn place<P>(DecodedPacket { key, from_a, identity, .. }: &DecodedPacket<P>) -> Option<usize> {
         let place = match identity.proof {
             Proof::None => return None,
             // Not by the hash of the key, which differs from run to run: so would the places taken over.
@@ -106,15 +106,15 @@ impl Duplicates {
 
     /// Reads what is at the place of a packet, for the sake of the cache.
     #[inline]
-    pub fn fetch<P>(&self, packet: &Pending<P>) {
+    pub fn fetch<P>(&self, packet: &DecodedPacket<P>) {
         std::hint::black_box(Self::place(packet).and_then(|place| Some(self.seen.get(place)?.mark)));
     }
 
     /// What a packet is to those before it.
     #[inline]
-    pub fn copied<P>(&mut self, packet: &Pending<P>) -> Copied {
+    pub fn copied<P>(&mut self, packet: &DecodedPacket<P>) -> Copied {
         let Some(place) = Self::place(packet) else { return Copied::No };
-        let Pending { key, hash, from_a, network_id, time_ns, identity, interface, .. } = packet;
+        let DecodedPacket { key, hash, from_a, network_id, time_ns, identity, interface, .. } = packet;
         let vlan = packet.content.vlan.unwrap_or(0);
         let lane = if vlan == 0 && *network_id == 0 {
             0

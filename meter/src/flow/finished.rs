@@ -3,32 +3,37 @@
 use arrow_array::RecordBatch;
 
 use super::bins::{self, Tracks};
-use crate::payload::{Note, Notes};
-use crate::table::{Row, Rows};
+use crate::payload::{PayloadMeta, PayloadMetas};
+use crate::table::{FlowRecord, FlowRecords};
 
 /// Ended flows that are put into columns together: what is known of them lies far apart in memory.
 pub const TOGETHER: usize = 16;
 
 /// A flow that has ended.
 pub struct Ended {
-    pub row: Row,
+    pub row: FlowRecord,
     pub track: bins::Ended,
-    pub note: Option<Note>,
+    pub note: Option<PayloadMeta>,
 }
 
 /// The columns of flows that have ended: rows, bins and notes.
 pub struct Finished {
     /// Rows of a full batch.
     batch_rows: usize,
-    rows: Rows,
+    rows: FlowRecords,
     bins: bins::Columns,
-    notes: Notes,
+    notes: PayloadMetas,
 }
 
 impl Finished {
     /// No rows yet; a batch is full with `batch_rows`, or a few more.
     pub fn new(batch_rows: usize) -> Self {
-        Self { batch_rows, rows: Rows::default(), bins: bins::Columns::default(), notes: Notes::default() }
+        Self {
+            batch_rows,
+            rows: FlowRecords::default(),
+            bins: bins::Columns::default(),
+            notes: PayloadMetas::default(),
+        }
     }
 
     /// Rows that wait to be taken.
@@ -64,7 +69,7 @@ impl Finished {
     }
 
     /// Adds a flow that goes on.
-    pub fn copy(&mut self, row: &Row, bins: &bins::Bins, note: Option<&Note>) {
+    pub fn copy(&mut self, row: &FlowRecord, bins: &bins::Bins, note: Option<&PayloadMeta>) {
         self.rows.push(row);
         self.bins.push(bins);
         self.notes.push(note);

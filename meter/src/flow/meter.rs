@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::active::LOOKED_UP;
 use super::counts::{Counts, UnmeteredCounts};
+use super::decoded_packet::{DecodedPacket, Decoder, Left, Totals};
 use super::finished::Finished;
+use super::flow_table::LOOKED_UP;
 use super::fragments::{Attributed, Fragments, Header, Waiting};
 use super::part::{PARTS, Part};
-use super::pending::{Decoder, Left, Pending, Totals};
 use super::{Options, Remnant};
 use crate::capture::Frame;
 use crate::payload::Signatures;
-use crate::wire::{Aside, Unmetered};
+use crate::wire::{NotAFlowPacket, Unmetered};
 
 /// Active flows, and the finished ones that nobody has taken yet.
 pub struct Meter {
@@ -89,7 +89,12 @@ impl Meter {
     }
 
     #[cold]
-    fn aside<'f>(&mut self, aside: Aside<'f>, frame: &Frame<'f>, pending: &mut Vec<Pending<&'f [u8]>>) {
+    fn aside<'f>(
+        &mut self,
+        aside: NotAFlowPacket<'f>,
+        frame: &Frame<'f>,
+        pending: &mut Vec<DecodedPacket<&'f [u8]>>,
+    ) {
         let left = self.decoder.settle(aside, frame, &mut self.unmetered, |packet| pending.push(packet));
         match left {
             Some(Left::Fragment(fragment)) => {
@@ -105,7 +110,7 @@ impl Meter {
         }
     }
 
-    fn attribute(&mut self, attributed: Attributed, pending: &mut Vec<Pending<&[u8]>>) {
+    fn attribute(&mut self, attributed: Attributed, pending: &mut Vec<DecodedPacket<&[u8]>>) {
         for (packet, time_ns) in attributed.packets {
             pending.push(self.decoder.pending(&packet, time_ns));
         }
@@ -115,7 +120,7 @@ impl Meter {
     }
 
     /// Takes the waiting packets into their flows.
-    fn meter_pending(&mut self, pending: &mut Vec<Pending<&[u8]>>) {
+    fn meter_pending(&mut self, pending: &mut Vec<DecodedPacket<&[u8]>>) {
         for pending in pending.chunks(LOOKED_UP) {
             let mut places = [None; LOOKED_UP];
             for (place, packet) in places.iter_mut().zip(pending) {

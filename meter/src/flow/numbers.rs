@@ -3,7 +3,7 @@
 //! Connections that share a five-tuple are told apart by them, and a connection that was idle is known again.
 
 use super::Event;
-use crate::table::Row;
+use crate::table::FlowRecord;
 use crate::wire::{Flags, Segment};
 
 /// Numbers further apart than this are of different connections. Of random numbers one in 128 is nearer; a
@@ -338,7 +338,7 @@ impl Numbers {
     }
 
     /// Of an earlier and a later piece of one flow.
-    pub(crate) fn merged(earlier: &Row, later: &Row) -> Self {
+    pub(crate) fn merged(earlier: &FlowRecord, later: &FlowRecord) -> Self {
         let (before, after) = (&earlier.numbers, &later.numbers);
         let mut merged = *before;
         for end in 0..2 {
@@ -358,7 +358,7 @@ impl Numbers {
     }
 }
 
-fn merged_span(earlier: &Row, later: &Row, end: usize) -> Option<Span> {
+fn merged_span(earlier: &FlowRecord, later: &FlowRecord, end: usize) -> Option<Span> {
     let (before, after) = (earlier.numbers.span(end), later.numbers.span(end));
     match (earlier.is_reset_alone(), later.is_reset_alone()) {
         (true, true) if earlier.numbers.show_nothing() => after,

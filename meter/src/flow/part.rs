@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
-use super::active::{Active, MOST_OF_KEY};
 use super::bins::{self, Tracks};
 use super::boundary::{self, Fit};
 use super::counts::Counts;
+use super::decoded_packet::{DecodedPacket, Decoder};
 use super::duplicates::{Copied, Duplicates};
 use super::finished::{Ended, Finished, TOGETHER};
-use super::pending::{Decoder, Pending};
+use super::flow_table::{FlowTable, MOST_OF_KEY};
 use super::{Key, Options};
-use crate::payload::{Observer, Seen, Signatures};
-use crate::table::Row;
+use crate::payload::{PayloadInspector, Seen, Signatures};
+use crate::table::FlowRecord;
 use crate::wire::{Quoted, Unmetered};
 
 /// Parts of the key space: a constant, so that no result depends on the number of threads.
@@ -45,10 +45,10 @@ impl Key {
 pub struct Part {
     options: Options,
     decoder: Decoder,
-    active: Active,
+    active: FlowTable,
     /// The time bins that flows have left.
     tracks: Tracks,
-    observer: Observer,
+    observer: PayloadInspector,
     copies: Duplicates,
     ended: Vec<Ended>,
     /// Places whose flows `finish` has ended.
@@ -62,9 +62,9 @@ impl Part {
         Self {
             options,
             decoder,
-            active: Active::new(options.most_flows.div_ceil(PARTS)),
+            active: FlowTable::new(options.most_flows.div_ceil(PARTS)),
             tracks: Tracks::default(),
-            observer: Observer::new(signatures),
+            observer: PayloadInspector::new(signatures),
             copies: Duplicates::default(),
             ended: Vec::new(),
             finished_places: 0,
@@ -72,7 +72,7 @@ impl Part {
         }
     }
 
-    /// Where the flow of a packet probably is: see [`Active::confirmed`].
+    /// Where the flow of a packet probably is: see [`FlowTable::confirmed`].
     #[inline]
     pub fn look_up(&self, hash: u64) -> Option<u32> {
         self.active.look_up(hash)
@@ -80,7 +80,7 @@ impl Part {
 
     /// Reads what a packet will change, for the sake of the cache; its flow was looked up at `place`.
     #[inline]
-    pub fn fetch<P>(&self, packet: &Pending<P>, place: Option<u32>) {
+    pub fn fetch<P>(&self, packet: &DecodedPacket<P>, place: Option<u32>) {
         self.copies.fetch(packet);
         if let Some(place) = place {
             let row = &self.active[place];
@@ -90,7 +90,7 @@ impl Part {
 
     /// Takes a packet into its flow, which was looked up at `place`.
     #[inline]
-    pub fn packet<P>(&mut self, packet: &Pending<P>, payload: &[u8], place: Option<u32>) {
+    pub fn packet<P>(&mut self, packet: &DecodedPacket<P>, payload: &[u8], place: Option<u32>) {
         let copied = self.copies.copied(packet);
         if copied != Copied::No {
             self.counts.duplicates += 1;
@@ -122,8 +122,8 @@ impl Part {
     }
 
     #[inline]
-    fn meter<P>(&mut self, pending: &Pending<P>, payload: &[u8], copied: Copied, place: Option<u32>) {
-        let Pending { content, from_a, network_id, time_ns, .. } = pending;
+    fn meter<P>(&mut self, pending: &DecodedPacket<P>, payload: &[u8], copied: Copied, place: Option<u32>) {
+        let DecodedPacket { content, from_a, network_id, time_ns, .. } = pending;
         let fits = |place: &u32| {
             let row = &self.active[*place];
             boundary::fit(row, content, *network_id, *from_a, *time_ns, &self.options.idle) == Fit::Belongs
@@ -151,8 +151,8 @@ impl Part {
 
     /// The place of a packet's flow where it isn't the newest of its key. Ends those that take nothing more.
     #[cold]
-    fn among_older<P>(&mut self, newest: u32, pending: &Pending<P>) -> Option<u32> {
-        let Pending { content, from_a, network_id, time_ns, .. } = pending;
+    fn among_older<P>(&mut self, newest: u32, pending: &DecodedPacket<P>) -> Option<u32> {
+        let DecodedPacket { content, from_a, network_id, time_ns, .. } = pending;
         let (mut next, mut seen) = (Some(newest), 0);
         while let Some(place) = next {
             let row = &self.active[place];
@@ -172,19 +172,19 @@ impl Part {
     }
 
     /// A new flow, which begins with a packet.
-    fn begin<P>(&mut self, pending: &Pending<P>) -> u32 {
+    fn begin<P>(&mut self, pending: &DecodedPacket<P>) -> u32 {
         self.tracks.now(pending.time_ns);
         self.sweep(pending.time_ns);
         if self.active.is_full() {
             self.evict();
         }
-        let row = Row::new(pending.key, pending.network_id, pending.time_ns);
+        let row = FlowRecord::new(pending.key, pending.network_id, pending.time_ns);
         self.active.insert(&row, pending.hash, &self.decoder)
     }
 
     /// Looks at a packet's payload.
     #[inline]
-    fn observe<P>(&mut self, pending: &Pending<P>, payload: &[u8], place: u32) {
+    fn observe<P>(&mut self, pending: &DecodedPacket<P>, payload: &[u8], place: u32) {
         let row = &mut self.active[place];
         let hits = if pending.from_a { row.hits_a } else { row.hits_b };
         if hits.is_full() && !self.observer.is_watching(place) {
@@ -216,7 +216,7 @@ impl Part {
 
     /// Notes that a flow has a packet in another time bin.
     #[inline]
-    fn leave_bin<P>(&mut self, place: u32, pending: &Pending<P>) {
+    fn leave_bin<P>(&mut self, place: u32, pending: &DecodedPacket<P>) {
         let (ab, ba) = (u64::from(pending.from_a), u64::from(!pending.from_a));
         let bytes = u64::from(pending.content.ip_bytes);
         let counts =

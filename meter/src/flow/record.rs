@@ -1,13 +1,13 @@
 //! What a packet changes in the row of its flow.
 
 use super::{Event, Key};
-use crate::table::Row;
+use crate::table::FlowRecord;
 use crate::wire::{Content, Segment, Transport};
 
-/// Five cache lines; see [`Row`].
-const _: () = assert!(size_of::<Row>() == 320);
+/// Five cache lines; see [`FlowRecord`].
+const _: () = assert!(size_of::<FlowRecord>() == 320);
 
-impl Row {
+impl FlowRecord {
     /// Takes in a packet of this flow.
     #[inline]
     pub(super) fn record(&mut self, packet: &Content, from_a: bool, time_ns: i64) {

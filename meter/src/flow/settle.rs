@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::stitch::gather;
 use super::{Event, Idle, Key, boundary};
-use crate::table::Row;
+use crate::table::FlowRecord;
 use crate::wire::Transport;
 
 /// No connection is known again after more than 30 days.
@@ -21,7 +21,7 @@ const LONGEST_ANNOUNCED_NS: i64 = 3_600 * 1_000_000_000;
 const COMPARED: usize = 64;
 
 /// Joins rows, which come in the order of the capture; returns them as `stitch` does.
-pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
+pub fn settle(mut rows: Vec<FlowRecord>, idle: &Idle) -> (Vec<FlowRecord>, Vec<u32>) {
     let mut of_key: HashMap<Key, Vec<usize>, ahash::RandomState> = HashMap::default();
     for (place, row) in rows.iter_mut().enumerate() {
         row.ordinal = 0;
@@ -46,7 +46,7 @@ pub fn settle(mut rows: Vec<Row>, idle: &Idle) -> (Vec<Row>, Vec<u32>) {
 }
 
 /// By time, and by what tells rows of one time apart: not by their place, which another cut would change.
-fn order_of(row: &Row) -> impl Ord + use<> {
+fn order_of(row: &FlowRecord) -> impl Ord + use<> {
     let [isn, peer_isn] = [0, 1].map(|end| row.numbers.isn(end));
     let isns = (isn.min(peer_isn), isn.max(peer_isn));
     let [one, other] = [0, 1].map(|end| row.numbers.span(end).map(|span| (span.first, span.next)));
@@ -54,12 +54,12 @@ fn order_of(row: &Row) -> impl Ord + use<> {
     (row.first_seen_ns, row.lane(), isns, row.last_seen_ns, one.min(other), one.max(other), packets)
 }
 
-fn in_order(rows: &[Row], group: &mut [usize]) {
+fn in_order(rows: &[FlowRecord], group: &mut [usize]) {
     group.sort_by_key(|&place| order_of(&rows[place]));
 }
 
 /// Joins two rows; returns the place of the result.
-fn absorb(rows: &mut [Row], went_to: &mut [usize], one: usize, other: usize) -> usize {
+fn absorb(rows: &mut [FlowRecord], went_to: &mut [usize], one: usize, other: usize) -> usize {
     let (into, from) = (one.min(other), one.max(other));
     let (mut earlier, mut later) = (rows[into], rows[from]);
     if order_of(&later) < order_of(&earlier) {
@@ -77,7 +77,7 @@ fn absorb(rows: &mut [Row], went_to: &mut [usize], one: usize, other: usize) -> 
 }
 
 /// Joins rows of different lanes that are of one conversation.
-fn join_lanes(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
+fn join_lanes(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
     let mut pairs = Vec::new();
     for (at, &one) in group.iter().enumerate() {
         for &other in group[at + 1..].iter().take(COMPARED) {
@@ -108,9 +108,9 @@ fn root(went_to: &[usize], mut place: usize) -> usize {
 }
 
 /// Whether two rows of different lanes show the same conversation.
-fn are_one(rows: &[Row], group: &[usize], one: &Row, other: &Row, idle: &Idle) -> bool {
+fn are_one(rows: &[FlowRecord], group: &[usize], one: &FlowRecord, other: &FlowRecord, idle: &Idle) -> bool {
     let copied = one.copied_across || other.copied_across;
-    let both = |row: &Row| row.packets_ab > 0 && row.packets_ba > 0;
+    let both = |row: &FlowRecord| row.packets_ab > 0 && row.packets_ba > 0;
     if one.key.proto == Transport::Tcp as u8 {
         let opened_twice = [true, false].into_iter().any(|end| one.sent_isn(end) && other.sent_isn(end));
         return one.numbers.overlap(&other.numbers)
@@ -121,9 +121,10 @@ fn are_one(rows: &[Row], group: &[usize], one: &Row, other: &Row, idle: &Idle) -
         return true;
     }
     // Nothing but the addresses speaks for it, so there must be no choice.
-    let opposite =
-        |one: &Row, other: &Row| !both(one) && !both(other) && (one.packets_ab > 0) != (other.packets_ab > 0);
-    let only = |one: &Row, other: &Row| {
+    let opposite = |one: &FlowRecord, other: &FlowRecord| {
+        !both(one) && !both(other) && (one.packets_ab > 0) != (other.packets_ab > 0)
+    };
+    let only = |one: &FlowRecord, other: &FlowRecord| {
         let candidates = group.iter().map(|&place| &rows[place]);
         let mut near = candidates.filter(|row| opposite(one, row) && boundary::meet(one, row, idle));
         near.all(|row| row.lane() == other.lane())
@@ -132,7 +133,7 @@ fn are_one(rows: &[Row], group: &[usize], one: &Row, other: &Row, idle: &Idle) -
 }
 
 /// Joins rows of one connection that was idle for longer than the idle time.
-fn join_continued(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
+fn join_continued(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
     let mut at = 1;
     while at < group.len() {
         let later = &rows[group[at]];
@@ -148,7 +149,7 @@ fn join_continued(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize
 }
 
 /// Joins what one endpoint, always the same, announced to a group.
-fn join_announced(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize]) {
+fn join_announced(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut [usize]) {
     let mut at = 1;
     while at < group.len() {
         let (earlier, later) = (&rows[group[at - 1]], &rows[group[at]]);
@@ -165,7 +166,7 @@ fn join_announced(rows: &mut [Row], group: &mut Vec<usize>, went_to: &mut [usize
 }
 
 /// Whether a row goes on where the first of those before it ended; it is the last of them itself.
-fn goes_on(rows: &[Row], from_earlier: &[usize], later: &Row, idle: &Idle) -> bool {
+fn goes_on(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle: &Idle) -> bool {
     let earlier = &rows[from_earlier[0]];
     // A RST with numbers of no connection is counted with the newest one, which doesn't believe it.
     if later.is_reset_alone() && earlier.lane() == later.lane() && boundary::meet(earlier, later, idle) {
@@ -189,7 +190,7 @@ fn goes_on(rows: &[Row], from_earlier: &[usize], later: &Row, idle: &Idle) -> bo
 }
 
 /// Marks the RSTs of established connections that came when the next one between the same ports was opened.
-fn mark_late_resets(rows: &mut [Row], group: &[usize]) {
+fn mark_late_resets(rows: &mut [FlowRecord], group: &[usize]) {
     for (at, &earlier) in group.iter().enumerate() {
         let row = &rows[earlier];
         let reset_ns = [true, false].map(|from_a| row.events.time_ns(Event::Rst, from_a));
@@ -206,7 +207,7 @@ fn mark_late_resets(rows: &mut [Row], group: &[usize]) {
 }
 
 /// When a later connection was opened between the ports of one that was established by then.
-fn reopened_ns(row: &Row, next: &Row) -> Option<i64> {
+fn reopened_ns(row: &FlowRecord, next: &FlowRecord) -> Option<i64> {
     let either = [true, false];
     let opened_ns = either.iter().filter_map(|&end| next.events.time_ns(Event::Syn, end)).min()?;
     let established = [Event::Ack, Event::Data].into_iter().any(|event| {
@@ -218,7 +219,7 @@ fn reopened_ns(row: &Row, next: &Row) -> Option<i64> {
 }
 
 /// Numbers the rows that begin at one time.
-fn number(rows: &mut [Row], group: &[usize]) {
+fn number(rows: &mut [FlowRecord], group: &[usize]) {
     for pair in group.windows(2) {
         if rows[pair[0]].first_seen_ns == rows[pair[1]].first_seen_ns {
             rows[pair[1]].ordinal = rows[pair[0]].ordinal.saturating_add(1);

@@ -7,20 +7,20 @@ use hashbrown::HashMap;
 
 use super::boundary::{self, Fit};
 use super::{Idle, Key, settle};
-use crate::table::Row;
+use crate::table::FlowRecord;
 
 /// Rows of one key that are looked at for a later one, the newest first.
 const MOST_OPEN: usize = 64;
 
 /// Rows, in the order of each one's first piece, and for each input row the index of the row that it went into.
-type Joined = (Vec<Row>, Vec<u32>);
+type Joined = (Vec<FlowRecord>, Vec<u32>);
 
 /// Joins what belongs together in all that was captured. `rows` come in the order of the capture.
 ///
 /// What more rows could change is decided here: does an idle connection go on, do VLANs and virtual networks
 /// separate conversations.
 #[must_use]
-pub fn stitch(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> Joined {
+pub fn stitch(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle) -> Joined {
     let (rows, groups) = join(rows, idle);
     let (rows, of_joined) = settle::settle(rows, idle);
     (rows, groups.into_iter().map(|group| of_joined[group as usize]).collect())
@@ -28,8 +28,8 @@ pub fn stitch(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> Joined {
 
 /// Joins rows that belong together whatever else was captured. `rows` come in the order of the capture.
 #[must_use]
-pub fn join(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> Joined {
-    let mut rows: Vec<Row> = rows.into_iter().collect();
+pub fn join(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle) -> Joined {
+    let mut rows: Vec<FlowRecord> = rows.into_iter().collect();
     // Of each key in each lane the open rows, the newest last.
     let mut open: HashMap<(Key, (u16, u32)), Vec<usize>, ahash::RandomState> = HashMap::default();
     let mut went_to: Vec<usize> = (0..rows.len()).collect();
@@ -53,7 +53,7 @@ pub fn join(rows: impl IntoIterator<Item = Row>, idle: &Idle) -> Joined {
 }
 
 /// The row that another one belongs to, or that belongs to it.
-fn partner(rows: &[Row], open: &[usize], grown: usize, idle: &Idle) -> Option<usize> {
+fn partner(rows: &[FlowRecord], open: &[usize], grown: usize, idle: &Idle) -> Option<usize> {
     for &other in open.iter().rev().take(MOST_OPEN).filter(|&&other| other != grown) {
         match boundary::fit_rows(&rows[grown.min(other)], &rows[grown.max(other)], idle) {
             Fit::Belongs => return Some(other),
@@ -65,7 +65,7 @@ fn partner(rows: &[Row], open: &[usize], grown: usize, idle: &Idle) -> Option<us
 }
 
 /// Leaves out the rows that went into others, none of which is later.
-pub fn gather(mut rows: Vec<Row>, went_to: &[usize]) -> Joined {
+pub fn gather(mut rows: Vec<FlowRecord>, went_to: &[usize]) -> Joined {
     let mut groups = vec![0; rows.len()];
     let mut kept = 0;
     for row in 0..rows.len() {

@@ -1,6 +1,6 @@
 //! Meters a source that doesn't end, in a thread of its own, and hands out what it knows whenever asked.
 
-mod keep;
+mod pcapng_writer;
 #[cfg(target_os = "linux")]
 pub mod socket;
 #[cfg(test)]
@@ -14,7 +14,7 @@ use std::thread;
 
 use arrow_array::RecordBatch;
 
-use self::keep::Keep;
+use self::pcapng_writer::PcapngWriter;
 use crate::capture::{Capture, CaptureError, Frame};
 use crate::flow::Meter;
 
@@ -58,7 +58,7 @@ pub struct Session {
 struct Shared {
     state: Mutex<State>,
     /// Where metered packets are kept as well.
-    keep: Option<Mutex<Keep>>,
+    keep: Option<Mutex<PcapngWriter>>,
     dropped: AtomicU64,
     taken: Condvar,
     /// Set while `state` is locked, so that nobody who is about to wait misses it.
@@ -95,7 +95,7 @@ impl Shared {
         self.keep(|keep| keep.frame(frame));
     }
 
-    fn keep<T>(&self, act: impl FnOnce(&mut Keep) -> T) -> Option<T> {
+    fn keep<T>(&self, act: impl FnOnce(&mut PcapngWriter) -> T) -> Option<T> {
         let keep = self.keep.as_ref()?;
         Some(act(&mut keep.lock().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -115,7 +115,7 @@ impl Session {
         let state = State { meter, window_ns: i64::MIN, end: None };
         let shared = Shared {
             state: Mutex::new(state),
-            keep: keep.map(|file| Mutex::new(Keep::new(file))),
+            keep: keep.map(|file| Mutex::new(PcapngWriter::new(file))),
             dropped: AtomicU64::new(0),
             taken: Condvar::new(),
             stopped: AtomicBool::new(false),
@@ -133,7 +133,7 @@ impl Session {
     /// since.
     #[must_use]
     pub fn window(&self) -> (RecordBatch, RecordBatch) {
-        self.shared.keep(Keep::flush);
+        self.shared.keep(PcapngWriter::flush);
         let mut state = self.shared.state();
         let since_ns = state.window_ns;
         state.window_ns = state.meter.span_ns().map_or(since_ns, |(_, last_ns)| last_ns);
@@ -160,7 +160,7 @@ impl Session {
         self.shared.stopped.store(true, Ordering::Relaxed);
         drop(state);
         self.shared.taken.notify_one();
-        self.shared.keep(Keep::flush);
+        self.shared.keep(PcapngWriter::flush);
     }
 
     /// Why packets are no longer kept.

@@ -11,7 +11,7 @@ use super::{Session, Source};
 use crate::capture::{Capture, CaptureError, CaptureErrorKind, Frame};
 use crate::flow::Meter;
 use crate::flow::tests::packets::{IDLE, Sent, as_set, metered, options, signatures, tcp, udp};
-use crate::table::{Row, rows_of};
+use crate::table::{FlowRecord, rows_of};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -60,7 +60,7 @@ fn send(session: &Session, wire: &Sender<Result<Sent, CaptureError>>, packets: &
     wait_until(|| session.look(Meter::packets) == until);
 }
 
-fn rest(session: &Session) -> Vec<Row> {
+fn rest(session: &Session) -> Vec<FlowRecord> {
     let mut rows = Vec::new();
     loop {
         let (batch, last) = session.finish(3);

@@ -1,6 +1,6 @@
 //! The Internet checksum of IPv4 headers, TCP and UDP. RFC 1071, RFC 9293 §3.1, RFC 768, RFC 8200 §8.1.
 
-use super::walk::Internet;
+use super::walk::IpHeader;
 use super::{Transport, be16, be32, udp};
 
 const IPV4_HEADER_CHECKSUM: usize = 10;
@@ -20,7 +20,7 @@ pub struct BadChecksums {
 
 /// Verifies a packet; its IP header is verified already.
 #[cold]
-pub fn bad(internet: &Internet<'_>, transport: &[u8], wire_bytes: u32) -> BadChecksums {
+pub fn bad(internet: &IpHeader<'_>, transport: &[u8], wire_bytes: u32) -> BadChecksums {
     let transport = is_bad_transport(internet, transport, wire_bytes);
     BadChecksums { ipv4_header: internet.bad_header, transport }
 }
@@ -34,7 +34,7 @@ pub fn is_bad_header(header: &[u8]) -> bool {
 ///
 /// Not wrong are those that can't be verified (cut by the snap length, of unknown length, behind IP options),
 /// and those that a network card is still to fill in: 0, or the sum of the pseudo-header alone.
-fn is_bad_transport(internet: &Internet<'_>, transport: &[u8], wire_bytes: u32) -> bool {
+fn is_bad_transport(internet: &IpHeader<'_>, transport: &[u8], wire_bytes: u32) -> bool {
     let known = internet.ip_bytes.is_some() && PLAIN_HEADER_BYTES.contains(&internet.header_bytes);
     if !known || transport.len() != wire_bytes as usize {
         return false;

@@ -1,7 +1,7 @@
 //! DCCP, told in TCP's words. RFC 4340 §5.
 
 use super::tcp::Flags;
-use super::{Flaw, Segment, be16, be32};
+use super::{HeaderError, Segment, be16, be32};
 
 const SOURCE_PORT: usize = 0;
 const DESTINATION_PORT: usize = 2;
@@ -31,8 +31,8 @@ pub struct Dccp<'a> {
 
 impl<'a> Dccp<'a> {
     /// The only place that can fail.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        let header = bytes.first_chunk::<GENERIC_BYTES>().ok_or(Flaw::Short)?;
+    pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let header = bytes.first_chunk::<GENERIC_BYTES>().ok_or(HeaderError::Truncated)?;
         let dccp = Self { header, bytes };
         let acknowledges = !matches!(dccp.kind(), REQUEST | DATA);
         let needed = match (dccp.extended(), acknowledges) {
@@ -42,9 +42,9 @@ impl<'a> Dccp<'a> {
             (true, true) => LONG_ACKNOWLEDGEMENT_LOW + 4,
         };
         if (dccp.header_bytes() as usize) < needed {
-            return Err(Flaw::Damaged);
+            return Err(HeaderError::Malformed);
         }
-        if bytes.len() < needed { Err(Flaw::Short) } else { Ok(dccp) }
+        if bytes.len() < needed { Err(HeaderError::Truncated) } else { Ok(dccp) }
     }
 
     fn kind(&self) -> u8 {

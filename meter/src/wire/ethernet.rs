@@ -1,6 +1,6 @@
 //! Ethernet, VLAN tags, LLC and SNAP: IEEE 802.3, 802.1Q, 802.2.
 
-use super::{Behind, ETHERTYPE_IPV4, Flaw, Next, be16};
+use super::{ETHERTYPE_IPV4, HeaderError, Next, NextHeader, be16};
 
 const HEADER_BYTES: usize = 14;
 const TYPE: usize = 12;
@@ -13,51 +13,51 @@ const LLC_IP: [u8; 3] = [0x06, 0x06, 0x03];
 
 /// What an Ethernet header leads to.
 #[inline]
-pub fn next(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
-    Ok((Behind::Ether(be16(header, TYPE)), rest))
+pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
+    Ok((NextHeader::Ether(be16(header, TYPE)), rest))
 }
 
 /// What a VLAN tag leads to, and its id.
 #[inline]
-pub fn behind_vlan(data: &[u8]) -> Result<(u16, Next<'_>), Flaw> {
-    let (tag, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
-    Ok((be16(tag, 0) & 0x0fff, (Behind::Ether(be16(tag, 2)), rest)))
+pub fn behind_vlan(data: &[u8]) -> Result<(u16, Next<'_>), HeaderError> {
+    let (tag, rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
+    Ok((be16(tag, 0) & 0x0fff, (NextHeader::Ether(be16(tag, 2)), rest)))
 }
 
 /// What an LLC header leads to: an EtherType in its SNAP extension, seldom IP itself.
-pub fn behind_llc(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (llc, rest) = data.split_first_chunk::<3>().ok_or(Flaw::Short)?;
+pub fn behind_llc(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (llc, rest) = data.split_first_chunk::<3>().ok_or(HeaderError::Truncated)?;
     match *llc {
         SNAP => behind_snap(rest),
-        LLC_IP => Ok((Behind::Ether(ETHERTYPE_IPV4), rest)),
-        _ => Ok((Behind::Other, rest)),
+        LLC_IP => Ok((NextHeader::Ether(ETHERTYPE_IPV4), rest)),
+        _ => Ok((NextHeader::Other, rest)),
     }
 }
 
 /// What a SNAP header leads to: an EtherType, unless the number is one of another organisation.
-pub fn behind_snap(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (snap, rest) = data.split_first_chunk::<5>().ok_or(Flaw::Short)?;
+pub fn behind_snap(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (snap, rest) = data.split_first_chunk::<5>().ok_or(HeaderError::Truncated)?;
     let number = be16(snap, 3);
     match [snap[0], snap[1], snap[2]] {
         [0, 0, 0 | 0xf8] => Ok((ethertype(number), rest)), // Ethernet; bridged, IEEE 802.1H
         BRIDGED => bridged(number, rest),
-        _ => Ok((Behind::Other, rest)),
+        _ => Ok((NextHeader::Other, rest)),
     }
 }
 
 /// A bridged Ethernet frame. RFC 2427 §4.2, RFC 2684 §5.2, which has two bytes of padding before it.
-fn bridged(kind: u16, rest: &[u8]) -> Result<Next<'_>, Flaw> {
+fn bridged(kind: u16, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const WITH_CHECKSUM: u16 = 1;
     const WITHOUT_CHECKSUM: u16 = 7;
     const PADDING: [u8; 2] = [0, 0];
     if !matches!(kind, WITH_CHECKSUM | WITHOUT_CHECKSUM) {
-        return Ok((Behind::Other, rest));
+        return Ok((NextHeader::Other, rest));
     }
     next(rest.strip_prefix(&PADDING).unwrap_or(rest))
 }
 
 /// What an EtherType leads to where a smaller number isn't a length.
-pub fn ethertype(number: u16) -> Behind {
-    if number < LEAST_ETHERTYPE { Behind::Other } else { Behind::Ether(number) }
+pub fn ethertype(number: u16) -> NextHeader {
+    if number < LEAST_ETHERTYPE { NextHeader::Other } else { NextHeader::Ether(number) }
 }

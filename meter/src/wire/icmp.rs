@@ -1,6 +1,6 @@
 //! ICMP and ICMPv6 errors, and the packets that they quote. RFC 792, RFC 4443 §3.
 
-use super::walk::Internet;
+use super::walk::IpHeader;
 use super::{Address, Ends, be16, ipv4, ipv6};
 
 const TYPE: usize = 0;
@@ -18,7 +18,7 @@ pub struct Quoted {
 }
 
 /// The packet that an ICMP error quotes, if the error means that its destination is closed to it.
-pub fn unreachable(internet: &Internet<'_>, body: &[u8], network_id: u32) -> Option<Quoted> {
+pub fn unreachable(internet: &IpHeader<'_>, body: &[u8], network_id: u32) -> Option<Quoted> {
     const UNREACHABLE: u8 = 3;
     const FRAGMENTATION_NEEDED: u8 = 4;
     const UNREACHABLE_V6: u8 = 1;

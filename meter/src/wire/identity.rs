@@ -5,7 +5,7 @@
 //! its link header, VLAN and hop limit may be others. A packet that was *sent* twice has another
 //! identification (RFC 6864 §4), if it has any: IPv6 has none, and IPv4 may say 0 where nothing is fragmented.
 
-use super::walk::Internet;
+use super::walk::IpHeader;
 
 /// Of the transport header, behind the ports: in TCP numbers, flags, window and checksum; in UDP length,
 /// checksum and the payload's first bytes.
@@ -47,7 +47,7 @@ pub struct Identity {
 impl Identity {
     /// Of a packet with this IP header and these bytes behind it. `sequenced`: it uses up sequence numbers.
     #[inline(never)] // else what it is part of is too large to be inlined itself
-    pub fn new(internet: &Internet<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
+    pub fn new(internet: &IpHeader<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
         let words = transport.get(FIRST..END).map_or_else(|| short(transport), halves);
         let own = u64::from(internet.identification) << 32 | u64::from(ip_bytes);
         // Where nothing else tells packets apart, the checksum does.

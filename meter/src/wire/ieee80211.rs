@@ -1,6 +1,6 @@
 //! Wi-Fi data frames, and the headers that monitor mode puts before them. IEEE 802.11 §9.
 
-use super::{Behind, Flaw, Next, be16, be32, behind, le16};
+use super::{HeaderError, Next, NextHeader, be16, be32, behind, le16};
 
 const FRAME_CONTROL: usize = 0;
 const VERSION: u8 = 0x03;
@@ -26,18 +26,18 @@ pub enum Body<'a> {
 }
 
 /// What an 802.11 frame leads to.
-pub fn next(data: &[u8], padded: bool) -> Result<Body<'_>, Flaw> {
-    let control = data.first_chunk::<2>().ok_or(Flaw::Short)?;
+pub fn next(data: &[u8], padded: bool) -> Result<Body<'_>, HeaderError> {
+    let control = data.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     let (mut kind, mut flags) = (control[FRAME_CONTROL], control[1]);
     // The version is 0; access points that tunnel frames to their controller swap the two bytes.
     if kind & VERSION != 0 {
         (kind, flags) = (flags, kind);
     }
     if kind & TYPE_MASK != TYPE_DATA || kind & SUBTYPE_NO_DATA != 0 {
-        return Ok(Body::One((Behind::Other, data)));
+        return Ok(Body::One((NextHeader::Other, data)));
     }
     if flags & PROTECTED != 0 {
-        return Ok(Body::One((Behind::Encrypted, data)));
+        return Ok(Body::One((NextHeader::Encrypted, data)));
     }
     let mut header = HEADER_BYTES;
     if flags & TO_DS_FROM_DS == TO_DS_FROM_DS {
@@ -45,7 +45,7 @@ pub fn next(data: &[u8], padded: bool) -> Result<Body<'_>, Flaw> {
     }
     let mut is_aggregate = false;
     if kind & SUBTYPE_QOS != 0 {
-        is_aggregate = data.get(header).ok_or(Flaw::Short)? & AGGREGATE != 0;
+        is_aggregate = data.get(header).ok_or(HeaderError::Truncated)? & AGGREGATE != 0;
         header += 2;
         if flags & ORDER != 0 {
             header += 4; // HT control
@@ -55,14 +55,14 @@ pub fn next(data: &[u8], padded: bool) -> Result<Body<'_>, Flaw> {
         header = header.next_multiple_of(4);
     }
     let body = behind(data, header)?;
-    Ok(if is_aggregate { Body::Aggregate(body) } else { Body::One((Behind::Llc, body)) })
+    Ok(if is_aggregate { Body::Aggregate(body) } else { Body::One((NextHeader::Llc, body)) })
 }
 
 /// Length and bytes of the first subframe of an A-MSDU, and the subframes behind it.
-pub fn first_subframe(data: &[u8]) -> Result<(u32, &[u8], &[u8]), Flaw> {
+pub fn first_subframe(data: &[u8]) -> Result<(u32, &[u8], &[u8]), HeaderError> {
     const HEADER_BYTES: usize = 14;
     const LENGTH: usize = 12;
-    let (header, rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+    let (header, rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     let length = usize::from(be16(header, LENGTH));
     let next = (HEADER_BYTES + length).next_multiple_of(4);
     Ok((length as u32, &rest[..rest.len().min(length)], data.get(next..).unwrap_or_default()))
@@ -70,13 +70,13 @@ pub fn first_subframe(data: &[u8]) -> Result<(u32, &[u8], &[u8]), Flaw> {
 
 /// The frame behind a radiotap header, and whether its header is padded to four bytes.
 /// <https://www.radiotap.org>
-pub fn behind_radiotap(data: &[u8]) -> Result<(&[u8], bool), Flaw> {
+pub fn behind_radiotap(data: &[u8]) -> Result<(&[u8], bool), HeaderError> {
     const PRESENT: usize = 4;
     const HAS_TSFT: u32 = 1;
     const HAS_FLAGS: u32 = 1 << 1;
     const MORE_PRESENT: u32 = 1 << 31;
     const FLAG_PADDED: u8 = 0x20;
-    let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
+    let header = data.first_chunk::<8>().ok_or(HeaderError::Truncated)?;
     let frame = behind(data, le16(header, 2).into())?;
     let present = be32(header, PRESENT).swap_bytes();
     if present & HAS_FLAGS == 0 {
@@ -85,31 +85,31 @@ pub fn behind_radiotap(data: &[u8]) -> Result<(&[u8], bool), Flaw> {
     let mut field = 8;
     let mut word = present;
     while word & MORE_PRESENT != 0 {
-        word = be32(data.get(field..field + 4).ok_or(Flaw::Short)?, 0).swap_bytes();
+        word = be32(data.get(field..field + 4).ok_or(HeaderError::Truncated)?, 0).swap_bytes();
         field += 4;
     }
     if present & HAS_TSFT != 0 {
         field = field.next_multiple_of(8) + 8;
     }
-    Ok((frame, data.get(field).ok_or(Flaw::Short)? & FLAG_PADDED != 0))
+    Ok((frame, data.get(field).ok_or(HeaderError::Truncated)? & FLAG_PADDED != 0))
 }
 
 /// The frame behind a Prism header, whose link type an AVS header may stand for too.
-pub fn behind_prism(data: &[u8]) -> Result<&[u8], Flaw> {
+pub fn behind_prism(data: &[u8]) -> Result<&[u8], HeaderError> {
     const PRISM_BYTES: usize = 144;
     const AVS_VERSION: u32 = 0x8021_1000;
-    let header = data.first_chunk::<4>().ok_or(Flaw::Short)?;
+    let header = data.first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     if be32(header, 0) & 0xffff_f000 == AVS_VERSION { behind_avs(data) } else { behind(data, PRISM_BYTES) }
 }
 
 /// The frame behind an AVS header.
-pub fn behind_avs(data: &[u8]) -> Result<&[u8], Flaw> {
-    let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
+pub fn behind_avs(data: &[u8]) -> Result<&[u8], HeaderError> {
+    let header = data.first_chunk::<8>().ok_or(HeaderError::Truncated)?;
     behind(data, be32(header, 4) as usize)
 }
 
 /// Link type and frame behind a PPI header. CACE "Per-Packet Information Header Specification" §3.1.
-pub fn behind_ppi(data: &[u8]) -> Result<(u16, &[u8]), Flaw> {
-    let header = data.first_chunk::<8>().ok_or(Flaw::Short)?;
+pub fn behind_ppi(data: &[u8]) -> Result<(u16, &[u8]), HeaderError> {
+    let header = data.first_chunk::<8>().ok_or(HeaderError::Truncated)?;
     Ok((le16(header, 4), behind(data, le16(header, 2).into())?))
 }

@@ -1,6 +1,6 @@
 //! IPv4. RFC 791 §3.1.
 
-use super::{Address, Flaw, be16, be32};
+use super::{Address, HeaderError, be16, be32};
 
 const HEADER_BYTES: usize = 20;
 const VERSION_IHL: usize = 0;
@@ -16,18 +16,18 @@ const DESTINATION: usize = 16;
 
 /// What an IPv4 header leads to.
 #[inline]
-pub fn internet(data: &[u8]) -> Result<super::walk::Internet<'_>, Flaw> {
-    let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+pub fn internet(data: &[u8]) -> Result<super::walk::IpHeader<'_>, HeaderError> {
+    let header = data.first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     let header_bytes = usize::from(header[VERSION_IHL] & 0x0f) * 4;
     if header[VERSION_IHL] >> 4 != 4 || header_bytes < HEADER_BYTES {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let total_length = be16(header, TOTAL_LENGTH);
     if total_length != 0 && usize::from(total_length) < header_bytes {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let fragment = be16(header, FLAGS_FRAGMENT_OFFSET);
-    Ok(super::walk::Internet {
+    Ok(super::walk::IpHeader {
         ip_version: 4,
         source: mapped(header, SOURCE),
         destination: mapped(header, DESTINATION),
@@ -40,7 +40,7 @@ pub fn internet(data: &[u8]) -> Result<super::walk::Internet<'_>, Flaw> {
         identification: be16(header, IDENTIFICATION).into(),
         fragment_offset: u32::from(fragment & FRAGMENT_OFFSET) * 8,
         more_fragments: fragment & MORE_FRAGMENTS != 0,
-        rest: data.get(header_bytes..).ok_or(Flaw::Short)?,
+        rest: data.get(header_bytes..).ok_or(HeaderError::Truncated)?,
     })
 }
 

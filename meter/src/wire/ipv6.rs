@@ -1,7 +1,7 @@
 //! IPv6 and its extension headers. RFC 8200.
 
-use super::walk::Internet;
-use super::{Address, Flaw, be16, be32};
+use super::walk::IpHeader;
+use super::{Address, HeaderError, be16, be32};
 
 const HEADER_BYTES: usize = 40;
 const PAYLOAD_LENGTH: usize = 4;
@@ -25,13 +25,13 @@ const MORE_FRAGMENTS: u16 = 1;
 const IDENTIFICATION: usize = 4;
 
 /// What an IPv6 header leads to, through its extension headers.
-pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
-    let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+pub fn internet(data: &[u8]) -> Result<IpHeader<'_>, HeaderError> {
+    let header = data.first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     if header[0] >> 4 != 6 {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let payload_length = be16(header, PAYLOAD_LENGTH);
-    let mut internet = Internet {
+    let mut internet = IpHeader {
         ip_version: 6,
         source: address(header, SOURCE),
         destination: address(header, DESTINATION),
@@ -52,17 +52,17 @@ pub fn internet(data: &[u8]) -> Result<Internet<'_>, Flaw> {
 }
 
 /// Goes on behind the extension headers; of a fragment only as far as all fragments have them in common.
-pub fn pass_extensions(internet: &mut Internet<'_>) -> Result<(), Flaw> {
+pub fn pass_extensions(internet: &mut IpHeader<'_>) -> Result<(), HeaderError> {
     // Each turn takes eight bytes or more, so the packet's length bounds the loop.
     while internet.fragment_offset == 0 && !internet.more_fragments {
-        let length = || internet.rest.get(1).map(|&length| usize::from(length)).ok_or(Flaw::Short);
+        let length = || internet.rest.get(1).map(|&length| usize::from(length)).ok_or(HeaderError::Truncated);
         let bytes = match internet.protocol {
             HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => (length()? + 1) * 8,
             AUTHENTICATION => (length()? + 2) * 4,
             FRAGMENT => 8,
             _ => break,
         };
-        let (extension, behind) = internet.rest.split_at_checked(bytes).ok_or(Flaw::Short)?;
+        let (extension, behind) = internet.rest.split_at_checked(bytes).ok_or(HeaderError::Truncated)?;
         if internet.protocol == FRAGMENT {
             let offset = be16(extension, FRAGMENT_OFFSET);
             internet.fragment_offset = u32::from(offset & 0xfff8);
@@ -76,9 +76,9 @@ pub fn pass_extensions(internet: &mut Internet<'_>) -> Result<(), Flaw> {
 }
 
 /// Next header and what follows an Authentication Header, which IPv4 has as well. RFC 4302 §2.
-pub fn behind_authentication(data: &[u8]) -> Result<(u8, &[u8]), Flaw> {
-    let header = data.first_chunk::<2>().ok_or(Flaw::Short)?;
-    Ok((header[0], data.get((usize::from(header[1]) + 2) * 4..).ok_or(Flaw::Short)?))
+pub fn behind_authentication(data: &[u8]) -> Result<(u8, &[u8]), HeaderError> {
+    let header = data.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
+    Ok((header[0], data.get((usize::from(header[1]) + 2) * 4..).ok_or(HeaderError::Truncated)?))
 }
 
 #[inline]

@@ -9,7 +9,9 @@ mod pktap;
 mod switch_tag;
 
 use super::tunnel::tzsp;
-use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, ethernet, ethertype, le16};
+use super::{
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, behind, ethernet, ethertype, le16,
+};
 
 pub const ETHERNET: u16 = 1;
 pub const NULL: u16 = 0;
@@ -65,18 +67,18 @@ const ETHERNET_MPACKET: u16 = 274;
 ///
 /// Wi-Fi's are left to `ieee80211`.
 #[inline]
-pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
+pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
     Some(match link_type {
         ETHERNET => ethernet::next(data),
-        RAW | IPV4 | IPV6 => Ok((Behind::Ip, data)),
-        old if RAW_OLD.contains(&old) => Ok((Behind::Ip, data)),
+        RAW | IPV4 | IPV6 => Ok((NextHeader::Ip, data)),
+        old if RAW_OLD.contains(&old) => Ok((NextHeader::Ip, data)),
         NULL | LOOP => null(data),
         LINUX_SLL => linux_sll(data),
         LINUX_SLL2 => linux_sll2(data),
-        PPP => Ok((Behind::Ppp, data)),
+        PPP => Ok((NextHeader::Ppp, data)),
         PPP_HDLC => ppp_hdlc(data),
-        PPP_WITH_DIRECTION => behind(data, 1).map(|rest| (Behind::Ppp, rest)),
-        PPP_ETHER => Ok((Behind::Ether(0x8864), data)),
+        PPP_WITH_DIRECTION => behind(data, 1).map(|rest| (NextHeader::Ppp, rest)),
+        PPP_ETHER => Ok((NextHeader::Ether(0x8864), data)),
         CISCO_HDLC => cisco_hdlc(data),
         FRAME_RELAY => frame_relay(data),
         NFLOG => nflog(data),
@@ -90,26 +92,26 @@ pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
 
 /// The same for link types that most people never meet.
 #[cold]
-fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
-    let after = |behind: Behind, bytes| super::behind(data, bytes).map(|rest| (behind, rest));
+fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
+    let after = |behind: NextHeader, bytes| super::behind(data, bytes).map(|rest| (behind, rest));
     Some(match link_type {
-        SLIP => after(Behind::Ip, 16), // direction, and the header as it was compressed
+        SLIP => after(NextHeader::Ip, 16), // direction, and the header as it was compressed
         ATM_RFC1483 | ATM_RFC1483_OLD | ATM_CLIP => atm::rfc1483(data),
         SUNATM => atm::sun(data),
         ENC => packet_filter::encapsulation(data),
         PFLOG => packet_filter::log(data),
-        IP_OVER_FC => after(Behind::Llc, 16), // RFC 2625: two addresses
+        IP_OVER_FC => after(NextHeader::Llc, 16), // RFC 2625: two addresses
         TZSP => tzsp::next(data).map(|(behind, rest)| (unwrapped(behind), rest)),
         APPLE_IP_OVER_IEEE1394 => typed_at(data, 16, 18),
-        PPP_PPPD => after(Behind::Ppp, 2), // the direction takes the place of the address
-        C_HDLC_WITH_DIR => after(Behind::Frame(CISCO_HDLC), 1),
-        FRELAY_WITH_DIR => after(Behind::Frame(FRAME_RELAY), 1),
-        MPLS => Ok((Behind::Ether(ethertype::MPLS), data)),
-        NETANALYZER => after(Behind::Frame(ETHERNET), 4),
-        NETANALYZER_TRANSPARENT => after(Behind::Frame(ETHERNET), 12), // with the preamble
+        PPP_PPPD => after(NextHeader::Ppp, 2), // the direction takes the place of the address
+        C_HDLC_WITH_DIR => after(NextHeader::Frame(CISCO_HDLC), 1),
+        FRELAY_WITH_DIR => after(NextHeader::Frame(FRAME_RELAY), 1),
+        MPLS => Ok((NextHeader::Ether(ethertype::MPLS), data)),
+        NETANALYZER => after(NextHeader::Frame(ETHERNET), 4),
+        NETANALYZER_TRANSPARENT => after(NextHeader::Frame(ETHERNET), 12), // with the preamble
         IPOIB => typed_at(data, 40, 44), // RFC 4391, behind the global routing header
         PKTAP => pktap::next(data),
-        EPON | ETHERNET_MPACKET => after(Behind::Frame(ETHERNET), 8), // a preamble
+        EPON | ETHERNET_MPACKET => after(NextHeader::Frame(ETHERNET), 8), // a preamble
         juniper::MLPPP
         | juniper::MLFR
         | juniper::GGSN
@@ -135,15 +137,15 @@ fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
 }
 
 /// A frame that stands in its link header instead of in a packet.
-fn unwrapped(behind: Behind) -> Behind {
+fn unwrapped(behind: NextHeader) -> NextHeader {
     match behind {
-        Behind::Link(link_type) => Behind::Frame(link_type),
+        NextHeader::Link(link_type) => NextHeader::Frame(link_type),
         other => other,
     }
 }
 
 /// A header with an EtherType at this place, so many bytes long.
-fn typed_at(data: &[u8], at: usize, bytes: usize) -> Result<Next<'_>, Flaw> {
+fn typed_at(data: &[u8], at: usize, bytes: usize) -> Result<Next<'_>, HeaderError> {
     let rest = behind(data, bytes)?;
     Ok((ethernet::ethertype(be16(data, at)), rest))
 }
@@ -155,74 +157,74 @@ pub fn is_raw(link_type: u16) -> bool {
 
 /// BSD loopback: four bytes with the address family, in the byte order of the machine that
 /// captured (`LINKTYPE_NULL`) or of the network (`LINKTYPE_LOOP`).
-fn null(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (family, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+fn null(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (family, rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     // A family is a small number, so its byte order shows.
     let family = u32::from_be_bytes(*family).min(u32::from_le_bytes(*family));
     Ok((of_family(family), rest))
 }
 
 /// IP by an address family's number on some system.
-fn of_family(family: u32) -> Behind {
+fn of_family(family: u32) -> NextHeader {
     match family {
-        2 => Behind::Ether(ETHERTYPE_IPV4),
+        2 => NextHeader::Ether(ETHERTYPE_IPV4),
         // Linux; NetBSD, OpenBSD; Solaris; FreeBSD; Darwin
-        10 | 24 | 26 | 28 | 30 => Behind::Ether(ETHERTYPE_IPV6),
-        _ => Behind::Other,
+        10 | 24 | 26 | 28 | 30 => NextHeader::Ether(ETHERTYPE_IPV6),
+        _ => NextHeader::Other,
     }
 }
 
 /// Linux "cooked" capture v1: the protocol is in bytes 14 and 15.
-fn linux_sll(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = data.split_first_chunk::<16>().ok_or(Flaw::Short)?;
+fn linux_sll(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = data.split_first_chunk::<16>().ok_or(HeaderError::Truncated)?;
     Ok((of_linux(be16(header, 2), be16(header, 14)), rest))
 }
 
 /// Linux "cooked" capture v2: the protocol comes first.
-fn linux_sll2(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = data.split_first_chunk::<20>().ok_or(Flaw::Short)?;
+fn linux_sll2(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = data.split_first_chunk::<20>().ok_or(HeaderError::Truncated)?;
     Ok((of_linux(be16(header, 8), be16(header, 0)), rest))
 }
 
 /// An EtherType, or one of Linux's own small numbers; of some kinds of device it says nothing.
-fn of_linux(device: u16, protocol: u16) -> Behind {
+fn of_linux(device: u16, protocol: u16) -> NextHeader {
     const ARPHRD_FRAD: u16 = 770;
     const ARPHRD_IEEE80211: u16 = 801;
     const ARPHRD_IEEE80211_PRISM: u16 = 802;
     const ARPHRD_IEEE80211_RADIOTAP: u16 = 803;
     const ETH_P_802_2: u16 = 4;
     match (device, protocol) {
-        (ARPHRD_FRAD, _) => Behind::Frame(FRAME_RELAY),
-        (ARPHRD_IEEE80211, _) => Behind::Frame(IEEE802_11),
-        (ARPHRD_IEEE80211_PRISM, _) => Behind::Frame(IEEE802_11_PRISM),
-        (ARPHRD_IEEE80211_RADIOTAP, _) => Behind::Frame(IEEE802_11_RADIOTAP),
-        (_, ETH_P_802_2) => Behind::Llc,
+        (ARPHRD_FRAD, _) => NextHeader::Frame(FRAME_RELAY),
+        (ARPHRD_IEEE80211, _) => NextHeader::Frame(IEEE802_11),
+        (ARPHRD_IEEE80211_PRISM, _) => NextHeader::Frame(IEEE802_11_PRISM),
+        (ARPHRD_IEEE80211_RADIOTAP, _) => NextHeader::Frame(IEEE802_11_RADIOTAP),
+        (_, ETH_P_802_2) => NextHeader::Llc,
         (_, number) => ethernet::ethertype(number),
     }
 }
 
 /// PPP in HDLC's framing, or Cisco's.
-fn ppp_hdlc(data: &[u8]) -> Result<Next<'_>, Flaw> {
+fn ppp_hdlc(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     match data.first() {
         Some(address) if CISCO_ADDRESSES.contains(address) => cisco_hdlc(data),
-        _ => Ok((Behind::Ppp, data)),
+        _ => Ok((NextHeader::Ppp, data)),
     }
 }
 
 /// Cisco HDLC: address, control, EtherType.
-fn cisco_hdlc(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+fn cisco_hdlc(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     Ok((ethernet::ethertype(be16(header, 2)), rest))
 }
 
 /// Frame relay: an address of two to four bytes, then RFC 2427's NLPID or Cisco's EtherType.
-fn frame_relay(data: &[u8]) -> Result<Next<'_>, Flaw> {
+fn frame_relay(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const LAST_ADDRESS_BYTE: u8 = 0x01;
     const UNNUMBERED: u8 = 0x03;
     let Some(last) = data.iter().take(4).position(|byte| byte & LAST_ADDRESS_BYTE != 0) else {
-        return Err(if data.len() < 4 { Flaw::Short } else { Flaw::Damaged });
+        return Err(if data.len() < 4 { HeaderError::Truncated } else { HeaderError::Malformed });
     };
-    let (header, rest) = data[last + 1..].split_first_chunk::<2>().ok_or(Flaw::Short)?;
+    let (header, rest) = data[last + 1..].split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     match *header {
         [UNNUMBERED, nlpid] => of_nlpid(nlpid, rest),
         number => Ok((ethernet::ethertype(u16::from_be_bytes(number)), rest)),
@@ -230,33 +232,33 @@ fn frame_relay(data: &[u8]) -> Result<Next<'_>, Flaw> {
 }
 
 /// What a network layer protocol id leads to. RFC 2427 §3, ISO/IEC TR 9577.
-pub fn of_nlpid(nlpid: u8, rest: &[u8]) -> Result<Next<'_>, Flaw> {
+pub fn of_nlpid(nlpid: u8, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const SNAP: u8 = 0x80;
     Ok(match nlpid {
-        0xcc => (Behind::Ether(ETHERTYPE_IPV4), rest),
-        0x8e => (Behind::Ether(ETHERTYPE_IPV6), rest),
-        0xcf => (Behind::Ppp, rest),
+        0xcc => (NextHeader::Ether(ETHERTYPE_IPV4), rest),
+        0x8e => (NextHeader::Ether(ETHERTYPE_IPV6), rest),
+        0xcf => (NextHeader::Ppp, rest),
         SNAP => ethernet::behind_snap(rest)?,
         // Padding after the control field, then SNAP.
-        0x00 => match rest.split_first().ok_or(Flaw::Short)? {
+        0x00 => match rest.split_first().ok_or(HeaderError::Truncated)? {
             (&SNAP, rest) => ethernet::behind_snap(rest)?,
-            _ => (Behind::Other, rest),
+            _ => (NextHeader::Other, rest),
         },
-        _ => (Behind::Other, rest),
+        _ => (NextHeader::Other, rest),
     })
 }
 
 /// Linux netfilter log: family, version, queue, then attributes; one of them is the packet.
-fn nflog(data: &[u8]) -> Result<Next<'_>, Flaw> {
+fn nflog(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const HEADER_BYTES: usize = 4;
     const ATTRIBUTE_BYTES: usize = 4;
     const PAYLOAD: u16 = 9;
     /// The two highest bits of an attribute's type are flags.
     const TYPE: u16 = 0x3fff;
-    let family = of_family(u32::from(*data.first().ok_or(Flaw::Short)?));
+    let family = of_family(u32::from(*data.first().ok_or(HeaderError::Truncated)?));
     let mut rest = behind(data, HEADER_BYTES)?;
     loop {
-        let header = rest.first_chunk::<ATTRIBUTE_BYTES>().ok_or(Flaw::Short)?;
+        let header = rest.first_chunk::<ATTRIBUTE_BYTES>().ok_or(HeaderError::Truncated)?;
         // In the order of the machine that captured. A type is a small number, so its order shows.
         let (length, kind) = if le16(header, 2) & TYPE < 0x100 {
             (le16(header, 0), le16(header, 2) & TYPE)
@@ -265,7 +267,7 @@ fn nflog(data: &[u8]) -> Result<Next<'_>, Flaw> {
         };
         let length = usize::from(length);
         if length < ATTRIBUTE_BYTES {
-            return Err(Flaw::Damaged);
+            return Err(HeaderError::Malformed);
         }
         if kind == PAYLOAD {
             return Ok((family, &rest[ATTRIBUTE_BYTES..rest.len().min(length)]));
@@ -275,45 +277,46 @@ fn nflog(data: &[u8]) -> Result<Next<'_>, Flaw> {
 }
 
 /// Endace's record: a header of 16 bytes, extension headers, and what its type says.
-fn erf(data: &[u8]) -> Result<Next<'_>, Flaw> {
+fn erf(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const TYPE: usize = 8;
     const EXTENSION: u8 = 0x80;
-    let (header, mut rest) = data.split_first_chunk::<16>().ok_or(Flaw::Short)?;
+    let (header, mut rest) = data.split_first_chunk::<16>().ok_or(HeaderError::Truncated)?;
     let mut extended = header[TYPE] & EXTENSION != 0;
     while extended {
-        let (extension, behind) = rest.split_first_chunk::<8>().ok_or(Flaw::Short)?;
+        let (extension, behind) = rest.split_first_chunk::<8>().ok_or(HeaderError::Truncated)?;
         extended = extension[0] & EXTENSION != 0;
         rest = behind;
     }
     match header[TYPE] & !EXTENSION {
         1 => ppp_hdlc(rest),
         2 | 11 | 16 | 20 => ethernet::next(behind(rest, 2)?), // behind offset and padding
-        22 | 23 => Ok((Behind::Ip, rest)),
-        _ => Ok((Behind::Other, rest)),
+        22 | 23 => Ok((NextHeader::Ip, rest)),
+        _ => Ok((NextHeader::Other, rest)),
     }
 }
 
 /// FDDI: frame control, two addresses, and LLC in frames that carry data. ISO 9314-2.
-fn fddi(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = data.split_first_chunk::<13>().ok_or(Flaw::Short)?;
+fn fddi(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = data.split_first_chunk::<13>().ok_or(HeaderError::Truncated)?;
     let is_llc = header[0] & 0x70 == 0x50;
-    Ok((if is_llc { Behind::Llc } else { Behind::Other }, rest))
+    Ok((if is_llc { NextHeader::Llc } else { NextHeader::Other }, rest))
 }
 
 /// Token Ring: access control, frame control, two addresses, perhaps a route, and LLC. IEEE 802.5.
-fn token_ring(data: &[u8]) -> Result<Next<'_>, Flaw> {
+fn token_ring(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const SOURCE: usize = 8;
     const ROUTED: u8 = 0x80;
-    let (header, rest) = data.split_first_chunk::<14>().ok_or(Flaw::Short)?;
+    let (header, rest) = data.split_first_chunk::<14>().ok_or(HeaderError::Truncated)?;
     if header[1] >> 6 != 1 {
-        return Ok((Behind::Other, rest));
+        return Ok((NextHeader::Other, rest));
     }
-    let route_bytes = if header[SOURCE] & ROUTED != 0 { rest.first().ok_or(Flaw::Short)? & 0x1f } else { 0 };
-    Ok((Behind::Llc, behind(rest, route_bytes.into())?))
+    let route_bytes =
+        if header[SOURCE] & ROUTED != 0 { rest.first().ok_or(HeaderError::Truncated)? & 0x1f } else { 0 };
+    Ok((NextHeader::Llc, behind(rest, route_bytes.into())?))
 }
 
 /// Solaris's IP observability: a header of 24 bytes that names the address family.
-fn ipnet(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = data.split_first_chunk::<24>().ok_or(Flaw::Short)?;
+fn ipnet(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = data.split_first_chunk::<24>().ok_or(HeaderError::Truncated)?;
     Ok((of_family(u32::from(header[1])), rest))
 }

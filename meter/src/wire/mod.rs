@@ -3,7 +3,7 @@
 //! One header per file: its constructor checks the length once, its accessors cannot fail.
 //! Only this module does index arithmetic on packet bytes.
 //!
-//! [`decode`] walks from the link header inwards. Each header says what lies behind it ([`Behind`]);
+//! [`decode`] walks from the link header inwards. Each header says what lies behind it ([`NextHeader`]);
 //! `walk` is the only place that knows what leads to what.
 
 mod checksum;
@@ -30,7 +30,7 @@ pub use checksum::BadChecksums;
 pub use icmp::Quoted;
 pub use identity::{Identity, Proof};
 pub use tcp::Flags;
-pub use tunnel::{Path, Shim};
+pub use tunnel::{Encapsulation, Path};
 pub use unmetered::{Irregularity, TypeNumber, Unmetered};
 pub use walk::{Aggregate, decode, decode_first, decode_verified};
 
@@ -119,7 +119,7 @@ pub struct Content {
 
 /// What a frame holds where it holds no packet with ports of its own, or not as its headers announce it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Aside<'a> {
+pub enum NotAFlowPacket<'a> {
     /// It is counted under this reason.
     Unmetered(Unmetered),
     /// It is counted under the reason that goes with this number, and under the number.
@@ -134,7 +134,7 @@ pub enum Aside<'a> {
     IcmpError(Quoted),
 }
 
-impl From<Unmetered> for Aside<'_> {
+impl From<Unmetered> for NotAFlowPacket<'_> {
     fn from(reason: Unmetered) -> Self {
         Self::Unmetered(reason)
     }
@@ -188,16 +188,16 @@ pub struct Datagram {
 /// A header did not fit, or contradicts itself. Whether the wire or the snap length is to blame is
 /// known only to the walk, which sees the whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flaw {
+enum HeaderError {
     /// More bytes are needed than the frame holds.
-    Short,
+    Truncated,
     /// The bytes are there and cannot be right.
-    Damaged,
+    Malformed,
 }
 
 /// What lies behind a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Behind {
+enum NextHeader {
     /// A frame inside another packet, with a link header of this LINKTYPE_ number.
     Link(u16),
     /// The frame itself, with a link header of this LINKTYPE_ number.
@@ -223,7 +223,7 @@ enum Behind {
 }
 
 /// What a header leads to, and the bytes behind it.
-type Next<'a> = (Behind, &'a [u8]);
+type Next<'a> = (NextHeader, &'a [u8]);
 
 use ethertype::{IPV4 as ETHERTYPE_IPV4, IPV6 as ETHERTYPE_IPV6};
 
@@ -245,8 +245,8 @@ fn be32(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// What is behind the first `count` bytes.
-fn behind(bytes: &[u8], count: usize) -> Result<&[u8], Flaw> {
-    bytes.get(count..).ok_or(Flaw::Short)
+fn behind(bytes: &[u8], count: usize) -> Result<&[u8], HeaderError> {
+    bytes.get(count..).ok_or(HeaderError::Truncated)
 }
 
 #[cfg(test)]

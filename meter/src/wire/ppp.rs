@@ -1,6 +1,6 @@
 //! PPP and what carries it. RFC 1661, RFC 1662 (HDLC framing), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
 
-use super::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind, link};
+use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, behind, link};
 
 const MULTILINK: u16 = 0x003d;
 const BRIDGING: u16 = 0x0031;
@@ -15,18 +15,18 @@ const PPPOE_VERSION_TYPE: usize = 0;
 const PPPOE_CODE: usize = 1;
 
 /// What the protocol field leads to; address and control may stand before it.
-pub fn next(mut data: &[u8]) -> Result<Next<'_>, Flaw> {
+pub fn next(mut data: &[u8]) -> Result<Next<'_>, HeaderError> {
     if data.starts_with(&ADDRESS_CONTROL) {
         data = &data[2..];
     } else if data == &ADDRESS_CONTROL[..1] {
-        return Err(Flaw::Short);
+        return Err(HeaderError::Truncated);
     }
     // The field may be compressed to one byte, which then is odd. RFC 1661 §6.5.
-    let first = *data.first().ok_or(Flaw::Short)?;
+    let first = *data.first().ok_or(HeaderError::Truncated)?;
     let (protocol, rest) = if first & 1 == 1 {
         (u16::from(first), &data[1..])
     } else {
-        let (protocol, rest) = data.split_first_chunk::<2>().ok_or(Flaw::Short)?;
+        let (protocol, rest) = data.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
         (be16(protocol, 0), rest)
     };
     let ethertype = match protocol {
@@ -34,42 +34,46 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, Flaw> {
         0x0057 => ETHERTYPE_IPV6,
         0x0281 => 0x8847, // MPLS
         // Encryption (RFC 1968), and what is MPPE (RFC 3078) far more often than compression.
-        0x0053 | 0x00fd => return Ok((Behind::Encrypted, rest)),
+        0x0053 | 0x00fd => return Ok((NextHeader::Encrypted, rest)),
         MULTILINK => return behind_multilink(rest),
         BRIDGING => return behind_bridging(rest),
         // A network layer: those without IP are known, and their control protocols are above.
         number if number < 0x4000 && !WITHOUT_IP.contains(&number) => {
-            return Ok((Behind::UnknownPpp(number), rest));
+            return Ok((NextHeader::UnknownPpp(number), rest));
         }
-        _ => return Ok((Behind::Other, rest)),
+        _ => return Ok((NextHeader::Other, rest)),
     };
-    Ok((Behind::Ether(ethertype), rest))
+    Ok((NextHeader::Ether(ethertype), rest))
 }
 
 /// The frame of one that was not split. Four bytes of flags and sequence number, unless short ones were negotiated.
-fn behind_multilink(rest: &[u8]) -> Result<Next<'_>, Flaw> {
+fn behind_multilink(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const WHOLE: u8 = 0xc0;
-    let flags = *rest.first().ok_or(Flaw::Short)?;
-    if flags & WHOLE == WHOLE { Ok((Behind::Ppp, behind(rest, 4)?)) } else { Ok((Behind::Other, rest)) }
+    let flags = *rest.first().ok_or(HeaderError::Truncated)?;
+    if flags & WHOLE == WHOLE {
+        Ok((NextHeader::Ppp, behind(rest, 4)?))
+    } else {
+        Ok((NextHeader::Other, rest))
+    }
 }
 
 /// An Ethernet frame behind flags and the kind of its addresses.
-fn behind_bridging(rest: &[u8]) -> Result<Next<'_>, Flaw> {
+fn behind_bridging(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const KIND: usize = 1;
     const ETHERNET: u8 = 1;
-    let header = rest.first_chunk::<2>().ok_or(Flaw::Short)?;
+    let header = rest.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     Ok(if header[KIND] == ETHERNET {
-        (Behind::Link(link::ETHERNET), &rest[2..])
+        (NextHeader::Link(link::ETHERNET), &rest[2..])
     } else {
-        (Behind::Other, rest)
+        (NextHeader::Other, rest)
     })
 }
 
 /// The PPP frame in a PPPoE session packet; in one of discovery there is none.
-pub fn behind_pppoe(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = data.split_first_chunk::<PPPOE_BYTES>().ok_or(Flaw::Short)?;
+pub fn behind_pppoe(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = data.split_first_chunk::<PPPOE_BYTES>().ok_or(HeaderError::Truncated)?;
     if header[PPPOE_VERSION_TYPE] != 0x11 {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
-    Ok((if header[PPPOE_CODE] == 0 { Behind::Ppp } else { Behind::Other }, rest))
+    Ok((if header[PPPOE_CODE] == 0 { NextHeader::Ppp } else { NextHeader::Other }, rest))
 }

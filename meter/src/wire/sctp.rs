@@ -4,7 +4,7 @@
 //! tag it carries as verification tag; COOKIE ECHO acknowledges the other tag in the same way.
 
 use super::tcp::Flags;
-use super::{Flaw, Segment, be16, be32};
+use super::{HeaderError, Segment, be16, be32};
 
 const SOURCE_PORT: usize = 0;
 const DESTINATION_PORT: usize = 2;
@@ -36,12 +36,16 @@ pub struct Sctp<'a> {
 
 impl<'a> Sctp<'a> {
     /// The only place that can fail.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        let (header, chunks) = bytes.split_first_chunk().ok_or(Flaw::Short)?;
+    pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let (header, chunks) = bytes.split_first_chunk().ok_or(HeaderError::Truncated)?;
         // There is at least one chunk; INIT and INIT ACK are alone in theirs.
-        let first = chunks.first_chunk::<CHUNK_HEADER_BYTES>().ok_or(Flaw::Short)?;
+        let first = chunks.first_chunk::<CHUNK_HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
         let opens = matches!(first[CHUNK_TYPE], INIT | INIT_ACK);
-        if opens && chunks.len() < INITIATE_TAG + 4 { Err(Flaw::Short) } else { Ok(Self { header, chunks }) }
+        if opens && chunks.len() < INITIATE_TAG + 4 {
+            Err(HeaderError::Truncated)
+        } else {
+            Ok(Self { header, chunks })
+        }
     }
 
     pub fn ports(&self) -> (u16, u16) {

@@ -6,12 +6,12 @@ use super::ethertype::{
     A5PSW_TAG, ARISTA, BROADCOM_TAG, CISCO_METADATA, CN_TAG, E_TAG, HSR, IPV4, IPV6, MARVELL_EDSA, MPLS,
     PPPOE_SESSION, R_TAG, REALTEK_TAG, TTAG, VLAN, VN_TAG,
 };
-use super::{Behind, Flaw, Next, be16, behind};
+use super::{HeaderError, Next, NextHeader, be16, behind};
 
 const ARP: u16 = 0x0806;
 
 /// What the tag with this EtherType leads to; `None`: it isn't one.
-pub fn next(ethertype: u16, rest: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
+pub fn next(ethertype: u16, rest: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
     Some(match ethertype {
         CN_TAG => typed(rest, 2),
         VN_TAG | HSR | R_TAG => typed(rest, 4),
@@ -27,16 +27,16 @@ pub fn next(ethertype: u16, rest: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
 }
 
 /// What the EtherType behind so many bytes says.
-fn typed(rest: &[u8], bytes: usize) -> Result<Next<'_>, Flaw> {
-    let (ethertype, rest) = behind(rest, bytes)?.split_first_chunk::<2>().ok_or(Flaw::Short)?;
-    Ok((Behind::Ether(be16(ethertype, 0)), rest))
+fn typed(rest: &[u8], bytes: usize) -> Result<Next<'_>, HeaderError> {
+    let (ethertype, rest) = behind(rest, bytes)?.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
+    Ok((NextHeader::Ether(be16(ethertype, 0)), rest))
 }
 
 /// The same, if that EtherType is a usual one, or cut off.
-fn usual(rest: &[u8], bytes: usize) -> Option<Result<Next<'_>, Flaw>> {
+fn usual(rest: &[u8], bytes: usize) -> Option<Result<Next<'_>, HeaderError>> {
     let next = typed(rest, bytes);
     let is_usual = match next {
-        Ok((Behind::Ether(ethertype), _)) => {
+        Ok((NextHeader::Ether(ethertype), _)) => {
             matches!(ethertype, IPV4 | IPV6 | ARP | MPLS | PPPOE_SESSION) || VLAN.contains(&ethertype)
         }
         _ => true,
@@ -45,33 +45,33 @@ fn usual(rest: &[u8], bytes: usize) -> Option<Result<Next<'_>, Flaw>> {
 }
 
 /// Version, length, and so many options of four bytes, a security group tag mostly.
-fn cisco_metadata(rest: &[u8]) -> Result<Next<'_>, Flaw> {
+fn cisco_metadata(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const LENGTH: usize = 1;
-    let header = rest.first_chunk::<2>().ok_or(Flaw::Short)?;
+    let header = rest.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     typed(rest, 2 + 4 * usize::from(header[LENGTH]))
 }
 
 /// Subtype, version, and a timestamp, whose length the version says.
-fn arista(rest: &[u8]) -> Result<Next<'_>, Flaw> {
+fn arista(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const SUBTYPE: usize = 0;
     const FORMAT: usize = 3;
     const TIMESTAMP: u16 = 1;
-    let header = rest.first_chunk::<4>().ok_or(Flaw::Short)?;
+    let header = rest.first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     match (be16(header, SUBTYPE), header[FORMAT] >> 4) {
         (TIMESTAMP, 1) => typed(rest, 4 + 8),
         (TIMESTAMP, 2) => typed(rest, 4 + 6),
-        _ => Ok((Behind::Other, rest)),
+        _ => Ok((NextHeader::Other, rest)),
     }
 }
 
 /// The protocol number says which chip's tag it is, if any's.
-fn realtek(rest: &[u8]) -> Option<Result<Next<'_>, Flaw>> {
+fn realtek(rest: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
     const RTL8365: u8 = 0x04;
     const RTL8366: u8 = 0xa0;
     match rest.first() {
-        None => Some(Err(Flaw::Short)),
+        None => Some(Err(HeaderError::Truncated)),
         Some(&RTL8365) => usual(rest, 6),
         Some(protocol) if protocol & 0xf0 == RTL8366 => usual(rest, 2),
-        _ => Some(Ok((Behind::Other, rest))),
+        _ => Some(Ok((NextHeader::Other, rest))),
     }
 }

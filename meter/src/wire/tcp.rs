@@ -1,6 +1,6 @@
 //! TCP. RFC 9293 §3.1.
 
-use super::{Flaw, Segment, be16, be32};
+use super::{HeaderError, Segment, be16, be32};
 
 /// As much of the header as is needed: ports to control bits. A snap length may cut the rest.
 const NEEDED_BYTES: usize = 14;
@@ -57,10 +57,10 @@ pub struct Tcp<'a> {
 impl<'a> Tcp<'a> {
     /// The only place that can fail.
     #[inline]
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        let header = bytes.first_chunk::<NEEDED_BYTES>().ok_or(Flaw::Short)?;
+    pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let header = bytes.first_chunk::<NEEDED_BYTES>().ok_or(HeaderError::Truncated)?;
         if header[DATA_OFFSET] >> 4 < 5 {
-            return Err(Flaw::Damaged);
+            return Err(HeaderError::Malformed);
         }
         let window =
             bytes.get(WINDOW..).and_then(<[u8]>::first_chunk).map_or(0, |two| u16::from_be_bytes(*two));

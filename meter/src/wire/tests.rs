@@ -13,7 +13,7 @@ mod tunnels;
 mod wrappers;
 
 use self::frames::*;
-use super::{Aside, Identity, Packet, Segment, Transport, Unmetered};
+use super::{Identity, NotAFlowPacket, Packet, Segment, Transport, Unmetered};
 
 /// Decodes a frame that was captured whole.
 fn decode(link_type: u16, frame: &[u8]) -> Result<Packet<'static>, Unmetered> {
@@ -33,12 +33,12 @@ fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet<'s
     let decoded = super::decode(link_type, &frame[..captured], frame.len() as u32, true);
     decoded.map(|packet| Packet { identity: Identity::default(), payload: &[], ..packet }).map_err(|aside| {
         match aside {
-            Aside::Unmetered(reason) => reason,
-            Aside::UnknownType(number) => number.reason(),
-            Aside::Irregular(..) => Unmetered::CutShort,
-            Aside::Aggregate(_) => Unmetered::NotIp,
-            Aside::Fragment(_) => Unmetered::LaterFragment,
-            Aside::IcmpError(_) => Unmetered::Icmp,
+            NotAFlowPacket::Unmetered(reason) => reason,
+            NotAFlowPacket::UnknownType(number) => number.reason(),
+            NotAFlowPacket::Irregular(..) => Unmetered::CutShort,
+            NotAFlowPacket::Aggregate(_) => Unmetered::NotIp,
+            NotAFlowPacket::Fragment(_) => Unmetered::LaterFragment,
+            NotAFlowPacket::IcmpError(_) => Unmetered::Icmp,
         }
     })
 }

@@ -1,6 +1,6 @@
 //! UDP. RFC 768.
 
-use super::{Flaw, be16};
+use super::{HeaderError, be16};
 
 /// The whole header. Its length field counts for the checksum only: IP's says the same, and offload leaves
 /// it wrong.
@@ -17,8 +17,8 @@ pub struct Udp<'a>(&'a [u8; NEEDED_BYTES]);
 impl<'a> Udp<'a> {
     /// The only place that can fail.
     #[inline]
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        bytes.first_chunk().map(Self).ok_or(Flaw::Short)
+    pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        bytes.first_chunk().map(Self).ok_or(HeaderError::Truncated)
     }
 
     #[inline]

@@ -4,12 +4,12 @@ mod aggregate;
 mod ip;
 
 pub use aggregate::Aggregate;
-pub use ip::{Internet, decode_first};
+pub use ip::{IpHeader, decode_first};
 
-use super::tunnel::{Path, Shim, batman, fabricpath, macsec, mpls, nsh, pbb, trill};
+use super::tunnel::{Encapsulation, Path, batman, fabricpath, macsec, mpls, nsh, pbb, trill};
 use super::{
-    Aside, Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Irregularity, Next, Packet, TypeNumber, Unmetered,
-    ethernet, ethertype, ieee80211, ipv4, link, misdeclared, ppp, tag,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Irregularity, Next, NextHeader, NotAFlowPacket, Packet,
+    TypeNumber, Unmetered, ethernet, ethertype, ieee80211, ipv4, link, misdeclared, ppp, tag,
 };
 
 /// More headers than any network stacks inside one another.
@@ -42,7 +42,7 @@ struct Walk<'a> {
 /// Where one step of the walk leads.
 enum Step<'a> {
     /// Further in, to what is now left of the frame.
-    Into(Behind),
+    Into(NextHeader),
     /// To the packet.
     At(Packet<'a>),
 }
@@ -77,7 +77,7 @@ pub fn decode(
     data: &[u8],
     wire_bytes: u32,
     decapsulate: bool,
-) -> Result<Packet<'_>, Aside<'_>> {
+) -> Result<Packet<'_>, NotAFlowPacket<'_>> {
     Walk::new(data, wire_bytes, decapsulate).packet(link_type)
 }
 
@@ -90,7 +90,7 @@ pub fn decode_verified(
     data: &[u8],
     wire_bytes: u32,
     decapsulate: bool,
-) -> Result<Packet<'_>, Aside<'_>> {
+) -> Result<Packet<'_>, NotAFlowPacket<'_>> {
     Walk { verify: true, ..Walk::new(data, wire_bytes, decapsulate) }.packet(link_type)
 }
 
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn packet(mut self, link_type: u16) -> Result<Packet<'a>, Aside<'a>> {
+    fn packet(mut self, link_type: u16) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         let whole = (self.rest, self.wire_bytes);
         let mut behind = match self.link(link_type) {
             Ok(behind) => behind,
@@ -131,7 +131,7 @@ impl<'a> Walk<'a> {
 
     /// Goes on from a header to the packet, as [`packet`](Self::packet) does.
     #[cold]
-    fn run(&mut self, mut behind: Behind) -> Result<Packet<'a>, Aside<'a>> {
+    fn run(&mut self, mut behind: NextHeader) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         loop {
             behind = match self.step(behind) {
                 Ok(Step::Into(behind)) => behind,
@@ -143,9 +143,9 @@ impl<'a> Walk<'a> {
 
     /// Where a tunnel over UDP leads to nothing, the packet is its datagram.
     #[cold]
-    fn instead(&self, aside: Aside<'a>) -> Result<Packet<'a>, Aside<'a>> {
+    fn instead(&self, aside: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         match aside {
-            Aside::Unmetered(_) | Aside::UnknownType(_) => self.datagram.ok_or(aside),
+            NotAFlowPacket::Unmetered(_) | NotAFlowPacket::UnknownType(_) => self.datagram.ok_or(aside),
             other => Err(other),
         }
     }
@@ -158,11 +158,11 @@ impl<'a> Walk<'a> {
 
     /// What a frame holds at which the walk stops.
     #[cold]
-    fn stopped(&self, stop: Stop) -> Aside<'a> {
+    fn stopped(&self, stop: Stop) -> NotAFlowPacket<'a> {
         match stop {
-            Stop::Unmetered(reason) => Aside::Unmetered(reason),
-            Stop::Unknown => Aside::UnknownType(self.unknown),
-            Stop::Aggregate => Aside::Aggregate(Aggregate::new(self)),
+            Stop::Unmetered(reason) => NotAFlowPacket::Unmetered(reason),
+            Stop::Unknown => NotAFlowPacket::UnknownType(self.unknown),
+            Stop::Aggregate => NotAFlowPacket::Aggregate(Aggregate::new(self)),
         }
     }
 
@@ -171,32 +171,32 @@ impl<'a> Walk<'a> {
     #[cold]
     fn or_misdeclared(
         &self,
-        found: Result<Packet<'a>, Aside<'a>>,
+        found: Result<Packet<'a>, NotAFlowPacket<'a>>,
         declared: u16,
         (data, wire_bytes): (&'a [u8], u32),
-    ) -> Result<Packet<'a>, Aside<'a>> {
+    ) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         use Unmetered::{CutShort, DamagedIp, DamagedLink, NotIp};
         let may_be = !self.inside_ip
             && matches!(
                 found,
-                Err(Aside::Unmetered(NotIp | DamagedLink | DamagedIp | CutShort)
-                    | Aside::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)))
+                Err(NotAFlowPacket::Unmetered(NotIp | DamagedLink | DamagedIp | CutShort)
+                    | NotAFlowPacket::UnknownType(TypeNumber::Ether(_) | TypeNumber::Ppp(_)))
             );
         let shown = if may_be { misdeclared::shown(declared, data, wire_bytes) } else { None };
         let Some(shown) = shown else { return found };
         let mut walk = Walk { verify: self.verify, ..Walk::new(data, wire_bytes, self.decapsulate) };
         let Ok(behind) = walk.link(shown) else { return found };
         match walk.run(behind) {
-            Ok(packet) => Err(Aside::Irregular(Box::new(packet), Irregularity::ReadAs(shown))),
-            Err(Aside::UnknownType(_)) => found,
+            Ok(packet) => Err(NotAFlowPacket::Irregular(Box::new(packet), Irregularity::ReadAs(shown))),
+            Err(NotAFlowPacket::UnknownType(_)) => found,
             other => other,
         }
     }
 
     /// Whether the wire or the snap length is to blame for a flaw.
     #[cold]
-    fn blame(&self, flaw: Flaw, damaged: Unmetered) -> Unmetered {
-        if flaw == Flaw::Short && self.cut && self.rest.len() < self.wire_bytes as usize {
+    fn blame(&self, flaw: HeaderError, damaged: Unmetered) -> Unmetered {
+        if flaw == HeaderError::Truncated && self.cut && self.rest.len() < self.wire_bytes as usize {
             Unmetered::CutShort
         } else {
             damaged
@@ -205,26 +205,26 @@ impl<'a> Walk<'a> {
 
     /// What a link header or a shim leads to, if nothing is wrong with it.
     #[inline]
-    fn checked<T>(&self, next: Result<T, Flaw>) -> Result<T, Unmetered> {
+    fn checked<T>(&self, next: Result<T, HeaderError>) -> Result<T, Unmetered> {
         next.map_err(|flaw| self.blame(flaw, Unmetered::DamagedLink))
     }
 
     /// Goes on to what is behind a header; `rest` is a part of what was left.
     #[inline]
-    fn on(&mut self, (behind, rest): Next<'a>) -> Result<Behind, Unmetered> {
+    fn on(&mut self, (behind, rest): Next<'a>) -> Result<NextHeader, Unmetered> {
         self.wire_bytes -= (self.rest.len() - rest.len()) as u32;
         self.rest = rest;
         self.headers += 1;
         if self.headers > MOST_HEADERS { Err(Unmetered::TooDeep) } else { Ok(behind) }
     }
 
-    fn in_shim(&mut self, shim: Shim) -> Result<(), Unmetered> {
+    fn in_shim(&mut self, shim: Encapsulation) -> Result<(), Unmetered> {
         self.tunnel = self.tunnel.with(shim).ok_or(Unmetered::TooDeep)?;
         Ok(())
     }
 
     #[inline]
-    fn link(&mut self, link_type: u16) -> Result<Behind, Stop> {
+    fn link(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         // Most frames: without a look at the list of link types.
         if link_type == link::ETHERNET {
             let next = self.checked(ethernet::next(self.rest))?;
@@ -234,7 +234,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The same for every other link type.
-    fn other_link(&mut self, link_type: u16) -> Result<Behind, Stop> {
+    fn other_link(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
 
     /// Link types of Wi-Fi, which stack.
     #[cold]
-    fn wifi(&mut self, link_type: u16) -> Result<Behind, Stop> {
+    fn wifi(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         let (link_type, frame, padded) = self.checked(match link_type {
             link::IEEE802_11 => Ok((link_type, self.rest, false)),
             link::IEEE802_11_RADIOTAP => {
@@ -261,14 +261,14 @@ impl<'a> Walk<'a> {
             link::PPI => ieee80211::behind_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
             _ => return Err(self.stop_at(TypeNumber::Link(link_type))),
         })?;
-        self.on((Behind::Link(link_type), frame))?;
+        self.on((NextHeader::Link(link_type), frame))?;
         if link_type != link::IEEE802_11 {
             return self.link(link_type);
         }
         match self.checked(ieee80211::next(frame, padded))? {
             ieee80211::Body::One(next) => Ok(self.on(next)?),
             ieee80211::Body::Aggregate(subframes) => {
-                self.on((Behind::Other, subframes))?;
+                self.on((NextHeader::Other, subframes))?;
                 Err(Stop::Aggregate)
             }
         }
@@ -277,11 +277,11 @@ impl<'a> Walk<'a> {
     /// One header, or what can be told at once: the IP header and the transport's behind it.
     #[inline(always)]
     #[allow(clippy::inline_always)] // `run`, which needs it seldom, would keep it out of `packet`
-    fn step(&mut self, behind: Behind) -> Result<Step<'a>, Aside<'a>> {
+    fn step(&mut self, behind: NextHeader) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         match behind {
-            Behind::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest), 4),
-            Behind::Ether(ETHERTYPE_IPV6) => self.ipv6(),
-            Behind::Ip => self.ip_of_either_version(),
+            NextHeader::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest), 4),
+            NextHeader::Ether(ETHERTYPE_IPV6) => self.ipv6(),
+            NextHeader::Ip => self.ip_of_either_version(),
             shim => match self.shim(shim) {
                 Ok(behind) => Ok(Step::Into(behind)),
                 Err(stop) => Err(self.stopped(stop)),
@@ -296,7 +296,7 @@ impl<'a> Walk<'a> {
 
     /// What is there instead of an IP header of the announced version: one of the other, if its version says so.
     #[cold]
-    fn of_other_version(&mut self, flaw: Flaw, announced: u8) -> Aside<'a> {
+    fn of_other_version(&mut self, flaw: HeaderError, announced: u8) -> NotAFlowPacket<'a> {
         let ethertype = match (announced, self.version()) {
             (6, Some(4)) => ETHERTYPE_IPV4,
             (4, Some(6)) => ETHERTYPE_IPV6,
@@ -308,57 +308,57 @@ impl<'a> Walk<'a> {
         };
         // This counts as a header, so that the calls of `run` end.
         match self
-            .on((Behind::Ip, self.rest))
-            .map_err(Aside::from)
-            .and_then(|_| self.run(Behind::Ether(ethertype)))
+            .on((NextHeader::Ip, self.rest))
+            .map_err(NotAFlowPacket::from)
+            .and_then(|_| self.run(NextHeader::Ether(ethertype)))
         {
-            Ok(packet) => Aside::Irregular(Box::new(packet), Irregularity::IpVersion),
+            Ok(packet) => NotAFlowPacket::Irregular(Box::new(packet), Irregularity::IpVersion),
             Err(aside) => aside,
         }
     }
 
-    fn ip_of_either_version(&self) -> Result<Step<'a>, Aside<'a>> {
+    fn ip_of_either_version(&self) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         let ethertype = match self.version() {
             Some(4) => ETHERTYPE_IPV4,
             Some(6) => ETHERTYPE_IPV6,
             Some(_) => return Err(Unmetered::DamagedIp.into()),
-            None => return Err(self.blame(Flaw::Short, Unmetered::DamagedIp).into()),
+            None => return Err(self.blame(HeaderError::Truncated, Unmetered::DamagedIp).into()),
         };
-        Ok(Step::Into(Behind::Ether(ethertype)))
+        Ok(Step::Into(NextHeader::Ether(ethertype)))
     }
 
     /// What may stand between the link header and IP.
-    fn shim(&mut self, behind: Behind) -> Result<Behind, Stop> {
+    fn shim(&mut self, behind: NextHeader) -> Result<NextHeader, Stop> {
         match behind {
-            Behind::Ether(ethertype) => self.ether(ethertype),
-            Behind::Link(link_type) => {
+            NextHeader::Ether(ethertype) => self.ether(ethertype),
+            NextHeader::Link(link_type) => {
                 self.in_shim(match link_type {
-                    link::ETHERNET => Shim::Eth,
-                    link::FRAME_RELAY => Shim::FrameRelay,
-                    _ => Shim::Wifi,
+                    link::ETHERNET => Encapsulation::Eth,
+                    link::FRAME_RELAY => Encapsulation::FrameRelay,
+                    _ => Encapsulation::Wifi,
                 })?;
                 self.link(link_type)
             }
-            Behind::Frame(link_type) => self.link(link_type),
-            Behind::Llc => Ok(self.pass(ethernet::behind_llc(self.rest))?),
-            Behind::Nlpid => {
-                let next = self.rest.split_first().ok_or(Flaw::Short);
+            NextHeader::Frame(link_type) => self.link(link_type),
+            NextHeader::Llc => Ok(self.pass(ethernet::behind_llc(self.rest))?),
+            NextHeader::Nlpid => {
+                let next = self.rest.split_first().ok_or(HeaderError::Truncated);
                 Ok(self.pass(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
             }
-            Behind::Ppp => Ok(self.pass(ppp::next(self.rest))?),
-            Behind::UnknownGre(number) => Err(self.stop_at(TypeNumber::Gre(number))),
-            Behind::UnknownPpp(number) => Err(self.stop_at(TypeNumber::Ppp(number))),
-            Behind::Encrypted => Err(Unmetered::Encrypted.into()),
-            Behind::Ip | Behind::Other => Err(Unmetered::NotIp.into()),
+            NextHeader::Ppp => Ok(self.pass(ppp::next(self.rest))?),
+            NextHeader::UnknownGre(number) => Err(self.stop_at(TypeNumber::Gre(number))),
+            NextHeader::UnknownPpp(number) => Err(self.stop_at(TypeNumber::Ppp(number))),
+            NextHeader::Encrypted => Err(Unmetered::Encrypted.into()),
+            NextHeader::Ip | NextHeader::Other => Err(Unmetered::NotIp.into()),
         }
     }
 
-    fn pass(&mut self, next: Result<Next<'a>, Flaw>) -> Result<Behind, Unmetered> {
+    fn pass(&mut self, next: Result<Next<'a>, HeaderError>) -> Result<NextHeader, Unmetered> {
         let next = self.checked(next)?;
         self.on(next)
     }
 
-    fn ether(&mut self, number: u16) -> Result<Behind, Stop> {
+    fn ether(&mut self, number: u16) -> Result<NextHeader, Stop> {
         if ethertype::VLAN.contains(&number) {
             let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
             self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
@@ -368,20 +368,20 @@ impl<'a> Walk<'a> {
             // A length. What is behind is padding, or a trailer, also where the snap length cut it.
             self.rest = &self.rest[..self.rest.len().min(number.into())];
             self.wire_bytes = self.wire_bytes.min(number.into());
-            return Ok(self.on((Behind::Llc, self.rest))?);
+            return Ok(self.on((NextHeader::Llc, self.rest))?);
         }
         let (shim, next) = match number {
-            ethertype::MPLS | ethertype::MPLS_MULTICAST => (Shim::Mpls, mpls::next(self.rest)),
-            ethertype::PPPOE_SESSION => (Shim::Pppoe, ppp::behind_pppoe(self.rest)),
-            ethertype::PPP => (Shim::Pppoe, Ok((Behind::Ppp, self.rest))),
-            ethertype::MACSEC => (Shim::Macsec, macsec::next(self.rest)),
-            ethertype::PBB => (Shim::Pbb, pbb::next(self.rest)),
-            ethertype::FABRIC_PATH => (Shim::FabricPath, fabricpath::next(self.rest)),
-            ethertype::TRILL => (Shim::Trill, trill::next(self.rest)),
-            ethertype::BATMAN => (Shim::Batman, batman::next(self.rest)),
-            ethertype::NSH => (Shim::Nsh, nsh::next(self.rest)),
-            ethertype::TRANSPARENT_ETHERNET => return Ok(Behind::Link(link::ETHERNET)),
-            ethertype::JUMBO_LLC => return Ok(Behind::Llc),
+            ethertype::MPLS | ethertype::MPLS_MULTICAST => (Encapsulation::Mpls, mpls::next(self.rest)),
+            ethertype::PPPOE_SESSION => (Encapsulation::Pppoe, ppp::behind_pppoe(self.rest)),
+            ethertype::PPP => (Encapsulation::Pppoe, Ok((NextHeader::Ppp, self.rest))),
+            ethertype::MACSEC => (Encapsulation::Macsec, macsec::next(self.rest)),
+            ethertype::PBB => (Encapsulation::Pbb, pbb::next(self.rest)),
+            ethertype::FABRIC_PATH => (Encapsulation::FabricPath, fabricpath::next(self.rest)),
+            ethertype::TRILL => (Encapsulation::Trill, trill::next(self.rest)),
+            ethertype::BATMAN => (Encapsulation::Batman, batman::next(self.rest)),
+            ethertype::NSH => (Encapsulation::Nsh, nsh::next(self.rest)),
+            ethertype::TRANSPARENT_ETHERNET => return Ok(NextHeader::Link(link::ETHERNET)),
+            ethertype::JUMBO_LLC => return Ok(NextHeader::Llc),
             number if ethertype::is_without_ip(number) => return Err(Unmetered::NotIp.into()),
             number => match tag::next(number, self.rest) {
                 Some(next) => return Ok(self.pass(next)?),

@@ -14,13 +14,13 @@ from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Sparkline, Static, TabbedContent, TabPane
 
-from classifier.live.output.screen.views import VIEWS, Column, Moment, View
+from classifier.live.output.screen.views import VIEWS, ScreenColumn, ScreenData, ScreenView
 from classifier.live.output.table_view import headline
 from classifier.reports.text.tables import clean
 
 if TYPE_CHECKING:
     from classifier.live.loop import Loop
-    from classifier.live.windows.running_totals import Change, Ledger
+    from classifier.live.windows.running_totals import RunningTotals, WindowChanges
     from classifier.live.windows.window import Window
 
 #: Rows of a table; filter to find others.
@@ -97,7 +97,7 @@ class LiveScreen(App[None]):
     def __init__(self, loop: Loop) -> None:
         super().__init__()
         self._course = loop
-        self._moment: Moment | None = None
+        self._moment: ScreenData | None = None
         self._frozen = False
         self._wanted = ""
         #: By view: the column it is sorted by, and whether reversed.
@@ -129,12 +129,12 @@ class LiveScreen(App[None]):
         self._course.run(self, lambda text: self.call_from_thread(self._say, text))
         self.call_from_thread(self.exit)
 
-    def take(self, window: Window, ledger: Ledger, change: Change) -> None:
+    def take(self, window: Window, totals: RunningTotals, change: WindowChanges) -> None:
         """Show a window; called in the thread of the windows."""
         if not window.last:
-            self.call_from_thread(self._follow, Moment(window, ledger, change))
+            self.call_from_thread(self._follow, ScreenData(window, totals, change))
 
-    def _follow(self, moment: Moment) -> None:
+    def _follow(self, moment: ScreenData) -> None:
         self._moment = moment.after(self._moment)
         if not self._frozen:
             self._draw()
@@ -152,17 +152,17 @@ class LiveScreen(App[None]):
         except NoMatches:  # a frame is open above the tables
             head = self.screen_stack[0].query_one("#head", Static)
         frozen = "FROZEN   " if self._frozen else ""
-        head.update(Text(frozen + headline(moment.window, moment.ledger), no_wrap=True))
-        head.set_class(moment.ledger.counters.dropped > 0, "lost")
+        head.update(Text(frozen + headline(moment.window, moment.totals), no_wrap=True))
+        head.set_class(moment.totals.counters.dropped > 0, "lost")
         below = self.screen_stack[0]
-        below.query_one("#rate", Sparkline).data = list(moment.ledger.rates)
+        below.query_one("#rate", Sparkline).data = list(moment.totals.rates)
         self._fill(self._view(), moment)
 
-    def _view(self) -> View:
+    def _view(self) -> ScreenView:
         active = self.screen_stack[0].query_one("#views", TabbedContent).active
         return next(view for view in VIEWS if view.name == active)
 
-    def _fill(self, view: View, moment: Moment) -> None:
+    def _fill(self, view: ScreenView, moment: ScreenData) -> None:
         """Refill a table; the selected row stays selected if it is still there."""
         table: DataTable[Text] = self.screen_stack[0].query_one(f"#table-{view.name}", DataTable)
         by, backwards = self._order[view.name]
@@ -267,7 +267,7 @@ class LiveScreen(App[None]):
         self.action_end()
 
 
-def _text(text: str, column: Column) -> Text:
+def _text(text: str, column: ScreenColumn) -> Text:
     return Text(text, justify="right" if column.number else "left", no_wrap=True)
 
 

@@ -9,7 +9,13 @@ from typing import Any
 
 from classifier.live.output.jsonl_events import time_text
 from classifier.live.output.table_view import bit_rate_text, carried, rate_text, sparkline
-from classifier.live.windows.running_totals import RATES, Change, Ledger, Server, Service
+from classifier.live.windows.running_totals import (
+    RATES,
+    RunningTotals,
+    ServerTotals,
+    ServiceTotals,
+    WindowChanges,
+)
 from classifier.live.windows.window import Window
 from classifier.ports.rules import with_familiar
 from classifier.reports.columns import COLUMNS
@@ -24,17 +30,17 @@ MOST_FLOWS = 500
 
 
 @dataclass
-class Moment:
+class ScreenData:
     """The data on the screen: the latest window, and the totals."""
 
     window: Window
-    ledger: Ledger
-    change: Change
-    new_servers: list[Server] = field(default_factory=list)
+    totals: RunningTotals
+    change: WindowChanges
+    new_servers: list[ServerTotals] = field(default_factory=list)
     #: By `flow_id`; those without a packet in the window have no rate.
     flows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def after(self, earlier: Moment | None) -> Moment:
+    def after(self, earlier: ScreenData | None) -> ScreenData:
         """Return it with the new servers and busy flows of earlier windows."""
         self.new_servers = list(self.change.new_servers)
         self.flows = {row["flow_id"]: row for row in self.change.flows}
@@ -46,7 +52,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Column:
+class ScreenColumn:
     """A column: its text, given a row, and the sort key."""
 
     head: str
@@ -60,13 +66,13 @@ class Column:
 
 
 @dataclass(frozen=True)
-class View:
+class ScreenView:
     """A table of the screen."""
 
     name: str
     title: str
-    columns: tuple[Column, ...]
-    rows: Callable[[Moment], Iterable[Any]]
+    columns: tuple[ScreenColumn, ...]
+    rows: Callable[[ScreenData], Iterable[Any]]
     #: Identity of a row across windows.
     identity: Callable[[Any], str]
     details: Callable[[Any], list[tuple[str, str]]]
@@ -82,7 +88,9 @@ class View:
         """Return the texts of a row."""
         return [clean(column.text(row)) for column in self.columns]
 
-    def arranged(self, moment: Moment, by: int, backwards: bool, wanted: str) -> list[tuple[Any, list[str]]]:
+    def arranged(
+        self, moment: ScreenData, by: int, backwards: bool, wanted: str
+    ) -> list[tuple[Any, list[str]]]:
         """Return the rows with the wanted text in some cell, sorted; numbers in descending order."""
         shown = [(row, self.cells(row)) for row in self.rows(moment)]
         if wanted:
@@ -91,29 +99,29 @@ class View:
         return sorted(shown, key=lambda pair: column.key(pair[0]), reverse=column.number != backwards)
 
 
-def _number(head: str, value: Callable[[Any], int]) -> Column:
-    return Column(head, lambda row: f"{value(row):,}" if value(row) else "", value, number=True)
+def _number(head: str, value: Callable[[Any], int]) -> ScreenColumn:
+    return ScreenColumn(head, lambda row: f"{value(row):,}" if value(row) else "", value, number=True)
 
 
-def _size(head: str, value: Callable[[Any], int]) -> Column:
-    return Column(head, lambda row: size_text(value(row)), value, number=True)
+def _size(head: str, value: Callable[[Any], int]) -> ScreenColumn:
+    return ScreenColumn(head, lambda row: size_text(value(row)), value, number=True)
 
 
-def _rate(value: Callable[[Any], float]) -> Column:
-    return Column("Bytes/s", lambda row: rate_text(value(row)), value, number=True)
+def _rate(value: Callable[[Any], float]) -> ScreenColumn:
+    return ScreenColumn("Bytes/s", lambda row: rate_text(value(row)), value, number=True)
 
 
-def _bit_rate(value: Callable[[Any], float]) -> Column:
-    return Column("Bit/s", lambda row: bit_rate_text(value(row)), value, number=True)
+def _bit_rate(value: Callable[[Any], float]) -> ScreenColumn:
+    return ScreenColumn("Bit/s", lambda row: bit_rate_text(value(row)), value, number=True)
 
 
-def _clock(head: str, value: Callable[[Any], int]) -> Column:
-    return Column(head, lambda row: time_text(value(row))[11:19], value, number=True)
+def _clock(head: str, value: Callable[[Any], int]) -> ScreenColumn:
+    return ScreenColumn(head, lambda row: time_text(value(row))[11:19], value, number=True)
 
 
-def _service_details(service: Service) -> list[tuple[str, str]]:
+def _service_details(service: ServiceTotals) -> list[tuple[str, str]]:
     details = [
-        ("Service", with_familiar(service.name)),
+        ("ServiceTotals", with_familiar(service.name)),
         ("Named by", named_by(SOURCES[service.source])),
         ("Transport", service.proto),
     ]
@@ -125,11 +133,11 @@ def _service_details(service: Service) -> list[tuple[str, str]]:
     return [*details, ("Bytes/s", sparkline(list(service.rates), RATES))]
 
 
-def _server_details(server: Server) -> list[tuple[str, str]]:
+def _server_details(server: ServerTotals) -> list[tuple[str, str]]:
     ended = counted(server.flows, "ended flow")
     return [
-        ("Server", f"{endpoint(server.ip, server.port)}/{server.proto}"),
-        ("Service", with_familiar(server.service)),
+        ("ServerTotals", f"{endpoint(server.ip, server.port)}/{server.proto}"),
+        ("ServiceTotals", with_familiar(server.service)),
         ("Named by", named_by(SOURCES[server.source])),
         ("Role", server.known_by),
         ("Bytes", f"{size_text(server.bytes)} in {ended}, and active ones"),
@@ -149,17 +157,17 @@ def _flow_details(row: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " ").capitalize(), str(value)) for name, value in details.items()]
 
 
-def _report_column(name: str, row_of: Callable[[Any], dict[str, Any]] = lambda row: row) -> Column:
+def _report_column(name: str, row_of: Callable[[Any], dict[str, Any]] = lambda row: row) -> ScreenColumn:
     """Return a column of reports; `row_of` makes the row of a table that it is of."""
     column = COLUMNS[name]
-    return Column(column.head, lambda row: column.text(row_of(row)))
+    return ScreenColumn(column.head, lambda row: column.text(row_of(row)))
 
 
-def _service_row(service: Service) -> dict[str, Any]:
+def _service_row(service: ServiceTotals) -> dict[str, Any]:
     return {"service": service.name, "proto": service.proto, "service_source": SOURCES[service.source]}
 
 
-def _server_row(server: Server) -> dict[str, Any]:
+def _server_row(server: ServerTotals) -> dict[str, Any]:
     return {
         "server_ip": server.ip,
         "server_port": server.port,
@@ -181,18 +189,18 @@ _SERVER_COLUMNS = tuple(
 )
 
 
-def _server_key(server: Server) -> str:
+def _server_key(server: ServerTotals) -> str:
     return f"{server.ip} {server.port} {server.proto}"
 
 
 VIEWS = (
-    View(
+    ScreenView(
         "services",
         "Services",
         (
             _report_column("service_and_proto", _service_row),
             _report_column("service_source", _service_row),
-            Column("Recent", lambda service: sparkline(list(service.rates), 20)),
+            ScreenColumn("Recent", lambda service: sparkline(list(service.rates), 20)),
             _rate(lambda service: service.rates[-1]),
             _bit_rate(lambda service: service.rates[-1]),
             _size("Bytes", carried),
@@ -201,12 +209,12 @@ VIEWS = (
             _number("Clients", lambda service: service.clients_now),
             _number("Failed attempts", lambda service: service.flows[Role.ATTEMPTED]),
         ),
-        lambda moment: [s for s in moment.ledger.services.values() if carried(s) or s.flows[Role.ATTEMPTED]],
+        lambda moment: [s for s in moment.totals.services.values() if carried(s) or s.flows[Role.ATTEMPTED]],
         lambda service: f"{service.name}/{service.proto}",
         _service_details,
         "Bytes/s",
     ),
-    View(
+    ScreenView(
         "servers",
         "Servers",
         (
@@ -216,12 +224,12 @@ VIEWS = (
             _number("Clients", lambda server: server.clients_now),
             _clock("Last seen", lambda server: server.last_seen_ns),
         ),
-        lambda moment: moment.ledger.servers.values(),
+        lambda moment: moment.totals.servers.values(),
         _server_key,
         _server_details,
         "Bytes/s",
     ),
-    View(
+    ScreenView(
         "flows",
         "Flows",
         _FLOW_COLUMNS,
@@ -230,7 +238,7 @@ VIEWS = (
         _flow_details,
         "Bytes/s",
     ),
-    View(
+    ScreenView(
         "ambiguous",
         "Ambiguous",
         _FLOW_COLUMNS,
@@ -239,7 +247,7 @@ VIEWS = (
         _flow_details,
         "Bytes/s",
     ),
-    View(
+    ScreenView(
         "new",
         "New servers",
         (_clock("First seen", lambda server: server.first_seen_ns), *_SERVER_COLUMNS),

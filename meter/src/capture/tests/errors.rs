@@ -1,6 +1,7 @@
 use super::make::{Pcap, Pcapng};
 use super::{Trickle, open, read_from};
 use crate::capture::CaptureErrorKind::{Cut, Empty, Io, NotACapture, Unsupported};
+use crate::capture::Remedy;
 use crate::capture::bytes::ByteOrder::Little;
 
 #[test]
@@ -29,7 +30,7 @@ fn files_of_other_kinds_are_named() {
         (b"BZh91AY", NotACapture, "bzip2 data"),
         (&tar, NotACapture, "a tar archive"),
         (b"snoop\0\0\0\0\0\0\x02", Unsupported, "a Sun snoop capture (starts 73 6e 6f 6f)"),
-        (b"GMBU\0\x02", Unsupported, "convert with: editcap -F pcapng IN OUT"),
+        (b"GMBU\0\x02", Unsupported, "to convert it: editcap -F pcapng IN OUT"),
         (b"RTSS", Unsupported, "Network Monitor 1"),
         (b"LOGG\x90", Unsupported, "a Vector BLF log"),
         (b"\x7fELF\x02", NotACapture, "a program (ELF)"),
@@ -48,6 +49,11 @@ fn files_of_other_kinds_are_named() {
         let error = open(bytes).err().unwrap();
         assert_eq!((error.kind, error.offset), (kind, 0), "{error}");
         assert!(error.message.contains(message), "{error}");
+        let remedy = match kind {
+            Unsupported => Some(Remedy::UseTshark),
+            _ => message.contains("no format known").then_some(Remedy::TryTshark),
+        };
+        assert_eq!(error.remedy, remedy, "{error}");
     }
 }
 

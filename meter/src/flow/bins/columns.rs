@@ -11,7 +11,7 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
 
 use super::{BASE_NS, Bins, Counts};
-use crate::table::Row;
+use crate::table::FlowRecord;
 
 const BINS: &str = "bins";
 const WIDTH: &str = "bin_ns";
@@ -96,7 +96,7 @@ impl Columns {
 ///
 /// # Errors
 /// The batch lacks a column, or has one of another type.
-pub fn bins_of(batch: &RecordBatch, rows: &[Row]) -> Result<Vec<Bins>, ArrowError> {
+pub fn bins_of(batch: &RecordBatch, rows: &[FlowRecord]) -> Result<Vec<Bins>, ArrowError> {
     let wrong = |name: &str| ArrowError::SchemaError(format!("no column {name} of the type it should have"));
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| wrong(name));
     let width = column(WIDTH)?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(WIDTH))?;
@@ -104,7 +104,7 @@ pub fn bins_of(batch: &RecordBatch, rows: &[Row]) -> Result<Vec<Bins>, ArrowErro
     if lists.value_type() != DataType::Struct(fields()) {
         return Err(wrong(BINS));
     }
-    let of_row = |(place, row): (usize, &Row)| {
+    let of_row = |(place, row): (usize, &FlowRecord)| {
         let level = (width.value(place).max(BASE_NS) / BASE_NS).ilog2();
         let mut found = Bins::new(level);
         let list = lists.value(place);

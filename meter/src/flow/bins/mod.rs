@@ -9,7 +9,7 @@
 mod columns;
 mod track;
 
-use crate::table::Row;
+use crate::table::FlowRecord;
 
 pub use columns::{Columns, bins_of};
 pub use track::{Ended, Tracks};
@@ -33,8 +33,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn of(row: &Row) -> Self {
-        let Row { packets_ab, packets_ba, bytes_ab, bytes_ba, .. } = *row;
+    fn of(row: &FlowRecord) -> Self {
+        let FlowRecord { packets_ab, packets_ba, bytes_ab, bytes_ba, .. } = *row;
         Self { packets_ab, packets_ba, bytes_ab, bytes_ba }
     }
 

@@ -1,7 +1,7 @@
 //! The bins of flows while they are metered.
 
 use super::{BASE_NS, Bins, Counts, level};
-use crate::table::Row;
+use crate::table::FlowRecord;
 
 const NONE: u32 = u32::MAX;
 
@@ -65,7 +65,7 @@ impl Default for Tracks {
 impl Tracks {
     /// Whether a packet falls into the bin that the row's last packet was in.
     #[inline]
-    pub fn stays(&mut self, row: &Row, time_ns: i64) -> bool {
+    pub fn stays(&mut self, row: &FlowRecord, time_ns: i64) -> bool {
         self.now(time_ns);
         (self.bin_ns.0..=self.bin_ns.1).contains(&row.last_seen_ns)
     }
@@ -94,7 +94,7 @@ impl Tracks {
     ///
     /// `counts` are the packet's own.
     #[inline]
-    pub fn leave(&mut self, place: u32, row: &Row, time_ns: i64, counts: Counts) {
+    pub fn leave(&mut self, place: u32, row: &FlowRecord, time_ns: i64, counts: Counts) {
         if time_ns < row.last_seen_ns {
             self.push(place, true, time_ns, counts);
         } else {
@@ -136,19 +136,19 @@ impl Tracks {
     }
 
     /// The bins of a flow whose track was ended, as wide as they were then.
-    pub fn of_ended(&mut self, track: Ended, row: &Row) -> &Bins {
+    pub fn of_ended(&mut self, track: Ended, row: &FlowRecord) -> &Bins {
         self.collect(track, row, true);
         &self.asked
     }
 
     /// The bins so far of the flow at a place, as wide as they are now.
-    pub fn of(&mut self, place: u32, row: &Row) -> &Bins {
+    pub fn of(&mut self, place: u32, row: &FlowRecord) -> &Bins {
         let latest = self.of_place.get(place as usize).copied().unwrap_or(NONE);
         self.collect(Ended { latest, level: self.level }, row, false);
         &self.asked
     }
 
-    fn collect(&mut self, Ended { mut latest, level }: Ended, row: &Row, free: bool) {
+    fn collect(&mut self, Ended { mut latest, level }: Ended, row: &FlowRecord, free: bool) {
         let mut sums = Counts::of(row);
         let mut time_ns = row.last_seen_ns;
         self.asked.begin(level);

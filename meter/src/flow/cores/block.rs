@@ -3,10 +3,10 @@
 use crate::capture::{Buffer, Capture, CaptureError, Frame};
 use crate::flow::Key;
 use crate::flow::counts::UnmeteredCounts;
+use crate::flow::decoded_packet::{DecodedPacket, Decoder, Left, Totals};
 use crate::flow::fragments::Fragments;
 use crate::flow::part::PARTS;
-use crate::flow::pending::{Decoder, Left, Pending, Totals};
-use crate::wire::{Aside, Quoted};
+use crate::wire::{NotAFlowPacket, Quoted};
 
 /// Some bytes of a buffer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,13 +53,13 @@ impl Located {
 pub struct Decoded {
     /// Number of its frame in the block.
     pub frame: u32,
-    pub packet: Pending<Span>,
+    pub packet: DecodedPacket<Span>,
 }
 
 /// What few blocks have for a part.
 pub enum Rare {
     /// A fragment whose datagram's ports are known.
-    Fragment(Pending<Span>),
+    Fragment(DecodedPacket<Span>),
     /// An ICMP error, and when it came.
     IcmpError(Quoted, i64),
 }
@@ -73,7 +73,7 @@ pub struct Packets {
 }
 
 impl Packets {
-    fn push(&mut self, frame: u32, packet: Pending<Span>) {
+    fn push(&mut self, frame: u32, packet: DecodedPacket<Span>) {
         self.of_parts[packet.part()].push(self.all.len() as u32);
         self.all.push(Decoded { frame, packet });
     }
@@ -125,7 +125,7 @@ impl Block {
             let number = number as u32;
             match decoder.decode(&located.frame(buffer)) {
                 Ok(packet) => packets.push(number, packet.with(Span::of(packet.payload, begin))),
-                Err(Aside::Fragment(_)) => fragments.push(number),
+                Err(NotAFlowPacket::Fragment(_)) => fragments.push(number),
                 Err(aside) => {
                     let frame = located.frame(buffer);
                     let left = decoder.settle(aside, &frame, unmetered, |packet| {
@@ -144,7 +144,7 @@ impl Block {
     pub fn attribute(&mut self, decoder: &Decoder, known: &mut Fragments, unmetered: &mut UnmeteredCounts) {
         for &number in &self.fragments {
             let frame = self.frames[number as usize].frame(&self.buffer);
-            let Err(Aside::Fragment(fragment)) = decoder.decode(&frame) else { continue };
+            let Err(NotAFlowPacket::Fragment(fragment)) = decoder.decode(&frame) else { continue };
             let attributed = known.take(&fragment, frame.time_ns);
             for (packet, time_ns) in attributed.packets {
                 let packet = decoder.pending(&packet, time_ns).with(Span::default());

@@ -9,9 +9,9 @@ use super::Shared;
 use super::block::{Block, Decoded, Rare};
 use super::handover::Turn;
 use super::sync::lock;
-use crate::flow::active::LOOKED_UP;
 use crate::flow::counts::{Counts, UnmeteredCounts};
 use crate::flow::finished::Finished;
+use crate::flow::flow_table::LOOKED_UP;
 use crate::flow::part::Part;
 
 /// A full batch, and the frame of its block that filled it.

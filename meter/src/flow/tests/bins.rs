@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::packets::{Sent, options, udp};
 use crate::flow::bins::{BASE_NS, Bins, Columns, MOST_BINS, bins_of, joined};
 use crate::flow::{Idle, Meter, stitch};
-use crate::table::{Row, Rows, rows_of};
+use crate::table::{FlowRecord, FlowRecords, rows_of};
 
 /// No flow ever ends by idling.
 const NEVER: Idle = Idle { tcp_ns: u64::MAX, udp_ns: u64::MAX };
@@ -108,11 +108,11 @@ fn packets(times: &[i64]) -> Vec<Sent> {
 /// Rows and bins after stitching.
 fn stitched(pieces: &[Vec<Sent>]) -> RecordBatch {
     let batches: Vec<RecordBatch> = pieces.iter().map(|piece| metered(piece, NEVER)).collect();
-    let rows: Vec<Row> = batches.iter().flat_map(|batch| rows_of(batch).unwrap()).collect();
+    let rows: Vec<FlowRecord> = batches.iter().flat_map(|batch| rows_of(batch).unwrap()).collect();
     let bins: Vec<Bins> =
         batches.iter().flat_map(|batch| bins_of(batch, &rows_of(batch).unwrap()).unwrap()).collect();
     let (whole, groups) = stitch(rows, &NEVER);
-    let (mut table, mut columns) = (Rows::default(), Columns::default());
+    let (mut table, mut columns) = (FlowRecords::default(), Columns::default());
     for (row, bins) in whole.iter().zip(&joined(bins, &groups, whole.len())) {
         table.push(row);
         columns.push(bins);

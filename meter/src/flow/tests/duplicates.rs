@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::packets::{IDLE, finished, frame, options, tcp, udp};
 use crate::flow::{Idle, Meter, Options};
-use crate::table::Row;
+use crate::table::FlowRecord;
 use crate::wire::Unmetered;
 
 const RAW: u16 = 101;
@@ -14,7 +14,7 @@ const MS: i64 = 1_000_000;
 const LONG: Idle = Idle { tcp_ns: 300_000_000_000, udp_ns: 120_000_000_000 };
 
 /// Packets of IPv4 with an identification and a time to live, given as (time, id, ttl, packet).
-fn metered(packets: &[(i64, u16, u8, Vec<u8>)], dedup: bool) -> (Meter, Vec<Row>) {
+fn metered(packets: &[(i64, u16, u8, Vec<u8>)], dedup: bool) -> (Meter, Vec<FlowRecord>) {
     let mut meter = Meter::new(Options { dedup, ..options(LONG) }, Arc::default());
     for (time_ns, id, ttl, ip) in packets {
         let mut ip = ip.clone();

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::packets::{IDLE, Sent, as_set, finished, frame, history, options, tcp, udp, unmetered};
 use crate::flow::{Meter, join_remnants, remnants_batch, remnants_of, stitch};
-use crate::table::{Row, rows_of};
+use crate::table::{FlowRecord, rows_of};
 use crate::wire::Unmetered;
 
 const RAW: u16 = 101;
@@ -80,13 +80,13 @@ fn counted(meter: &Meter, reason: Unmetered) -> u64 {
 }
 
 /// The rows of these frames, and the fragments that have no flow. No packet may be missing.
-fn metered(parts: &[Vec<u8>]) -> (Vec<Row>, u64) {
+fn metered(parts: &[Vec<u8>]) -> (Vec<FlowRecord>, u64) {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     pass(&mut meter, parts);
     ended(&mut meter)
 }
 
-fn ended(meter: &mut Meter) -> (Vec<Row>, u64) {
+fn ended(meter: &mut Meter) -> (Vec<FlowRecord>, u64) {
     let rows = finished(meter);
     let in_flows: u64 = rows.iter().map(|row| row.packets_ab + row.packets_ba).sum();
     assert_eq!(in_flows + unmetered(meter), meter.packets());
@@ -94,7 +94,7 @@ fn ended(meter: &mut Meter) -> (Vec<Row>, u64) {
 }
 
 /// Port of `a`, packets, IP bytes and bytes of payload of a row.
-fn told(row: &Row) -> (u16, u64, u64, u64) {
+fn told(row: &FlowRecord) -> (u16, u64, u64, u64) {
     (row.key.port_a, row.packets_ab, row.bytes_ab, row.payload_bytes_ab)
 }
 
@@ -351,7 +351,7 @@ proptest! {
 }
 
 /// Rows and orphans of a capture in pieces, joined.
-fn in_pieces(pieces: &[&[(i64, Vec<u8>)]]) -> (Vec<Row>, u64) {
+fn in_pieces(pieces: &[&[(i64, Vec<u8>)]]) -> (Vec<FlowRecord>, u64) {
     let (mut rows, mut orphans, mut remnants) = (Vec::new(), 0, Vec::new());
     for piece in pieces {
         let mut meter = Meter::new(options(IDLE), Arc::default());

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::packets::{IDLE, Sent, as_set, flows, metered};
 use super::stories::{LAWFUL, captures, monotone, running_back};
 use crate::flow::{join, stitch};
-use crate::table::Row;
+use crate::table::FlowRecord;
 
 /// A capture, cut rarely, often, or wherever it is allowed.
 fn pieces(
@@ -27,11 +27,11 @@ fn anywhere(_: &Sent, _: &Sent) -> bool {
     true
 }
 
-fn stitched(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+fn stitched(rows: impl Iterator<Item = FlowRecord>) -> Vec<FlowRecord> {
     as_set(stitch(rows, &IDLE).0)
 }
 
-fn whole(pieces: &[Vec<Sent>]) -> Vec<Row> {
+fn whole(pieces: &[Vec<Sent>]) -> Vec<FlowRecord> {
     as_set(flows(&pieces.concat()))
 }
 
@@ -60,7 +60,7 @@ proptest! {
         (pieces, shuffled) in pieces(captures(LAWFUL, monotone()), |one, next| one.time_ns != next.time_ns)
             .prop_flat_map(|pieces| (Just(pieces.clone()), Just(pieces).prop_shuffle())),
     ) {
-        let mut rows: Vec<Row> = shuffled.iter().flat_map(|piece| metered(piece)).collect();
+        let mut rows: Vec<FlowRecord> = shuffled.iter().flat_map(|piece| metered(piece)).collect();
         rows.sort_by_key(|row| row.first_seen_ns);
         prop_assert_eq!(stitched(rows.into_iter()), whole(&pieces));
     }

@@ -12,7 +12,7 @@ use super::packets::{options, pass_together, signatures};
 use super::stories::{ANY, captures, running_back};
 use crate::flow::{Meter, Options};
 use crate::payload::Hits;
-use crate::table::{Row, rows_of};
+use crate::table::{FlowRecord, rows_of};
 use crate::wire::Transport;
 
 /// Passes a datagram of a host and port of its own.
@@ -36,7 +36,7 @@ fn a_connection_is_one_row() {
     let [row] = rows[..] else { panic!("{rows:?}") };
     assert_eq!((row.key.port_a, row.key.port_b), (1024, 80));
     assert_eq!((row.key.proto, row.key.ip_version), (Transport::Tcp as u8, 4));
-    let expected = Row {
+    let expected = FlowRecord {
         last_seen_ns: 10,
         packets_ab: 4,
         packets_ba: 5,
@@ -52,7 +52,7 @@ fn a_connection_is_one_row() {
         hits_a: Hits(1),
         hits_b: Hits(1),
         numbers: row.numbers,
-        ..Row::new(row.key, 0, 1)
+        ..FlowRecord::new(row.key, 0, 1)
     };
     assert_eq!(row, expected);
     let of_end = |end| row.numbers.columns(end);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use crate::capture::Frame;
 use crate::flow::{Events, Idle, Key, Meter, Options, stitch};
 use crate::payload::{Rule, Signatures};
-use crate::table::{Row, rows_of};
+use crate::table::{FlowRecord, rows_of};
 use crate::wire::{Unmetered, decode};
 
 /// Short enough to count with.
@@ -168,7 +168,7 @@ pub fn frame(meter: &mut Meter, link_type: u16, time_ns: i64, data: &[u8]) {
 }
 
 /// The rows of a meter at the end of its capture.
-pub fn finished(meter: &mut Meter) -> Vec<Row> {
+pub fn finished(meter: &mut Meter) -> Vec<FlowRecord> {
     let mut rows = Vec::new();
     loop {
         let none_left = meter.finish(7);
@@ -193,7 +193,7 @@ pub fn signatures() -> Arc<Signatures> {
 }
 
 /// The rows of packets, metered but not stitched.
-pub fn metered(packets: &[Sent]) -> Vec<Row> {
+pub fn metered(packets: &[Sent]) -> Vec<FlowRecord> {
     let mut meter = Meter::new(options(IDLE), signatures());
     pass_together(packets, &mut meter);
     finished(&mut meter)
@@ -213,7 +213,7 @@ pub fn pass_together(packets: &[Sent], meter: &mut Meter) {
 }
 
 /// The flows of a capture.
-pub fn flows(packets: &[Sent]) -> Vec<Row> {
+pub fn flows(packets: &[Sent]) -> Vec<FlowRecord> {
     stitch(metered(packets), &IDLE).0
 }
 
@@ -223,14 +223,14 @@ pub fn histories(packets: &[Sent]) -> Vec<String> {
     flows(packets).iter().map(history).collect()
 }
 
-pub fn history(row: &Row) -> String {
+pub fn history(row: &FlowRecord) -> String {
     let letter = |place| char::from(b"?SHADFRU?shadfru"[(row.events.order() >> (4 * place) & 0xf) as usize]);
     (0..row.events.times_ns().len()).map(letter).collect()
 }
 
 /// Rows as a set: those that make a difference in any column stand in one order. Copies are left out: of a
 /// pair astride a cut the law says nothing.
-pub fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
+pub fn as_set(mut rows: Vec<FlowRecord>) -> Vec<FlowRecord> {
     for row in &mut rows {
         row.duplicates = 0;
     }
@@ -239,9 +239,9 @@ pub fn as_set(mut rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// A row as if all its packets had gone the other way.
-pub fn mirrored(row: &Row) -> Row {
+pub fn mirrored(row: &FlowRecord) -> FlowRecord {
     let ends_swapped = row.events.order() ^ row.events.times_ns().iter().fold(0, |mask, _| mask << 4 | 8);
-    Row {
+    FlowRecord {
         first_from_b: !row.first_from_b,
         packets_ab: row.packets_ba,
         packets_ba: row.packets_ab,

@@ -2,10 +2,10 @@
 
 use super::packets::{IDLE, Sent, history, metered, tcp, udp};
 use crate::flow::stitch;
-use crate::table::Row;
+use crate::table::FlowRecord;
 
 /// A row for each packet.
-fn rows(packets: &[Sent]) -> impl Iterator<Item = Row> {
+fn rows(packets: &[Sent]) -> impl Iterator<Item = FlowRecord> {
     packets.iter().flat_map(|packet| metered(std::slice::from_ref(packet)))
 }
 

@@ -7,10 +7,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::flow::{Events, Key, Numbers};
-use crate::table::{Row, Rows, keys_of, rows_of, schema};
+use crate::table::{FlowRecord, FlowRecords, keys_of, rows_of, schema};
 
-fn batch(rows: &[Row]) -> RecordBatch {
-    let mut builders = Rows::default();
+fn batch(rows: &[FlowRecord]) -> RecordBatch {
+    let mut builders = FlowRecords::default();
     for row in rows {
         builders.push(row);
     }
@@ -27,7 +27,7 @@ fn any_key() -> impl Strategy<Value = Key> {
     })
 }
 
-fn any_row() -> impl Strategy<Value = Row> {
+fn any_row() -> impl Strategy<Value = FlowRecord> {
     let events =
         (any::<u64>(), vec(any::<i64>(), 0..=12)).prop_map(|(order, times_ns)| Events::new(order, &times_ns));
     let columns = any::<[[Option<u32>; 5]; 2]>();
@@ -50,25 +50,27 @@ fn any_row() -> impl Strategy<Value = Row> {
         (events, any::<Option<bool>>()),
     )
         .prop_map(
-            |(key, times_ns, (counts, duplicates), numbers, vlan, flags, (events, last_data_from_b))| Row {
-                last_seen_ns: times_ns[1],
-                packets_ab: counts[0],
-                packets_ba: counts[1],
-                bytes_ab: counts[2],
-                bytes_ba: counts[3],
-                payload_bytes_ab: counts[4],
-                payload_bytes_ba: counts[5],
-                duplicates,
-                numbers,
-                last_data_from_b,
-                vlan,
-                first_from_b: flags[0],
-                ack_moved_a: flags[1],
-                ack_moved_b: flags[2],
-                past_opening: flags[3],
-                evicted: flags[4],
-                events,
-                ..Row::new(key, 0, times_ns[0])
+            |(key, times_ns, (counts, duplicates), numbers, vlan, flags, (events, last_data_from_b))| {
+                FlowRecord {
+                    last_seen_ns: times_ns[1],
+                    packets_ab: counts[0],
+                    packets_ba: counts[1],
+                    bytes_ab: counts[2],
+                    bytes_ba: counts[3],
+                    payload_bytes_ab: counts[4],
+                    payload_bytes_ba: counts[5],
+                    duplicates,
+                    numbers,
+                    last_data_from_b,
+                    vlan,
+                    first_from_b: flags[0],
+                    ack_moved_a: flags[1],
+                    ack_moved_b: flags[2],
+                    past_opening: flags[3],
+                    evicted: flags[4],
+                    events,
+                    ..FlowRecord::new(key, 0, times_ns[0])
+                }
             },
         )
 }

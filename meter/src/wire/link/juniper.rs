@@ -3,7 +3,7 @@
 //! Magic number, flags, perhaps extensions; service cards put a cookie before the frame.
 
 use super::{ATM_RFC1483, CISCO_HDLC, ETHERNET, FRAME_RELAY};
-use crate::wire::{Behind, Flaw, Next, be16, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be16, behind};
 
 pub const MLPPP: u16 = 130;
 pub const MLFR: u16 = 131;
@@ -30,42 +30,42 @@ const LINK_SERVICE_COOKIE: u8 = 0x54;
 const ADAPTIVE_SERVICE_COOKIE: u8 = 0x47;
 
 /// What the header leads to.
-pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, mut rest) = data.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, mut rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     if header[..3] != MAGIC {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let flags = header[3];
     if flags & EXTENSIONS != 0 {
-        let (length, extensions) = rest.split_first_chunk::<2>().ok_or(Flaw::Short)?;
+        let (length, extensions) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
         rest = behind(extensions, be16(length, 0).into())?;
     }
     if flags & NO_LINK_HEADER != 0 {
-        return Ok((Behind::Ip, behind(rest, 4)?)); // behind the address family
+        return Ok((NextHeader::Ip, behind(rest, 4)?)); // behind the address family
     }
     match link_type {
-        ETHER | PPPOE => Ok((Behind::Frame(ETHERNET), rest)),
-        PPP => Ok((Behind::Ppp, rest)),
-        FRELAY => Ok((Behind::Frame(FRAME_RELAY), rest)),
-        CHDLC => Ok((Behind::Frame(CISCO_HDLC), rest)),
+        ETHER | PPPOE => Ok((NextHeader::Frame(ETHERNET), rest)),
+        PPP => Ok((NextHeader::Ppp, rest)),
+        FRELAY => Ok((NextHeader::Frame(FRAME_RELAY), rest)),
+        CHDLC => Ok((NextHeader::Frame(CISCO_HDLC), rest)),
         PPPOE_ATM => {
-            let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(Flaw::Short)?;
-            Ok((Behind::Ether(be16(ethertype, 0)), rest))
+            let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
+            Ok((NextHeader::Ether(be16(ethertype, 0)), rest))
         }
-        VP => Ok((Behind::Ip, behind(rest, 18)?)),
-        MLPPP => ip_or(Behind::Ppp, behind_cookie(rest, 2)?),
+        VP => Ok((NextHeader::Ip, behind(rest, 18)?)),
+        MLPPP => ip_or(NextHeader::Ppp, behind_cookie(rest, 2)?),
         MLFR | MFR => {
             let rest = behind_cookie(rest, if link_type == MLFR { 2 } else { 4 })?;
-            ip_or(Behind::Nlpid, rest)
+            ip_or(NextHeader::Nlpid, rest)
         }
-        ATM1 => Ok((Behind::Frame(ATM_RFC1483), behind_cookie(rest, 4)?)),
-        ATM2 | ATM_CEMIC => Ok((Behind::Frame(ATM_RFC1483), behind_cookie(rest, 8)?)),
-        _ => ip_or(Behind::Other, behind_cookie(rest, 8)?), // GGSN, SERVICES, MONITOR
+        ATM1 => Ok((NextHeader::Frame(ATM_RFC1483), behind_cookie(rest, 4)?)),
+        ATM2 | ATM_CEMIC => Ok((NextHeader::Frame(ATM_RFC1483), behind_cookie(rest, 8)?)),
+        _ => ip_or(NextHeader::Other, behind_cookie(rest, 8)?), // GGSN, SERVICES, MONITOR
     }
 }
 
-fn behind_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], Flaw> {
-    let bytes = match *rest.first().ok_or(Flaw::Short)? {
+fn behind_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], HeaderError> {
+    let bytes = match *rest.first().ok_or(HeaderError::Truncated)? {
         LINK_SERVICE_COOKIE => bytes + 2,
         ADAPTIVE_SERVICE_COOKIE => 8,
         _ => bytes,
@@ -74,7 +74,7 @@ fn behind_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], Flaw> {
 }
 
 /// IP, where the first byte is one of an IP header; no header says so.
-fn ip_or(other: Behind, rest: &[u8]) -> Result<Next<'_>, Flaw> {
-    let is_ip = matches!(rest.first().ok_or(Flaw::Short)?, 0x45..=0x4f | 0x60..=0x6f);
-    Ok((if is_ip { Behind::Ip } else { other }, rest))
+fn ip_or(other: NextHeader, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let is_ip = matches!(rest.first().ok_or(HeaderError::Truncated)?, 0x45..=0x4f | 0x60..=0x6f);
+    Ok((if is_ip { NextHeader::Ip } else { other }, rest))
 }

@@ -1,6 +1,6 @@
 //! Apple's PKTAP: metadata with the link type of the frame behind it. Darwin's `net/pktap.h`.
 
-use crate::wire::{Behind, Flaw, Next, be32, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be32, behind};
 
 /// In the order of the machine, which is little-endian.
 const LENGTH: usize = 0;
@@ -10,16 +10,16 @@ const LEAST_BYTES: usize = 108;
 const PACKET: u32 = 1;
 
 /// What the header leads to.
-pub fn next(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let header = data.first_chunk::<LEAST_BYTES>().ok_or(Flaw::Short)?;
+pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let header = data.first_chunk::<LEAST_BYTES>().ok_or(HeaderError::Truncated)?;
     let number = |at| be32(header, at).swap_bytes();
     let (length, link_type) = (number(LENGTH) as usize, number(LINK_TYPE));
     if length < LEAST_BYTES {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let rest = behind(data, length)?;
     match u16::try_from(link_type) {
-        Ok(link_type) if number(RECORD_TYPE) == PACKET => Ok((Behind::Frame(link_type), rest)),
-        _ => Ok((Behind::Other, rest)),
+        Ok(link_type) if number(RECORD_TYPE) == PACKET => Ok((NextHeader::Frame(link_type), rest)),
+        _ => Ok((NextHeader::Other, rest)),
     }
 }

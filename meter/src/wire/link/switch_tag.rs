@@ -1,6 +1,6 @@
 //! Frames between a switch chip and its processor, as Linux (DSA) names them: a tag among the Ethernet header.
 
-use crate::wire::{Behind, Flaw, Next, be16, behind, ethernet};
+use crate::wire::{HeaderError, Next, NextHeader, be16, behind, ethernet};
 
 pub const BROADCOM: u16 = 281;
 pub const BROADCOM_PREPENDED: u16 = 282;
@@ -10,7 +10,7 @@ pub const MARVELL_ETHERTYPE: u16 = 285;
 const ADDRESSES_BYTES: usize = 12;
 
 /// What the header leads to.
-pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, Flaw> {
+pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
     match link_type {
         BROADCOM_PREPENDED => ethernet::next(behind(data, 4)?),
         MARVELL_ETHERTYPE => behind_tag(data, 8),
@@ -19,8 +19,8 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, Flaw> {
 }
 
 /// What the EtherType behind the addresses and a tag says.
-fn behind_tag(data: &[u8], tag_bytes: usize) -> Result<Next<'_>, Flaw> {
+fn behind_tag(data: &[u8], tag_bytes: usize) -> Result<Next<'_>, HeaderError> {
     let rest = behind(data, ADDRESSES_BYTES + tag_bytes)?;
-    let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(Flaw::Short)?;
-    Ok((Behind::Ether(be16(ethertype, 0)), rest))
+    let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
+    Ok((NextHeader::Ether(be16(ethertype, 0)), rest))
 }

@@ -16,7 +16,7 @@ fn error_v6(kind: u8, code: u8, quote: &[u8]) -> Vec<u8> {
 
 fn quoted(frame: &[u8]) -> Option<Quoted> {
     match crate::wire::decode(RAW, frame, frame.len() as u32, true) {
-        Err(Aside::IcmpError(quoted)) => Some(quoted),
+        Err(NotAFlowPacket::IcmpError(quoted)) => Some(quoted),
         other => {
             assert_eq!(other, Err(Unmetered::Icmp.into()));
             None

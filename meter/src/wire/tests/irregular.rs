@@ -4,14 +4,14 @@ use super::carriers::{over_ip, over_udp, snap, wifi};
 use super::*;
 use crate::wire::{Irregularity, TypeNumber};
 
-fn aside(link_type: u16, frame: &[u8]) -> Aside<'_> {
+fn aside(link_type: u16, frame: &[u8]) -> NotAFlowPacket<'_> {
     super::super::decode(link_type, frame, frame.len() as u32, true).expect_err("no plain packet")
 }
 
 /// The ends of the packet, and how it departs.
 fn irregular(link_type: u16, frame: &[u8], wire_bytes: usize) -> Option<(Packet<'_>, Irregularity)> {
     match super::super::decode(link_type, frame, wire_bytes as u32, true) {
-        Err(Aside::Irregular(packet, how)) => Some((*packet, how)),
+        Err(NotAFlowPacket::Irregular(packet, how)) => Some((*packet, how)),
         _ => None,
     }
 }
@@ -110,7 +110,7 @@ fn frames_of_another_link_type_than_declared_are_known_by_their_ip_header() {
     let ping = summed(ipv4(ICMP, &[8, 0, 0, 0, 0, 0, 0, 0]));
     assert_eq!(aside(ETHERNET, &ping), Unmetered::Icmp.into());
     // A link type that isn't known at all may have any frames.
-    assert_eq!(aside(147, &six), Aside::UnknownType(TypeNumber::Link(147)));
+    assert_eq!(aside(147, &six), NotAFlowPacket::UnknownType(TypeNumber::Link(147)));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn numbers_that_are_not_known_are_told() {
         (TypeNumber::Gre(0x4242), RAW, over_ip(47, &[0, 0, 0x42, 0x42, 0, 0])),
         (TypeNumber::Ppp(0x0055), 9, vec![0x55, 1, 2, 3]),
     ] {
-        assert_eq!(aside(link, &frame), Aside::UnknownType(number));
+        assert_eq!(aside(link, &frame), NotAFlowPacket::UnknownType(number));
     }
     for (what, link, frame) in [
         ("ARP", ETHERNET, ethernet(0x0806, &[0; 46])),
@@ -163,7 +163,7 @@ fn every_packet_of_an_aggregate_is_found() {
     .concat();
     let packets = |frame: &[u8], wire_bytes: usize| -> Vec<_> {
         match super::super::decode(105, frame, wire_bytes as u32, true) {
-            Err(Aside::Aggregate(packets)) => {
+            Err(NotAFlowPacket::Aggregate(packets)) => {
                 packets.map(|packet| packet.map(|packet| packet.ends).map_err(|_| ())).collect()
             }
             other => panic!("{other:?}"),

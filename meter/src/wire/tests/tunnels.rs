@@ -2,7 +2,7 @@
 
 use super::carriers::{gre, outer, over_ip, over_udp, tunnels};
 use super::*;
-use crate::wire::{Path, Shim};
+use crate::wire::{Encapsulation, Path};
 
 #[test]
 fn every_tunnel_leads_to_the_packet_inside() {
@@ -20,11 +20,11 @@ fn every_tunnel_leads_to_the_packet_inside() {
 
 #[test]
 fn tunnels_over_ip_may_stay_closed() {
-    fn unopened(link_type: u16, frame: &[u8]) -> Result<Packet<'static>, Aside<'_>> {
+    fn unopened(link_type: u16, frame: &[u8]) -> Result<Packet<'static>, NotAFlowPacket<'_>> {
         let decoded = crate::wire::decode(link_type, frame, frame.len() as u32, false);
         decoded.map(|packet| Packet { identity: Identity::default(), payload: &[], ..packet })
     }
-    fn closed(frame: &[u8]) -> Result<Packet<'static>, Aside<'_>> {
+    fn closed(frame: &[u8]) -> Result<Packet<'static>, NotAFlowPacket<'_>> {
         unopened(RAW, frame)
     }
     for carrier in tunnels(IPV4).iter().filter(|carrier| carrier.link_type == RAW) {
@@ -87,13 +87,13 @@ fn a_tunnels_port_alone_makes_no_tunnel() {
 fn fragments_and_errors_inside_tell_of_the_packet_inside() {
     let vxlan = |ip: &[u8]| over_udp(4789, &[&[8, 0, 0, 0, 0, 0, 1, 0], &ethernet(IPV4, ip)[..]].concat());
     let fragment = vxlan(&with(ipv4(UDP, &udp(100)), 6, &be(0x2000)));
-    let Err(Aside::Fragment(fragment)) = crate::wire::decode(RAW, &fragment, 999, true) else {
+    let Err(NotAFlowPacket::Fragment(fragment)) = crate::wire::decode(RAW, &fragment, 999, true) else {
         panic!("no fragment")
     };
     assert_eq!((fragment.datagram.network_id, fragment.tunnel.to_string().as_str()), (1, "vxlan/eth/ip"));
     let quote = ipv4_between([ENDS[1], ENDS[0]], 0, UDP, &udp_between([ENDS[1], ENDS[0]], 0));
     let error = vxlan(&ipv4(ICMP, &[&[3, 3, 0, 0, 0, 0, 0, 0], &quote[..]].concat()));
-    let Err(Aside::IcmpError(quoted)) = crate::wire::decode(RAW, &error, 999, true) else {
+    let Err(NotAFlowPacket::IcmpError(quoted)) = crate::wire::decode(RAW, &error, 999, true) else {
         panic!("no error")
     };
     assert_eq!(quoted.ends.network_id, 1);
@@ -193,7 +193,8 @@ fn eight_wrappings_are_opened_and_no_more() {
 #[test]
 fn a_path_comes_back_from_its_text() {
     assert_eq!(Path::default().to_string(), "");
-    let path = Path::default().with(Shim::VxlanGpe).and_then(|path| path.with(Shim::Ip)).unwrap();
+    let path =
+        Path::default().with(Encapsulation::VxlanGpe).and_then(|path| path.with(Encapsulation::Ip)).unwrap();
     assert_eq!(path.to_string(), "vxlan-gpe/ip");
     for carrier in tunnels(IPV6) {
         assert_eq!(Path::parse(carrier.path).unwrap().to_string(), carrier.path);

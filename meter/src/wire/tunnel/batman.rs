@@ -1,6 +1,6 @@
 //! B.A.T.M.A.N. advanced, version 15. Linux's `batadv_packet.h`.
 
-use crate::wire::{Behind, Flaw, Next, behind};
+use crate::wire::{HeaderError, Next, NextHeader, behind};
 
 const PACKET_TYPE: usize = 0;
 const VERSION: usize = 1;
@@ -12,13 +12,13 @@ const UNICAST_4ADDR: u8 = 0x42;
 const DATA: u8 = 1;
 
 /// What the header leads to: an Ethernet frame, in packets that carry one whole.
-pub fn next(rest: &[u8]) -> Result<Next<'_>, Flaw> {
-    let header = rest.first_chunk::<2>().ok_or(Flaw::Short)?;
+pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let header = rest.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     let bytes = match (header[VERSION], header[PACKET_TYPE]) {
         (15, BROADCAST) => 14,
         (15, UNICAST) => 10,
-        (15, UNICAST_4ADDR) if *rest.get(SUBTYPE).ok_or(Flaw::Short)? == DATA => 18,
-        _ => return Ok((Behind::Other, rest)),
+        (15, UNICAST_4ADDR) if *rest.get(SUBTYPE).ok_or(HeaderError::Truncated)? == DATA => 18,
+        _ => return Ok((NextHeader::Other, rest)),
     };
-    Ok((Behind::Link(1), behind(rest, bytes)?))
+    Ok((NextHeader::Link(1), behind(rest, bytes)?))
 }

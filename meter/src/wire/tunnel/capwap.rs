@@ -1,6 +1,6 @@
 //! CAPWAP, data messages between access point and controller. RFC 5415 §4.
 
-use crate::wire::{Behind, link};
+use crate::wire::{NextHeader, link};
 
 pub const PORT: u16 = 5247;
 const HEADER_BYTES: usize = 8;
@@ -17,7 +17,7 @@ const KEEP_ALIVE: u8 = 0x08;
 const WIFI: u8 = 1;
 
 /// The frame, if this message carries a whole one in clear.
-pub fn next(data: &[u8]) -> Option<(Behind, &[u8])> {
+pub fn next(data: &[u8]) -> Option<(NextHeader, &[u8])> {
     let header = data.first_chunk::<HEADER_BYTES>()?;
     if header[0] != PREAMBLE || header[FLAGS] & (FRAGMENT | KEEP_ALIVE) != 0 {
         return None;
@@ -27,5 +27,5 @@ pub fn next(data: &[u8]) -> Option<(Behind, &[u8])> {
         (true, WIFI) => link::IEEE802_11,
         (true, _) => return None,
     };
-    Some((Behind::Link(link_type), data.get(usize::from(header[LENGTH] >> 3) * 4..)?))
+    Some((NextHeader::Link(link_type), data.get(usize::from(header[LENGTH] >> 3) * 4..)?))
 }

@@ -1,6 +1,6 @@
 //! Geneve. RFC 8926 §3.4.
 
-use crate::wire::{Behind, be16, be32, ethernet};
+use crate::wire::{NextHeader, be16, be32, ethernet};
 
 pub const PORT: u16 = 6081;
 const HEADER_BYTES: usize = 8;
@@ -10,14 +10,14 @@ const NETWORK_ID: usize = 4;
 const TRANSPARENT_ETHERNET: u16 = 0x6558;
 
 /// Network id and what follows, if this is such a header.
-pub fn next(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
+pub fn next(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
     let header = data.first_chunk::<HEADER_BYTES>()?;
     if header[VERSION_OPTIONS_LENGTH] >> 6 != 0 || header[7] != 0 {
         return None;
     }
     let options = usize::from(header[VERSION_OPTIONS_LENGTH] & 0x3f) * 4;
     let behind = match be16(header, PROTOCOL_TYPE) {
-        TRANSPARENT_ETHERNET => Behind::Link(1),
+        TRANSPARENT_ETHERNET => NextHeader::Link(1),
         number => ethernet::ethertype(number),
     };
     Some((be32(header, NETWORK_ID) >> 8, behind, data.get(HEADER_BYTES + options..)?))

@@ -1,8 +1,8 @@
 //! GRE. RFC 2784, RFC 2890 (key, sequence), RFC 1701 (routing), RFC 2637 (PPTP), RFC 7637 (NVGRE), RFC 8086 (UDP).
 
-use crate::wire::{Behind, Flaw, be16, be32, behind, ethertype, link};
+use crate::wire::{HeaderError, NextHeader, be16, be32, behind, ethertype, link};
 
-use super::{Inside, Shim};
+use super::{Encapsulation, Inside};
 use ethertype::{PPP, TRANSPARENT_ETHERNET};
 
 /// Over UDP.
@@ -31,18 +31,18 @@ const ARUBA: std::ops::RangeInclusive<u16> = 0x8200..=0x837f;
 const WITHOUT_IP: [u16; 3] = [0x0000, 0x00fe, 0x2001];
 
 /// What a GRE header leads to.
-pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
-    let header = data.first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+pub fn next(data: &[u8]) -> Result<Inside<'_>, HeaderError> {
+    let header = data.first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     let (flags, protocol) = (be16(header, FLAGS), be16(header, PROTOCOL));
     if flags & VERSION > 1 {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let mut rest = &data[HEADER_BYTES..];
     if flags & (CHECKSUM | ROUTING) != 0 {
         rest = behind(rest, 4)?; // checksum and offset: both are there if either is
     }
     let key = if flags & KEY != 0 {
-        let (key, inner) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+        let (key, inner) = rest.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
         rest = inner;
         Some(be32(key, 0))
     } else {
@@ -59,19 +59,19 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
     }
     let (shim, leads_to) = match protocol {
         // NVGRE has a key and nothing else. RFC 7637 §3.2.
-        TRANSPARENT_ETHERNET if flags == KEY => (Shim::Nvgre, Behind::Link(1)),
-        TRANSPARENT_ETHERNET => (Shim::Gre, Behind::Link(1)),
-        ERSPAN_I_II | ERSPAN_III => (Shim::Erspan, Behind::Link(1)),
+        TRANSPARENT_ETHERNET if flags == KEY => (Encapsulation::Nvgre, NextHeader::Link(1)),
+        TRANSPARENT_ETHERNET => (Encapsulation::Gre, NextHeader::Link(1)),
+        ERSPAN_I_II | ERSPAN_III => (Encapsulation::Erspan, NextHeader::Link(1)),
         // Of PPTP: without a sequence number only an acknowledgement. RFC 2637 §4.1.
-        PPP if flags & (VERSION | SEQUENCE) == 1 => (Shim::Gre, Behind::Other),
-        PPP => (Shim::Gre, Behind::Ppp),
-        MIKROTIK => (Shim::Gre, Behind::Link(link::ETHERNET)),
-        FRAME_RELAY => (Shim::Gre, Behind::Link(link::FRAME_RELAY)),
-        WCCP => (Shim::Gre, Behind::Ip),
-        number if ARUBA.contains(&number) => (Shim::Gre, Behind::Link(link::IEEE802_11)),
-        number if WITHOUT_IP.contains(&number) => (Shim::Gre, Behind::Other),
-        number if ethertype::is_known(number) => (Shim::Gre, Behind::Ether(number)),
-        number => (Shim::Gre, Behind::UnknownGre(number)),
+        PPP if flags & (VERSION | SEQUENCE) == 1 => (Encapsulation::Gre, NextHeader::Other),
+        PPP => (Encapsulation::Gre, NextHeader::Ppp),
+        MIKROTIK => (Encapsulation::Gre, NextHeader::Link(link::ETHERNET)),
+        FRAME_RELAY => (Encapsulation::Gre, NextHeader::Link(link::FRAME_RELAY)),
+        WCCP => (Encapsulation::Gre, NextHeader::Ip),
+        number if ARUBA.contains(&number) => (Encapsulation::Gre, NextHeader::Link(link::IEEE802_11)),
+        number if WITHOUT_IP.contains(&number) => (Encapsulation::Gre, NextHeader::Other),
+        number if ethertype::is_known(number) => (Encapsulation::Gre, NextHeader::Ether(number)),
+        number => (Encapsulation::Gre, NextHeader::UnknownGre(number)),
     };
     match protocol {
         WCCP if rest.first().is_some_and(|first| first >> 4 != 4) => rest = behind(rest, 4)?,
@@ -79,14 +79,14 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, Flaw> {
         ERSPAN_III => rest = super::erspan::behind_type_3(rest)?,
         _ => {}
     }
-    let network_id = key.filter(|_| shim == Shim::Nvgre).map(|key| key >> 8);
+    let network_id = key.filter(|_| shim == Encapsulation::Nvgre).map(|key| key >> 8);
     Ok(Inside { shim, network_id, behind: leads_to, rest })
 }
 
 /// Source route entries: family, offset, length, the route; an empty one of family 0 ends them.
-fn behind_routing(mut rest: &[u8]) -> Result<&[u8], Flaw> {
+fn behind_routing(mut rest: &[u8]) -> Result<&[u8], HeaderError> {
     loop {
-        let (entry, inner) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+        let (entry, inner) = rest.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
         rest = behind(inner, entry[3].into())?;
         if *entry == [0, 0, 0, 0] {
             return Ok(rest);

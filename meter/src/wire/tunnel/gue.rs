@@ -1,6 +1,6 @@
 //! Generic UDP encapsulation. draft-ietf-intarea-gue-09 §3, §4.
 
-use crate::wire::{Behind, ethertype};
+use crate::wire::{NextHeader, ethertype};
 
 pub const PORT: u16 = 6080;
 const HEADER_BYTES: usize = 4;
@@ -10,20 +10,20 @@ const CONTROL: u8 = 0x20;
 const LENGTH: u8 = 0x1f;
 
 /// What follows, in a data message: variant 0 names an IP protocol, variant 1 is an IP packet.
-pub fn next(data: &[u8]) -> Option<(Behind, &[u8])> {
+pub fn next(data: &[u8]) -> Option<(NextHeader, &[u8])> {
     let header = data.first_chunk::<HEADER_BYTES>()?;
     match header[0] & VERSION {
         0 if header[0] & CONTROL == 0 => {
             let behind = match header[PROTOCOL] {
-                4 => Behind::Ether(ethertype::IPV4),
-                41 => Behind::Ether(ethertype::IPV6),
-                137 => Behind::Ether(ethertype::MPLS),
-                143 => Behind::Link(1),
+                4 => NextHeader::Ether(ethertype::IPV4),
+                41 => NextHeader::Ether(ethertype::IPV6),
+                137 => NextHeader::Ether(ethertype::MPLS),
+                143 => NextHeader::Link(1),
                 _ => return None,
             };
             Some((behind, data.get(HEADER_BYTES + usize::from(header[0] & LENGTH) * 4..)?))
         }
-        0x40 => Some((Behind::Ip, data)),
+        0x40 => Some((NextHeader::Ip, data)),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! MACsec without encryption: integrity only. IEEE 802.1AE §9.
 
-use crate::wire::{Behind, Flaw, Next, be16, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be16, behind};
 
 const TCI: usize = 0;
 const SHORT_LENGTH: usize = 1;
@@ -10,10 +10,10 @@ const CHANNEL_ID_PRESENT: u8 = 0x20;
 const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
 
 /// What the security tag leads to: the original EtherType and its data, then a check value.
-pub fn next(rest: &[u8]) -> Result<Next<'_>, Flaw> {
-    let tag = rest.first_chunk::<TAG_BYTES>().ok_or(Flaw::Short)?;
+pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let tag = rest.first_chunk::<TAG_BYTES>().ok_or(HeaderError::Truncated)?;
     if tag[TCI] & ENCRYPTED_OR_CHANGED != 0 {
-        return Ok((Behind::Encrypted, &[]));
+        return Ok((NextHeader::Encrypted, &[]));
     }
     let channel_id = if tag[TCI] & CHANNEL_ID_PRESENT != 0 { CHANNEL_ID_BYTES } else { 0 };
     let data = behind(rest, TAG_BYTES + channel_id)?;
@@ -22,6 +22,6 @@ pub fn next(rest: &[u8]) -> Result<Next<'_>, Flaw> {
         0 => data,
         length => &data[..data.len().min(length)],
     };
-    let (ethertype, data) = data.split_first_chunk::<2>().ok_or(Flaw::Short)?;
-    Ok((Behind::Ether(be16(ethertype, 0)), data))
+    let (ethertype, data) = data.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
+    Ok((NextHeader::Ether(be16(ethertype, 0)), data))
 }

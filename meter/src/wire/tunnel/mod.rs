@@ -27,15 +27,15 @@ pub mod vxlan;
 
 use std::fmt;
 
-use super::Behind;
+use super::NextHeader;
 
 /// What a tunnel's header leads to.
 #[derive(Clone, Copy)]
 pub struct Inside<'a> {
-    pub shim: Shim,
+    pub shim: Encapsulation,
     /// The virtual network's id, if the tunnel has such a thing.
     pub network_id: Option<u32>,
-    pub behind: Behind,
+    pub behind: NextHeader,
     pub rest: &'a [u8],
 }
 
@@ -71,22 +71,22 @@ pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
     let plain = |shim, behind, rest| Inside { shim, network_id: None, behind, rest };
     let framed = |shim, (behind, rest)| plain(shim, behind, rest);
     Some(match port {
-        vxlan::PORT | vxlan::PORT_LINUX => network(Shim::Vxlan, vxlan::next(data)?),
-        vxlan::PORT_GPE => network(Shim::VxlanGpe, vxlan::next_gpe(data)?),
-        geneve::PORT => network(Shim::Geneve, geneve::next(data)?),
-        gtp::PORT => plain(Shim::Gtp, Behind::Ip, gtp::next(data)?),
-        teredo::PORT => plain(Shim::Teredo, Behind::Ip, teredo::next(data)?),
-        l2tp::PORT => plain(Shim::L2tp, Behind::Ppp, l2tp::next(data)?),
-        ayiya::PORT => plain(Shim::Ayiya, Behind::Ip, ayiya::next(data)?),
-        capwap::PORT => framed(Shim::Capwap, capwap::next(data)?),
-        erm::PORT => framed(Shim::Erm, erm::next(data)?),
+        vxlan::PORT | vxlan::PORT_LINUX => network(Encapsulation::Vxlan, vxlan::next(data)?),
+        vxlan::PORT_GPE => network(Encapsulation::VxlanGpe, vxlan::next_gpe(data)?),
+        geneve::PORT => network(Encapsulation::Geneve, geneve::next(data)?),
+        gtp::PORT => plain(Encapsulation::Gtp, NextHeader::Ip, gtp::next(data)?),
+        teredo::PORT => plain(Encapsulation::Teredo, NextHeader::Ip, teredo::next(data)?),
+        l2tp::PORT => plain(Encapsulation::L2tp, NextHeader::Ppp, l2tp::next(data)?),
+        ayiya::PORT => plain(Encapsulation::Ayiya, NextHeader::Ip, ayiya::next(data)?),
+        capwap::PORT => framed(Encapsulation::Capwap, capwap::next(data)?),
+        erm::PORT => framed(Encapsulation::Erm, erm::next(data)?),
         gre::PORT => return gre::next(data).ok(),
-        gue::PORT => framed(Shim::Gue, gue::next(data)?),
-        jmirror::PORT => plain(Shim::Jmirror, Behind::Ip, jmirror::next(data)?),
-        lisp::PORT => plain(Shim::Lisp, Behind::Ip, lisp::next(data)?),
-        mpls::PORT => framed(Shim::Mpls, mpls::next(data).ok()?),
-        peekremote::PORT | peekremote::PORT_ARUBA => framed(Shim::Peek, peekremote::next(data)?),
-        tzsp::PORT => framed(Shim::Tzsp, tzsp::next(data).ok()?),
+        gue::PORT => framed(Encapsulation::Gue, gue::next(data)?),
+        jmirror::PORT => plain(Encapsulation::Jmirror, NextHeader::Ip, jmirror::next(data)?),
+        lisp::PORT => plain(Encapsulation::Lisp, NextHeader::Ip, lisp::next(data)?),
+        mpls::PORT => framed(Encapsulation::Mpls, mpls::next(data).ok()?),
+        peekremote::PORT | peekremote::PORT_ARUBA => framed(Encapsulation::Peek, peekremote::next(data)?),
+        tzsp::PORT => framed(Encapsulation::Tzsp, tzsp::next(data).ok()?),
         _ => return None,
     })
 }
@@ -96,7 +96,7 @@ pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
 /// The numbers are their codes in a [`Path`]: four bits for the most usual, eight for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Shim {
+pub enum Encapsulation {
     /// RFC 3032.
     Mpls = 1,
     /// IEEE 802.1ah.
@@ -161,7 +161,7 @@ pub enum Shim {
     FrameRelay,
 }
 
-impl Shim {
+impl Encapsulation {
     const ALL: [(Self, &'static str); 31] = [
         (Self::Mpls, "mpls"),
         (Self::Pbb, "pbb"),
@@ -207,7 +207,7 @@ impl Path {
 
     /// One shim more, further in; `None` if there are too many.
     #[must_use]
-    pub fn with(self, shim: Shim) -> Option<Self> {
+    pub fn with(self, shim: Encapsulation) -> Option<Self> {
         let code = shim as u8;
         let bits = if code < Self::LONG { 4 } else { 8 };
         (self.0 >> (32 - bits) == 0).then_some(Self(self.0 << bits | u32::from(code)))
@@ -229,7 +229,7 @@ impl Path {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.split('/').try_fold(Self::default(), |path, name| {
-            path.with(Shim::ALL.iter().find(|(_, known)| *known == name)?.0)
+            path.with(Encapsulation::ALL.iter().find(|(_, known)| *known == name)?.0)
         })
     }
 }
@@ -241,7 +241,7 @@ impl fmt::Display for Path {
         while let Some(nibble) = nibbles.next() {
             let code =
                 if nibble < Self::LONG >> 4 { nibble } else { nibble << 4 | nibbles.next().unwrap_or(0) };
-            if let Some((_, name)) = Shim::ALL.iter().find(|(shim, _)| *shim as u8 == code) {
+            if let Some((_, name)) = Encapsulation::ALL.iter().find(|(shim, _)| *shim as u8 == code) {
                 write!(f, "{}{name}", if first { "" } else { "/" })?;
                 first = false;
             }

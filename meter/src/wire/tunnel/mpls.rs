@@ -1,29 +1,29 @@
 //! MPLS label stacks and what they carry. RFC 3032, RFC 4385 (control word), RFC 4448 (Ethernet), RFC 7510 (UDP).
 
-use crate::wire::{Behind, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Flaw, Next, be16, behind};
+use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, behind};
 
 pub const PORT: u16 = 6635;
 const BOTTOM_OF_STACK: u8 = 0x01;
 const LABEL_BYTES: usize = 4;
 const CONTROL_WORD_BYTES: usize = 4;
 const ETHERNET_BYTES: usize = 14;
-const ETHERNET: Behind = Behind::Link(1);
+const ETHERNET: NextHeader = NextHeader::Link(1);
 
 /// What the bottom label leads to. The header doesn't say: the first nibble and plausibility must.
-pub fn next(mut rest: &[u8]) -> Result<Next<'_>, Flaw> {
+pub fn next(mut rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     loop {
-        let (label, inner) = rest.split_first_chunk::<LABEL_BYTES>().ok_or(Flaw::Short)?;
+        let (label, inner) = rest.split_first_chunk::<LABEL_BYTES>().ok_or(HeaderError::Truncated)?;
         rest = inner;
         if label[2] & BOTTOM_OF_STACK != 0 {
             break;
         }
     }
-    match rest.first().ok_or(Flaw::Short)? >> 4 {
-        4 | 6 => Ok((Behind::Ip, rest)),
-        0 if rest.len() < ETHERNET_BYTES => Err(Flaw::Short),
+    match rest.first().ok_or(HeaderError::Truncated)? >> 4 {
+        4 | 6 => Ok((NextHeader::Ip, rest)),
+        0 if rest.len() < ETHERNET_BYTES => Err(HeaderError::Truncated),
         // A pseudowire's control word begins with 0, and so do many MAC addresses.
         0 if !is_ethernet(rest) => Ok((ETHERNET, behind(rest, CONTROL_WORD_BYTES)?)),
-        1 if !is_ethernet(rest) => Ok((Behind::Other, rest)), // an associated channel, RFC 5586
+        1 if !is_ethernet(rest) => Ok((NextHeader::Other, rest)), // an associated channel, RFC 5586
         _ => Ok((ETHERNET, rest)),
     }
 }

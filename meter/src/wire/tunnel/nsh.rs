@@ -1,25 +1,25 @@
 //! Network service header. RFC 8300 §2.2.
 
-use crate::wire::{Behind, Flaw, Next, be16, behind, ethertype};
+use crate::wire::{HeaderError, Next, NextHeader, be16, behind, ethertype};
 
 const LENGTH: usize = 0;
 const NEXT_PROTOCOL: usize = 3;
 const BASE_BYTES: usize = 4;
 
 /// What the header leads to.
-pub fn next(rest: &[u8]) -> Result<Next<'_>, Flaw> {
-    let header = rest.first_chunk::<BASE_BYTES>().ok_or(Flaw::Short)?;
+pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let header = rest.first_chunk::<BASE_BYTES>().ok_or(HeaderError::Truncated)?;
     let bytes = usize::from(be16(header, LENGTH) & 0x3f) * 4;
     if header[LENGTH] >> 6 != 0 || bytes < 2 * BASE_BYTES {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let next = match header[NEXT_PROTOCOL] {
-        1 => Behind::Ether(ethertype::IPV4),
-        2 => Behind::Ether(ethertype::IPV6),
-        3 => Behind::Link(1),
-        4 => Behind::Ether(ethertype::NSH),
-        5 => Behind::Ether(ethertype::MPLS),
-        _ => Behind::Other,
+        1 => NextHeader::Ether(ethertype::IPV4),
+        2 => NextHeader::Ether(ethertype::IPV6),
+        3 => NextHeader::Link(1),
+        4 => NextHeader::Ether(ethertype::NSH),
+        5 => NextHeader::Ether(ethertype::MPLS),
+        _ => NextHeader::Other,
     };
     Ok((next, behind(rest, bytes)?))
 }

@@ -1,7 +1,7 @@
 //! Remote capture of access points for `AiroPeek` and `OmniPeek`: a header, then an 802.11 frame.
 //! No public standard.
 
-use crate::wire::{Behind, be16, be32, link};
+use crate::wire::{NextHeader, be16, be32, link};
 
 /// Cisco's and Aruba's default.
 pub const PORT: u16 = 5000;
@@ -15,7 +15,7 @@ const OLD_BYTES: usize = 20;
 const OLD_PACKET_LENGTH: usize = 2;
 
 /// The frame, if one of the headers is there.
-pub fn next(data: &[u8]) -> Option<(Behind, &[u8])> {
+pub fn next(data: &[u8]) -> Option<(NextHeader, &[u8])> {
     let frame = if data.starts_with(&MAGIC) {
         let size = be32(data.get(HEADER_SIZE..)?.first_chunk::<4>()?, 0);
         data.get(size as usize..)?
@@ -23,5 +23,5 @@ pub fn next(data: &[u8]) -> Option<(Behind, &[u8])> {
         let (header, frame) = data.split_first_chunk::<OLD_BYTES>()?;
         (usize::from(be16(header, OLD_PACKET_LENGTH)) == frame.len()).then_some(frame)?
     };
-    Some((Behind::Link(link::IEEE802_11), frame))
+    Some((NextHeader::Link(link::IEEE802_11), frame))
 }

@@ -1,6 +1,6 @@
 //! Register messages of PIM: a multicast packet on its way to the rendezvous point. RFC 7761 §4.9.3.
 
-use crate::wire::{Behind, Flaw, Next};
+use crate::wire::{HeaderError, Next, NextHeader};
 
 const HEADER_BYTES: usize = 8;
 /// Version 2, type 1.
@@ -9,8 +9,8 @@ const REGISTER: u8 = 0x21;
 const NULL_REGISTER: u8 = 0x40;
 
 /// What the header leads to: an IP packet, if this is a Register message.
-pub fn next(rest: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, rest) = rest.split_first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, rest) = rest.split_first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     let carries = header[0] == REGISTER && header[4] & NULL_REGISTER == 0;
-    Ok((if carries { Behind::Ip } else { Behind::Other }, rest))
+    Ok((if carries { NextHeader::Ip } else { NextHeader::Other }, rest))
 }

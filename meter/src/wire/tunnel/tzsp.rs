@@ -1,7 +1,7 @@
 //! `TaZmen` Sniffer Protocol, in which `MikroTik`'s routers and sensors stream frames.
 //! <https://en.wikipedia.org/wiki/TZSP>
 
-use crate::wire::{Behind, Flaw, Next, be16, behind, link};
+use crate::wire::{HeaderError, Next, NextHeader, be16, behind, link};
 
 pub const PORT: u16 = 37008;
 const HEADER_BYTES: usize = 4;
@@ -16,24 +16,24 @@ const PADDING: u8 = 0;
 const END: u8 = 1;
 
 /// The frame, if this is a message that carries one.
-pub fn next(data: &[u8]) -> Result<Next<'_>, Flaw> {
-    let (header, mut rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(Flaw::Short)?;
+pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+    let (header, mut rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     if header[VERSION] != 1 || !matches!(header[TYPE], RECEIVED | TRANSMITTED) {
-        return Err(Flaw::Damaged);
+        return Err(HeaderError::Malformed);
     }
     let link_type = match be16(header, ENCAPSULATION) {
         0x01 => link::ETHERNET,
         0x12 => link::IEEE802_11,
         0x77 => link::IEEE802_11_PRISM,
         0x7f => link::IEEE802_11_AVS,
-        _ => return Err(Flaw::Damaged),
+        _ => return Err(HeaderError::Malformed),
     };
     loop {
-        let (&tag, field) = rest.split_first().ok_or(Flaw::Short)?;
+        let (&tag, field) = rest.split_first().ok_or(HeaderError::Truncated)?;
         rest = match tag {
             PADDING => field,
-            END => return Ok((Behind::Link(link_type), field)),
-            _ => behind(field, 1 + usize::from(*field.first().ok_or(Flaw::Short)?))?,
+            END => return Ok((NextHeader::Link(link_type), field)),
+            _ => behind(field, 1 + usize::from(*field.first().ok_or(HeaderError::Truncated)?))?,
         };
     }
 }

@@ -1,6 +1,6 @@
 //! VXLAN and its generic protocol extension. RFC 7348 §5, draft-ietf-nvo3-vxlan-gpe §3.
 
-use crate::wire::{Behind, be32, ethertype};
+use crate::wire::{NextHeader, be32, ethertype};
 
 pub const PORT: u16 = 4789;
 /// Linux's default, from before the registration.
@@ -14,10 +14,10 @@ const RESERVED: usize = 7;
 const ID_VALID: u8 = 0x08;
 /// Says that a group policy follows (draft-smith-vxlan-group-policy).
 const GROUP_POLICY: u8 = 0x80;
-const ETHERNET: Behind = Behind::Link(1);
+const ETHERNET: NextHeader = NextHeader::Link(1);
 
 /// Network id and frame, if this is a VXLAN header.
-pub fn next(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
+pub fn next(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
     let (header, rest) = data.split_first_chunk::<HEADER_BYTES>()?;
     let known = header[FLAGS] & !GROUP_POLICY == ID_VALID && header[RESERVED] == 0;
     known.then(|| (be32(header, NETWORK_ID) >> 8, ETHERNET, rest))
@@ -26,13 +26,13 @@ pub fn next(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
 /// Network id and what follows, if this is a header of the generic protocol extension.
 ///
 /// The flag that makes the next protocol valid isn't asked for: 0, where there is none, means Ethernet.
-pub fn next_gpe(data: &[u8]) -> Option<(u32, Behind, &[u8])> {
+pub fn next_gpe(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
     let (header, rest) = data.split_first_chunk::<HEADER_BYTES>()?;
     let behind = match header[NEXT_PROTOCOL] {
         0 | 3 => ETHERNET,
-        1 | 2 => Behind::Ip,
-        4 => Behind::Ether(ethertype::NSH),
-        5 => Behind::Ether(ethertype::MPLS),
+        1 | 2 => NextHeader::Ip,
+        4 => NextHeader::Ether(ethertype::NSH),
+        5 => NextHeader::Ether(ethertype::MPLS),
         _ => return None,
     };
     let known = header[FLAGS] & ID_VALID != 0 && header[RESERVED] == 0;

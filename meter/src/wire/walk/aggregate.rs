@@ -1,7 +1,7 @@
 //! The packets of an A-MSDU: several in one 802.11 frame. IEEE 802.11 §9.3.2.2.
 
 use super::Walk;
-use crate::wire::{Aside, Behind, Packet, Path, Unmetered, ieee80211};
+use crate::wire::{NextHeader, NotAFlowPacket, Packet, Path, Unmetered, ieee80211};
 
 /// Subframes that are still to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl<'a> Aggregate<'a> {
 }
 
 impl<'a> Iterator for Aggregate<'a> {
-    type Item = Result<Packet<'a>, Aside<'a>>;
+    type Item = Result<Packet<'a>, NotAFlowPacket<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let first = std::mem::take(&mut self.first);
@@ -48,6 +48,6 @@ impl<'a> Iterator for Aggregate<'a> {
         };
         self.wire_bytes = self.wire_bytes.saturating_sub((self.rest.len() - rest.len()) as u32);
         self.rest = rest;
-        Some(self.walk(body, length).run(Behind::Llc))
+        Some(self.walk(body, length).run(NextHeader::Llc))
     }
 }

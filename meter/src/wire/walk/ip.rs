@@ -1,16 +1,16 @@
 //! The walk from the IP header on: to the transport, or into a tunnel.
 
-use super::{Shim, Step, Walk};
+use super::{Encapsulation, Step, Walk};
 use crate::wire::tunnel::{self, Inside, etherip, gre, mpls, pim};
 use crate::wire::{
-    Address, Aside, BadChecksums, Behind, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flaw,
-    Fragment, Identity, Irregularity, Packet, Segment, Transport, Unmetered, checksum, dccp, icmp, ipv6,
-    link, sctp, tcp, udp,
+    Address, BadChecksums, Content, Datagram, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Fragment, HeaderError,
+    Identity, Irregularity, NextHeader, NotAFlowPacket, Packet, Segment, Transport, Unmetered, checksum,
+    dccp, icmp, ipv6, link, sctp, tcp, udp,
 };
 
 /// What an IP header leads to.
 #[derive(Debug)]
-pub struct Internet<'a> {
+pub struct IpHeader<'a> {
     pub ip_version: u8,
     pub source: Address,
     pub destination: Address,
@@ -30,16 +30,16 @@ pub struct Internet<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn ipv6(&mut self) -> Result<Step<'a>, Aside<'a>> {
+    pub(super) fn ipv6(&mut self) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         self.behind_ip(ipv6::internet(self.rest), 6)
     }
 
     #[inline]
     pub(super) fn behind_ip(
         &mut self,
-        internet: Result<Internet<'a>, Flaw>,
+        internet: Result<IpHeader<'a>, HeaderError>,
         announced: u8,
-    ) -> Result<Step<'a>, Aside<'a>> {
+    ) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         let mut internet = match internet {
             Ok(internet) => internet,
             Err(flaw) => return Err(self.of_other_version(flaw, announced)),
@@ -49,7 +49,7 @@ impl<'a> Walk<'a> {
             internet.bad_header = checksum::is_bad_header(header);
         }
         if self.inside_ip {
-            self.in_shim(Shim::Ip)?;
+            self.in_shim(Encapsulation::Ip)?;
         }
         let ip_bytes = internet.ip_bytes.unwrap_or(self.wire_bytes);
         let body_bytes = ip_bytes.saturating_sub(internet.header_bytes);
@@ -65,8 +65,14 @@ impl<'a> Walk<'a> {
     }
 
     #[cold]
-    fn fragment(&self, internet: &Internet<'a>, body: &'a [u8], ip_bytes: u32, body_bytes: u32) -> Aside<'a> {
-        Aside::Fragment(Fragment {
+    fn fragment(
+        &self,
+        internet: &IpHeader<'a>,
+        body: &'a [u8],
+        ip_bytes: u32,
+        body_bytes: u32,
+    ) -> NotAFlowPacket<'a> {
+        NotAFlowPacket::Fragment(Fragment {
             datagram: Datagram {
                 ip_version: internet.ip_version,
                 protocol: internet.protocol,
@@ -87,7 +93,7 @@ impl<'a> Walk<'a> {
 
     /// What is there instead of a transport header: its ports, if the snap length left them.
     #[cold]
-    fn ports_alone(&self, flaw: Flaw, internet: &Internet<'a>, ip_bytes: u32) -> Aside<'a> {
+    fn ports_alone(&self, flaw: HeaderError, internet: &IpHeader<'a>, ip_bytes: u32) -> NotAFlowPacket<'a> {
         let reason = self.blame(flaw, Unmetered::DamagedTransport);
         let Ok(ports) = udp::Udp::new(self.rest) else { return reason.into() };
         if reason != Unmetered::CutShort {
@@ -108,7 +114,7 @@ impl<'a> Walk<'a> {
             Content { ip_bytes, payload_bytes: 0, vlan: self.vlan, tunnel: self.tunnel, segment: None };
         let identity = Identity::new(internet, ip_bytes, self.rest, false);
         let bad_checksums = BadChecksums { ipv4_header: internet.bad_header, transport: false };
-        Aside::Irregular(
+        NotAFlowPacket::Irregular(
             Box::new(Packet { ends, content, payload: &[], identity, bad_checksums }),
             Irregularity::CutTransport,
         )
@@ -116,7 +122,7 @@ impl<'a> Walk<'a> {
 
     /// From the transport header on. The walk has the body of the IP packet.
     #[inline]
-    fn transport(&mut self, internet: &Internet<'a>, ip_bytes: u32) -> Result<Step<'a>, Aside<'a>> {
+    fn transport(&mut self, internet: &IpHeader<'a>, ip_bytes: u32) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         let packet =
             |transport: Transport, ports: (u16, u16), header_bytes: u32, segment: Option<Segment>| {
                 let ends = Ends {
@@ -187,9 +193,9 @@ impl<'a> Walk<'a> {
     fn over_ip(
         &mut self,
         protocol: u8,
-        internet: &Internet<'a>,
+        internet: &IpHeader<'a>,
         ip_bytes: u32,
-    ) -> Result<Step<'a>, Aside<'a>> {
+    ) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         const IPV4_IN_IP: u8 = 4;
         const IPV6_IN_IP: u8 = 41;
         const GRE: u8 = 47;
@@ -203,7 +209,7 @@ impl<'a> Walk<'a> {
         Ok(Step::Into(match protocol {
             icmp::ICMP | icmp::ICMP_V6 => {
                 return Err(match icmp::unreachable(internet, self.rest, self.network_id) {
-                    Some(quoted) => Aside::IcmpError(quoted),
+                    Some(quoted) => NotAFlowPacket::IcmpError(quoted),
                     None => Unmetered::Icmp.into(),
                 });
             }
@@ -211,29 +217,29 @@ impl<'a> Walk<'a> {
             AUTHENTICATION => {
                 let (protocol, rest) = ipv6::behind_authentication(self.rest)
                     .map_err(|flaw| self.blame(flaw, Unmetered::DamagedIp))?;
-                self.on((Behind::Ip, rest))?;
-                return self.transport(&Internet { protocol, rest, ..*internet }, ip_bytes);
+                self.on((NextHeader::Ip, rest))?;
+                return self.transport(&IpHeader { protocol, rest, ..*internet }, ip_bytes);
             }
             _ if !self.decapsulate => return Err(Unmetered::NoPorts.into()),
-            IPV4_IN_IP => Behind::Ether(ETHERTYPE_IPV4),
-            IPV6_IN_IP => Behind::Ether(ETHERTYPE_IPV6),
+            IPV4_IN_IP => NextHeader::Ether(ETHERTYPE_IPV4),
+            IPV6_IN_IP => NextHeader::Ether(ETHERTYPE_IPV6),
             GRE => {
                 let inside = self.checked(gre::next(self.rest))?;
                 self.inside(inside)?
             }
             MPLS_IN_IP => {
-                self.in_shim(Shim::Mpls)?;
+                self.in_shim(Encapsulation::Mpls)?;
                 self.pass(mpls::next(self.rest))?
             }
-            ETHERNET => Behind::Link(link::ETHERNET),
+            ETHERNET => NextHeader::Link(link::ETHERNET),
             ETHER_IP => {
-                self.in_shim(Shim::EtherIp)?;
+                self.in_shim(Encapsulation::EtherIp)?;
                 self.pass(etherip::next(self.rest))?
             }
             PIM => match self.checked(pim::next(self.rest))? {
-                (Behind::Other, _) => return Err(Unmetered::NoPorts.into()),
+                (NextHeader::Other, _) => return Err(Unmetered::NoPorts.into()),
                 register => {
-                    self.in_shim(Shim::Pim)?;
+                    self.in_shim(Encapsulation::Pim)?;
                     self.on(register)?
                 }
             },
@@ -243,7 +249,7 @@ impl<'a> Walk<'a> {
 
     /// A datagram whose port is a tunnel's: what is inside, if it has the header of one.
     #[cold]
-    fn over_udp(&mut self, datagram: Packet<'a>) -> Result<Step<'a>, Aside<'a>> {
+    fn over_udp(&mut self, datagram: Packet<'a>) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         let data = self.rest.get(udp::HEADER_BYTES as usize..);
         let inside = data.and_then(|data| {
             tunnel::over_udp(datagram.ends.destination_port, data)
@@ -254,7 +260,7 @@ impl<'a> Walk<'a> {
         Ok(Step::Into(self.inside(inside)?))
     }
 
-    fn inside(&mut self, inside: Inside<'a>) -> Result<Behind, Unmetered> {
+    fn inside(&mut self, inside: Inside<'a>) -> Result<NextHeader, Unmetered> {
         self.network_id = inside.network_id.unwrap_or(self.network_id);
         self.in_shim(inside.shim)?;
         self.on((inside.behind, inside.rest))
@@ -269,7 +275,7 @@ impl<'a> Walk<'a> {
 /// The reason under which the datagram's fragments are counted; `CutShort` if more bytes may help.
 pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'static>, Unmetered> {
     let datagram = fragment.datagram;
-    let mut internet = Internet {
+    let mut internet = IpHeader {
         ip_version: datagram.ip_version,
         source: datagram.source,
         destination: datagram.destination,
@@ -285,8 +291,8 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'sta
     };
     if datagram.ip_version == 6 {
         ipv6::pass_extensions(&mut internet).map_err(|flaw| match flaw {
-            Flaw::Short => Unmetered::CutShort,
-            Flaw::Damaged => Unmetered::DamagedIp,
+            HeaderError::Truncated => Unmetered::CutShort,
+            HeaderError::Malformed => Unmetered::DamagedIp,
         })?;
     }
     if internet.more_fragments || internet.fragment_offset != 0 {
@@ -303,15 +309,16 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'sta
     };
     match walk.transport(&internet, fragment.ip_bytes) {
         Ok(Step::At(packet)) => Ok(Packet { payload: &[], ..packet }),
-        Err(Aside::Unmetered(reason)) => Err(reason),
-        Err(Aside::IcmpError(_)) => Err(Unmetered::Icmp),
+        Err(NotAFlowPacket::Unmetered(reason)) => Err(reason),
+        Err(NotAFlowPacket::IcmpError(_)) => Err(Unmetered::Icmp),
         // More may be in the next fragment, unless the snap length cut this one.
-        Err(Aside::Irregular(packet, _)) if fragment.is_cut_behind(start) => {
+        Err(NotAFlowPacket::Irregular(packet, _)) if fragment.is_cut_behind(start) => {
             Ok(Packet { payload: &[], ..*packet })
         }
-        Err(Aside::Irregular(..)) => Err(Unmetered::CutShort),
+        Err(NotAFlowPacket::Irregular(..)) => Err(Unmetered::CutShort),
         // None can be: tunnels stay closed, and fragments don't nest.
-        Ok(Step::Into(_)) | Err(Aside::Fragment(_) | Aside::UnknownType(_) | Aside::Aggregate(_)) => {
+        Ok(Step::Into(_))
+        | Err(NotAFlowPacket::Fragment(_) | NotAFlowPacket::UnknownType(_) | NotAFlowPacket::Aggregate(_)) => {
             Err(Unmetered::NoPorts)
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::announce::{self, Announced};
 use super::assembly::Assembly;
-use super::note::Note;
+use super::payload_meta::PayloadMeta;
 use super::signatures::{Extract, Found, Signatures};
 use super::tls::{self, Hello};
 use super::{Hits, Proof, proxy, quic, rpc, rtp, utp};
@@ -66,7 +66,7 @@ struct QuicClient {
 /// What is kept of a flow while it is active, if anything is.
 #[derive(Default)]
 struct State {
-    note: Note,
+    note: PayloadMeta,
     watched: Option<Box<Watched>>,
     /// The latest packets of a and of b that show their protocol only together with others.
     latest: Option<Box<Latest>>,
@@ -89,7 +89,7 @@ struct Watched {
 }
 
 /// Looks for signatures in the payloads of flows, which it knows by their places.
-pub struct Observer {
+pub struct PayloadInspector {
     signatures: Arc<Signatures>,
     states: Vec<Option<Box<State>>>,
     /// Which of them watch for more. Looked at for every packet, the states seldom.
@@ -97,7 +97,7 @@ pub struct Observer {
     streams: usize,
 }
 
-impl Observer {
+impl PayloadInspector {
     /// An observer of no flow yet.
     #[must_use]
     pub fn new(signatures: Arc<Signatures>) -> Self {
@@ -106,12 +106,12 @@ impl Observer {
 
     /// What has been noted of a flow so far.
     #[must_use]
-    pub fn noted(&self, place: u32) -> Option<&Note> {
+    pub fn noted(&self, place: u32) -> Option<&PayloadMeta> {
         Some(&self.states.get(place as usize)?.as_ref()?.note)
     }
 
     /// Forgets a flow, and returns what was noted of it.
-    pub fn forget(&mut self, place: u32) -> Option<Note> {
+    pub fn forget(&mut self, place: u32) -> Option<PayloadMeta> {
         let state = self.states.get_mut(place as usize)?.take()?;
         self.watching[place as usize] = false;
         if let Some(watched) = &state.watched {
@@ -305,7 +305,7 @@ impl Observer {
 
 impl QuicClient {
     /// Reads on in the `ClientHello`.
-    fn read(&mut self, frames: &[u8], note: &mut Note) {
+    fn read(&mut self, frames: &[u8], note: &mut PayloadMeta) {
         let Some(crypto) = &mut self.crypto else { return };
         let whole = quic::add_crypto(frames, crypto).is_some();
         let hello = tls::message(crypto.start()).unwrap_or_default();
@@ -316,7 +316,7 @@ impl QuicClient {
     }
 }
 
-impl Note {
+impl PayloadMeta {
     fn take_hello(&mut self, hello: Hello) {
         self.server_name = self.server_name.take().or(hello.server_name);
         self.alpn = self.alpn.take().or(hello.alpn);
@@ -347,7 +347,7 @@ mod tests {
     use super::super::tls::tests::{hello, record};
     use super::*;
 
-    fn observer() -> Observer {
+    fn observer() -> PayloadInspector {
         let rule = |pattern: &str, extract: &str| Rule {
             transports: vec![6],
             patterns: vec![pattern.to_owned()],
@@ -355,7 +355,7 @@ mod tests {
             ..Rule::default()
         };
         let rules = [rule("16 03 ?? ?? ?? 01", "tls-client-hello"), rule("'220 '", "ftp")];
-        Observer::new(Arc::new(Signatures::new(&rules).expect("rules")))
+        PayloadInspector::new(Arc::new(Signatures::new(&rules).expect("rules")))
     }
 
     fn seen(sequence: u32, payload: &[u8]) -> Seen<'_> {
@@ -397,7 +397,7 @@ mod tests {
             observer.observe(0, &mut hits, &seen(number as u32 * 1400, piece));
         }
         assert_eq!(observer.streams, 0);
-        assert_eq!(observer.forget(0), Some(Note::default()));
+        assert_eq!(observer.forget(0), Some(PayloadMeta::default()));
         assert_eq!(observer.forget(0), None);
     }
 

@@ -15,7 +15,7 @@ const NANOSECONDS: [u8; 12] = [9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0];
 const FRAMING_BYTES: usize = 12;
 
 /// A pcapng file that grows.
-pub struct Keep {
+pub struct PcapngWriter {
     /// None once it could not be written to.
     file: Option<BufWriter<File>>,
     /// One interface description for each link type, in the order in which they came.
@@ -23,7 +23,7 @@ pub struct Keep {
     problem: Option<String>,
 }
 
-impl Keep {
+impl PcapngWriter {
     /// Begins a file.
     #[must_use]
     pub fn new(file: File) -> Self {

@@ -5,8 +5,8 @@ use std::ops::{Index, IndexMut};
 use hashbrown::HashTable;
 
 use super::Key;
-use super::pending::{Decoder, Pending};
-use crate::table::Row;
+use super::decoded_packet::{DecodedPacket, Decoder};
+use crate::table::FlowRecord;
 
 /// So many packets are looked up together: their flows lie far apart in memory, and the processor
 /// fetches them side by side instead of one after the other.
@@ -42,10 +42,10 @@ impl Slot {
 }
 
 /// The rows of active flows, each at a place that it keeps.
-pub struct Active {
+pub struct FlowTable {
     index: HashTable<Slot>,
     /// A vacant place is listed in `vacant` and has no packets.
-    rows: Vec<Row>,
+    rows: Vec<FlowRecord>,
     /// For each place that of the next older row of the same key, or [`NONE`].
     older: Vec<u32>,
     /// Rows that have an older one of the same key.
@@ -56,7 +56,7 @@ pub struct Active {
     most: usize,
 }
 
-impl Active {
+impl FlowTable {
     /// No flows; there may be so many.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
@@ -95,7 +95,7 @@ impl Active {
 
     /// Where the newest flow of a packet's key is. One before it may have begun or ended it since it was looked up.
     #[inline]
-    pub fn confirmed<P>(&self, place: Option<u32>, packet: &Pending<P>) -> Option<u32> {
+    pub fn confirmed<P>(&self, place: Option<u32>, packet: &DecodedPacket<P>) -> Option<u32> {
         place
             .filter(|&place| self.chained == 0 && self[place].holds(&packet.key))
             .or_else(|| self.find(&packet.key, packet.hash))
@@ -108,7 +108,7 @@ impl Active {
     }
 
     /// Finds a place for a new flow, the newest of its key.
-    pub fn insert(&mut self, row: &Row, hash: u64, decoder: &Decoder) -> u32 {
+    pub fn insert(&mut self, row: &FlowRecord, hash: u64, decoder: &Decoder) -> u32 {
         let place = if let Some(place) = self.vacant.pop() {
             self[place] = *row;
             place
@@ -180,18 +180,18 @@ impl Active {
     }
 }
 
-impl Index<u32> for Active {
-    type Output = Row;
+impl Index<u32> for FlowTable {
+    type Output = FlowRecord;
 
     #[inline]
-    fn index(&self, place: u32) -> &Row {
+    fn index(&self, place: u32) -> &FlowRecord {
         &self.rows[place as usize]
     }
 }
 
-impl IndexMut<u32> for Active {
+impl IndexMut<u32> for FlowTable {
     #[inline]
-    fn index_mut(&mut self, place: u32) -> &mut Row {
+    fn index_mut(&mut self, place: u32) -> &mut FlowRecord {
         &mut self.rows[place as usize]
     }
 }

@@ -14,7 +14,7 @@ pub const MOST_ANNOUNCED: usize = 32;
 
 /// What was read of a flow's messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Note {
+pub struct PayloadMeta {
     /// The name that the client asked for: in a TLS or QUIC `ClientHello`, else the Host of an HTTP request.
     pub server_name: Option<Box<str>>,
     /// Application protocols that the client offers, joined by commas.
@@ -23,7 +23,7 @@ pub struct Note {
     pub announced: Vec<[u8; Announced::BYTES]>,
 }
 
-impl Note {
+impl PayloadMeta {
     /// Adds an endpoint, unless it is known or there is no room.
     pub fn announce(&mut self, endpoint: [u8; Announced::BYTES]) {
         if self.announced.len() < MOST_ANNOUNCED && !self.announced.contains(&endpoint) {
@@ -40,13 +40,13 @@ impl Note {
 }
 
 /// Notes on their way into a record batch, one for each row.
-pub struct Notes {
+pub struct PayloadMetas {
     server_name: StringBuilder,
     alpn: StringBuilder,
     announced: ListBuilder<FixedSizeBinaryBuilder>,
 }
 
-impl Default for Notes {
+impl Default for PayloadMetas {
     fn default() -> Self {
         Self {
             server_name: StringBuilder::new(),
@@ -62,12 +62,12 @@ const _: () = assert!(WIDTH as usize == Announced::BYTES);
 
 const COLUMNS: [&str; 3] = ["server_name", "alpn", "announced"];
 
-impl Notes {
+impl PayloadMetas {
     /// Adds the note of the next row.
     ///
     /// # Panics
     /// Never: all endpoints have the same width.
-    pub fn push(&mut self, note: Option<&Note>) {
+    pub fn push(&mut self, note: Option<&PayloadMeta>) {
         self.server_name.append_option(note.and_then(|note| note.server_name.as_deref()));
         self.alpn.append_option(note.and_then(|note| note.alpn.as_deref()));
         for endpoint in note.map_or(&[][..], |note| &note.announced) {
@@ -101,7 +101,7 @@ impl Notes {
 ///
 /// # Errors
 /// The batch lacks a column, or has one of another type.
-pub fn notes_of(batch: &RecordBatch) -> Result<Vec<Note>, ArrowError> {
+pub fn notes_of(batch: &RecordBatch) -> Result<Vec<PayloadMeta>, ArrowError> {
     let column = |name: &str| {
         batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
     };
@@ -117,7 +117,7 @@ pub fn notes_of(batch: &RecordBatch) -> Result<Vec<Note>, ArrowError> {
     let note = |row: usize| {
         let here = announced.value(row);
         let packed = here.as_fixed_size_binary().iter().flatten();
-        Note {
+        PayloadMeta {
             server_name: text(server_name, row),
             alpn: text(alpn, row),
             announced: packed.filter_map(|endpoint| endpoint.try_into().ok()).collect(),
@@ -129,32 +129,35 @@ pub fn notes_of(batch: &RecordBatch) -> Result<Vec<Note>, ArrowError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Rows;
+    use crate::table::FlowRecords;
 
     #[test]
     fn notes_go_through_a_batch_and_back() {
-        let note =
-            Note { server_name: Some("example.com".into()), alpn: None, announced: vec![[1; 20], [2; 20]] };
-        let mut notes = Notes::default();
+        let note = PayloadMeta {
+            server_name: Some("example.com".into()),
+            alpn: None,
+            announced: vec![[1; 20], [2; 20]],
+        };
+        let mut notes = PayloadMetas::default();
         notes.push(Some(&note));
         notes.push(None);
         let rows = arrow_array::UInt8Array::from(vec![1, 2]);
         let rows = RecordBatch::try_from_iter([("rows", Arc::new(rows) as ArrayRef)]).expect("a batch");
         let batch = notes.beside(&rows);
-        assert_eq!(notes_of(&batch).expect("its own columns"), [note, Note::default()]);
-        assert!(notes_of(&Rows::default().take()).is_err());
+        assert_eq!(notes_of(&batch).expect("its own columns"), [note, PayloadMeta::default()]);
+        assert!(notes_of(&FlowRecords::default().take()).is_err());
     }
 
     #[test]
     fn the_earlier_note_counts_and_endpoints_add_up() {
-        let mut note = Note { announced: vec![[1; 20]], ..Note::default() };
-        let later = Note {
+        let mut note = PayloadMeta { announced: vec![[1; 20]], ..PayloadMeta::default() };
+        let later = PayloadMeta {
             server_name: Some("b".into()),
             alpn: Some("h2".into()),
             announced: vec![[1; 20], [2; 20]],
         };
         note.absorb(later.clone());
-        note.absorb(Note { server_name: Some("c".into()), ..Note::default() });
+        note.absorb(PayloadMeta { server_name: Some("c".into()), ..PayloadMeta::default() });
         assert_eq!(note, later);
         (0..100).for_each(|number| note.announce([number; 20]));
         assert_eq!(note.announced.len(), MOST_ANNOUNCED);

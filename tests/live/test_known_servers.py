@@ -13,7 +13,7 @@ from support.frames import End
 from support.rows import row_dicts
 from support.talk import Talk
 
-from classifier.live import Watch, Window
+from classifier.live import LiveCapture, Window
 from classifier.live.output.recorder import Recorder
 from classifier.live.windows import known_servers
 
@@ -33,11 +33,11 @@ def late(number: int, after_s: float) -> Talk:
     return talk.server("PA", b"the answer").client("A").client("PA", b"question").server("A")
 
 
-def watched(*talks: Talk, **options: object) -> tuple[Watch, list[Window]]:
+def watched(*talks: Talk, **options: object) -> tuple[LiveCapture, list[Window]]:
     """Let a window have one talk after the other; the last window follows."""
     pieces = [frames.pcap(talk.packets) for talk in talks]
     header = len(frames.pcap([]))
-    with pipe() as one, Watch(one.reading, window_s=0.01, **options) as watch:  # type: ignore[arg-type]
+    with pipe() as one, LiveCapture(one.reading, window_s=0.01, **options) as watch:  # type: ignore[arg-type]
         following = watch.windows()
         found, packets = [], 0
         for number, (piece, talk) in enumerate(zip(pieces, talks, strict=True)):

@@ -6,11 +6,13 @@ use super::counts::UnmeteredCounts;
 use super::{Key, Options};
 use crate::capture::Frame;
 use crate::payload::MOST_SEEN_BYTES;
-use crate::wire::{self, Aside, BadChecksums, Content, Fragment, Identity, Packet, Quoted, Unmetered};
+use crate::wire::{
+    self, BadChecksums, Content, Fragment, Identity, NotAFlowPacket, Packet, Quoted, Unmetered,
+};
 
 /// A packet on its way into its flow.
 #[derive(Clone, Copy, Debug)]
-pub struct Pending<P> {
+pub struct DecodedPacket<P> {
     pub key: Key,
     pub content: Content,
     pub from_a: bool,
@@ -29,7 +31,7 @@ pub struct Pending<P> {
     pub payload: P,
 }
 
-impl<P> Pending<P> {
+impl<P> DecodedPacket<P> {
     /// The part of the key space that it is in.
     #[inline]
     pub fn part(&self) -> usize {
@@ -38,10 +40,10 @@ impl<P> Pending<P> {
 
     /// The same packet with its payload put in another way.
     #[inline]
-    pub fn with<Q>(&self, payload: Q) -> Pending<Q> {
+    pub fn with<Q>(&self, payload: Q) -> DecodedPacket<Q> {
         let Self { key, content, from_a, part, interface, network_id, hash, time_ns, .. } = *self;
         let Self { identity, bad_checksums, .. } = *self;
-        Pending {
+        DecodedPacket {
             key,
             content,
             from_a,
@@ -87,10 +89,11 @@ impl Decoder {
 
     /// The packet in a frame, or what is there instead.
     #[inline]
-    pub fn decode<'f>(&self, frame: &Frame<'f>) -> Result<Pending<&'f [u8]>, Aside<'f>> {
+    pub fn decode<'f>(&self, frame: &Frame<'f>) -> Result<DecodedPacket<&'f [u8]>, NotAFlowPacket<'f>> {
         let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
-        decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate)
-            .map(|packet| Pending { interface: frame.interface, ..self.pending(&packet, frame.time_ns) })
+        decode(frame.link_type, frame.data, frame.wire_bytes, self.options.decapsulate).map(|packet| {
+            DecodedPacket { interface: frame.interface, ..self.pending(&packet, frame.time_ns) }
+        })
     }
 
     /// Counts what isn't a plain packet, hands on the packets in it, and returns what needs other frames.
@@ -99,46 +102,46 @@ impl Decoder {
     #[cold]
     pub fn settle<'f>(
         &self,
-        aside: Aside<'f>,
+        aside: NotAFlowPacket<'f>,
         frame: &Frame<'f>,
         counts: &mut UnmeteredCounts,
-        mut packet: impl FnMut(Pending<&'f [u8]>),
+        mut packet: impl FnMut(DecodedPacket<&'f [u8]>),
     ) -> Option<Left<'f>> {
         match aside {
-            Aside::Unmetered(reason) => counts.add(reason, 1),
-            Aside::UnknownType(number) => {
+            NotAFlowPacket::Unmetered(reason) => counts.add(reason, 1),
+            NotAFlowPacket::UnknownType(number) => {
                 counts.add(number.reason(), 1);
                 counts.tallies_mut().unknown(number);
             }
-            Aside::Irregular(irregular, how) => {
+            NotAFlowPacket::Irregular(irregular, how) => {
                 counts.tallies_mut().irregular(how, frame.link_type);
                 packet(self.pending(&irregular, frame.time_ns));
             }
-            Aside::Aggregate(packets) => {
+            NotAFlowPacket::Aggregate(packets) => {
                 let mut number = 0;
                 for one in packets {
                     number += 1;
                     match one {
                         Ok(one) => packet(self.pending(&one, frame.time_ns)),
-                        Err(Aside::Irregular(irregular, how)) => {
+                        Err(NotAFlowPacket::Irregular(irregular, how)) => {
                             counts.tallies_mut().irregular(how, frame.link_type);
                             packet(self.pending(&irregular, frame.time_ns));
                         }
-                        Err(Aside::UnknownType(unknown)) => {
+                        Err(NotAFlowPacket::UnknownType(unknown)) => {
                             counts.add(unknown.reason(), 1);
                             counts.tallies_mut().unknown(unknown);
                         }
-                        Err(Aside::Unmetered(reason)) => counts.add(reason, 1),
-                        Err(Aside::Fragment(_)) => counts.add(Unmetered::LaterFragment, 1),
-                        Err(Aside::IcmpError(_)) => counts.add(Unmetered::Icmp, 1),
+                        Err(NotAFlowPacket::Unmetered(reason)) => counts.add(reason, 1),
+                        Err(NotAFlowPacket::Fragment(_)) => counts.add(Unmetered::LaterFragment, 1),
+                        Err(NotAFlowPacket::IcmpError(_)) => counts.add(Unmetered::Icmp, 1),
                         // There is no 802.11 in LLC.
-                        Err(Aside::Aggregate(_)) => counts.add(Unmetered::TooDeep, 1),
+                        Err(NotAFlowPacket::Aggregate(_)) => counts.add(Unmetered::TooDeep, 1),
                     }
                 }
                 counts.tallies_mut().aggregate(number);
             }
-            Aside::Fragment(fragment) => return Some(Left::Fragment(fragment)),
-            Aside::IcmpError(quoted) => {
+            NotAFlowPacket::Fragment(fragment) => return Some(Left::Fragment(fragment)),
+            NotAFlowPacket::IcmpError(quoted) => {
                 counts.add(Unmetered::Icmp, 1);
                 return Some(Left::IcmpError(quoted));
             }
@@ -147,12 +150,12 @@ impl Decoder {
     }
 
     #[inline]
-    pub fn pending<'f>(&self, packet: &Packet<'f>, time_ns: i64) -> Pending<&'f [u8]> {
+    pub fn pending<'f>(&self, packet: &Packet<'f>, time_ns: i64) -> DecodedPacket<&'f [u8]> {
         let (key, from_a) = Key::of(&packet.ends);
         // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
         let unseen = !self.looks || packet.content.segment.is_some_and(|segment| segment.flags.rst());
         let payload = if unseen { &[] } else { &packet.payload[..packet.payload.len().min(MOST_SEEN_BYTES)] };
-        Pending {
+        DecodedPacket {
             key,
             content: packet.content,
             from_a,
