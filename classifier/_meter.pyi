@@ -190,11 +190,12 @@ def live_socket(
     them again. File descriptors are taken over, as by `live_stream`.
     """
 
-def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:
+def stitch(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int, past_idle: bool = True) -> tuple[Batch, Batch]:
     """Join rows of one flow that were metered apart.
 
     `batch` has the columns of the flow facts, its rows in the order of the capture. Returns the
     joined rows, and a batch with one column `group`: for each input row the joined row it is in.
+    Without `past_idle` what continues after the idle time is a row of its own.
     """
 
 def join(batch: Any, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[Batch, Batch]:

@@ -148,6 +148,9 @@ class Judge:
     batches judged at a time.
     """
 
+    #: Connections that continue after the idle time are one flow.
+    _past_idle = True
+
     def __init__(
         self, metered: Metered, rules: Rules, known: Entries, *, decapsulate: bool, jobs: int = 1
     ) -> None:
@@ -265,7 +268,13 @@ class Judge:
     def _stitched(self) -> Stitched:
         metered = self._metered
         captures = metered.combinations or Captures(metered.captures, metered.begins_ns, metered.seen_twice)
-        return Stitched(metered.spool, captures, memory_bytes=metered.memory_bytes, **metered.idle)
+        return Stitched(
+            metered.spool,
+            captures,
+            memory_bytes=metered.memory_bytes,
+            past_idle=self._past_idle,
+            **metered.idle,
+        )
 
 
 def _side(facts: pa.RecordBatch, name: str, other: str, server_is_b: roles.Mask) -> pa.Array:

@@ -6,9 +6,9 @@ key occurs more than once are found, and joined part by part.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,9 @@ class Captures:
         return self._parts.get(capture, (capture,))
 
 
+_Rule = Callable[[pa.RecordBatch], tuple[_meter.Batch, _meter.Batch]]
+
+
 class Stitched:
     """The rows of a spool with those of one flow joined; they can be read again and again.
 
@@ -88,11 +91,14 @@ class Stitched:
         tcp_idle_ns: int,
         udp_idle_ns: int,
         memory_bytes: int = MEMORY_BYTES,
+        past_idle: bool = True,
     ) -> None:
         """Take the rows; past so many bytes joined ones, and those to be joined, go to temporary files."""
         self._spool = spool
         self._captures = captures
-        self._idle = {"tcp_idle_ns": tcp_idle_ns, "udp_idle_ns": udp_idle_ns}
+        self._rule = partial(
+            _meter.stitch, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns, past_idle=past_idle
+        )
         self._memory_bytes = memory_bytes
         #: The rows whose key only they have, where the spool needn't be read again for them.
         self._alone: Spool | None = None
@@ -130,7 +136,7 @@ class Stitched:
         joined = Spool(self._memory_bytes, BATCH_ROWS)
         for part in range(parts.whole):
             if batches := list(rows.read([part])):
-                joined.add(_joined(self._in_order(batches), self._captures, **self._idle))
+                joined.add(_joined(self._in_order(batches), self._captures, self._rule))
         for pieces in parts.pieces:
             for batch in self._joined_in_pieces(rows, pieces):
                 joined.add(batch)
@@ -175,7 +181,7 @@ class Stitched:
         held: list[pa.RecordBatch] = []
         for piece in pieces:
             if batches := list(rows.read([piece])):
-                held = [_joined(as_one([*held, self._in_order(batches)]), self._captures, **self._idle)]
+                held = [_joined(as_one([*held, self._in_order(batches)]), self._captures, self._rule)]
                 settled = max(0, held[0].num_rows - OPEN_ROWS)
                 yield held[0].slice(0, settled)
                 held = [held[0].slice(settled)]
@@ -229,9 +235,13 @@ def _begins_ns(spool: Spool, keys: _Hashes) -> list[npt.NDArray[np.int64]]:
     return [np.sort(np.concatenate(times))[PART_ROWS::PART_ROWS] for times in times_ns]
 
 
-def _joined(candidates: pa.RecordBatch, captures: Captures, **idle: int) -> pa.RecordBatch:
+def _joined(
+    candidates: pa.RecordBatch,
+    captures: Captures,
+    rule: _Rule,
+) -> pa.RecordBatch:
     """Join the rows of some keys."""
-    joined, groups = _meter.stitch(candidates, **idle)
+    joined, groups = rule(candidates)
     rows = pa.record_batch(joined)
     group = pa.record_batch(groups)["group"].to_numpy()
     capture = candidates["capture"].to_numpy()

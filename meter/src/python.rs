@@ -220,9 +220,15 @@ fn packets(
 }
 
 #[pyfunction]
-#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns))]
-fn stitch(batch: &Bound<'_, PyAny>, tcp_idle_ns: u64, udp_idle_ns: u64) -> PyResult<(Batch, Batch)> {
-    joined(batch, |rows| flow::stitch(rows, &Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns }))
+#[pyo3(signature = (batch, *, tcp_idle_ns, udp_idle_ns, past_idle = true))]
+fn stitch(
+    batch: &Bound<'_, PyAny>,
+    tcp_idle_ns: u64,
+    udp_idle_ns: u64,
+    past_idle: bool,
+) -> PyResult<(Batch, Batch)> {
+    let idle = Idle { tcp_ns: tcp_idle_ns, udp_ns: udp_idle_ns };
+    joined(batch, |rows| flow::stitch(rows, &idle, past_idle))
 }
 
 #[pyfunction]

@@ -45,7 +45,7 @@ class Opened:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(external_capture, "Child", Opened)
+    monkeypatch.setattr(external_capture, "ExternalCapture", Opened)
     monkeypatch.setattr(engines, "PacketSocket", Opened)
 
 

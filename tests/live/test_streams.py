@@ -34,11 +34,11 @@ def test_all_windows_together_are_what_is_read(name: str, idle_s: float) -> None
 
 
 def test_a_flow_ends_in_one_window_only() -> None:
-    _, windows = windows_of(OFFICE.read_bytes(), udp_idle_s=1.0, tcp_idle_s=1.0)
+    _, windows = windows_of(OFFICE.read_bytes(), udp_idle_s=1.0)
     ended = [
         flow for window in windows for flow in window.facts for flow in flow["first_seen_ns"].to_pylist()
     ]
-    assert len(ended) == classifier.read(OFFICE, udp_idle_s=1, tcp_idle_s=1).to_arrow().num_rows
+    assert len(ended) == classifier.read(OFFICE, udp_idle_s=1).to_arrow().num_rows
     assert any(window.facts for window in windows[:-1])
     assert all(window.ended.sum() == sum(map(len, window.facts)) for window in windows)
 

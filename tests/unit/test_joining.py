@@ -115,9 +115,9 @@ def test_rows_are_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
     packets = calls(5, 5)
     calls_of: list[int] = []
 
-    def counted(rows: Any, **idle: int) -> Any:
+    def counted(rows: Any, **how: Any) -> Any:
         calls_of.append(rows.num_rows)
-        return core(rows, **idle)
+        return core(rows, **how)
 
     core = _meter.stitch
     monkeypatch.setattr(_meter, "stitch", counted)

@@ -17,6 +17,9 @@ from classifier.traffic.judged import Judged
 class WindowJudge(Judge):
     """Judges the flows of a window once, for several users of the result."""
 
+    #: A flow is counted as itself in each window: what continues after the idle time is another one.
+    _past_idle = False
+
     def __init__(self, metered: Metered, rules: Rules, earlier: KnownServers, *, decapsulate: bool) -> None:
         super().__init__(metered, rules, no_entries(), decapsulate=decapsulate)
         self._earlier = earlier

@@ -169,7 +169,7 @@ fn bytes(rows: &[FlowRecord]) -> u64 {
 }
 
 fn stitched(rows: &[FlowRecord], idle: &Idle) -> Vec<FlowRecord> {
-    let (joined, groups) = stitch(rows.iter().copied(), idle);
+    let (joined, groups) = stitch(rows.iter().copied(), idle, true);
     assert_eq!(groups.len(), rows.len());
     assert_eq!((packets(&joined), bytes(&joined)), (packets(rows), bytes(rows)), "stitching keeps sums");
     for (row, group) in rows.iter().zip(groups) {

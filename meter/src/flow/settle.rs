@@ -21,7 +21,9 @@ const LONGEST_ANNOUNCED_NS: i64 = 3_600 * 1_000_000_000;
 const COMPARED: usize = 64;
 
 /// Joins rows, which come in the order of the capture; returns them as `stitch` does.
-pub fn settle(mut rows: Vec<FlowRecord>, idle: &Idle) -> (Vec<FlowRecord>, Vec<u32>) {
+///
+/// Without `past_idle`, what goes on after a pause is a row of its own.
+pub fn settle(mut rows: Vec<FlowRecord>, idle: &Idle, past_idle: bool) -> (Vec<FlowRecord>, Vec<u32>) {
     let mut of_key: HashMap<Key, Vec<usize>, ahash::RandomState> = HashMap::default();
     for (place, row) in rows.iter_mut().enumerate() {
         row.ordinal = 0;
@@ -35,9 +37,11 @@ pub fn settle(mut rows: Vec<FlowRecord>, idle: &Idle) -> (Vec<FlowRecord>, Vec<u
             join_lanes(&mut rows, &mut group, &mut went_to, idle);
         }
         if rows[group[0]].key.proto == Transport::Tcp as u8 {
-            join_continued(&mut rows, &mut group, &mut went_to, idle);
+            if past_idle {
+                join_continued(&mut rows, &mut group, &mut went_to, idle);
+            }
             mark_late_resets(&mut rows, &group);
-        } else if rows[group[0]].key.is_announcement() {
+        } else if past_idle && rows[group[0]].key.is_announcement() {
             join_announced(&mut rows, &mut group, &mut went_to);
         }
         number(&mut rows, &group);

@@ -20,9 +20,9 @@ type Joined = (Vec<FlowRecord>, Vec<u32>);
 /// What more rows could change is decided here: does an idle connection go on, do VLANs and virtual networks
 /// separate conversations.
 #[must_use]
-pub fn stitch(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle) -> Joined {
+pub fn stitch(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle, past_idle: bool) -> Joined {
     let (rows, groups) = join(rows, idle);
-    let (rows, of_joined) = settle::settle(rows, idle);
+    let (rows, of_joined) = settle::settle(rows, idle, past_idle);
     (rows, groups.into_iter().map(|group| of_joined[group as usize]).collect())
 }
 

@@ -378,7 +378,7 @@ fn who_fills_one_part_ends_flows_early_and_nothing_is_lost() {
     assert!(found.counts.evicted > 1000, "{}", found.counts.evicted);
     let rows: Vec<_> =
         found.batches.iter().flat_map(|batch| rows_of(batch).expect("its own columns")).collect();
-    let joined = stitch(rows, &IDLE).0;
+    let joined = stitch(rows, &IDLE, true).0;
     assert_eq!(joined.len(), 1000);
     assert!(joined.iter().all(|row| row.packets_ab == 3));
 }

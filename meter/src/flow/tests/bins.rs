@@ -111,7 +111,7 @@ fn stitched(pieces: &[Vec<Sent>]) -> RecordBatch {
     let rows: Vec<FlowRecord> = batches.iter().flat_map(|batch| rows_of(batch).unwrap()).collect();
     let bins: Vec<Bins> =
         batches.iter().flat_map(|batch| bins_of(batch, &rows_of(batch).unwrap()).unwrap()).collect();
-    let (whole, groups) = stitch(rows, &NEVER);
+    let (whole, groups) = stitch(rows, &NEVER, true);
     let (mut table, mut columns) = (FlowRecords::default(), Columns::default());
     for (row, bins) in whole.iter().zip(&joined(bins, &groups, whole.len())) {
         table.push(row);

@@ -369,7 +369,7 @@ fn in_pieces(pieces: &[&[(i64, Vec<u8>)]]) -> (Vec<FlowRecord>, u64) {
         rows.extend(more);
     }
     rows.sort_by_key(|row| row.first_seen_ns);
-    (as_set(stitch(rows, &IDLE).0), orphans)
+    (as_set(stitch(rows, &IDLE, true).0), orphans)
 }
 
 #[test]

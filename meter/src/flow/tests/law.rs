@@ -28,7 +28,7 @@ fn anywhere(_: &Sent, _: &Sent) -> bool {
 }
 
 fn stitched(rows: impl Iterator<Item = FlowRecord>) -> Vec<FlowRecord> {
-    as_set(stitch(rows, &IDLE).0)
+    as_set(stitch(rows, &IDLE, true).0)
 }
 
 fn whole(pieces: &[Vec<Sent>]) -> Vec<FlowRecord> {

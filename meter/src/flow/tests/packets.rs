@@ -214,7 +214,7 @@ pub fn pass_together(packets: &[Sent], meter: &mut Meter) {
 
 /// The flows of a capture.
 pub fn flows(packets: &[Sent]) -> Vec<FlowRecord> {
-    stitch(metered(packets), &IDLE).0
+    stitch(metered(packets), &IDLE, true).0
 }
 
 /// The flows of a capture, each as its history: `S` SYN, `H` SYN+ACK, `A` pure ACK, `D` data, `F` FIN, `R` RST,

@@ -9,10 +9,10 @@ fn settled(packets: &[Sent]) -> Vec<String> {
     for cut in 1..packets.len() {
         let (before, after) = packets.split_at(cut);
         let rows = metered(before).into_iter().chain(metered(after));
-        assert_eq!(as_set(stitch(rows, &IDLE).0), as_set(whole.clone()), "cut at {cut}");
+        assert_eq!(as_set(stitch(rows, &IDLE, true).0), as_set(whole.clone()), "cut at {cut}");
     }
     let rows = packets.iter().flat_map(|packet| metered(std::slice::from_ref(packet)));
-    assert_eq!(as_set(stitch(rows, &IDLE).0), as_set(whole.clone()), "cut at every packet");
+    assert_eq!(as_set(stitch(rows, &IDLE, true).0), as_set(whole.clone()), "cut at every packet");
     whole.iter().map(history).collect()
 }
 
@@ -113,7 +113,7 @@ fn announcements_to_a_group_are_one_flow() {
             row.key.addr_b[12..].copy_from_slice(&group);
             row.key.port_b = port;
         }
-        stitch(rows, &IDLE).0.len()
+        stitch(rows, &IDLE, true).0.len()
     };
     assert_eq!(rows([224, 0, 1, 1], 123), 1);
     assert_eq!(rows([255; 4], 123), 1);

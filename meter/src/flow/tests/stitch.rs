@@ -11,12 +11,12 @@ fn rows(packets: &[Sent]) -> impl Iterator<Item = FlowRecord> {
 
 /// Where the rows of single packets go.
 fn groups(packets: &[Sent]) -> Vec<u32> {
-    stitch(rows(packets), &IDLE).1
+    stitch(rows(packets), &IDLE, true).1
 }
 
 #[test]
 fn nothing_comes_of_nothing() {
-    assert_eq!(stitch([], &IDLE), (vec![], vec![]));
+    assert_eq!(stitch([], &IDLE, true), (vec![], vec![]));
 }
 
 #[test]
@@ -31,10 +31,14 @@ fn rows_of_one_flow_become_one() {
         tcp(6, "b>a", "SA", 600, 90_001, 0),
         tcp(7, "c>d", "S", 1, 0, 0),
     ];
-    let (joined, groups) = stitch(rows(&packets), &IDLE);
+    let (joined, groups) = stitch(rows(&packets), &IDLE, true);
     assert_eq!(groups, [0, 1, 0, 1, 0, 2, 2, 3]);
     assert_eq!(joined.iter().map(history).collect::<Vec<_>>(), ["ShA", "Dd", "Sh", "S"]);
-    assert_eq!(stitch(joined.clone(), &IDLE), (joined, vec![0, 1, 2, 3]), "there is nothing left to join");
+    assert_eq!(
+        stitch(joined.clone(), &IDLE, true),
+        (joined, vec![0, 1, 2, 3]),
+        "there is nothing left to join"
+    );
 }
 
 #[test]
@@ -50,14 +54,14 @@ fn a_gap_closed_late_joins_in_chains() {
 #[test]
 fn the_order_of_joined_rows_is_that_of_their_first_pieces() {
     let packets = [udp(20, "a>b"), udp(0, "c>d"), udp(0, "a>b"), udp(5, "e>f"), udp(10, "a>b")];
-    let (joined, groups) = stitch(rows(&packets), &IDLE);
+    let (joined, groups) = stitch(rows(&packets), &IDLE, true);
     assert_eq!(groups, [0, 1, 0, 2, 0]);
     assert_eq!(joined.iter().map(|row| row.first_seen_ns).collect::<Vec<_>>(), [0, 0, 5]);
 }
 
 #[test]
 fn sums_and_spans_are_of_all_pieces() {
-    let (joined, _) = stitch(rows(&[udp(9, "a>b"), udp(3, "b>a"), udp(12, "a>b")]), &IDLE);
+    let (joined, _) = stitch(rows(&[udp(9, "a>b"), udp(3, "b>a"), udp(12, "a>b")]), &IDLE, true);
     let [row] = joined[..] else { panic!("{joined:?}") };
     assert_eq!((row.first_seen_ns, row.last_seen_ns, row.first_from_b), (3, 12, true));
     assert_eq!((row.packets_ab, row.packets_ba), (2, 1));
