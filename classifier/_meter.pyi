@@ -15,6 +15,8 @@ __all__ = [
     "Reader",
     "Signatures",
     "community_ids",
+    "join",
+    "join_remnants",
     "live_socket",
     "live_stream",
     "packets",

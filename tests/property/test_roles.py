@@ -202,7 +202,7 @@ def labels() -> set[str]:
 
 
 #: The table of roles in a page.
-ROWS = r"\| `role` \| means \|\n(.*?)\n\n"
+ROWS = r"\| `role` \| meaning \|\n(.*?)\n\n"
 #: Every place that lists the roles, by what finds them there.
 PLACES: dict[str, Callable[[], set[str]]] = {
     "column of the flow table, and reference": column_doc,

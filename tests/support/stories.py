@@ -6,7 +6,7 @@ Few hosts and ports, so that conversations meet; pauses around the idle times, s
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -58,8 +58,16 @@ def ends(draw: st.DrawFn) -> tuple[End, End]:
     return End(ips[0], both_ports[0]), End(ips[1], both_ports[1])
 
 
+class Conversation(NamedTuple):
+    """Packets between two endpoints, and which of them opened a connection: address and port, `both`, or none."""
+
+    packets: list[Packet]
+    ends: frozenset[End]
+    opened_by: str = ""
+
+
 @st.composite
-def conversations(draw: st.DrawFn) -> list[Packet]:
+def conversations(draw: st.DrawFn) -> Conversation:
     """One conversation, with its times; occasionally a packet is missing."""
     pair = draw(ends())
     now_ns = START_NS + draw(pauses) + draw(pauses)
@@ -69,8 +77,9 @@ def conversations(draw: st.DrawFn) -> list[Packet]:
         for sender in senders:
             packets.append(Packet(now_ns, udp(pair[sender], pair[1 - sender], b"datagram")))
             now_ns += draw(pauses)
-        return packets
-    story = STORIES[draw(st.sampled_from(sorted(STORIES)))]
+        return Conversation(packets, frozenset(pair))
+    name = draw(st.sampled_from(sorted(STORIES)))
+    story = STORIES[name]
     firsts = draw(isns), draw(isns)
     # Who sends no SYN here has sent it before.
     numbers = [
@@ -89,16 +98,29 @@ def conversations(draw: st.DrawFn) -> list[Packet]:
         if draw(st.integers(0, 9)):
             packets.append(Packet(now_ns, data))
         now_ns += draw(pauses)
-    return packets
+    return Conversation(packets, frozenset(pair), "both" if name == "crossed" else str(pair[0]))
 
 
 def captures() -> st.SearchStrategy[list[Packet]]:
     """Up to four conversations at once; time never runs back."""
-    return st.lists(conversations(), min_size=1, max_size=4).map(_merged).filter(bool)
+    return st.lists(conversations(), min_size=1, max_size=4).filter(_is_lawful).map(_merged).filter(bool)
 
 
-def _merged(told: list[list[Packet]]) -> list[Packet]:
-    return sorted((packet for one in told for packet in one), key=lambda packet: packet.time_ns)
+def _is_lawful(told: list[Conversation]) -> bool:
+    """Return whether of connections between the same endpoints all are opened from the same side.
+
+    Else both endpoints send SYN+ACKs, or one sends SYN and SYN+ACK, of several connections at once: joining their
+    segments one by one can't come out the same for every cut.
+    """
+    opened: dict[frozenset[End], list[str]] = {}
+    for one in told:
+        if one.opened_by:
+            opened.setdefault(one.ends, []).append(one.opened_by)
+    return all(len(set(sides)) == 1 and (len(sides) == 1 or "both" not in sides) for sides in opened.values())
+
+
+def _merged(told: list[Conversation]) -> list[Packet]:
+    return sorted((packet for one in told for packet in one.packets), key=lambda packet: packet.time_ns)
 
 
 @st.composite
