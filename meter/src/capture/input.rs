@@ -277,7 +277,7 @@ impl Input {
                     let what =
                         format!("the {packed} data end too early, at {place}; everything before it was read");
                     (CaptureErrorKind::Cut, what)
-                } else if failure.to_string().contains("too much memory") {
+                } else if failure.kind() == ErrorKind::OutOfMemory {
                     let what = format!(
                         "the {packed} data need a window of more than 128 MiB; \
                          unpack it first: zstd -d --long=31 FILE"

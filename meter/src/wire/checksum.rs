@@ -1,7 +1,8 @@
 //! The Internet checksum of IPv4 headers, TCP and UDP. RFC 1071, RFC 9293 §3.1, RFC 768, RFC 8200 §8.1.
 
+use super::ip_protocol::{TCP, UDP};
 use super::walk::IpHeader;
-use super::{Transport, be16, be32, udp};
+use super::{be16, be32, udp};
 
 const IPV4_HEADER_CHECKSUM: usize = 10;
 const TCP_CHECKSUM: usize = 16;
@@ -20,9 +21,9 @@ pub struct BadChecksums {
 
 /// Verifies a packet; its IP header is verified already.
 #[cold]
-pub fn bad(internet: &IpHeader<'_>, transport: &[u8], wire_bytes: u32) -> BadChecksums {
-    let transport = is_bad_transport(internet, transport, wire_bytes);
-    BadChecksums { ipv4_header: internet.bad_header, transport }
+pub fn bad(ip: &IpHeader<'_>, transport: &[u8], wire_bytes: u32) -> BadChecksums {
+    let transport = is_bad_transport(ip, transport, wire_bytes);
+    BadChecksums { ipv4_header: ip.bad_header, transport }
 }
 
 /// Whether an IPv4 header's checksum is wrong. 0: the network card fills it in.
@@ -34,25 +35,23 @@ pub fn is_bad_header(header: &[u8]) -> bool {
 ///
 /// Not wrong are those that can't be verified (cut by the snap length, of unknown length, behind IP options),
 /// and those that a network card is still to fill in: 0, or the sum of the pseudo-header alone.
-fn is_bad_transport(internet: &IpHeader<'_>, transport: &[u8], wire_bytes: u32) -> bool {
-    let known = internet.ip_bytes.is_some() && PLAIN_HEADER_BYTES.contains(&internet.header_bytes);
+fn is_bad_transport(ip: &IpHeader<'_>, transport: &[u8], wire_bytes: u32) -> bool {
+    let known = ip.ip_bytes.is_some() && PLAIN_HEADER_BYTES.contains(&ip.header_bytes);
     if !known || transport.len() != wire_bytes as usize {
         return false;
     }
-    let (at, covered) = if internet.protocol == Transport::Tcp as u8 {
-        (TCP_CHECKSUM, Some(transport))
-    } else if internet.protocol == Transport::Udp as u8 {
+    let (at, covered) = match ip.protocol {
+        TCP => (TCP_CHECKSUM, Some(transport)),
         // A datagram may be shorter than the packet around it.
-        (UDP_CHECKSUM, udp::covered(transport))
-    } else {
-        return false;
+        UDP => (UDP_CHECKSUM, udp::covered(transport)),
+        _ => return false,
     };
     let Some(covered) = covered.filter(|covered| covered.len() >= at + 2) else { return false };
     let checksum = be16(covered, at);
-    let pseudo = sum(&internet.source.to_be_bytes()[first_byte(internet.ip_version)..])
-        + sum(&internet.destination.to_be_bytes()[first_byte(internet.ip_version)..])
+    let pseudo = sum(&ip.source.to_be_bytes()[first_byte(ip.ip_version)..])
+        + sum(&ip.destination.to_be_bytes()[first_byte(ip.ip_version)..])
         + covered.len() as u64
-        + u64::from(internet.protocol);
+        + u64::from(ip.protocol);
     checksum != 0 && checksum != fold(pseudo) && fold(pseudo + sum(covered)) != 0xffff
 }
 

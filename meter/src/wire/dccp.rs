@@ -56,8 +56,12 @@ impl<'a> Dccp<'a> {
         self.header[TYPE_X] & 1 != 0
     }
 
-    pub fn ports(&self) -> (u16, u16) {
-        (be16(self.header, SOURCE_PORT), be16(self.header, DESTINATION_PORT))
+    pub fn source_port(&self) -> u16 {
+        be16(self.header, SOURCE_PORT)
+    }
+
+    pub fn destination_port(&self) -> u16 {
+        be16(self.header, DESTINATION_PORT)
     }
 
     pub fn header_bytes(&self) -> u32 {

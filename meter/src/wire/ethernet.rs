@@ -20,23 +20,23 @@ pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
 
 /// What a VLAN tag leads to, and its id.
 #[inline]
-pub fn behind_vlan(data: &[u8]) -> Result<(u16, Next<'_>), HeaderError> {
+pub fn after_vlan(data: &[u8]) -> Result<(u16, Next<'_>), HeaderError> {
     let (tag, rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     Ok((be16(tag, 0) & 0x0fff, (NextHeader::Ether(be16(tag, 2)), rest)))
 }
 
 /// What an LLC header leads to: an EtherType in its SNAP extension, seldom IP itself.
-pub fn behind_llc(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+pub fn after_llc(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (llc, rest) = data.split_first_chunk::<3>().ok_or(HeaderError::Truncated)?;
     match *llc {
-        SNAP => behind_snap(rest),
+        SNAP => after_snap(rest),
         LLC_IP => Ok((NextHeader::Ether(ETHERTYPE_IPV4), rest)),
         _ => Ok((NextHeader::Other, rest)),
     }
 }
 
 /// What a SNAP header leads to: an EtherType, unless the number is one of another organisation.
-pub fn behind_snap(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+pub fn after_snap(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (snap, rest) = data.split_first_chunk::<5>().ok_or(HeaderError::Truncated)?;
     let number = be16(snap, 3);
     match [snap[0], snap[1], snap[2]] {

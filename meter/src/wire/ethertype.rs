@@ -2,6 +2,7 @@
 
 pub const IPV4: u16 = 0x0800;
 pub const IPV6: u16 = 0x86dd;
+pub const ARP: u16 = 0x0806;
 pub const TRILL: u16 = 0x22f3;
 /// Congestion notification. IEEE 802.1Qau.
 pub const CN_TAG: u16 = 0x22e9;
@@ -44,8 +45,7 @@ pub const R_TAG: u16 = 0xf1c1;
 /// Those that carry no IP, in ascending order.
 const WITHOUT_IP: [u16; 67] = [
     0x0600, // XNS
-    0x0806, // ARP
-    0x0842, // Wake-on-LAN
+    ARP, 0x0842, // Wake-on-LAN
     0x0bad, // VINES
     0x2000, // CDP
     0x2001, // CGMP, NHRP in GRE

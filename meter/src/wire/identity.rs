@@ -5,6 +5,7 @@
 //! its link header, VLAN and hop limit may be others. A packet that was *sent* twice has another
 //! identification (RFC 6864 §4), if it has any: IPv6 has none, and IPv4 may say 0 where nothing is fragmented.
 
+use super::ip_protocol::{TCP, UDP};
 use super::walk::IpHeader;
 
 /// Of the transport header, behind the ports: in TCP numbers, flags, window and checksum; in UDP length,
@@ -47,26 +48,26 @@ pub struct Identity {
 impl Identity {
     /// Of a packet with this IP header and these bytes behind it. `sequenced`: it uses up sequence numbers.
     #[inline(never)] // else what it is part of is too large to be inlined itself
-    pub fn new(internet: &IpHeader<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
+    pub fn new(ip: &IpHeader<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
         let words = transport.get(FIRST..END).map_or_else(|| short(transport), halves);
-        let own = u64::from(internet.identification) << 32 | u64::from(ip_bytes);
+        let own = u64::from(ip.identification) << 32 | u64::from(ip_bytes);
         // Where nothing else tells packets apart, the checksum does.
-        let mask = match internet.protocol {
-            _ if internet.identification == 0 && !sequenced => [!0; 2],
-            6 => WITHOUT_TCP_CHECKSUM,
-            17 => WITHOUT_UDP_CHECKSUM,
+        let mask = match ip.protocol {
+            _ if ip.identification == 0 && !sequenced => [!0; 2],
+            TCP => WITHOUT_TCP_CHECKSUM,
+            UDP => WITHOUT_UDP_CHECKSUM,
             _ => [!0; 2],
         };
         let digest = (words[0] & mask[0])
             .wrapping_mul(MULTIPLIERS[0])
             .wrapping_add((words[1] & mask[1]).wrapping_mul(MULTIPLIERS[1]))
             .wrapping_add(own.wrapping_mul(MULTIPLIERS[2]));
-        let proof = match internet.identification {
+        let proof = match ip.identification {
             0 if sequenced => Proof::Sequence,
             0 => Proof::Hops,
             _ => Proof::Id,
         };
-        Self { digest: (digest >> 32) as u32, hops: internet.hops, proof }
+        Self { digest: (digest >> 32) as u32, hops: ip.hops, proof }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Wi-Fi data frames, and the headers that monitor mode puts before them. IEEE 802.11 §9.
 
-use super::{HeaderError, Next, NextHeader, be16, be32, behind, le16};
+use super::{HeaderError, Next, NextHeader, be16, be32, le16, skip};
 
 const FRAME_CONTROL: usize = 0;
 const VERSION: u8 = 0x03;
@@ -54,7 +54,7 @@ pub fn next(data: &[u8], padded: bool) -> Result<Body<'_>, HeaderError> {
     if padded {
         header = header.next_multiple_of(4);
     }
-    let body = behind(data, header)?;
+    let body = skip(data, header)?;
     Ok(if is_aggregate { Body::Aggregate(body) } else { Body::One((NextHeader::Llc, body)) })
 }
 
@@ -70,14 +70,14 @@ pub fn first_subframe(data: &[u8]) -> Result<(u32, &[u8], &[u8]), HeaderError> {
 
 /// The frame behind a radiotap header, and whether its header is padded to four bytes.
 /// <https://www.radiotap.org>
-pub fn behind_radiotap(data: &[u8]) -> Result<(&[u8], bool), HeaderError> {
+pub fn after_radiotap(data: &[u8]) -> Result<(&[u8], bool), HeaderError> {
     const PRESENT: usize = 4;
     const HAS_TSFT: u32 = 1;
     const HAS_FLAGS: u32 = 1 << 1;
     const MORE_PRESENT: u32 = 1 << 31;
     const FLAG_PADDED: u8 = 0x20;
     let header = data.first_chunk::<8>().ok_or(HeaderError::Truncated)?;
-    let frame = behind(data, le16(header, 2).into())?;
+    let frame = skip(data, le16(header, 2).into())?;
     let present = be32(header, PRESENT).swap_bytes();
     if present & HAS_FLAGS == 0 {
         return Ok((frame, false));
@@ -95,21 +95,21 @@ pub fn behind_radiotap(data: &[u8]) -> Result<(&[u8], bool), HeaderError> {
 }
 
 /// The frame behind a Prism header, whose link type an AVS header may stand for too.
-pub fn behind_prism(data: &[u8]) -> Result<&[u8], HeaderError> {
+pub fn after_prism(data: &[u8]) -> Result<&[u8], HeaderError> {
     const PRISM_BYTES: usize = 144;
     const AVS_VERSION: u32 = 0x8021_1000;
     let header = data.first_chunk::<4>().ok_or(HeaderError::Truncated)?;
-    if be32(header, 0) & 0xffff_f000 == AVS_VERSION { behind_avs(data) } else { behind(data, PRISM_BYTES) }
+    if be32(header, 0) & 0xffff_f000 == AVS_VERSION { after_avs(data) } else { skip(data, PRISM_BYTES) }
 }
 
 /// The frame behind an AVS header.
-pub fn behind_avs(data: &[u8]) -> Result<&[u8], HeaderError> {
+pub fn after_avs(data: &[u8]) -> Result<&[u8], HeaderError> {
     let header = data.first_chunk::<8>().ok_or(HeaderError::Truncated)?;
-    behind(data, be32(header, 4) as usize)
+    skip(data, be32(header, 4) as usize)
 }
 
 /// Link type and frame behind a PPI header. CACE "Per-Packet Information Header Specification" §3.1.
-pub fn behind_ppi(data: &[u8]) -> Result<(u16, &[u8]), HeaderError> {
+pub fn after_ppi(data: &[u8]) -> Result<(u16, &[u8]), HeaderError> {
     let header = data.first_chunk::<8>().ok_or(HeaderError::Truncated)?;
-    Ok((le16(header, 4), behind(data, le16(header, 2).into())?))
+    Ok((le16(header, 4), skip(data, le16(header, 2).into())?))
 }

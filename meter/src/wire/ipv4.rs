@@ -16,7 +16,7 @@ const DESTINATION: usize = 16;
 
 /// What an IPv4 header leads to.
 #[inline]
-pub fn internet(data: &[u8]) -> Result<super::walk::IpHeader<'_>, HeaderError> {
+pub fn parse(data: &[u8]) -> Result<super::walk::IpHeader<'_>, HeaderError> {
     let header = data.first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     let header_bytes = usize::from(header[VERSION_IHL] & 0x0f) * 4;
     if header[VERSION_IHL] >> 4 != 4 || header_bytes < HEADER_BYTES {

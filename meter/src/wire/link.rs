@@ -10,7 +10,7 @@ mod switch_tag;
 
 use super::tunnel::tzsp;
 use super::{
-    ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, behind, ethernet, ethertype, le16,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, ethernet, ethertype, le16, skip,
 };
 
 pub const ETHERNET: u16 = 1;
@@ -77,8 +77,8 @@ pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>
         LINUX_SLL2 => linux_sll2(data),
         PPP => Ok((NextHeader::Ppp, data)),
         PPP_HDLC => ppp_hdlc(data),
-        PPP_WITH_DIRECTION => behind(data, 1).map(|rest| (NextHeader::Ppp, rest)),
-        PPP_ETHER => Ok((NextHeader::Ether(0x8864), data)),
+        PPP_WITH_DIRECTION => skip(data, 1).map(|rest| (NextHeader::Ppp, rest)),
+        PPP_ETHER => Ok((NextHeader::Ether(ethertype::PPPOE_SESSION), data)),
         CISCO_HDLC => cisco_hdlc(data),
         FRAME_RELAY => frame_relay(data),
         NFLOG => nflog(data),
@@ -93,7 +93,7 @@ pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>
 /// The same for link types that most people never meet.
 #[cold]
 fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
-    let after = |behind: NextHeader, bytes| super::behind(data, bytes).map(|rest| (behind, rest));
+    let after = |next_header: NextHeader, bytes| super::skip(data, bytes).map(|rest| (next_header, rest));
     Some(match link_type {
         SLIP => after(NextHeader::Ip, 16), // direction, and the header as it was compressed
         ATM_RFC1483 | ATM_RFC1483_OLD | ATM_CLIP => atm::rfc1483(data),
@@ -101,7 +101,7 @@ fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>> 
         ENC => packet_filter::encapsulation(data),
         PFLOG => packet_filter::log(data),
         IP_OVER_FC => after(NextHeader::Llc, 16), // RFC 2625: two addresses
-        TZSP => tzsp::next(data).map(|(behind, rest)| (unwrapped(behind), rest)),
+        TZSP => tzsp::next(data).map(|(next_header, rest)| (unwrapped(next_header), rest)),
         APPLE_IP_OVER_IEEE1394 => typed_at(data, 16, 18),
         PPP_PPPD => after(NextHeader::Ppp, 2), // the direction takes the place of the address
         C_HDLC_WITH_DIR => after(NextHeader::Frame(CISCO_HDLC), 1),
@@ -137,8 +137,8 @@ fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>> 
 }
 
 /// A frame that stands in its link header instead of in a packet.
-fn unwrapped(behind: NextHeader) -> NextHeader {
-    match behind {
+fn unwrapped(next_header: NextHeader) -> NextHeader {
+    match next_header {
         NextHeader::Link(link_type) => NextHeader::Frame(link_type),
         other => other,
     }
@@ -146,7 +146,7 @@ fn unwrapped(behind: NextHeader) -> NextHeader {
 
 /// A header with an EtherType at this place, so many bytes long.
 fn typed_at(data: &[u8], at: usize, bytes: usize) -> Result<Next<'_>, HeaderError> {
-    let rest = behind(data, bytes)?;
+    let rest = skip(data, bytes)?;
     Ok((ethernet::ethertype(be16(data, at)), rest))
 }
 
@@ -238,10 +238,10 @@ pub fn of_nlpid(nlpid: u8, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
         0xcc => (NextHeader::Ether(ETHERTYPE_IPV4), rest),
         0x8e => (NextHeader::Ether(ETHERTYPE_IPV6), rest),
         0xcf => (NextHeader::Ppp, rest),
-        SNAP => ethernet::behind_snap(rest)?,
+        SNAP => ethernet::after_snap(rest)?,
         // Padding after the control field, then SNAP.
         0x00 => match rest.split_first().ok_or(HeaderError::Truncated)? {
-            (&SNAP, rest) => ethernet::behind_snap(rest)?,
+            (&SNAP, rest) => ethernet::after_snap(rest)?,
             _ => (NextHeader::Other, rest),
         },
         _ => (NextHeader::Other, rest),
@@ -256,7 +256,7 @@ fn nflog(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     /// The two highest bits of an attribute's type are flags.
     const TYPE: u16 = 0x3fff;
     let family = of_family(u32::from(*data.first().ok_or(HeaderError::Truncated)?));
-    let mut rest = behind(data, HEADER_BYTES)?;
+    let mut rest = skip(data, HEADER_BYTES)?;
     loop {
         let header = rest.first_chunk::<ATTRIBUTE_BYTES>().ok_or(HeaderError::Truncated)?;
         // In the order of the machine that captured. A type is a small number, so its order shows.
@@ -272,7 +272,7 @@ fn nflog(data: &[u8]) -> Result<Next<'_>, HeaderError> {
         if kind == PAYLOAD {
             return Ok((family, &rest[ATTRIBUTE_BYTES..rest.len().min(length)]));
         }
-        rest = behind(rest, length.next_multiple_of(4))?;
+        rest = skip(rest, length.next_multiple_of(4))?;
     }
 }
 
@@ -283,13 +283,13 @@ fn erf(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, mut rest) = data.split_first_chunk::<16>().ok_or(HeaderError::Truncated)?;
     let mut extended = header[TYPE] & EXTENSION != 0;
     while extended {
-        let (extension, behind) = rest.split_first_chunk::<8>().ok_or(HeaderError::Truncated)?;
+        let (extension, inner) = rest.split_first_chunk::<8>().ok_or(HeaderError::Truncated)?;
         extended = extension[0] & EXTENSION != 0;
-        rest = behind;
+        rest = inner;
     }
     match header[TYPE] & !EXTENSION {
         1 => ppp_hdlc(rest),
-        2 | 11 | 16 | 20 => ethernet::next(behind(rest, 2)?), // behind offset and padding
+        2 | 11 | 16 | 20 => ethernet::next(skip(rest, 2)?), // behind offset and padding
         22 | 23 => Ok((NextHeader::Ip, rest)),
         _ => Ok((NextHeader::Other, rest)),
     }
@@ -312,7 +312,7 @@ fn token_ring(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     }
     let route_bytes =
         if header[SOURCE] & ROUTED != 0 { rest.first().ok_or(HeaderError::Truncated)? & 0x1f } else { 0 };
-    Ok((NextHeader::Llc, behind(rest, route_bytes.into())?))
+    Ok((NextHeader::Llc, skip(rest, route_bytes.into())?))
 }
 
 /// Solaris's IP observability: a header of 24 bytes that names the address family.

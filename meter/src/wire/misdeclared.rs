@@ -3,7 +3,7 @@
 //! Only bytes that can hardly be anything else count: an IP header at the place where a link type has it, whose length
 //! is what was left of the frame on the wire, and whose checksum is right.
 
-use super::ethertype::{IPV4, IPV6};
+use super::ethertype::{IPV4, IPV6, VLAN};
 use super::{be16, checksum, link};
 
 const IPV4_HEADER_BYTES: usize = 20;
@@ -18,7 +18,7 @@ pub fn shown(declared: u16, frame: &[u8], wire_bytes: u32) -> Option<u16> {
         let ethertype = frame.get(at..at + 2).map(|two| be16(two, 0));
         matches!((version(bytes), ethertype), (Some(4), Some(IPV4)) | (Some(6), Some(IPV6)))
     };
-    let tagged = frame.get(12..14) == Some(&[0x81, 0x00]);
+    let tagged = frame.get(12..14) == Some(&VLAN[0].to_be_bytes());
     let shown = if version(0).is_some() {
         link::RAW
     } else if typed(12, 14) || tagged && typed(16, 18) {

@@ -13,6 +13,7 @@ mod ethertype;
 mod icmp;
 mod identity;
 mod ieee80211;
+mod ip_protocol;
 mod ipv4;
 mod ipv6;
 mod link;
@@ -39,15 +40,15 @@ pub use walk::{Aggregate, decode, decode_first, decode_verified};
 #[repr(u8)]
 pub enum Transport {
     /// RFC 9293.
-    Tcp = 6,
+    Tcp = ip_protocol::TCP,
     /// RFC 768.
-    Udp = 17,
+    Udp = ip_protocol::UDP,
     /// RFC 4340.
-    Dccp = 33,
+    Dccp = ip_protocol::DCCP,
     /// RFC 9260.
-    Sctp = 132,
+    Sctp = ip_protocol::SCTP,
     /// RFC 3828.
-    UdpLite = 136,
+    UdpLite = ip_protocol::UDP_LITE,
 }
 
 /// What the header of a transport with connections says beyond its ports.
@@ -163,7 +164,7 @@ pub struct Fragment<'a> {
 
 impl Fragment<'_> {
     /// Whether these are all of a datagram's first bytes, because the snap length cut its first fragment.
-    fn is_cut_behind(&self, start: &[u8]) -> bool {
+    fn is_truncated_after(&self, start: &[u8]) -> bool {
         self.offset == 0 && start.len() == self.body.len() && self.body.len() < self.body_bytes as usize
     }
 }
@@ -245,7 +246,7 @@ fn be32(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// What is behind the first `count` bytes.
-fn behind(bytes: &[u8], count: usize) -> Result<&[u8], HeaderError> {
+fn skip(bytes: &[u8], count: usize) -> Result<&[u8], HeaderError> {
     bytes.get(count..).ok_or(HeaderError::Truncated)
 }
 

@@ -1,6 +1,6 @@
 //! PPP and what carries it. RFC 1661, RFC 1662 (HDLC framing), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
 
-use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, behind, link};
+use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, ethertype, link, skip};
 
 const MULTILINK: u16 = 0x003d;
 const BRIDGING: u16 = 0x0031;
@@ -32,11 +32,11 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let ethertype = match protocol {
         0x0021 => ETHERTYPE_IPV4,
         0x0057 => ETHERTYPE_IPV6,
-        0x0281 => 0x8847, // MPLS
+        0x0281 => ethertype::MPLS,
         // Encryption (RFC 1968), and what is MPPE (RFC 3078) far more often than compression.
         0x0053 | 0x00fd => return Ok((NextHeader::Encrypted, rest)),
-        MULTILINK => return behind_multilink(rest),
-        BRIDGING => return behind_bridging(rest),
+        MULTILINK => return after_multilink(rest),
+        BRIDGING => return after_bridging(rest),
         // A network layer: those without IP are known, and their control protocols are above.
         number if number < 0x4000 && !WITHOUT_IP.contains(&number) => {
             return Ok((NextHeader::UnknownPpp(number), rest));
@@ -47,18 +47,14 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, HeaderError> {
 }
 
 /// The frame of one that was not split. Four bytes of flags and sequence number, unless short ones were negotiated.
-fn behind_multilink(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+fn after_multilink(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const WHOLE: u8 = 0xc0;
     let flags = *rest.first().ok_or(HeaderError::Truncated)?;
-    if flags & WHOLE == WHOLE {
-        Ok((NextHeader::Ppp, behind(rest, 4)?))
-    } else {
-        Ok((NextHeader::Other, rest))
-    }
+    if flags & WHOLE == WHOLE { Ok((NextHeader::Ppp, skip(rest, 4)?)) } else { Ok((NextHeader::Other, rest)) }
 }
 
 /// An Ethernet frame behind flags and the kind of its addresses.
-fn behind_bridging(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+fn after_bridging(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const KIND: usize = 1;
     const ETHERNET: u8 = 1;
     let header = rest.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
@@ -70,7 +66,7 @@ fn behind_bridging(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
 }
 
 /// The PPP frame in a PPPoE session packet; in one of discovery there is none.
-pub fn behind_pppoe(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+pub fn after_pppoe(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, rest) = data.split_first_chunk::<PPPOE_BYTES>().ok_or(HeaderError::Truncated)?;
     if header[PPPOE_VERSION_TYPE] != 0x11 {
         return Err(HeaderError::Malformed);

@@ -48,8 +48,12 @@ impl<'a> Sctp<'a> {
         }
     }
 
-    pub fn ports(&self) -> (u16, u16) {
-        (be16(self.header, SOURCE_PORT), be16(self.header, DESTINATION_PORT))
+    pub fn source_port(&self) -> u16 {
+        be16(self.header, SOURCE_PORT)
+    }
+
+    pub fn destination_port(&self) -> u16 {
+        be16(self.header, DESTINATION_PORT)
     }
 
     /// Bytes of user data are not told apart from other chunks': whether there are any, and the segment.

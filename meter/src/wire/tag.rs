@@ -3,12 +3,10 @@
 //! Each has an EtherType of its own, some bytes, and the EtherType of what follows.
 
 use super::ethertype::{
-    A5PSW_TAG, ARISTA, BROADCOM_TAG, CISCO_METADATA, CN_TAG, E_TAG, HSR, IPV4, IPV6, MARVELL_EDSA, MPLS,
+    A5PSW_TAG, ARISTA, ARP, BROADCOM_TAG, CISCO_METADATA, CN_TAG, E_TAG, HSR, IPV4, IPV6, MARVELL_EDSA, MPLS,
     PPPOE_SESSION, R_TAG, REALTEK_TAG, TTAG, VLAN, VN_TAG,
 };
-use super::{HeaderError, Next, NextHeader, be16, behind};
-
-const ARP: u16 = 0x0806;
+use super::{HeaderError, Next, NextHeader, be16, skip};
 
 /// What the tag with this EtherType leads to; `None`: it isn't one.
 pub fn next(ethertype: u16, rest: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
@@ -28,7 +26,7 @@ pub fn next(ethertype: u16, rest: &[u8]) -> Option<Result<Next<'_>, HeaderError>
 
 /// What the EtherType behind so many bytes says.
 fn typed(rest: &[u8], bytes: usize) -> Result<Next<'_>, HeaderError> {
-    let (ethertype, rest) = behind(rest, bytes)?.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
+    let (ethertype, rest) = skip(rest, bytes)?.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     Ok((NextHeader::Ether(be16(ethertype, 0)), rest))
 }
 

@@ -68,8 +68,13 @@ impl<'a> Tcp<'a> {
     }
 
     #[inline]
-    pub fn ports(&self) -> (u16, u16) {
-        (be16(self.header, SOURCE_PORT), be16(self.header, DESTINATION_PORT))
+    pub fn source_port(&self) -> u16 {
+        be16(self.header, SOURCE_PORT)
+    }
+
+    #[inline]
+    pub fn destination_port(&self) -> u16 {
+        be16(self.header, DESTINATION_PORT)
     }
 
     #[inline]

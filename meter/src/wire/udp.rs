@@ -22,8 +22,13 @@ impl<'a> Udp<'a> {
     }
 
     #[inline]
-    pub fn ports(&self) -> (u16, u16) {
-        (be16(self.0, SOURCE_PORT), be16(self.0, DESTINATION_PORT))
+    pub fn source_port(&self) -> u16 {
+        be16(self.0, SOURCE_PORT)
+    }
+
+    #[inline]
+    pub fn destination_port(&self) -> u16 {
+        be16(self.0, DESTINATION_PORT)
     }
 }
 

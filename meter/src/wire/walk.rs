@@ -116,36 +116,36 @@ impl<'a> Walk<'a> {
     #[inline]
     fn packet(mut self, link_type: u16) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         let whole = (self.rest, self.wire_bytes);
-        let mut behind = match self.link(link_type) {
-            Ok(behind) => behind,
-            Err(stop) => return self.or_misdeclared(Err(self.stopped(stop)), link_type, whole),
+        let mut next_header = match self.link(link_type) {
+            Ok(next_header) => next_header,
+            Err(stop) => return self.retry_as_shown(Err(self.stopped(stop)), link_type, whole),
         };
         loop {
-            behind = match self.step(behind) {
-                Ok(Step::Into(behind)) => behind,
+            next_header = match self.step(next_header) {
+                Ok(Step::Into(next_header)) => next_header,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(aside) => return self.or_misdeclared(self.instead(aside), link_type, whole),
+                Err(not_flow) => return self.retry_as_shown(self.instead(not_flow), link_type, whole),
             }
         }
     }
 
     /// Goes on from a header to the packet, as [`packet`](Self::packet) does.
     #[cold]
-    fn run(&mut self, mut behind: NextHeader) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
+    fn run(&mut self, mut next_header: NextHeader) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         loop {
-            behind = match self.step(behind) {
-                Ok(Step::Into(behind)) => behind,
+            next_header = match self.step(next_header) {
+                Ok(Step::Into(next_header)) => next_header,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(aside) => return self.instead(aside),
+                Err(not_flow) => return self.instead(not_flow),
             }
         }
     }
 
     /// Where a tunnel over UDP leads to nothing, the packet is its datagram.
     #[cold]
-    fn instead(&self, aside: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
-        match aside {
-            NotAFlowPacket::Unmetered(_) | NotAFlowPacket::UnknownType(_) => self.datagram.ok_or(aside),
+    fn instead(&self, not_flow: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
+        match not_flow {
+            NotAFlowPacket::Unmetered(_) | NotAFlowPacket::UnknownType(_) => self.datagram.ok_or(not_flow),
             other => Err(other),
         }
     }
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
     /// The packet in a frame that isn't of the link type that the capture declares, if its bytes show one that fits.
     /// Where the declared one led to IP, it is right.
     #[cold]
-    fn or_misdeclared(
+    fn retry_as_shown(
         &self,
         found: Result<Packet<'a>, NotAFlowPacket<'a>>,
         declared: u16,
@@ -185,8 +185,8 @@ impl<'a> Walk<'a> {
         let shown = if may_be { misdeclared::shown(declared, data, wire_bytes) } else { None };
         let Some(shown) = shown else { return found };
         let mut walk = Walk { verify: self.verify, ..Walk::new(data, wire_bytes, self.decapsulate) };
-        let Ok(behind) = walk.link(shown) else { return found };
-        match walk.run(behind) {
+        let Ok(next_header) = walk.link(shown) else { return found };
+        match walk.run(next_header) {
             Ok(packet) => Err(NotAFlowPacket::Irregular(Box::new(packet), Irregularity::ReadAs(shown))),
             Err(NotAFlowPacket::UnknownType(_)) => found,
             other => other,
@@ -195,8 +195,8 @@ impl<'a> Walk<'a> {
 
     /// Whether the wire or the snap length is to blame for a flaw.
     #[cold]
-    fn blame(&self, flaw: HeaderError, damaged: Unmetered) -> Unmetered {
-        if flaw == HeaderError::Truncated && self.cut && self.rest.len() < self.wire_bytes as usize {
+    fn blame(&self, error: HeaderError, damaged: Unmetered) -> Unmetered {
+        if error == HeaderError::Truncated && self.cut && self.rest.len() < self.wire_bytes as usize {
             Unmetered::CutShort
         } else {
             damaged
@@ -206,20 +206,20 @@ impl<'a> Walk<'a> {
     /// What a link header or a shim leads to, if nothing is wrong with it.
     #[inline]
     fn checked<T>(&self, next: Result<T, HeaderError>) -> Result<T, Unmetered> {
-        next.map_err(|flaw| self.blame(flaw, Unmetered::DamagedLink))
+        next.map_err(|error| self.blame(error, Unmetered::DamagedLink))
     }
 
     /// Goes on to what is behind a header; `rest` is a part of what was left.
     #[inline]
-    fn on(&mut self, (behind, rest): Next<'a>) -> Result<NextHeader, Unmetered> {
+    fn advance(&mut self, (next_header, rest): Next<'a>) -> Result<NextHeader, Unmetered> {
         self.wire_bytes -= (self.rest.len() - rest.len()) as u32;
         self.rest = rest;
         self.headers += 1;
-        if self.headers > MOST_HEADERS { Err(Unmetered::TooDeep) } else { Ok(behind) }
+        if self.headers > MOST_HEADERS { Err(Unmetered::TooDeep) } else { Ok(next_header) }
     }
 
-    fn in_shim(&mut self, shim: Encapsulation) -> Result<(), Unmetered> {
-        self.tunnel = self.tunnel.with(shim).ok_or(Unmetered::TooDeep)?;
+    fn push_encapsulation(&mut self, encapsulation: Encapsulation) -> Result<(), Unmetered> {
+        self.tunnel = self.tunnel.with(encapsulation).ok_or(Unmetered::TooDeep)?;
         Ok(())
     }
 
@@ -228,17 +228,17 @@ impl<'a> Walk<'a> {
         // Most frames: without a look at the list of link types.
         if link_type == link::ETHERNET {
             let next = self.checked(ethernet::next(self.rest))?;
-            return Ok(self.on(next)?);
+            return Ok(self.advance(next)?);
         }
-        self.other_link(link_type)
+        self.link_by_table(link_type)
     }
 
     /// The same for every other link type.
-    fn other_link(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
+    fn link_by_table(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
-                Ok(self.on(next)?)
+                Ok(self.advance(next)?)
             }
             None => self.wifi(link_type),
         }
@@ -250,25 +250,25 @@ impl<'a> Walk<'a> {
         let (link_type, frame, padded) = self.checked(match link_type {
             link::IEEE802_11 => Ok((link_type, self.rest, false)),
             link::IEEE802_11_RADIOTAP => {
-                ieee80211::behind_radiotap(self.rest).map(|(frame, padded)| (link::IEEE802_11, frame, padded))
+                ieee80211::after_radiotap(self.rest).map(|(frame, padded)| (link::IEEE802_11, frame, padded))
             }
             link::IEEE802_11_PRISM => {
-                ieee80211::behind_prism(self.rest).map(|frame| (link::IEEE802_11, frame, false))
+                ieee80211::after_prism(self.rest).map(|frame| (link::IEEE802_11, frame, false))
             }
             link::IEEE802_11_AVS => {
-                ieee80211::behind_avs(self.rest).map(|frame| (link::IEEE802_11, frame, false))
+                ieee80211::after_avs(self.rest).map(|frame| (link::IEEE802_11, frame, false))
             }
-            link::PPI => ieee80211::behind_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
+            link::PPI => ieee80211::after_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
             _ => return Err(self.stop_at(TypeNumber::Link(link_type))),
         })?;
-        self.on((NextHeader::Link(link_type), frame))?;
+        self.advance((NextHeader::Link(link_type), frame))?;
         if link_type != link::IEEE802_11 {
             return self.link(link_type);
         }
         match self.checked(ieee80211::next(frame, padded))? {
-            ieee80211::Body::One(next) => Ok(self.on(next)?),
+            ieee80211::Body::One(next) => Ok(self.advance(next)?),
             ieee80211::Body::Aggregate(subframes) => {
-                self.on((NextHeader::Other, subframes))?;
+                self.advance((NextHeader::Other, subframes))?;
                 Err(Stop::Aggregate)
             }
         }
@@ -277,13 +277,13 @@ impl<'a> Walk<'a> {
     /// One header, or what can be told at once: the IP header and the transport's behind it.
     #[inline(always)]
     #[allow(clippy::inline_always)] // `run`, which needs it seldom, would keep it out of `packet`
-    fn step(&mut self, behind: NextHeader) -> Result<Step<'a>, NotAFlowPacket<'a>> {
-        match behind {
-            NextHeader::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest), 4),
+    fn step(&mut self, next_header: NextHeader) -> Result<Step<'a>, NotAFlowPacket<'a>> {
+        match next_header {
+            NextHeader::Ether(ETHERTYPE_IPV4) => self.after_ip(ipv4::parse(self.rest), 4),
             NextHeader::Ether(ETHERTYPE_IPV6) => self.ipv6(),
             NextHeader::Ip => self.ip_of_either_version(),
-            shim => match self.shim(shim) {
-                Ok(behind) => Ok(Step::Into(behind)),
+            other => match self.enter(other) {
+                Ok(next_header) => Ok(Step::Into(next_header)),
                 Err(stop) => Err(self.stopped(stop)),
             },
         }
@@ -296,24 +296,24 @@ impl<'a> Walk<'a> {
 
     /// What is there instead of an IP header of the announced version: one of the other, if its version says so.
     #[cold]
-    fn of_other_version(&mut self, flaw: HeaderError, announced: u8) -> NotAFlowPacket<'a> {
+    fn read_as_other_version(&mut self, error: HeaderError, announced: u8) -> NotAFlowPacket<'a> {
         let ethertype = match (announced, self.version()) {
             (6, Some(4)) => ETHERTYPE_IPV4,
             (4, Some(6)) => ETHERTYPE_IPV6,
             (_, version) => {
-                let reason = self.blame(flaw, Unmetered::DamagedIp);
+                let reason = self.blame(error, Unmetered::DamagedIp);
                 self.inside_ip |= reason == Unmetered::CutShort && version == Some(announced);
                 return reason.into();
             }
         };
         // This counts as a header, so that the calls of `run` end.
         match self
-            .on((NextHeader::Ip, self.rest))
+            .advance((NextHeader::Ip, self.rest))
             .map_err(NotAFlowPacket::from)
             .and_then(|_| self.run(NextHeader::Ether(ethertype)))
         {
             Ok(packet) => NotAFlowPacket::Irregular(Box::new(packet), Irregularity::IpVersion),
-            Err(aside) => aside,
+            Err(not_flow) => not_flow,
         }
     }
 
@@ -328,11 +328,11 @@ impl<'a> Walk<'a> {
     }
 
     /// What may stand between the link header and IP.
-    fn shim(&mut self, behind: NextHeader) -> Result<NextHeader, Stop> {
-        match behind {
+    fn enter(&mut self, next_header: NextHeader) -> Result<NextHeader, Stop> {
+        match next_header {
             NextHeader::Ether(ethertype) => self.ether(ethertype),
             NextHeader::Link(link_type) => {
-                self.in_shim(match link_type {
+                self.push_encapsulation(match link_type {
                     link::ETHERNET => Encapsulation::Eth,
                     link::FRAME_RELAY => Encapsulation::FrameRelay,
                     _ => Encapsulation::Wifi,
@@ -340,12 +340,12 @@ impl<'a> Walk<'a> {
                 self.link(link_type)
             }
             NextHeader::Frame(link_type) => self.link(link_type),
-            NextHeader::Llc => Ok(self.pass(ethernet::behind_llc(self.rest))?),
+            NextHeader::Llc => Ok(self.advance_checked(ethernet::after_llc(self.rest))?),
             NextHeader::Nlpid => {
                 let next = self.rest.split_first().ok_or(HeaderError::Truncated);
-                Ok(self.pass(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
+                Ok(self.advance_checked(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
             }
-            NextHeader::Ppp => Ok(self.pass(ppp::next(self.rest))?),
+            NextHeader::Ppp => Ok(self.advance_checked(ppp::next(self.rest))?),
             NextHeader::UnknownGre(number) => Err(self.stop_at(TypeNumber::Gre(number))),
             NextHeader::UnknownPpp(number) => Err(self.stop_at(TypeNumber::Ppp(number))),
             NextHeader::Encrypted => Err(Unmetered::Encrypted.into()),
@@ -353,26 +353,26 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn pass(&mut self, next: Result<Next<'a>, HeaderError>) -> Result<NextHeader, Unmetered> {
+    fn advance_checked(&mut self, next: Result<Next<'a>, HeaderError>) -> Result<NextHeader, Unmetered> {
         let next = self.checked(next)?;
-        self.on(next)
+        self.advance(next)
     }
 
     fn ether(&mut self, number: u16) -> Result<NextHeader, Stop> {
         if ethertype::VLAN.contains(&number) {
-            let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
+            let (id, next) = self.checked(ethernet::after_vlan(self.rest))?;
             self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
-            return Ok(self.on(next)?);
+            return Ok(self.advance(next)?);
         }
         if number < ethernet::LEAST_ETHERTYPE {
             // A length. What is behind is padding, or a trailer, also where the snap length cut it.
             self.rest = &self.rest[..self.rest.len().min(number.into())];
             self.wire_bytes = self.wire_bytes.min(number.into());
-            return Ok(self.on((NextHeader::Llc, self.rest))?);
+            return Ok(self.advance((NextHeader::Llc, self.rest))?);
         }
-        let (shim, next) = match number {
+        let (encapsulation, next) = match number {
             ethertype::MPLS | ethertype::MPLS_MULTICAST => (Encapsulation::Mpls, mpls::next(self.rest)),
-            ethertype::PPPOE_SESSION => (Encapsulation::Pppoe, ppp::behind_pppoe(self.rest)),
+            ethertype::PPPOE_SESSION => (Encapsulation::Pppoe, ppp::after_pppoe(self.rest)),
             ethertype::PPP => (Encapsulation::Pppoe, Ok((NextHeader::Ppp, self.rest))),
             ethertype::MACSEC => (Encapsulation::Macsec, macsec::next(self.rest)),
             ethertype::PBB => (Encapsulation::Pbb, pbb::next(self.rest)),
@@ -384,11 +384,11 @@ impl<'a> Walk<'a> {
             ethertype::JUMBO_LLC => return Ok(NextHeader::Llc),
             number if ethertype::is_without_ip(number) => return Err(Unmetered::NotIp.into()),
             number => match tag::next(number, self.rest) {
-                Some(next) => return Ok(self.pass(next)?),
+                Some(next) => return Ok(self.advance_checked(next)?),
                 None => return Err(self.stop_at(TypeNumber::Ether(number))),
             },
         };
-        self.in_shim(shim)?;
-        Ok(self.pass(next)?)
+        self.push_encapsulation(encapsulation)?;
+        Ok(self.advance_checked(next)?)
     }
 }

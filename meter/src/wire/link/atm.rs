@@ -1,7 +1,7 @@
 //! ATM's ways to carry packets. RFC 2684, RFC 2225.
 
 use super::ETHERNET;
-use crate::wire::{HeaderError, Next, NextHeader, behind};
+use crate::wire::{HeaderError, Next, NextHeader, skip};
 
 /// LLC, with the header of an NLPID, or nothing before the packet.
 pub fn rfc1483(data: &[u8]) -> Result<Next<'_>, HeaderError> {
@@ -22,7 +22,7 @@ pub fn sun(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const LLC: u8 = 2;
     let (header, rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     match header[0] & KIND {
-        LANE => Ok((NextHeader::Frame(ETHERNET), behind(rest, 2)?)), // behind the client's id
+        LANE => Ok((NextHeader::Frame(ETHERNET), skip(rest, 2)?)), // behind the client's id
         LLC => rfc1483(rest),
         _ => Ok((NextHeader::Other, rest)),
     }

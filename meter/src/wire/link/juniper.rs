@@ -3,7 +3,7 @@
 //! Magic number, flags, perhaps extensions; service cards put a cookie before the frame.
 
 use super::{ATM_RFC1483, CISCO_HDLC, ETHERNET, FRAME_RELAY};
-use crate::wire::{HeaderError, Next, NextHeader, be16, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be16, skip};
 
 pub const MLPPP: u16 = 130;
 pub const MLFR: u16 = 131;
@@ -38,10 +38,10 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let flags = header[3];
     if flags & EXTENSIONS != 0 {
         let (length, extensions) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
-        rest = behind(extensions, be16(length, 0).into())?;
+        rest = skip(extensions, be16(length, 0).into())?;
     }
     if flags & NO_LINK_HEADER != 0 {
-        return Ok((NextHeader::Ip, behind(rest, 4)?)); // behind the address family
+        return Ok((NextHeader::Ip, skip(rest, 4)?)); // behind the address family
     }
     match link_type {
         ETHER | PPPOE => Ok((NextHeader::Frame(ETHERNET), rest)),
@@ -52,25 +52,25 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
             let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
             Ok((NextHeader::Ether(be16(ethertype, 0)), rest))
         }
-        VP => Ok((NextHeader::Ip, behind(rest, 18)?)),
-        MLPPP => ip_or(NextHeader::Ppp, behind_cookie(rest, 2)?),
+        VP => Ok((NextHeader::Ip, skip(rest, 18)?)),
+        MLPPP => ip_or(NextHeader::Ppp, after_cookie(rest, 2)?),
         MLFR | MFR => {
-            let rest = behind_cookie(rest, if link_type == MLFR { 2 } else { 4 })?;
+            let rest = after_cookie(rest, if link_type == MLFR { 2 } else { 4 })?;
             ip_or(NextHeader::Nlpid, rest)
         }
-        ATM1 => Ok((NextHeader::Frame(ATM_RFC1483), behind_cookie(rest, 4)?)),
-        ATM2 | ATM_CEMIC => Ok((NextHeader::Frame(ATM_RFC1483), behind_cookie(rest, 8)?)),
-        _ => ip_or(NextHeader::Other, behind_cookie(rest, 8)?), // GGSN, SERVICES, MONITOR
+        ATM1 => Ok((NextHeader::Frame(ATM_RFC1483), after_cookie(rest, 4)?)),
+        ATM2 | ATM_CEMIC => Ok((NextHeader::Frame(ATM_RFC1483), after_cookie(rest, 8)?)),
+        _ => ip_or(NextHeader::Other, after_cookie(rest, 8)?), // GGSN, SERVICES, MONITOR
     }
 }
 
-fn behind_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], HeaderError> {
+fn after_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], HeaderError> {
     let bytes = match *rest.first().ok_or(HeaderError::Truncated)? {
         LINK_SERVICE_COOKIE => bytes + 2,
         ADAPTIVE_SERVICE_COOKIE => 8,
         _ => bytes,
     };
-    behind(rest, bytes)
+    skip(rest, bytes)
 }
 
 /// IP, where the first byte is one of an IP header; no header says so.

@@ -1,7 +1,7 @@
 //! The pseudo-interfaces of BSD's packet filter and of its IP security.
 
 use super::of_family;
-use crate::wire::{HeaderError, Next, NextHeader, behind};
+use crate::wire::{HeaderError, Next, NextHeader, skip};
 
 /// `pflog`: how long the header is, padded to a word, and the address family of the packet.
 pub fn log(data: &[u8]) -> Result<Next<'_>, HeaderError> {
@@ -13,7 +13,7 @@ pub fn log(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     if length < LEAST_BYTES {
         return Err(HeaderError::Malformed);
     }
-    let rest = behind(data, length.next_multiple_of(4))?;
+    let rest = skip(data, length.next_multiple_of(4))?;
     Ok((of_family(header[FAMILY].into()), rest))
 }
 
@@ -24,6 +24,6 @@ pub fn encapsulation(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let family = u32::from_be_bytes(family).min(u32::from_le_bytes(family));
     Ok(match of_family(family) {
         NextHeader::Other => (NextHeader::Ip, rest),
-        behind => (behind, rest),
+        next_header => (next_header, rest),
     })
 }

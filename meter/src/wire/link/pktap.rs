@@ -1,6 +1,6 @@
 //! Apple's PKTAP: metadata with the link type of the frame behind it. Darwin's `net/pktap.h`.
 
-use crate::wire::{HeaderError, Next, NextHeader, be32, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be32, skip};
 
 /// In the order of the machine, which is little-endian.
 const LENGTH: usize = 0;
@@ -17,7 +17,7 @@ pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     if length < LEAST_BYTES {
         return Err(HeaderError::Malformed);
     }
-    let rest = behind(data, length)?;
+    let rest = skip(data, length)?;
     match u16::try_from(link_type) {
         Ok(link_type) if number(RECORD_TYPE) == PACKET => Ok((NextHeader::Frame(link_type), rest)),
         _ => Ok((NextHeader::Other, rest)),

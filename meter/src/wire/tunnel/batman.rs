@@ -1,6 +1,6 @@
 //! B.A.T.M.A.N. advanced, version 15. Linux's `batadv_packet.h`.
 
-use crate::wire::{HeaderError, Next, NextHeader, behind};
+use crate::wire::{HeaderError, Next, NextHeader, link, skip};
 
 const PACKET_TYPE: usize = 0;
 const VERSION: usize = 1;
@@ -20,5 +20,5 @@ pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
         (15, UNICAST_4ADDR) if *rest.get(SUBTYPE).ok_or(HeaderError::Truncated)? == DATA => 18,
         _ => return Ok((NextHeader::Other, rest)),
     };
-    Ok((NextHeader::Link(1), behind(rest, bytes)?))
+    Ok((NextHeader::Link(link::ETHERNET), skip(rest, bytes)?))
 }

@@ -1,6 +1,6 @@
 //! Remote mirroring of HP's and Aruba's switches: a header, then the frame. No public standard.
 
-use crate::wire::{NextHeader, be16, ethertype};
+use crate::wire::{NextHeader, be16, ethertype, link};
 
 pub const PORT: u16 = 7932;
 /// Eight bytes of unknown meaning, then VLAN and priority.
@@ -13,5 +13,5 @@ pub fn next(data: &[u8]) -> Option<(NextHeader, &[u8])> {
     let ethertype = be16(frame.first_chunk::<ETHERNET_BYTES>()?, ETHERNET_BYTES - 2);
     let leads_on = matches!(ethertype, ethertype::IPV4 | ethertype::IPV6 | ethertype::MPLS)
         || ethertype::VLAN.contains(&ethertype);
-    leads_on.then_some((NextHeader::Link(1), frame))
+    leads_on.then_some((NextHeader::Link(link::ETHERNET), frame))
 }

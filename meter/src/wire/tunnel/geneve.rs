@@ -1,6 +1,6 @@
 //! Geneve. RFC 8926 §3.4.
 
-use crate::wire::{NextHeader, be16, be32, ethernet};
+use crate::wire::{NextHeader, be16, be32, ethernet, link};
 
 pub const PORT: u16 = 6081;
 const HEADER_BYTES: usize = 8;
@@ -16,9 +16,9 @@ pub fn next(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
         return None;
     }
     let options = usize::from(header[VERSION_OPTIONS_LENGTH] & 0x3f) * 4;
-    let behind = match be16(header, PROTOCOL_TYPE) {
-        TRANSPARENT_ETHERNET => NextHeader::Link(1),
+    let next_header = match be16(header, PROTOCOL_TYPE) {
+        TRANSPARENT_ETHERNET => NextHeader::Link(link::ETHERNET),
         number => ethernet::ethertype(number),
     };
-    Some((be32(header, NETWORK_ID) >> 8, behind, data.get(HEADER_BYTES + options..)?))
+    Some((be32(header, NETWORK_ID) >> 8, next_header, data.get(HEADER_BYTES + options..)?))
 }

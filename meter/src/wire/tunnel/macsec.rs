@@ -1,6 +1,6 @@
 //! MACsec without encryption: integrity only. IEEE 802.1AE §9.
 
-use crate::wire::{HeaderError, Next, NextHeader, be16, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be16, skip};
 
 const TCI: usize = 0;
 const SHORT_LENGTH: usize = 1;
@@ -16,7 +16,7 @@ pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
         return Ok((NextHeader::Encrypted, &[]));
     }
     let channel_id = if tag[TCI] & CHANNEL_ID_PRESENT != 0 { CHANNEL_ID_BYTES } else { 0 };
-    let data = behind(rest, TAG_BYTES + channel_id)?;
+    let data = skip(rest, TAG_BYTES + channel_id)?;
     // Frames too short for Ethernet say how long they are; others end before the check value.
     let data = match usize::from(tag[SHORT_LENGTH] & 0x3f) {
         0 => data,

@@ -32,10 +32,10 @@ use super::NextHeader;
 /// What a tunnel's header leads to.
 #[derive(Clone, Copy)]
 pub struct Inside<'a> {
-    pub shim: Encapsulation,
+    pub encapsulation: Encapsulation,
     /// The virtual network's id, if the tunnel has such a thing.
     pub network_id: Option<u32>,
-    pub behind: NextHeader,
+    pub next_header: NextHeader,
     pub rest: &'a [u8],
 }
 
@@ -67,9 +67,15 @@ pub fn is_udp_port(port: u16) -> bool {
 
 /// What is in a datagram from or to this port, if it has the header of the port's tunnel.
 pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
-    let network = |shim, (id, behind, rest)| Inside { shim, network_id: Some(id), behind, rest };
-    let plain = |shim, behind, rest| Inside { shim, network_id: None, behind, rest };
-    let framed = |shim, (behind, rest)| plain(shim, behind, rest);
+    let network = |encapsulation, (id, next_header, rest)| Inside {
+        encapsulation,
+        network_id: Some(id),
+        next_header,
+        rest,
+    };
+    let plain =
+        |encapsulation, next_header, rest| Inside { encapsulation, network_id: None, next_header, rest };
+    let framed = |encapsulation, (next_header, rest)| plain(encapsulation, next_header, rest);
     Some(match port {
         vxlan::PORT | vxlan::PORT_LINUX => network(Encapsulation::Vxlan, vxlan::next(data)?),
         vxlan::PORT_GPE => network(Encapsulation::VxlanGpe, vxlan::next_gpe(data)?),
@@ -207,8 +213,8 @@ impl Path {
 
     /// One shim more, further in; `None` if there are too many.
     #[must_use]
-    pub fn with(self, shim: Encapsulation) -> Option<Self> {
-        let code = shim as u8;
+    pub fn with(self, encapsulation: Encapsulation) -> Option<Self> {
+        let code = encapsulation as u8;
         let bits = if code < Self::LONG { 4 } else { 8 };
         (self.0 >> (32 - bits) == 0).then_some(Self(self.0 << bits | u32::from(code)))
     }
@@ -241,7 +247,9 @@ impl fmt::Display for Path {
         while let Some(nibble) = nibbles.next() {
             let code =
                 if nibble < Self::LONG >> 4 { nibble } else { nibble << 4 | nibbles.next().unwrap_or(0) };
-            if let Some((_, name)) = Encapsulation::ALL.iter().find(|(shim, _)| *shim as u8 == code) {
+            if let Some((_, name)) =
+                Encapsulation::ALL.iter().find(|(encapsulation, _)| *encapsulation as u8 == code)
+            {
                 write!(f, "{}{name}", if first { "" } else { "/" })?;
                 first = false;
             }

@@ -1,7 +1,7 @@
 //! `TaZmen` Sniffer Protocol, in which `MikroTik`'s routers and sensors stream frames.
 //! <https://en.wikipedia.org/wiki/TZSP>
 
-use crate::wire::{HeaderError, Next, NextHeader, be16, behind, link};
+use crate::wire::{HeaderError, Next, NextHeader, be16, link, skip};
 
 pub const PORT: u16 = 37008;
 const HEADER_BYTES: usize = 4;
@@ -33,7 +33,7 @@ pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
         rest = match tag {
             PADDING => field,
             END => return Ok((NextHeader::Link(link_type), field)),
-            _ => behind(field, 1 + usize::from(*field.first().ok_or(HeaderError::Truncated)?))?,
+            _ => skip(field, 1 + usize::from(*field.first().ok_or(HeaderError::Truncated)?))?,
         };
     }
 }

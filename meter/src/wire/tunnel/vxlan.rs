@@ -1,6 +1,6 @@
 //! VXLAN and its generic protocol extension. RFC 7348 §5, draft-ietf-nvo3-vxlan-gpe §3.
 
-use crate::wire::{NextHeader, be32, ethertype};
+use crate::wire::{NextHeader, be32, ethertype, link};
 
 pub const PORT: u16 = 4789;
 /// Linux's default, from before the registration.
@@ -14,7 +14,7 @@ const RESERVED: usize = 7;
 const ID_VALID: u8 = 0x08;
 /// Says that a group policy follows (draft-smith-vxlan-group-policy).
 const GROUP_POLICY: u8 = 0x80;
-const ETHERNET: NextHeader = NextHeader::Link(1);
+const ETHERNET: NextHeader = NextHeader::Link(link::ETHERNET);
 
 /// Network id and frame, if this is a VXLAN header.
 pub fn next(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
@@ -28,7 +28,7 @@ pub fn next(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
 /// The flag that makes the next protocol valid isn't asked for: 0, where there is none, means Ethernet.
 pub fn next_gpe(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
     let (header, rest) = data.split_first_chunk::<HEADER_BYTES>()?;
-    let behind = match header[NEXT_PROTOCOL] {
+    let next_header = match header[NEXT_PROTOCOL] {
         0 | 3 => ETHERNET,
         1 | 2 => NextHeader::Ip,
         4 => NextHeader::Ether(ethertype::NSH),
@@ -36,5 +36,5 @@ pub fn next_gpe(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
         _ => return None,
     };
     let known = header[FLAGS] & ID_VALID != 0 && header[RESERVED] == 0;
-    known.then(|| (be32(header, NETWORK_ID) >> 8, behind, rest))
+    known.then(|| (be32(header, NETWORK_ID) >> 8, next_header, rest))
 }

@@ -40,8 +40,8 @@ impl<'a> Iterator for Aggregate<'a> {
         let (length, body, rest) = match ieee80211::first_subframe(self.rest) {
             Ok(subframe) => subframe,
             // Behind the last one, a check sequence may follow.
-            Err(flaw) if first => {
-                let reason = self.walk(self.rest, self.wire_bytes).blame(flaw, Unmetered::DamagedLink);
+            Err(error) if first => {
+                let reason = self.walk(self.rest, self.wire_bytes).blame(error, Unmetered::DamagedLink);
                 return Some(Err(reason.into()));
             }
             Err(_) => return None,
