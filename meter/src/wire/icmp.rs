@@ -1,4 +1,4 @@
-//! ICMP and ICMPv6 errors, and the packets that they quote. RFC 792, RFC 4443 §3.
+//! ICMP and ICMPv6 errors and the packets that they quote. RFC 792, RFC 4443 §3.
 
 use super::ip_protocol::{ICMP, ICMP_V6};
 use super::walk::IpHeader;
@@ -8,14 +8,14 @@ const TYPE: usize = 0;
 const CODE: usize = 1;
 const QUOTE: usize = 8;
 
-/// An error that says: what this packet was sent to can't be reached.
+/// Quoted packet of a "destination unreachable" error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoted {
-    /// Whose packet is answered.
+    /// Endpoints of the quoted packet.
     pub ends: Ends,
 }
 
-/// The packet that an ICMP error quotes, if the error means that its destination is closed to it.
+/// Returns the packet that a "destination unreachable" error quotes.
 pub fn unreachable(ip: &IpHeader<'_>, body: &[u8], network_id: u32) -> Option<Quoted> {
     const UNREACHABLE: u8 = 3;
     const FRAGMENTATION_NEEDED: u8 = 4;
@@ -29,7 +29,7 @@ pub fn unreachable(ip: &IpHeader<'_>, body: &[u8], network_id: u32) -> Option<Qu
     .ok()?;
     let ports = quoted.rest.first_chunk::<4>()?;
     let answered_to: Address = ip.destination;
-    // The error goes to whom it concerns; anything else is no answer to this packet.
+    // A genuine error is sent to the source of the quoted packet.
     (quoted.fragment_offset == 0 && quoted.source == answered_to).then(|| Quoted {
         ends: Ends {
             ip_version: quoted.ip_version,

@@ -13,12 +13,12 @@ const HOP_LIMIT: usize = 7;
 const SOURCE: usize = 8;
 const DESTINATION: usize = 24;
 
-/// Fragment header, §4.5.
+/// Offsets and flag of the fragment header, §4.5.
 const FRAGMENT_OFFSET: usize = 2;
 const MORE_FRAGMENTS: u16 = 1;
 const IDENTIFICATION: usize = 4;
 
-/// What an IPv6 header leads to, through its extension headers.
+/// Parses an IPv6 header and its extension headers.
 pub fn parse(data: &[u8]) -> Result<IpHeader<'_>, HeaderError> {
     let header = data.first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     if header[0] >> 4 != 6 {
@@ -30,7 +30,7 @@ pub fn parse(data: &[u8]) -> Result<IpHeader<'_>, HeaderError> {
         source: address(header, SOURCE),
         destination: address(header, DESTINATION),
         protocol: header[NEXT_HEADER],
-        // Zero: a jumbogram (RFC 2675), or left to segmentation offload.
+        // 0: a jumbogram (RFC 2675), or captured before segmentation offload.
         ip_bytes: (payload_length != 0).then_some(u32::from(payload_length) + HEADER_BYTES as u32),
         header_bytes: 0,
         hops: header[HOP_LIMIT],
@@ -45,9 +45,9 @@ pub fn parse(data: &[u8]) -> Result<IpHeader<'_>, HeaderError> {
     Ok(ip)
 }
 
-/// Goes on behind the extension headers; of a fragment only as far as all fragments have them in common.
+/// Skips the extension headers; in a fragment only those before and including the fragment header.
 pub fn pass_extensions(ip: &mut IpHeader<'_>) -> Result<(), HeaderError> {
-    // Each turn takes eight bytes or more, so the packet's length bounds the loop.
+    // Each turn consumes eight bytes or more, so the packet's length bounds the loop.
     while ip.fragment_offset == 0 && !ip.more_fragments {
         let length = || ip.rest.get(1).map(|&length| usize::from(length)).ok_or(HeaderError::Truncated);
         let bytes = match ip.protocol {
@@ -69,7 +69,7 @@ pub fn pass_extensions(ip: &mut IpHeader<'_>) -> Result<(), HeaderError> {
     Ok(())
 }
 
-/// Next header and what follows an Authentication Header, which IPv4 has as well. RFC 4302 §2.
+/// Returns next header and rest after an Authentication Header, which IPv4 also has. RFC 4302 §2.
 pub fn after_authentication(data: &[u8]) -> Result<(u8, &[u8]), HeaderError> {
     let header = data.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     Ok((header[0], data.get((usize::from(header[1]) + 2) * 4..).ok_or(HeaderError::Truncated)?))

@@ -1,4 +1,4 @@
-//! The walk from the link header inwards: what leads to what.
+//! The walk from the link header inwards: dispatches from each header to the next.
 
 mod aggregate;
 mod ip;
@@ -12,49 +12,49 @@ use super::{
     TypeNumber, Unmetered, ethernet, ethertype, ieee80211, ipv4, link, misdeclared, ppp, tag,
 };
 
-/// More headers than any network stacks inside one another.
+/// Headers followed in one frame at most: more than any network nests.
 const MOST_HEADERS: u32 = 32;
 
-/// Where the walk stands: what is left of the frame, and what was passed on the way.
-#[allow(clippy::struct_excessive_bools)] // each says something of its own
+/// Position of the walk: the rest of the frame, and what the headers before it have set.
+#[allow(clippy::struct_excessive_bools)] // independent flags
 struct Walk<'a> {
     rest: &'a [u8],
-    /// Bytes from here on that were on the wire; more than `rest` has if the snap length cut it.
+    /// Bytes from here on, on the wire; more than `rest` has if the snap length cut the frame.
     wire_bytes: u32,
-    /// The frame was captured in part.
+    /// The frame is longer on the wire than captured.
     cut: bool,
     headers: u32,
     vlan: Option<u16>,
     tunnel: Path,
     network_id: u32,
-    /// Inside an IP packet already.
+    /// An IP header was passed.
     inside_ip: bool,
     decapsulate: bool,
     /// Verify checksums.
     verify: bool,
-    /// The innermost datagram whose port is a tunnel's. A port alone makes no tunnel: where it leads to
-    /// nothing, the packet is this one.
+    /// The innermost datagram with a tunnel's port. A port alone is no proof of a tunnel: if no packet is found
+    /// inside, the packet is this datagram.
     datagram: Option<Packet<'a>>,
-    /// Where the walk stops at [`Stop::Unknown`]: at this number.
+    /// The number at which the walk stopped with [`Stop::Unknown`].
     unknown: TypeNumber,
 }
 
-/// Where one step of the walk leads.
+/// Result of one step of the walk.
 enum Step<'a> {
-    /// Further in, to what is now left of the frame.
+    /// This header comes next, in the rest of the frame.
     Into(NextHeader),
-    /// To the packet.
+    /// The packet was found.
     At(Packet<'a>),
 }
 
-/// Why the walk can't go on.
+/// Why the walk stops.
 #[derive(Clone, Copy)]
 enum Stop {
-    /// For this reason.
+    /// The frame is counted under this reason.
     Unmetered(Unmetered),
-    /// The number that says what follows isn't known.
+    /// The type number of what follows is unknown; see [`Walk::unknown`].
     Unknown,
-    /// It stands before several packets.
+    /// Several packets follow.
     Aggregate,
 }
 
@@ -64,13 +64,13 @@ impl From<Unmetered> for Stop {
     }
 }
 
-/// The packet with ports in a frame, or what is there instead.
+/// Returns the packet with ports in a frame, or what the frame holds instead.
 ///
-/// `link_type` is a LINKTYPE_ number; `wire_bytes` the frame's length before any snap length. Without
-/// `decapsulate` tunnels over IP stay closed, and their packets are those of the outer flow.
+/// `link_type` is a LINKTYPE_ number, `wire_bytes` the frame's length on the wire. Without `decapsulate`, tunnels
+/// over IP are not opened, and their packets belong to the outer flow.
 ///
 /// # Errors
-/// The reason under which the frame is counted, or a fragment or ICMP error, which tell something of a flow.
+/// The reason under which the frame is counted; or a fragment, an ICMP error, or an irregular packet.
 #[inline]
 pub fn decode(
     link_type: u16,
@@ -81,10 +81,10 @@ pub fn decode(
     Walk::new(data, wire_bytes, decapsulate).packet(link_type)
 }
 
-/// The same, with checksums verified: that takes as long as all the rest.
+/// Decodes like [`decode`] and verifies checksums, which doubles the time.
 ///
 /// # Errors
-/// As those of [`decode`].
+/// The same as for [`decode`].
 pub fn decode_verified(
     link_type: u16,
     data: &[u8],
@@ -129,7 +129,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes on from a header to the packet, as [`packet`](Self::packet) does.
+    /// Continues from a header to the packet, as [`packet`](Self::packet) does.
     #[cold]
     fn run(&mut self, mut next_header: NextHeader) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         loop {
@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Where a tunnel over UDP leads to nothing, the packet is its datagram.
+    /// Returns the enclosing datagram if no packet was found in a tunnel over UDP.
     #[cold]
     fn instead(&self, not_flow: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         match not_flow {
@@ -156,7 +156,7 @@ impl<'a> Walk<'a> {
         Stop::Unknown
     }
 
-    /// What a frame holds at which the walk stops.
+    /// Converts the reason to stop into the result for the frame.
     #[cold]
     fn stopped(&self, stop: Stop) -> NotAFlowPacket<'a> {
         match stop {
@@ -166,8 +166,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The packet in a frame that isn't of the link type that the capture declares, if its bytes show one that fits.
-    /// Where the declared one led to IP, it is right.
+    /// Decodes again by the link type that the bytes show, if the declared one found no packet. A declared link
+    /// type that led to IP is correct.
     #[cold]
     fn retry_as_shown(
         &self,
@@ -193,7 +193,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether the wire or the snap length is to blame for a flaw.
+    /// Returns `CutShort` if the snap length explains the error, else `damaged`.
     #[cold]
     fn blame(&self, error: HeaderError, damaged: Unmetered) -> Unmetered {
         if error == HeaderError::Truncated && self.cut && self.rest.len() < self.wire_bytes as usize {
@@ -203,13 +203,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What a link header or a shim leads to, if nothing is wrong with it.
+    /// Converts an error of a link or tunnel header into the reason to count.
     #[inline]
     fn checked<T>(&self, next: Result<T, HeaderError>) -> Result<T, Unmetered> {
         next.map_err(|error| self.blame(error, Unmetered::DamagedLink))
     }
 
-    /// Goes on to what is behind a header; `rest` is a part of what was left.
+    /// Advances past a header; `rest` is a tail of the current rest.
     #[inline]
     fn advance(&mut self, (next_header, rest): Next<'a>) -> Result<NextHeader, Unmetered> {
         self.wire_bytes -= (self.rest.len() - rest.len()) as u32;
@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn link(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
-        // Most frames: without a look at the list of link types.
+        // The common case, without the table of link types.
         if link_type == link::ETHERNET {
             let next = self.checked(ethernet::next(self.rest))?;
             return Ok(self.advance(next)?);
@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
         self.link_by_table(link_type)
     }
 
-    /// The same for every other link type.
+    /// Passes a link header of any type.
     fn link_by_table(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
@@ -244,7 +244,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Link types of Wi-Fi, which stack.
+    /// Passes the link headers of Wi-Fi, which nest.
     #[cold]
     fn wifi(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         let (link_type, frame, padded) = self.checked(match link_type {
@@ -274,9 +274,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// One header, or what can be told at once: the IP header and the transport's behind it.
+    /// Passes one header, or an IP header together with its transport header.
     #[inline(always)]
-    #[allow(clippy::inline_always)] // `run`, which needs it seldom, would keep it out of `packet`
+    #[allow(clippy::inline_always)] // `run`, its rare caller, would keep it from being inlined into `packet`
     fn step(&mut self, next_header: NextHeader) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         match next_header {
             NextHeader::Ether(ETHERTYPE_IPV4) => self.after_ip(ipv4::parse(self.rest), 4),
@@ -289,12 +289,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The version in an IP header.
+    /// Returns the version field of an IP header.
     fn version(&self) -> Option<u8> {
         self.rest.first().map(|first| first >> 4)
     }
 
-    /// What is there instead of an IP header of the announced version: one of the other, if its version says so.
+    /// Decodes an IP header of the other version than announced, if its version field shows that.
     #[cold]
     fn read_as_other_version(&mut self, error: HeaderError, announced: u8) -> NotAFlowPacket<'a> {
         let ethertype = match (announced, self.version()) {
@@ -306,7 +306,7 @@ impl<'a> Walk<'a> {
                 return reason.into();
             }
         };
-        // This counts as a header, so that the calls of `run` end.
+        // Counts as a header, which bounds the recursion through `run`.
         match self
             .advance((NextHeader::Ip, self.rest))
             .map_err(NotAFlowPacket::from)
@@ -327,7 +327,7 @@ impl<'a> Walk<'a> {
         Ok(Step::Into(NextHeader::Ether(ethertype)))
     }
 
-    /// What may stand between the link header and IP.
+    /// Passes a header between the link header and IP.
     fn enter(&mut self, next_header: NextHeader) -> Result<NextHeader, Stop> {
         match next_header {
             NextHeader::Ether(ethertype) => self.ether(ethertype),
@@ -361,11 +361,11 @@ impl<'a> Walk<'a> {
     fn ether(&mut self, number: u16) -> Result<NextHeader, Stop> {
         if ethertype::VLAN.contains(&number) {
             let (id, next) = self.checked(ethernet::after_vlan(self.rest))?;
-            self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
+            self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a priority tag
             return Ok(self.advance(next)?);
         }
         if number < ethernet::LEAST_ETHERTYPE {
-            // A length. What is behind is padding, or a trailer, also where the snap length cut it.
+            // A length; what follows that many bytes is padding or a trailer.
             self.rest = &self.rest[..self.rest.len().min(number.into())];
             self.wire_bytes = self.wire_bytes.min(number.into());
             return Ok(self.advance((NextHeader::Llc, self.rest))?);

@@ -1,6 +1,6 @@
-//! What Junos writes: a header of its own before the frame, which the link type names.
+//! Juniper link types: a Junos header before the frame.
 //!
-//! Magic number, flags, perhaps extensions; service cards put a cookie before the frame.
+//! Magic number, flags, optional extensions; service cards put a cookie before the frame.
 
 use super::{ATM_RFC1483, CISCO_HDLC, ETHERNET, FRAME_RELAY};
 use crate::wire::{HeaderError, Next, NextHeader, be16, skip};
@@ -25,11 +25,11 @@ pub const ATM_CEMIC: u16 = 238;
 const MAGIC: [u8; 3] = *b"MGC";
 const NO_LINK_HEADER: u8 = 0x02;
 const EXTENSIONS: u8 = 0x80;
-/// First bytes of cookies that say what they are: of a link service, of an adaptive service.
+/// First byte of the cookies of link services and adaptive services.
 const LINK_SERVICE_COOKIE: u8 = 0x54;
 const ADAPTIVE_SERVICE_COOKIE: u8 = 0x47;
 
-/// What the header leads to.
+/// Returns what follows the header.
 pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, mut rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     if header[..3] != MAGIC {
@@ -41,7 +41,7 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
         rest = skip(extensions, be16(length, 0).into())?;
     }
     if flags & NO_LINK_HEADER != 0 {
-        return Ok((NextHeader::Ip, skip(rest, 4)?)); // behind the address family
+        return Ok((NextHeader::Ip, skip(rest, 4)?)); // after the address family
     }
     match link_type {
         ETHER | PPPOE => Ok((NextHeader::Frame(ETHERNET), rest)),
@@ -73,7 +73,7 @@ fn after_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], HeaderError> {
     skip(rest, bytes)
 }
 
-/// IP, where the first byte is one of an IP header; no header says so.
+/// Returns IP if the first byte is an IP header's, else `other`.
 fn ip_or(other: NextHeader, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     let is_ip = matches!(rest.first().ok_or(HeaderError::Truncated)?, 0x45..=0x4f | 0x60..=0x6f);
     Ok((if is_ip { NextHeader::Ip } else { other }, rest))

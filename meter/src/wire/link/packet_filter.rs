@@ -1,9 +1,9 @@
-//! The pseudo-interfaces of BSD's packet filter and of its IP security.
+//! BSD pseudo-interfaces of packet filter and `IPsec`.
 
 use super::of_family;
 use crate::wire::{HeaderError, Next, NextHeader, skip};
 
-/// `pflog`: how long the header is, padded to a word, and the address family of the packet.
+/// `pflog`: header length, padded to a word, and address family.
 pub fn log(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const LENGTH: usize = 0;
     const FAMILY: usize = 1;
@@ -17,7 +17,7 @@ pub fn log(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     Ok((of_family(header[FAMILY].into()), rest))
 }
 
-/// `enc`: address family in the order of the machine, security index, flags; behind them the packet in clear.
+/// `enc`: address family in host order, security parameters index, flags, then the decrypted packet.
 pub fn encapsulation(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, rest) = data.split_first_chunk::<12>().ok_or(HeaderError::Truncated)?;
     let family = [header[0], header[1], header[2], header[3]];

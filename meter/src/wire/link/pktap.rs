@@ -1,15 +1,15 @@
-//! Apple's PKTAP: metadata with the link type of the frame behind it. Darwin's `net/pktap.h`.
+//! Apple PKTAP: metadata with the link type of the frame after it. Darwin's `net/pktap.h`.
 
 use crate::wire::{HeaderError, Next, NextHeader, be32, skip};
 
-/// In the order of the machine, which is little-endian.
+/// Offsets of the fields, which are little-endian.
 const LENGTH: usize = 0;
 const RECORD_TYPE: usize = 4;
 const LINK_TYPE: usize = 8;
 const LEAST_BYTES: usize = 108;
 const PACKET: u32 = 1;
 
-/// What the header leads to.
+/// Returns what follows the header.
 pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let header = data.first_chunk::<LEAST_BYTES>().ok_or(HeaderError::Truncated)?;
     let number = |at| be32(header, at).swap_bytes();

@@ -1,4 +1,4 @@
-//! Frames between a switch chip and its processor, as Linux (DSA) names them: a tag among the Ethernet header.
+//! Tags of the Linux Distributed Switch Architecture (DSA), within the Ethernet header.
 
 use crate::wire::{HeaderError, Next, NextHeader, be16, ethernet, skip};
 
@@ -9,7 +9,7 @@ pub const MARVELL_ETHERTYPE: u16 = 285;
 
 const ADDRESSES_BYTES: usize = 12;
 
-/// What the header leads to.
+/// Returns what follows the header.
 pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
     match link_type {
         BROADCOM_PREPENDED => ethernet::next(skip(data, 4)?),
@@ -18,7 +18,7 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
     }
 }
 
-/// What the EtherType behind the addresses and a tag says.
+/// Returns what follows addresses, tag, and EtherType.
 fn after_tag(data: &[u8], tag_bytes: usize) -> Result<Next<'_>, HeaderError> {
     let rest = skip(data, ADDRESSES_BYTES + tag_bytes)?;
     let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;

@@ -1,14 +1,14 @@
-//! ERSPAN, a switch's mirrored frames in GRE. draft-foschiano-erspan-03 §4.
+//! ERSPAN, mirrored frames of a switch in GRE. draft-foschiano-erspan-03 §4.
 
 use crate::wire::{HeaderError, skip};
 
 const TYPE_2_BYTES: usize = 8;
 const TYPE_3_BYTES: usize = 12;
-/// Last byte of the type III header: a platform specific subheader follows.
+/// Flag in the last byte of the type III header: a platform-specific subheader follows.
 const SUBHEADER_PRESENT: u8 = 0x01;
 const SUBHEADER_BYTES: usize = 8;
 
-/// Type I has no header, and no GRE sequence number either.
+/// Skips the type II header; type I has no header and no GRE sequence number.
 pub fn after_type_1_or_2(rest: &[u8], sequence: bool) -> Result<&[u8], HeaderError> {
     if sequence { skip(rest, TYPE_2_BYTES) } else { Ok(rest) }
 }

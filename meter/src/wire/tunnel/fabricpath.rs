@@ -2,10 +2,10 @@
 
 use crate::wire::{HeaderError, Next, NextHeader, link, skip};
 
-/// Forwarding tag and time to live.
+/// Bytes of forwarding tag and time to live.
 const TAG_BYTES: usize = 2;
 
-/// What the tag leads to: an Ethernet frame.
+/// Returns the Ethernet frame after the tag.
 pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     Ok((NextHeader::Link(link::ETHERNET), skip(rest, TAG_BYTES)?))
 }

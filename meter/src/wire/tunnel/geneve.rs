@@ -9,7 +9,7 @@ const PROTOCOL_TYPE: usize = 2;
 const NETWORK_ID: usize = 4;
 const TRANSPARENT_ETHERNET: u16 = 0x6558;
 
-/// Network id and what follows, if this is such a header.
+/// Returns network identifier and what follows, if this is a Geneve header.
 pub fn next(data: &[u8]) -> Option<(u32, NextHeader, &[u8])> {
     let header = data.first_chunk::<HEADER_BYTES>()?;
     if header[VERSION_OPTIONS_LENGTH] >> 6 != 0 || header[7] != 0 {

@@ -5,7 +5,7 @@ use crate::wire::{HeaderError, NextHeader, be16, be32, ethertype, link, skip};
 use super::{Encapsulation, Inside};
 use ethertype::{PPP, TRANSPARENT_ETHERNET};
 
-/// Over UDP.
+/// UDP port.
 pub const PORT: u16 = 4754;
 const FLAGS: usize = 0;
 const PROTOCOL: usize = 2;
@@ -14,23 +14,23 @@ const CHECKSUM: u16 = 0x8000;
 const ROUTING: u16 = 0x4000;
 const KEY: u16 = 0x2000;
 const SEQUENCE: u16 = 0x1000;
-/// Of version 1 only.
+/// Acknowledgement flag, in version 1 only.
 const ACKNOWLEDGEMENT: u16 = 0x0080;
 const VERSION: u16 = 0x0007;
 
 const ERSPAN_I_II: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
 const FRAME_RELAY: u16 = 0x6559;
-/// Ethernet over IP of `MikroTik`'s: version 1, the key a length and an id.
+/// `MikroTik` `EoIP`: version 1, the key holds length and tunnel id.
 const MIKROTIK: u16 = 0x6400;
-/// Redirected by WCCP; its version 2 puts four bytes before the packet.
+/// Packets redirected by WCCP; its version 2 has a header of four bytes.
 const WCCP: u16 = 0x883e;
-/// Of Aruba's access points: 802.11 frames, the last bits say which queue.
+/// 802.11 frames of Aruba access points; the low bits are the queue.
 const ARUBA: std::ops::RangeInclusive<u16> = 0x8200..=0x837f;
-/// Keep-alive, OSI, NHRP: what carries no IP and is no EtherType.
+/// Protocol types without IP that are no EtherType: keepalive, OSI, NHRP.
 const WITHOUT_IP: [u16; 3] = [0x0000, 0x00fe, 0x2001];
 
-/// What a GRE header leads to.
+/// Returns what follows a GRE header.
 pub fn next(data: &[u8]) -> Result<Inside<'_>, HeaderError> {
     let header = data.first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     let (flags, protocol) = (be16(header, FLAGS), be16(header, PROTOCOL));
@@ -39,7 +39,7 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, HeaderError> {
     }
     let mut rest = &data[HEADER_BYTES..];
     if flags & (CHECKSUM | ROUTING) != 0 {
-        rest = skip(rest, 4)?; // checksum and offset: both are there if either is
+        rest = skip(rest, 4)?; // checksum and offset: both present if either flag is set
     }
     let key = if flags & KEY != 0 {
         let (key, inner) = rest.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
@@ -62,7 +62,7 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, HeaderError> {
         TRANSPARENT_ETHERNET if flags == KEY => (Encapsulation::Nvgre, NextHeader::Link(link::ETHERNET)),
         TRANSPARENT_ETHERNET | MIKROTIK => (Encapsulation::Gre, NextHeader::Link(link::ETHERNET)),
         ERSPAN_I_II | ERSPAN_III => (Encapsulation::Erspan, NextHeader::Link(link::ETHERNET)),
-        // Of PPTP: without a sequence number only an acknowledgement. RFC 2637 §4.1.
+        // PPTP without a sequence number: an acknowledgement only. RFC 2637 §4.1.
         PPP if flags & (VERSION | SEQUENCE) == 1 => (Encapsulation::Gre, NextHeader::Other),
         PPP => (Encapsulation::Gre, NextHeader::Ppp),
         FRAME_RELAY => (Encapsulation::Gre, NextHeader::Link(link::FRAME_RELAY)),
@@ -82,7 +82,7 @@ pub fn next(data: &[u8]) -> Result<Inside<'_>, HeaderError> {
     Ok(Inside { encapsulation, network_id, next_header: leads_to, rest })
 }
 
-/// Source route entries: family, offset, length, the route; an empty one of family 0 ends them.
+/// Skips source route entries: family, offset, length, route; an empty one of family 0 is the last.
 fn after_routing(mut rest: &[u8]) -> Result<&[u8], HeaderError> {
     loop {
         let (entry, inner) = rest.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;

@@ -9,7 +9,7 @@ const VERSION: u8 = 0xc0;
 const CONTROL: u8 = 0x20;
 const LENGTH: u8 = 0x1f;
 
-/// What follows, in a data message: variant 0 names an IP protocol, variant 1 is an IP packet.
+/// Returns what follows, in a data message: variant 0 has an IP protocol number, variant 1 is an IP packet.
 pub fn next(data: &[u8]) -> Option<(NextHeader, &[u8])> {
     let header = data.first_chunk::<HEADER_BYTES>()?;
     match header[0] & VERSION {

@@ -9,7 +9,7 @@ const CHANNEL_ID_BYTES: usize = 8;
 const CHANNEL_ID_PRESENT: u8 = 0x20;
 const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
 
-/// What the security tag leads to: the original EtherType and its data, then a check value.
+/// Returns what follows the security tag: the original EtherType and its data, then the integrity check value.
 pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     let tag = rest.first_chunk::<TAG_BYTES>().ok_or(HeaderError::Truncated)?;
     if tag[TCI] & ENCRYPTED_OR_CHANGED != 0 {
@@ -17,7 +17,7 @@ pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     }
     let channel_id = if tag[TCI] & CHANNEL_ID_PRESENT != 0 { CHANNEL_ID_BYTES } else { 0 };
     let data = skip(rest, TAG_BYTES + channel_id)?;
-    // Frames too short for Ethernet say how long they are; others end before the check value.
+    // Short frames have their length in the tag; others end before the integrity check value.
     let data = match usize::from(tag[SHORT_LENGTH] & 0x3f) {
         0 => data,
         length => &data[..data.len().min(length)],

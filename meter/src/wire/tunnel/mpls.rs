@@ -15,7 +15,7 @@ const ETHERNET: NextHeader = NextHeader::Link(link::ETHERNET);
 const C_TAG: u16 = ethertype::VLAN[0];
 const S_TAG: u16 = ethertype::VLAN[1];
 
-/// What the bottom label leads to. The header doesn't say: the first nibble and plausibility must.
+/// Returns what follows the label stack. MPLS has no type field, so the first nibble and plausibility decide.
 pub fn next(mut rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     loop {
         let (label, inner) = rest.split_first_chunk::<LABEL_BYTES>().ok_or(HeaderError::Truncated)?;
@@ -27,14 +27,14 @@ pub fn next(mut rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     match rest.first().ok_or(HeaderError::Truncated)? >> 4 {
         4 | 6 => Ok((NextHeader::Ip, rest)),
         0 if rest.len() < ETHERNET_BYTES => Err(HeaderError::Truncated),
-        // A pseudowire's control word begins with 0, and so do many MAC addresses.
+        // The control word of a pseudowire begins with 0, as do many MAC addresses.
         0 if !is_ethernet(rest) => Ok((ETHERNET, skip(rest, CONTROL_WORD_BYTES)?)),
         1 if !is_ethernet(rest) => Ok((NextHeader::Other, rest)), // an associated channel, RFC 5586
         _ => Ok((ETHERNET, rest)),
     }
 }
 
-/// Whether this looks like an Ethernet frame: with the EtherType of something that is often carried.
+/// Returns whether this looks like an Ethernet frame: one with a common EtherType.
 fn is_ethernet(frame: &[u8]) -> bool {
     frame.len() >= ETHERNET_BYTES
         && matches!(

@@ -6,7 +6,7 @@ const LENGTH: usize = 0;
 const NEXT_PROTOCOL: usize = 3;
 const BASE_BYTES: usize = 4;
 
-/// What the header leads to.
+/// Returns what follows the header.
 pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     let header = rest.first_chunk::<BASE_BYTES>().ok_or(HeaderError::Truncated)?;
     let bytes = usize::from(be16(header, LENGTH) & 0x3f) * 4;

@@ -1,4 +1,4 @@
-//! The walk from the IP header on: to the transport, or into a tunnel.
+//! The walk from the IP header on: to the transport header, or into a tunnel.
 
 use super::{Encapsulation, Step, Walk};
 use crate::wire::tunnel::{self, Inside, etherip, gre, mpls, pim};
@@ -8,20 +8,20 @@ use crate::wire::{
     dccp, icmp, ip_protocol, ipv6, link, sctp, tcp, udp,
 };
 
-/// What an IP header leads to.
+/// Fields of an IP header, and what follows it.
 #[derive(Debug)]
 pub struct IpHeader<'a> {
     pub ip_version: u8,
     pub source: Address,
     pub destination: Address,
     pub protocol: u8,
-    /// Bytes of the IP packet by its own header; `None`: left to segmentation offload, or a jumbogram.
+    /// Bytes of the IP packet by its own header; `None` for 0 (segmentation offload, jumbogram).
     pub ip_bytes: Option<u32>,
     /// Bytes of the IP header and its extension headers.
     pub header_bytes: u32,
-    /// Time to live, hop limit.
+    /// Time to live (IPv4) or hop limit (IPv6).
     pub hops: u8,
-    /// Its checksum was verified, and is wrong.
+    /// The header checksum was verified and is wrong.
     pub bad_header: bool,
     pub identification: u32,
     pub fragment_offset: u32,
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// What is there instead of a transport header: its ports, if the snap length left them.
+    /// Returns a packet with only its ports, if the snap length cut the transport header after them.
     #[cold]
     fn ports_alone(&self, error: HeaderError, ip: &IpHeader<'a>, ip_bytes: u32) -> NotAFlowPacket<'a> {
         let reason = self.blame(error, Unmetered::DamagedTransport);
@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
             destination_port: ports.destination_port(),
             network_id: self.network_id,
         };
-        // Where its header ends isn't known, so neither is how much of it is payload.
+        // The header length is unknown, and with it the payload length.
         let content =
             Content { ip_bytes, payload_bytes: 0, vlan: self.vlan, tunnel: self.tunnel, segment: None };
         let identity = Identity::new(ip, ip_bytes, self.rest, false);
@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
         )
     }
 
-    /// From the transport header on. The walk has the body of the IP packet.
+    /// Passes the transport header, at which the walk stands.
     #[inline]
     fn transport(&mut self, ip: &IpHeader<'a>, ip_bytes: u32) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         let packet = |transport: Transport,
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
                 && (payload_bytes > 0
                     || segment.is_some_and(|segment| segment.flags.syn() || segment.flags.fin()));
             let identity = Identity::new(ip, ip_bytes, self.rest, sequenced);
-            // SCTP's is in chunks.
+            // SCTP data is in chunks.
             let in_one_piece = transport != Transport::Sctp;
             let payload = self.rest.get(header_bytes as usize..).filter(|_| in_one_piece);
             Ok(Packet { ends, content, payload: payload.unwrap_or_default(), identity, bad_checksums })
@@ -205,7 +205,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What else an IP packet may hold: ICMP, and tunnels that have an IP protocol of their own.
+    /// Passes ICMP and the tunnels directly over IP.
     #[cold]
     fn over_ip(
         &mut self,
@@ -254,7 +254,7 @@ impl<'a> Walk<'a> {
         }))
     }
 
-    /// A datagram whose port is a tunnel's: what is inside, if it has the header of one.
+    /// Enters the tunnel in a datagram with a tunnel's port, if the tunnel's header is there.
     #[cold]
     fn over_udp(&mut self, datagram: Packet<'a>) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         let data = self.rest.get(udp::HEADER_BYTES as usize..);
@@ -274,9 +274,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The packet that a datagram's first bytes show: of its first fragment, or of more put together.
+/// Decodes the first bytes of a fragmented datagram: those of its first fragment, or of several reassembled.
 ///
-/// Tunnels stay closed: what they carry can't be told from a part.
+/// Tunnels are not opened, since only a part of what they carry is at hand.
 ///
 /// # Errors
 /// The reason under which the datagram's fragments are counted; `CutShort` if more bytes may help.
@@ -311,19 +311,19 @@ pub fn decode_first(fragment: &Fragment<'_>, start: &[u8]) -> Result<Packet<'sta
         tunnel: fragment.tunnel,
         network_id: datagram.network_id,
         inside_ip: true,
-        // The rest is in other fragments.
+        // The rest of the datagram is in other fragments.
         ..Walk::new(ip.rest, u32::MAX - passed, false)
     };
     match walk.transport(&ip, fragment.ip_bytes) {
         Ok(Step::At(packet)) => Ok(Packet { payload: &[], ..packet }),
         Err(NotAFlowPacket::Unmetered(reason)) => Err(reason),
         Err(NotAFlowPacket::IcmpError(_)) => Err(Unmetered::Icmp),
-        // More may be in the next fragment, unless the snap length cut this one.
+        // The rest of the header may be in the next fragment, unless the snap length cut this one.
         Err(NotAFlowPacket::Irregular(packet, _)) if fragment.is_truncated_after(start) => {
             Ok(Packet { payload: &[], ..*packet })
         }
         Err(NotAFlowPacket::Irregular(..)) => Err(Unmetered::CutShort),
-        // None can be: tunnels stay closed, and fragments don't nest.
+        // Impossible: tunnels are not opened, and fragments do not nest.
         Ok(Step::Into(_))
         | Err(NotAFlowPacket::Fragment(_) | NotAFlowPacket::UnknownType(_) | NotAFlowPacket::Aggregate(_)) => {
             Err(Unmetered::NoPorts)
