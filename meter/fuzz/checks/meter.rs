@@ -12,7 +12,7 @@ use meter::wire::{NotAFlowPacket, Unmetered, decode};
 use super::script::{Script, pick};
 use super::traffic::{IDLE_TCP_NS, IDLE_UDP_NS, Sent, generate};
 
-const MOST_FLOWS: [usize; 4] = [1_000_000, 1, 3, 40];
+const MAX_FLOWS: [usize; 4] = [1_000_000, 1, 3, 40];
 const BATCH_ROWS: usize = 5;
 
 /// Result of metering some frames.
@@ -33,7 +33,7 @@ pub fn check(input: &[u8]) {
         Idle { tcp_ns: 300_000_000_000, udp_ns: 120_000_000_000 }
     };
     for decapsulate in [true, false] {
-        let most_flows = pick(&MOST_FLOWS, setting >> 1);
+        let most_flows = pick(&MAX_FLOWS, setting >> 1);
         let (dedup, verify_checksums) = (setting & 0x40 != 0, setting & 0x80 != 0);
         let options = Options { idle, most_flows, decapsulate, dedup, verify_checksums };
         let whole = metered(&sent, options);

@@ -19,7 +19,7 @@ const NUMBERS: [u32; 8] = [100, 101, 500, 501, 0, u32::MAX, 90_000, 121];
 const LINK_TYPES: [u16; 8] = [101, 1, 0, 113, 276, 9, 105, 999];
 const OFFSETS: [u16; 8] = [0, 1, 2, 3, 8, 9, 185, 8191];
 const RAW: u16 = 101;
-const MOST_FRAMES: usize = 200;
+const MAX_FRAMES: usize = 200;
 
 /// Idle timeouts, around which time advances.
 pub const IDLE_TCP_NS: i64 = 100;
@@ -29,7 +29,7 @@ pub const IDLE_UDP_NS: i64 = 10;
 pub fn generate(script: &mut Script<'_>) -> Vec<Sent> {
     let mut sent: Vec<Sent> = Vec::new();
     let (mut now_ns, mut ip, mut cut_before) = (0_i64, Vec::new(), false);
-    while !script.is_empty() && sent.len() < MOST_FRAMES {
+    while !script.is_empty() && sent.len() < MAX_FRAMES {
         let kind = script.byte();
         now_ns = later(now_ns, script);
         let mut frame = Sent { link_type: RAW, time_ns: now_ns, wire_bytes: 0, data: Vec::new(), cut_before };

@@ -113,7 +113,7 @@ impl Read for Trickle {
 }
 
 #[test]
-fn packets_astride_blocks_and_larger_than_the_headroom() {
+fn packets_across_blocks_and_larger_than_the_headroom() {
     let data: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
     let mut file = make::Pcap::micro(ByteOrder::Little);
     for length in (0..60).map(|i| [60, 1500, 9000, 40_000, 200_000][i % 5]) {

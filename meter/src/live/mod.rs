@@ -20,7 +20,7 @@ use crate::flow::Meter;
 
 /// Finished flows waiting for the reader, at which the thread pauses: a stalled reader costs packets, counted as
 /// dropped by the capturing system, and not memory.
-const MOST_WAITING: usize = 1 << 18;
+const MAX_WAITING_FLOWS: usize = 1 << 18;
 
 /// A source of frames that may block.
 pub trait Source {
@@ -84,7 +84,7 @@ impl Shared {
     /// Meters one frame, once there is room for the flows that it may finish.
     fn frame(&self, frame: &Frame<'_>) {
         let mut state = self.state();
-        while state.meter.finished_rows() >= MOST_WAITING && !self.stopped() {
+        while state.meter.finished_rows() >= MAX_WAITING_FLOWS && !self.stopped() {
             state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if self.stopped() {

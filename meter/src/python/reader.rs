@@ -28,7 +28,7 @@ const LARGE_BYTES: u64 = 4 << 20;
 /// Rows of a batch of one part.
 const PART_BATCH_ROWS: usize = 1 << 12;
 /// Frames between checks for the end of a step.
-const MOST_FRAMES: usize = 1 << 10;
+const MAX_FRAMES: usize = 1 << 10;
 
 /// The exception that a Python file raised while the meter read from it.
 type Raised = Arc<Mutex<Option<PyErr>>>;
@@ -87,7 +87,7 @@ impl Direct {
             match self.capture.next_frames() {
                 Ok(Some(frames)) => {
                     let (names, decapsulate) = (&mut self.names, self.decapsulate);
-                    self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
+                    self.meter.frames(frames.take(MAX_FRAMES).inspect(|frame| {
                         if let Some(names) = names {
                             crate::packets::record_names(names, frame, decapsulate);
                         }

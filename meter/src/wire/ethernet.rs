@@ -5,7 +5,7 @@ use super::{ETHERTYPE_IPV4, HeaderError, Next, NextHeader, be16};
 const HEADER_BYTES: usize = 14;
 const TYPE: usize = 12;
 /// Smallest EtherType; smaller values are a length, and LLC follows. IEEE 802.3 §3.2.6.
-pub const LEAST_ETHERTYPE: u16 = 0x0600;
+pub const MIN_ETHERTYPE: u16 = 0x0600;
 const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
 /// OUI of IEEE 802.1, for bridged frames.
 const BRIDGED: [u8; 3] = [0x00, 0x80, 0xc2];
@@ -59,5 +59,5 @@ fn bridged(kind: u16, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
 
 /// Returns the header of an EtherType where smaller numbers are no length.
 pub fn ethertype(number: u16) -> NextHeader {
-    if number < LEAST_ETHERTYPE { NextHeader::Other } else { NextHeader::Ether(number) }
+    if number < MIN_ETHERTYPE { NextHeader::Other } else { NextHeader::Ether(number) }
 }

@@ -84,13 +84,13 @@ pub fn next(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>
         FDDI => fddi(data),
         TOKEN_RING => token_ring(data),
         IPNET => ipnet(data),
-        _ => return seldom(link_type, data),
+        _ => return rare(link_type, data),
     })
 }
 
 /// Returns what follows the header of a rare link type.
 #[cold]
-fn seldom(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
+fn rare(link_type: u16, data: &[u8]) -> Option<Result<Next<'_>, HeaderError>> {
     let after = |next_header: NextHeader, bytes| super::skip(data, bytes).map(|rest| (next_header, rest));
     Some(match link_type {
         SLIP => after(NextHeader::Ip, 16), // direction, and the compressed header

@@ -9,7 +9,7 @@ use super::{be16, checksum, link};
 const IPV4_HEADER_BYTES: usize = 20;
 const IPV6_HEADER_BYTES: usize = 40;
 /// Bytes of an Ethernet frame without checksum at least; shorter frames are padded. IEEE 802.3 §3.2.8.
-const LEAST_ETHERNET_BYTES: usize = 60;
+const MIN_ETHERNET_BYTES: usize = 60;
 
 /// Returns the link type that a frame shows, if it is not the declared one.
 pub fn shown(declared: u16, frame: &[u8], wire_bytes: u32) -> Option<u16> {
@@ -42,7 +42,7 @@ pub fn shown(declared: u16, frame: &[u8], wire_bytes: u32) -> Option<u16> {
 fn version_at(frame: &[u8], wire_bytes: usize, bytes: usize) -> Option<u8> {
     let packet = frame.get(bytes..)?;
     let left = wire_bytes.checked_sub(bytes)?;
-    let fits = |length: usize| length == left || length < left && wire_bytes <= LEAST_ETHERNET_BYTES;
+    let fits = |length: usize| length == left || length < left && wire_bytes <= MIN_ETHERNET_BYTES;
     match packet.first()? >> 4 {
         4 => {
             let header_bytes = usize::from(packet[0] & 0x0f) * 4;

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Headers followed in one frame at most: more than any network nests.
-const MOST_HEADERS: u32 = 32;
+const MAX_HEADERS: u32 = 32;
 
 /// Position of the walk: the rest of the frame, and what the headers before it have set.
 #[allow(clippy::struct_excessive_bools)] // independent flags
@@ -118,13 +118,15 @@ impl<'a> Walk<'a> {
         let whole = (self.rest, self.wire_bytes);
         let mut next_header = match self.link(link_type) {
             Ok(next_header) => next_header,
-            Err(stop) => return self.retry_as_shown(Err(self.stopped(stop)), link_type, whole),
+            Err(stop) => return self.retry_as_shown(Err(self.stop_result(stop)), link_type, whole),
         };
         loop {
             next_header = match self.step(next_header) {
                 Ok(Step::Into(next_header)) => next_header,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(not_flow) => return self.retry_as_shown(self.instead(not_flow), link_type, whole),
+                Err(not_flow) => {
+                    return self.retry_as_shown(self.or_outer_datagram(not_flow), link_type, whole);
+                }
             }
         }
     }
@@ -136,14 +138,14 @@ impl<'a> Walk<'a> {
             next_header = match self.step(next_header) {
                 Ok(Step::Into(next_header)) => next_header,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(not_flow) => return self.instead(not_flow),
+                Err(not_flow) => return self.or_outer_datagram(not_flow),
             }
         }
     }
 
     /// Returns the enclosing datagram if no packet was found in a tunnel over UDP.
     #[cold]
-    fn instead(&self, not_flow: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
+    fn or_outer_datagram(&self, not_flow: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         match not_flow {
             NotAFlowPacket::Unmetered(_) | NotAFlowPacket::UnknownType(_) => self.datagram.ok_or(not_flow),
             other => Err(other),
@@ -158,7 +160,7 @@ impl<'a> Walk<'a> {
 
     /// Converts the reason to stop into the result for the frame.
     #[cold]
-    fn stopped(&self, stop: Stop) -> NotAFlowPacket<'a> {
+    fn stop_result(&self, stop: Stop) -> NotAFlowPacket<'a> {
         match stop {
             Stop::Unmetered(reason) => NotAFlowPacket::Unmetered(reason),
             Stop::Unknown => NotAFlowPacket::UnknownType(self.unknown),
@@ -195,7 +197,7 @@ impl<'a> Walk<'a> {
 
     /// Returns `CutShort` if the snap length explains the error, else `damaged`.
     #[cold]
-    fn blame(&self, error: HeaderError, damaged: Unmetered) -> Unmetered {
+    fn failure_reason(&self, error: HeaderError, damaged: Unmetered) -> Unmetered {
         if error == HeaderError::Truncated && self.cut && self.rest.len() < self.wire_bytes as usize {
             Unmetered::CutShort
         } else {
@@ -206,7 +208,7 @@ impl<'a> Walk<'a> {
     /// Converts an error of a link or tunnel header into the reason to count.
     #[inline]
     fn checked<T>(&self, next: Result<T, HeaderError>) -> Result<T, Unmetered> {
-        next.map_err(|error| self.blame(error, Unmetered::DamagedLink))
+        next.map_err(|error| self.failure_reason(error, Unmetered::DamagedLink))
     }
 
     /// Advances past a header; `rest` is a tail of the current rest.
@@ -215,7 +217,7 @@ impl<'a> Walk<'a> {
         self.wire_bytes -= (self.rest.len() - rest.len()) as u32;
         self.rest = rest;
         self.headers += 1;
-        if self.headers > MOST_HEADERS { Err(Unmetered::TooDeep) } else { Ok(next_header) }
+        if self.headers > MAX_HEADERS { Err(Unmetered::TooDeep) } else { Ok(next_header) }
     }
 
     fn push_encapsulation(&mut self, encapsulation: Encapsulation) -> Result<(), Unmetered> {
@@ -279,12 +281,12 @@ impl<'a> Walk<'a> {
     #[allow(clippy::inline_always)] // `run`, its rare caller, would keep it from being inlined into `packet`
     fn step(&mut self, next_header: NextHeader) -> Result<Step<'a>, NotAFlowPacket<'a>> {
         match next_header {
-            NextHeader::Ether(ETHERTYPE_IPV4) => self.after_ip(ipv4::parse(self.rest), 4),
+            NextHeader::Ether(ETHERTYPE_IPV4) => self.enter_ip(ipv4::parse(self.rest), 4),
             NextHeader::Ether(ETHERTYPE_IPV6) => self.ipv6(),
             NextHeader::Ip => self.ip_of_either_version(),
             other => match self.enter(other) {
                 Ok(next_header) => Ok(Step::Into(next_header)),
-                Err(stop) => Err(self.stopped(stop)),
+                Err(stop) => Err(self.stop_result(stop)),
             },
         }
     }
@@ -301,7 +303,7 @@ impl<'a> Walk<'a> {
             (6, Some(4)) => ETHERTYPE_IPV4,
             (4, Some(6)) => ETHERTYPE_IPV6,
             (_, version) => {
-                let reason = self.blame(error, Unmetered::DamagedIp);
+                let reason = self.failure_reason(error, Unmetered::DamagedIp);
                 self.inside_ip |= reason == Unmetered::CutShort && version == Some(announced);
                 return reason.into();
             }
@@ -322,7 +324,7 @@ impl<'a> Walk<'a> {
             Some(4) => ETHERTYPE_IPV4,
             Some(6) => ETHERTYPE_IPV6,
             Some(_) => return Err(Unmetered::DamagedIp.into()),
-            None => return Err(self.blame(HeaderError::Truncated, Unmetered::DamagedIp).into()),
+            None => return Err(self.failure_reason(HeaderError::Truncated, Unmetered::DamagedIp).into()),
         };
         Ok(Step::Into(NextHeader::Ether(ethertype)))
     }
@@ -364,7 +366,7 @@ impl<'a> Walk<'a> {
             self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a priority tag
             return Ok(self.advance(next)?);
         }
-        if number < ethernet::LEAST_ETHERTYPE {
+        if number < ethernet::MIN_ETHERTYPE {
             // A length; what follows that many bytes is padding or a trailer.
             self.rest = &self.rest[..self.rest.len().min(number.into())];
             self.wire_bytes = self.wire_bytes.min(number.into());

@@ -7,10 +7,10 @@ use crate::wire::{HeaderError, Next, NextHeader, skip};
 pub fn log(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const LENGTH: usize = 0;
     const FAMILY: usize = 1;
-    const LEAST_BYTES: usize = 28;
+    const MIN_BYTES: usize = 28;
     let header = data.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
     let length = usize::from(header[LENGTH]);
-    if length < LEAST_BYTES {
+    if length < MIN_BYTES {
         return Err(HeaderError::Malformed);
     }
     let rest = skip(data, length.next_multiple_of(4))?;

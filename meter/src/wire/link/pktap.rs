@@ -6,15 +6,15 @@ use crate::wire::{HeaderError, Next, NextHeader, be32, skip};
 const LENGTH: usize = 0;
 const RECORD_TYPE: usize = 4;
 const LINK_TYPE: usize = 8;
-const LEAST_BYTES: usize = 108;
+const MIN_BYTES: usize = 108;
 const PACKET: u32 = 1;
 
 /// Returns what follows the header.
 pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
-    let header = data.first_chunk::<LEAST_BYTES>().ok_or(HeaderError::Truncated)?;
+    let header = data.first_chunk::<MIN_BYTES>().ok_or(HeaderError::Truncated)?;
     let number = |at| be32(header, at).swap_bytes();
     let (length, link_type) = (number(LENGTH) as usize, number(LINK_TYPE));
-    if length < LEAST_BYTES {
+    if length < MIN_BYTES {
         return Err(HeaderError::Malformed);
     }
     let rest = skip(data, length)?;

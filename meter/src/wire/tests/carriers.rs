@@ -168,7 +168,7 @@ pub fn vxlan(flags: u8, next_protocol: u8) -> [u8; 8] {
 }
 
 /// Encapsulations without an outer IP header.
-fn shims(ethertype: u16) -> Vec<Carrier> {
+fn encapsulations(ethertype: u16) -> Vec<Carrier> {
     let mut carriers = Vec::new();
     let mut carrier = |link_type, path, header: Vec<u8>| {
         let wrap = Box::new(move |ip: &[u8]| cat(&[&header, ip]));
@@ -176,22 +176,23 @@ fn shims(ethertype: u16) -> Vec<Carrier> {
     };
     let (kind, frame, ppp) = (be(ethertype), ethernet(ethertype, &[]), ppp(ethertype));
     carrier(51, "pppoe", cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp]));
-    let mut shim = |path, outer: u16, header: &[u8]| carrier(ETHERNET, path, ethernet(outer, header));
-    shim("mpls", 0x8847, &label(1));
-    shim("mpls", 0x8848, &cat(&[&label(0), &label(0), &label(1)]));
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &frame]));
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &frame]));
+    let mut encapsulation =
+        |path, outer: u16, header: &[u8]| carrier(ETHERNET, path, ethernet(outer, header));
+    encapsulation("mpls", 0x8847, &label(1));
+    encapsulation("mpls", 0x8848, &cat(&[&label(0), &label(0), &label(1)]));
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &frame]));
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &frame]));
     // A MAC address that begins with 0.
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &with(frame.clone(), 0, &[0])]));
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &with(frame.clone(), 0, &[0])]));
-    shim("pbb/eth", 0x88e7, &cat(&[&[0; 4], &frame]));
-    shim("macsec", 0x88e5, &cat(&[&[0, 0, 0, 0, 0, 1], &kind]));
-    shim("macsec", 0x88e5, &cat(&[&[0x20, 0, 0, 0, 0, 1], &[0xcc; 8], &kind]));
-    shim("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp]));
-    shim("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp[1..]]));
-    shim("pppoe/mpls", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0, 2, 0x81], &label(1)]));
-    for (path, outer, header) in wrappers::shims(ethertype) {
-        shim(path, outer, &header);
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &with(frame.clone(), 0, &[0])]));
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &with(frame.clone(), 0, &[0])]));
+    encapsulation("pbb/eth", 0x88e7, &cat(&[&[0; 4], &frame]));
+    encapsulation("macsec", 0x88e5, &cat(&[&[0, 0, 0, 0, 0, 1], &kind]));
+    encapsulation("macsec", 0x88e5, &cat(&[&[0x20, 0, 0, 0, 0, 1], &[0xcc; 8], &kind]));
+    encapsulation("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp]));
+    encapsulation("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp[1..]]));
+    encapsulation("pppoe/mpls", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0, 2, 0x81], &label(1)]));
+    for (path, outer, header) in wrappers::encapsulations(ethertype) {
+        encapsulation(path, outer, &header);
     }
     carrier(219, "mpls", label(1).to_vec());
     carriers
@@ -300,7 +301,7 @@ fn tunnels_in_tunnels(ethertype: u16) -> Vec<Carrier> {
 
 /// Every supported encapsulation, around IPv4 or IPv6.
 pub fn tunnels(ethertype: u16) -> Vec<Carrier> {
-    [shims, tunnels_over_ip, tunnels_over_udp, tunnels_in_tunnels]
+    [encapsulations, tunnels_over_ip, tunnels_over_udp, tunnels_in_tunnels]
         .into_iter()
         .flat_map(|carriers| carriers(ethertype))
         .collect()

@@ -36,7 +36,7 @@ fn unreachable_errors_return_the_quoted_packet() {
         assert_eq!(quoted(&error_v6(1, code, &v6)), sent(&v6), "code {code}");
     }
     assert!(sent(&v4).is_some() && sent(&v6).is_some());
-    // RFC 792 quotes eight bytes behind the IP header; the ports are enough.
+    // RFC 792 quotes eight bytes after the IP header; the ports are enough.
     assert_eq!(quoted(&error_v4(3, 3, &v4[..24])), sent(&v4));
     assert_eq!(quoted(&error_v6(1, 4, &v6[..44])), sent(&v6));
     let options = ipv4_between(BACK, 3, UDP, &udp_between(BACK, 9));

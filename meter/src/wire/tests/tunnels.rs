@@ -36,8 +36,8 @@ fn tunnels_over_ip_are_not_opened_without_decapsulation() {
             assert_eq!(closed(&frame), Err(Unmetered::NoPorts.into()), "{}", carrier.path);
         }
     }
-    let behind_label = ethernet(0x8847, &[&[0, 0, 1, 64][..], &ipv4(TCP, &tcp(3))].concat());
-    let opened = unopened(ETHERNET, &behind_label);
+    let after_label = ethernet(0x8847, &[&[0, 0, 1, 64][..], &ipv4(TCP, &tcp(3))].concat());
+    let opened = unopened(ETHERNET, &after_label);
     assert_eq!(opened, Ok(in_tunnel("mpls", 0, packet(4, Transport::Tcp, 43, 3))), "not over IP");
     let authenticated = ipv4(AUTHENTICATION, &extension(AUTHENTICATION, TCP, 1, &tcp(3)));
     assert_eq!(closed(&authenticated), Ok(packet(4, Transport::Tcp, 63, 3)), "authentication is no tunnel");

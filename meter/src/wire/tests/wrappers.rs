@@ -124,7 +124,7 @@ fn tags(ethertype: u16) -> Vec<(u16, Header)> {
 }
 
 /// Fabrics and service function chains: path, EtherType and header.
-pub fn shims(ethertype: u16) -> Vec<(&'static str, u16, Header)> {
+pub fn encapsulations(ethertype: u16) -> Vec<(&'static str, u16, Header)> {
     let v4 = ethertype == IPV4;
     let frame = &ethernet(ethertype, &[])[..];
     let nsh = |next: u8, rest: &[u8]| cat(&[&[0, 0x42, 2, next, 0, 0, 7, 255], rest]);

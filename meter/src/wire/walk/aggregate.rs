@@ -41,7 +41,8 @@ impl<'a> Iterator for Aggregate<'a> {
             Ok(subframe) => subframe,
             // A frame check sequence may follow the last subframe.
             Err(error) if first => {
-                let reason = self.walk(self.rest, self.wire_bytes).blame(error, Unmetered::DamagedLink);
+                let reason =
+                    self.walk(self.rest, self.wire_bytes).failure_reason(error, Unmetered::DamagedLink);
                 return Some(Err(reason.into()));
             }
             Err(_) => return None,

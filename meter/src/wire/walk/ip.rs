@@ -31,11 +31,11 @@ pub struct IpHeader<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn ipv6(&mut self) -> Result<Step<'a>, NotAFlowPacket<'a>> {
-        self.after_ip(ipv6::parse(self.rest), 6)
+        self.enter_ip(ipv6::parse(self.rest), 6)
     }
 
     #[inline]
-    pub(super) fn after_ip(
+    pub(super) fn enter_ip(
         &mut self,
         ip: Result<IpHeader<'a>, HeaderError>,
         announced: u8,
@@ -93,8 +93,8 @@ impl<'a> Walk<'a> {
 
     /// Returns a packet with only its ports, if the snap length cut the transport header after them.
     #[cold]
-    fn ports_alone(&self, error: HeaderError, ip: &IpHeader<'a>, ip_bytes: u32) -> NotAFlowPacket<'a> {
-        let reason = self.blame(error, Unmetered::DamagedTransport);
+    fn ports_only(&self, error: HeaderError, ip: &IpHeader<'a>, ip_bytes: u32) -> NotAFlowPacket<'a> {
+        let reason = self.failure_reason(error, Unmetered::DamagedTransport);
         // All transports have their ports where UDP has them.
         let Ok(ports) = udp::Udp::new(self.rest) else { return reason.into() };
         if reason != Unmetered::CutShort {
@@ -156,13 +156,13 @@ impl<'a> Walk<'a> {
         };
         match ip.protocol {
             ip_protocol::TCP => {
-                let tcp = tcp::Tcp::new(self.rest).map_err(|error| self.ports_alone(error, ip, ip_bytes))?;
+                let tcp = tcp::Tcp::new(self.rest).map_err(|error| self.ports_only(error, ip, ip_bytes))?;
                 let segment = Some(tcp.segment());
                 packet(Transport::Tcp, tcp.source_port(), tcp.destination_port(), tcp.header_bytes(), segment)
                     .map(Step::At)
             }
             ip_protocol::UDP => {
-                let udp = udp::Udp::new(self.rest).map_err(|error| self.ports_alone(error, ip, ip_bytes))?;
+                let udp = udp::Udp::new(self.rest).map_err(|error| self.ports_only(error, ip, ip_bytes))?;
                 let (source, destination) = (udp.source_port(), udp.destination_port());
                 let packet = packet(Transport::Udp, source, destination, udp::HEADER_BYTES, None)?;
                 let may_be_tunnel = tunnel::is_udp_port(source) || tunnel::is_udp_port(destination);
@@ -170,7 +170,7 @@ impl<'a> Walk<'a> {
             }
             ip_protocol::SCTP => {
                 let sctp =
-                    sctp::Sctp::new(self.rest).map_err(|error| self.ports_alone(error, ip, ip_bytes))?;
+                    sctp::Sctp::new(self.rest).map_err(|error| self.ports_only(error, ip, ip_bytes))?;
                 let (has_data, segment) = sctp.segment();
                 // Without user data, all chunks are control information.
                 let header_bytes = if has_data { sctp::HEADER_BYTES as u32 } else { self.wire_bytes };
@@ -184,13 +184,13 @@ impl<'a> Walk<'a> {
                 .map(Step::At)
             }
             ip_protocol::UDP_LITE => {
-                let udp = udp::Udp::new(self.rest).map_err(|error| self.ports_alone(error, ip, ip_bytes))?;
+                let udp = udp::Udp::new(self.rest).map_err(|error| self.ports_only(error, ip, ip_bytes))?;
                 packet(Transport::UdpLite, udp.source_port(), udp.destination_port(), udp::HEADER_BYTES, None)
                     .map(Step::At)
             }
             ip_protocol::DCCP => {
                 let dccp =
-                    dccp::Dccp::new(self.rest).map_err(|error| self.ports_alone(error, ip, ip_bytes))?;
+                    dccp::Dccp::new(self.rest).map_err(|error| self.ports_only(error, ip, ip_bytes))?;
                 let segment = Some(dccp.segment());
                 packet(
                     Transport::Dccp,
@@ -223,7 +223,7 @@ impl<'a> Walk<'a> {
             ip_protocol::ESP => return Err(Unmetered::Encrypted.into()),
             ip_protocol::AUTHENTICATION => {
                 let (protocol, rest) = ipv6::after_authentication(self.rest)
-                    .map_err(|error| self.blame(error, Unmetered::DamagedIp))?;
+                    .map_err(|error| self.failure_reason(error, Unmetered::DamagedIp))?;
                 self.advance((NextHeader::Ip, rest))?;
                 return self.transport(&IpHeader { protocol, rest, ..*ip }, ip_bytes);
             }
@@ -232,7 +232,7 @@ impl<'a> Walk<'a> {
             ip_protocol::IPV6 => NextHeader::Ether(ETHERTYPE_IPV6),
             ip_protocol::GRE => {
                 let inside = self.checked(gre::next(self.rest))?;
-                self.inside(inside)?
+                self.enter_tunnel(inside)?
             }
             ip_protocol::MPLS_IN_IP => {
                 self.push_encapsulation(Encapsulation::Mpls)?;
@@ -264,10 +264,10 @@ impl<'a> Walk<'a> {
         });
         let Some(inside) = inside else { return Ok(Step::At(datagram)) };
         self.datagram = Some(datagram);
-        Ok(Step::Into(self.inside(inside)?))
+        Ok(Step::Into(self.enter_tunnel(inside)?))
     }
 
-    fn inside(&mut self, inside: Inside<'a>) -> Result<NextHeader, Unmetered> {
+    fn enter_tunnel(&mut self, inside: Inside<'a>) -> Result<NextHeader, Unmetered> {
         self.network_id = inside.network_id.unwrap_or(self.network_id);
         self.push_encapsulation(inside.encapsulation)?;
         self.advance((inside.next_header, inside.rest))
