@@ -31,7 +31,7 @@ fn recognise(start: &[u8]) -> Option<&'static str> {
 }
 
 /// Returns the input, decompressed if it is compressed.
-pub(super) fn unpack(mut input: Input) -> Result<Input, CaptureError> {
+pub(super) fn decompress(mut input: Input) -> Result<Input, CaptureError> {
     let skipped = skip_skippable(&mut input)?;
     let Some(compression) = recognise(input.fill(ZSTD.len())) else {
         if skipped {
@@ -43,19 +43,19 @@ pub(super) fn unpack(mut input: Input) -> Result<Input, CaptureError> {
         }
         return Ok(input);
     };
-    let unpacked = match compression {
-        "gzip" => input.unpacked(compression, |packed| Ok(gzip::Members::new(packed))),
-        "zstd" => input.unpacked(compression, zstd::Frames::new),
-        _ => input.unpacked(compression, |packed| Ok(lz4::Frames::new(packed))),
+    let decompressed = match compression {
+        "gzip" => input.decompressed(compression, |compressed| Ok(gzip::Members::new(compressed))),
+        "zstd" => input.decompressed(compression, zstd::Frames::new),
+        _ => input.decompressed(compression, |compressed| Ok(lz4::Frames::new(compressed))),
     };
-    let mut unpacked = unpacked.map_err(|error| {
+    let mut decompressed = decompressed.map_err(|error| {
         CaptureError::new(
             CaptureErrorKind::Io,
             0,
             format!("cannot set up the {compression} decompressor: {error}"),
         )
     })?;
-    let start = unpacked.fill(ZSTD.len());
+    let start = decompressed.fill(ZSTD.len());
     if let Some(inner) = recognise(start).or_else(|| is_skippable(start).then_some("zstd or lz4")) {
         return Err(CaptureError::new(
             CaptureErrorKind::Unsupported,
@@ -63,7 +63,7 @@ pub(super) fn unpack(mut input: Input) -> Result<Input, CaptureError> {
             format!("compressed twice ({inner} inside {compression}); decompress it once first"),
         ));
     }
-    Ok(unpacked)
+    Ok(decompressed)
 }
 
 /// Skips skippable frames at the start, common to zstd and lz4. Returns whether there were any.

@@ -81,7 +81,7 @@ impl Input {
     }
 
     /// Reads the same source through a decompressor.
-    pub fn unpacked<R: Read + Send + 'static>(
+    pub fn decompressed<R: Read + Send + 'static>(
         self,
         compression: &'static str,
         decompressor: impl FnOnce(Self) -> io::Result<R>,
@@ -273,21 +273,22 @@ impl Input {
 
     fn failed(&self, failure: &io::Error, at: u64, place: impl Display) -> CaptureError {
         let (kind, message) = match self.compression {
-            Some(packed) if !self.source.failed.load(Ordering::Relaxed) => {
+            Some(compression) if !self.source.failed.load(Ordering::Relaxed) => {
                 if failure.kind() == ErrorKind::UnexpectedEof {
-                    let what =
-                        format!("the {packed} data are truncated at {place}; everything before it was read");
+                    let what = format!(
+                        "the {compression} data are truncated at {place}; everything before it was read"
+                    );
                     (CaptureErrorKind::Cut, what)
                 } else if failure.kind() == ErrorKind::OutOfMemory {
                     let what = format!(
-                        "the {packed} data need a window of more than 128 MiB; \
+                        "the {compression} data need a window of more than 128 MiB; \
                          decompress it first: zstd -d --long=31 FILE"
                     );
                     (CaptureErrorKind::Unsupported, what)
                 } else {
                     let what = format!(
-                        "the {packed} data are damaged at {place} ({failure}); \
-                         everything before it was read (test the file with: {packed} -t FILE)"
+                        "the {compression} data are damaged at {place} ({failure}); \
+                         everything before it was read (test the file with: {compression} -t FILE)"
                     );
                     (CaptureErrorKind::Damaged, what)
                 }

@@ -91,7 +91,7 @@ impl Capture {
     /// # Errors
     /// The source is empty, not a capture, or unsupported; see [`CaptureErrorKind`].
     pub fn open(source: Box<dyn Read + Send>) -> Result<Self, CaptureError> {
-        let mut input = compression::unpack(Input::new(source))?;
+        let mut input = compression::decompress(Input::new(source))?;
         let format = Format::recognise(&mut input)?;
         Ok(Self { input, format, finished: false })
     }
@@ -182,7 +182,7 @@ impl Format {
             input.clean_end("its first byte")?;
             let message = match input.compression() {
                 None => "the file is empty (0 bytes); has the capture been written yet?".to_owned(),
-                Some(packed) => format!("the {packed} data are empty"),
+                Some(compression) => format!("the {compression} data are empty"),
             };
             return Err(CaptureError::new(CaptureErrorKind::Empty, 0, message));
         }

@@ -99,12 +99,12 @@ impl Members {
     /// Decompresses the next bytes of this member; returns 0 at the end of its data.
     fn inflate(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            let packed = self.input.fill_buf()?;
-            let at_end = packed.is_empty();
-            let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
-            let result = self.inflate.decompress(packed, into, FlushDecompress::None);
-            self.input.consume((self.inflate.total_in() - taken) as usize);
-            let count = (self.inflate.total_out() - given) as usize;
+            let compressed = self.input.fill_buf()?;
+            let at_end = compressed.is_empty();
+            let (consumed_before, produced_before) = (self.inflate.total_in(), self.inflate.total_out());
+            let result = self.inflate.decompress(compressed, into, FlushDecompress::None);
+            self.input.consume((self.inflate.total_in() - consumed_before) as usize);
+            let count = (self.inflate.total_out() - produced_before) as usize;
             self.crc.update(&into[..count]);
             match result {
                 Ok(Status::StreamEnd) => self.place = Place::Trailer,

@@ -1,7 +1,7 @@
 //! zstd files: any number of frames. RFC 8878.
 //!
 //! The decoder gets the bytes that it asks for and no more, at most one block per call: on an error it discards
-//! what it unpacked in that call, which may be the whole of a small file.
+//! what it decompressed in that call, which may be the whole of a small file.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
@@ -48,13 +48,13 @@ fn io_error(code: ErrorCode) -> io::Error {
 impl Read for Frames {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while !into.is_empty() {
-            let packed = if self.full { &[] } else { self.input.fill_buf()? };
-            if packed.is_empty() && !self.full {
+            let compressed = if self.full { &[] } else { self.input.fill_buf()? };
+            if compressed.is_empty() && !self.full {
                 return if self.wanted == 0 { Ok(0) } else { Err(ErrorKind::UnexpectedEof.into()) };
             }
             let asked =
                 if self.wanted > NEXT_BLOCK_HEADER { self.wanted - NEXT_BLOCK_HEADER } else { self.wanted };
-            let mut source = InBuffer::around(&packed[..packed.len().min(asked.max(1))]);
+            let mut source = InBuffer::around(&compressed[..compressed.len().min(asked.max(1))]);
             let mut target = OutBuffer::around(&mut *into);
             self.wanted = self.decoder.decompress_stream(&mut target, &mut source).map_err(io_error)?;
             let (consumed, count) = (source.pos(), target.pos());
