@@ -45,7 +45,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Computes the identity from the IP header and the bytes after it; `sequenced`: the packet consumes sequence numbers.
+    /// Computes the identity from the IP header and the bytes after it; `sequenced`: it consumes sequence numbers.
     #[inline(never)] // otherwise its caller is too large to be inlined
     pub fn new(ip: &IpHeader<'_>, ip_bytes: u32, transport: &[u8], sequenced: bool) -> Self {
         let words = transport.get(FIRST..END).map_or_else(|| short(transport), halves);

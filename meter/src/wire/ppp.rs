@@ -1,4 +1,4 @@
-//! PPP and its carriers. RFC 1661, RFC 1662 (HDLC framing), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
+//! PPP and its carriers. RFC 1661, RFC 1662 (HDLC), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
 
 use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, ethertype, link, skip};
 
