@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write first inputs for the fuzzers: `python meter/fuzz/seeds.py [DIR]` (DIR/capture, DIR/wire, DIR/meter).
+"""Write seed inputs for the fuzzers: `python meter/fuzz/seeds.py [DIR]` (DIR/capture, DIR/wire, DIR/meter).
 
 From `samples/` and the crafted formats of `tests/`, so that the corpus has no traffic of strangers. Nothing
 here depends on the day or on chance that isn't seeded.
@@ -19,7 +19,7 @@ sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 from formats import craft  # noqa: E402
 
-#: Places in the table of link types in `checks/wire.rs`.
+#: Indices in the table of link types in `checks/wire.rs`.
 LINK_TYPES = [
     int(number)
     for table in re.findall(r"LINK_TYPES: \[u16; \d+\] = \[([^]]+)\]", (HERE / "checks/wire.rs").read_text())
@@ -58,7 +58,7 @@ def block(kind: int, body: bytes, order: str) -> bytes:
 
 
 def pcapng(order: str) -> bytes:
-    """Make a capture with every block that is read, and some that are not."""
+    """Return a capture with every supported block type, and some others."""
 
     def pack(kinds: str, *values: int) -> bytes:
         return struct.pack(order + kinds, *values)
@@ -80,7 +80,7 @@ def pcapng(order: str) -> bytes:
 
 
 def pcaps() -> Iterator[bytes]:
-    """Make the variants of pcap."""
+    """Yield the variants of pcap."""
     data = bytes(20)
     for order in "<>":
         for magic, version in [
@@ -97,7 +97,7 @@ def pcaps() -> Iterator[bytes]:
 
 
 def capture_seeds() -> Iterator[bytes]:
-    """Yield files."""
+    """Yield capture files."""
     for path in sorted(SAMPLES.rglob("*.pcap*")):
         data = path.read_bytes()
         yield data if len(data) <= LARGEST else data[:LARGEST]
@@ -111,7 +111,7 @@ def capture_seeds() -> Iterator[bytes]:
 
 
 def sample_frames() -> list[tuple[int, bytes]]:
-    """Every packet of the samples, each once."""
+    """Yield every distinct packet of the samples."""
     found: dict[tuple[int, bytes], None] = {}
     for path in sorted(SAMPLES.rglob("*.pcap")) + sorted(SAMPLES.rglob("*.pcapng")):
         found.update(dict.fromkeys((link, data[:600]) for link, data in frames(path.read_bytes())))
@@ -119,14 +119,14 @@ def sample_frames() -> list[tuple[int, bytes]]:
 
 
 def crafted_frames() -> Iterator[tuple[int, bytes]]:
-    """Yield the first and the last packet for each link type, shim and tunnel, and every transport's."""
+    """Yield the first and last packet of each link type, encapsulation and transport."""
     for name, data in craft.captures().items():
         made = list(frames(data))
         yield from made if name in craft.TRANSPORTS else [made[0], made[-1]]
 
 
 def wire_seeds() -> Iterator[bytes]:
-    """Yield a head as `checks/wire.rs` reads it, and a frame."""
+    """Yield frames with the header that `checks/wire.rs` reads."""
     for link, data in [*sample_frames(), *crafted_frames()]:
         number = LINK_TYPES.index(link)
         yield bytes([number, 0]) + struct.pack(">H", 40) + data
@@ -134,34 +134,34 @@ def wire_seeds() -> Iterator[bytes]:
 
 
 def meter_seeds() -> Iterator[bytes]:
-    """Yield scripts as `checks/story.rs` reads them."""
+    """Yield scripts as `checks/traffic.rs` reads them."""
     rng = random.Random(1)
     for number in range(120):
-        story = bytes([number])
+        script = bytes([number])
         for _ in range(rng.randrange(4, 60)):
             kind = rng.choice([0, 0, 0, 0, 0x10, 0x20, 8, 10, 11, 13, 14, 0x80])
-            story += bytes([kind, rng.choice([1, 1, 1, 5, 130, 192, 193, 194, 195, 200, 255])])
+            script += bytes([kind, rng.choice([1, 1, 1, 5, 130, 192, 193, 194, 195, 200, 255])])
             if kind & 15 == 0:
                 shape = rng.choice([0, 0, 0, 3, 3, 5, 8, 11, 0x43, 0x40, 0x4B, 4, 6])
                 ends, ports = rng.choice([(1, 8), (4, 1)])
                 flags = rng.choice([2, 0x12, 0x10, 0x18, 0x11, 4, 0x14])
-                story += bytes([shape, ends, ports, flags, rng.choice([0, 10, 25, 0x51, 0x8C, 7])])
+                script += bytes([shape, ends, ports, flags, rng.choice([0, 10, 25, 0x51, 0x8C, 7])])
                 if shape & 0x40:
-                    story += bytes([rng.choice([8, 0x18, 1, 9, 0x43])])
+                    script += bytes([rng.choice([8, 0x18, 1, 9, 0x43])])
                 if kind & 0x80:
-                    story += bytes([rng.choice([0, 1, 10, 255])])
+                    script += bytes([rng.choice([0, 1, 10, 255])])
             elif kind in (8, 10):
-                story += bytes([rng.randrange(256)])
+                script += bytes([rng.randrange(256)])
             elif kind == 14:
-                story += bytes([rng.randrange(40), rng.randrange(256)])
-        yield story
+                script += bytes([rng.randrange(40), rng.randrange(256)])
+        yield script
     links = [101, 1, 0, 113, 276, 9, 105]
-    told = [(link, data) for link, data in [*sample_frames()[::40], *crafted_frames()] if link in links]
-    for at in range(0, len(told), 8):
-        story = b"\0"
-        for link, data in told[at : at + 8]:
-            story += bytes([12, 1, links.index(link)]) + struct.pack(">H", len(data)) + data
-        yield story
+    chosen = [(link, data) for link, data in [*sample_frames()[::40], *crafted_frames()] if link in links]
+    for at in range(0, len(chosen), 8):
+        script = b"\0"
+        for link, data in chosen[at : at + 8]:
+            script += bytes([12, 1, links.index(link)]) + struct.pack(">H", len(data)) + data
+        yield script
 
 
 def main() -> None:

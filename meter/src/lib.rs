@@ -1,9 +1,9 @@
-//! The core of `classifier`: captured packets in, facts about bidirectional flows out.
+//! The core of `classifier`: meters captured packets into bidirectional flows.
 //!
-//! It never decides who is the server, knows no service and no connection state.
-//! `capture` turns bytes into frames, `wire` frames into packets, `flow` packets into rows,
-//! `payload` looks for signatures that are handed in, `table` turns rows into Arrow; `packets` shows one flow's
-//! packets as they are. Only `python` knows Python.
+//! It does not infer the server, and knows neither services nor connection states.
+//! `capture` reads bytes into frames, `wire` decodes frames into packets, `flow` aggregates packets into rows,
+//! `payload` matches the given signatures, `table` converts rows to Arrow, `packets` returns the packets of one flow.
+//! Only `python` depends on Python.
 
 #[forbid(unsafe_code)]
 pub mod capture;

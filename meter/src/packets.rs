@@ -1,4 +1,4 @@
-//! What is read beside the meter, for those who ask: one flow's packets, and the names that DNS answers give.
+//! Reads besides the meter: the packets of one flow, and names from DNS answers.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::flow::Key;
 use crate::payload::DnsNames;
 use crate::wire::{self, Content, Ends, NotAFlowPacket, Packet, Transport};
 
-/// Which packets are wanted.
+/// Selection of packets.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
-    /// Of this flow …
+    /// Packets of this flow …
     pub key: Key,
     /// … in this VLAN (0: none) and virtual network only …
     pub lane: Option<(u16, u32)>,
@@ -21,20 +21,20 @@ pub struct Wanted {
     pub first_ns: i64,
     /// … and not after this.
     pub last_ns: i64,
-    /// So many at the most.
+    /// Maximum number of packets.
     pub most: usize,
-    /// Look into tunnels over IP.
+    /// Decapsulate tunnels over IP.
     pub decapsulate: bool,
 }
 
 impl Wanted {
-    /// Whether a packet of the key is in the VLAN and virtual network.
+    /// Returns whether a packet of the key is in the VLAN and virtual network.
     fn includes(&self, ends: &Ends, content: &Content) -> bool {
         self.lane.is_none_or(|lane| lane == (content.vlan.unwrap_or(0), ends.network_id))
     }
 }
 
-/// The packets found, column by column.
+/// Columns of the packets found.
 #[derive(Debug, Default)]
 struct Packets {
     time_ns: Vec<i64>,
@@ -64,8 +64,8 @@ impl Packets {
     }
 }
 
-/// Notes the names that a frame gives to addresses, if it is an answer of DNS.
-pub fn note_names(names: &mut DnsNames, frame: &Frame<'_>, decapsulate: bool) {
+/// Records the names that a frame gives to addresses, if it is a DNS answer.
+pub fn record_names(names: &mut DnsNames, frame: &Frame<'_>, decapsulate: bool) {
     let decoded = wire::decode(frame.link_type, frame.data, frame.wire_bytes, decapsulate);
     for packet in each(decoded).filter_map(Result::ok) {
         if packet.ends.proto == Transport::Udp as u8 {
@@ -74,7 +74,7 @@ pub fn note_names(names: &mut DnsNames, frame: &Frame<'_>, decapsulate: bool) {
     }
 }
 
-/// The packets in a frame, or what is there instead of one.
+/// Returns the packets in a frame, or what it holds instead.
 fn each<'a>(
     decoded: Result<Packet<'a>, NotAFlowPacket<'a>>,
 ) -> impl Iterator<Item = Result<Packet<'a>, NotAFlowPacket<'a>>> {
@@ -86,13 +86,13 @@ fn each<'a>(
     one.into_iter().chain(aggregate.into_iter().flatten())
 }
 
-/// The first packets of a flow in the order of the capture, and the ICMP errors about them.
+/// Returns the first packets of a flow in capture order, and the ICMP errors that quote them.
 ///
-/// An ICMP error stands for the packet that it quotes: `from_b` says who sent that. Fragmented datagrams
-/// are left out. Where the capture is damaged, the packets before the damage are found.
+/// An ICMP error has the `from_b` of the packet that it quotes. Fragmented datagrams are left out. In a damaged
+/// capture, the packets before the damage are returned.
 ///
 /// # Errors
-/// None that the input can cause: the columns are of one length.
+/// None that the input can cause: all columns have the same length.
 pub fn packets(capture: &mut Capture, wanted: &Wanted) -> Result<RecordBatch, ArrowError> {
     let mut found = Packets::default();
     while found.time_ns.len() < wanted.most {

@@ -1,4 +1,4 @@
-//! The Python door: only it and its parts know Python. `classifier/_meter.pyi` documents it.
+//! Python interface, the only module that depends on Python. `classifier/_meter.pyi` documents it.
 //!
 //! Whole batches cross the border, never packets, and the GIL is released while metering.
 
@@ -28,12 +28,12 @@ use crate::wire::{Irregularity, Unmetered};
 
 use signatures::Signatures;
 
-/// Rows of a batch, or a few more.
+/// Rows of a batch, approximately.
 const BATCH_ROWS: usize = 1 << 15;
 
 create_exception!(_meter, MeterError, PyException);
 
-/// A record batch, handed over by the Arrow `PyCapsule` interface without a copy.
+/// A record batch, exported by the Arrow `PyCapsule` interface without a copy.
 #[pyclass(frozen)]
 struct Batch(RecordBatch);
 
@@ -50,7 +50,7 @@ impl Batch {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
-        drop(requested_schema); // the interface allows to hand over what is there
+        drop(requested_schema); // the interface allows ignoring it
         let data = StructArray::from(self.0.clone()).into_data();
         let schema =
             FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(|error| arrow_error(&error))?;
@@ -65,14 +65,14 @@ fn arrow_error(error: &ArrowError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// The record batch behind any object with `__arrow_c_array__`.
+/// Imports the record batch of any object with `__arrow_c_array__`.
 #[allow(unsafe_code)]
 fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
     let (schema, array): (Bound<'_, PyCapsule>, Bound<'_, PyCapsule>) =
         object.call_method0("__arrow_c_array__")?.extract()?;
     let schema = schema.pointer_checked(Some(c"arrow_schema"))?.cast::<FFI_ArrowSchema>();
     let array = array.pointer_checked(Some(c"arrow_array"))?.cast::<FFI_ArrowArray>();
-    // SAFETY: the capsules' names promise these types (Arrow PyCapsule interface), and the structures
+    // SAFETY: the capsules' names guarantee these types (Arrow PyCapsule interface), and the structures
     // are moved out, so that the capsules no longer release them.
     let data = unsafe {
         let schema = FFI_ArrowSchema::from_raw(schema.as_ptr());
@@ -80,14 +80,14 @@ fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
     };
     let data = data.map_err(|error| arrow_error(&error))?;
     if !matches!(data.data_type(), arrow_schema::DataType::Struct(_)) {
-        return Err(PyValueError::new_err("a record batch is needed"));
+        return Err(PyValueError::new_err("expected a record batch"));
     }
     Ok(RecordBatch::from(StructArray::from(data)))
 }
 
 /// `MeterOptions` of `classifier/metering/options.py`.
 #[derive(Clone, Copy, FromPyObject)]
-#[allow(clippy::struct_excessive_bools)] // switches that the user has
+#[allow(clippy::struct_excessive_bools)] // options of the user
 struct MeterOptions {
     tcp_idle_ns: u64,
     udp_idle_ns: u64,
@@ -112,7 +112,7 @@ impl From<MeterOptions> for Options {
     }
 }
 
-/// The fields of `Counters` of `classifier/metering/counters.py`.
+/// Returns the fields of `Counters` of `classifier/metering/counters.py`.
 fn counters<'py>(
     py: Python<'py>,
     counts: &Counts,
@@ -139,7 +139,7 @@ fn counters<'py>(
     Ok(counters)
 }
 
-/// Packets in flows with a wrong checksum, by header.
+/// Returns packets in flows with a wrong checksum, by header.
 fn bad_checksums(py: Python<'_>, counts: BadChecksums) -> PyResult<Bound<'_, PyDict>> {
     let by_header = PyDict::new(py);
     by_header.set_item("ipv4_header", counts.ipv4_header)?;
@@ -155,12 +155,12 @@ fn unmetered<'py>(py: Python<'py>, counts: &UnmeteredCounts) -> PyResult<Bound<'
     Ok(reasons)
 }
 
-/// Packets by kind and number of what isn't known.
+/// Returns packets by kind and value of the unknown type number.
 fn unknown_types(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16), u64> {
     counts.tallies().unknown_types().map(|(number, packets)| (number.parts(), packets)).collect()
 }
 
-/// Packets by how they depart from their headers, by the declared link type, and by that as which they were read.
+/// Returns packets by kind of irregularity, declared link type, and link type used to decode them.
 fn irregular(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16, u16), u64> {
     let mut found = BTreeMap::new();
     for (irregularity, declared, packets) in counts.tallies().irregularities() {
@@ -177,10 +177,10 @@ fn irregular(counts: &UnmeteredCounts) -> BTreeMap<(&'static str, u16, u16), u64
     found
 }
 
-type Described = (&'static str, u64, String, Option<&'static str>);
+type ErrorArgs = (&'static str, u64, String, Option<&'static str>);
 
-/// `MeterError.args`.
-fn described(error: &CaptureError) -> Described {
+/// Returns `MeterError.args`.
+fn error_args(error: &CaptureError) -> ErrorArgs {
     let kind = match error.kind {
         CaptureErrorKind::Empty => "empty",
         CaptureErrorKind::NotACapture => "not_a_capture",
@@ -208,13 +208,13 @@ fn packets(
     decapsulate: bool,
 ) -> PyResult<Batch> {
     let rows = table::rows_of(&import(flow)?).map_err(|error| arrow_error(&error))?;
-    let [row] = rows.as_slice() else { return Err(PyValueError::new_err("one flow is needed")) };
+    let [row] = rows.as_slice() else { return Err(PyValueError::new_err("expected one flow")) };
     let lane = (!row.across).then(|| row.lane());
     let wanted = Wanted { key: row.key, lane, first_ns, last_ns, most, decapsulate };
     let file = File::open(source)?;
     py.detach(|| {
         let mut capture =
-            Capture::open(Box::new(file)).map_err(|error| MeterError::new_err(described(&error)))?;
+            Capture::open(Box::new(file)).map_err(|error| MeterError::new_err(error_args(&error)))?;
         crate::packets::packets(&mut capture, &wanted).map(Batch).map_err(|error| arrow_error(&error))
     })
 }

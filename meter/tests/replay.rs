@@ -1,4 +1,4 @@
-//! What the fuzzers found worth keeping, checked again without a fuzzer.
+//! Replays the fuzzers' corpus without a fuzzer.
 
 #[path = "../fuzz/checks/mod.rs"]
 mod checks;
@@ -9,10 +9,10 @@ use std::path::Path;
 fn replay(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut inputs = 0;
-    for entry in fs::read_dir(&corpus).expect("the corpus is in the repository") {
-        let path = entry.expect("it can be listed").path();
-        let input = fs::read(&path).expect("it can be read");
-        // Shown only if the check fails: which input it was.
+    for entry in fs::read_dir(&corpus).expect("the corpus of the repository") {
+        let path = entry.expect("a directory entry").path();
+        let input = fs::read(&path).expect("a readable file");
+        // Shown only if the check fails.
         println!("{}", path.display());
         check(&input);
         inputs += 1;

@@ -59,7 +59,7 @@ def ends(draw: st.DrawFn) -> tuple[End, End]:
 
 
 class Conversation(NamedTuple):
-    """Packets between two endpoints, and which of them opened a connection: address and port, `both`, or none."""
+    """Packets between two endpoints, and which opened a connection: one of them, `both`, or none."""
 
     packets: list[Packet]
     ends: frozenset[End]
@@ -109,8 +109,8 @@ def captures() -> st.SearchStrategy[list[Packet]]:
 def _is_lawful(told: list[Conversation]) -> bool:
     """Return whether of connections between the same endpoints all are opened from the same side.
 
-    Else both endpoints send SYN+ACKs, or one sends SYN and SYN+ACK, of several connections at once: joining their
-    segments one by one can't come out the same for every cut.
+    Else both endpoints send SYN+ACKs, or one sends SYN and SYN+ACK, of several connections at once:
+    joining their segments one by one can't come out the same for every cut.
     """
     opened: dict[frozenset[End], list[str]] = {}
     for one in told:

@@ -1,4 +1,4 @@
-//! A story of frames through the meter: nothing is lost, and pieces stitch together to the whole.
+//! Generated traffic through the meter: no packet is lost, and metering in pieces stitches to the same flows.
 
 use std::io::Cursor;
 use std::num::NonZero;
@@ -10,12 +10,12 @@ use meter::table::{FlowRecord, rows_of};
 use meter::wire::{NotAFlowPacket, Unmetered, decode};
 
 use super::script::{Script, pick};
-use super::story::{IDLE_TCP_NS, IDLE_UDP_NS, Sent, tell};
+use super::traffic::{IDLE_TCP_NS, IDLE_UDP_NS, Sent, generate};
 
-const MOST_FLOWS: [usize; 4] = [1_000_000, 1, 3, 40];
+const MAX_FLOWS: [usize; 4] = [1_000_000, 1, 3, 40];
 const BATCH_ROWS: usize = 5;
 
-/// What a meter made of some frames.
+/// Result of metering some frames.
 struct Metered {
     rows: Vec<FlowRecord>,
     unmetered: u64,
@@ -26,14 +26,14 @@ struct Metered {
 pub fn check(input: &[u8]) {
     let mut script = Script(input);
     let setting = script.byte();
-    let sent = tell(&mut script);
+    let sent = generate(&mut script);
     let idle = if setting & 1 == 0 {
         Idle { tcp_ns: IDLE_TCP_NS.unsigned_abs(), udp_ns: IDLE_UDP_NS.unsigned_abs() }
     } else {
         Idle { tcp_ns: 300_000_000_000, udp_ns: 120_000_000_000 }
     };
     for decapsulate in [true, false] {
-        let most_flows = pick(&MOST_FLOWS, setting >> 1);
+        let most_flows = pick(&MAX_FLOWS, setting >> 1);
         let (dedup, verify_checksums) = (setting & 0x40 != 0, setting & 0x80 != 0);
         let options = Options { idle, most_flows, decapsulate, dedup, verify_checksums };
         let whole = metered(&sent, options);
@@ -49,16 +49,16 @@ pub fn check(input: &[u8]) {
         assert_eq!(again.len(), joined.len(), "what is joined stays as it is");
 
         let evicted = whole.evicted + pieces.iter().map(|piece| piece.evicted).sum::<u64>();
-        // Of copies astride a cut the law says nothing: left out, they are missing in one of the two.
-        let copies = whole.duplicates > 0 && dedup;
-        if evicted == 0 && !copies && sent.iter().all(|frame| lawful(frame, decapsulate)) {
-            assert_eq!(as_set(from_pieces), as_set(together), "the law of stitching");
+        // Duplicates across a cut are exempt: ignored, they are missing on one side.
+        let has_duplicates = whole.duplicates > 0 && dedup;
+        if evicted == 0 && !has_duplicates && sent.iter().all(|frame| is_independent(frame, decapsulate)) {
+            assert_eq!(as_set(from_pieces), as_set(together), "stitched pieces equal the whole");
         }
     }
 }
 
-/// The law speaks of packets that need no other one to be understood.
-fn lawful(sent: &Sent, decapsulate: bool) -> bool {
+/// Returns whether the packet is decoded independently of others, as stitching requires.
+fn is_independent(sent: &Sent, decapsulate: bool) -> bool {
     let decoded = decode(sent.link_type, &sent.data, sent.wire_bytes, decapsulate);
     !matches!(decoded, Err(NotAFlowPacket::Fragment(_) | NotAFlowPacket::IcmpError(_)))
 }
@@ -82,8 +82,8 @@ fn metered(sent: &[Sent], options: Options) -> Metered {
     }
     let unmetered: u64 = meter.unmetered().map(|(_, packets)| packets).sum();
     let more = meter.counts().unmetered.tallies().more_packets();
-    assert_eq!(meter.packets(), sent.len() as u64 + more, "a frame may hold several");
-    assert_eq!(packets(&rows) + unmetered, meter.packets(), "every packet has its place");
+    assert_eq!(meter.packets(), sent.len() as u64 + more, "packets and aggregates");
+    assert_eq!(packets(&rows) + unmetered, meter.packets(), "every packet is counted once");
     assert_eq!(meter.wire_bytes(), sent.iter().map(|sent| u64::from(sent.wire_bytes)).sum::<u64>());
     assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
     let counts = meter.counts();
@@ -94,12 +94,12 @@ fn metered(sent: &[Sent], options: Options) -> Metered {
         assert_eq!(counts.unmetered.of(reason), packets);
     }
     for row in &rows {
-        sound(row, meter.span_ns());
+        assert_valid(row, meter.span_ns());
     }
     Metered { rows, unmetered, evicted: meter.evicted(), duplicates: meter.duplicates() }
 }
 
-/// On any number of threads rows, their order and the counts are the same.
+/// Asserts that rows, their order and counts are independent of the number of threads.
 fn on_threads(sent: &[Sent], options: Options, threads: usize) {
     let bytes = pcapng(sent);
     let open = || Capture::open(Box::new(Cursor::new(bytes.clone()))).expect("a section");
@@ -124,7 +124,7 @@ fn on_threads(sent: &[Sent], options: Options, threads: usize) {
     assert_eq!(cores.progress().totals.packets + more, alone.packets());
 }
 
-/// A capture of the frames with an interface for each, so that all may have a link type of their own.
+/// Builds a capture with one interface per frame, since frames differ in link type.
 fn pcapng(sent: &[Sent]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut block = |kind: u32, body: &[u8]| {
@@ -138,7 +138,7 @@ fn pcapng(sent: &[Sent]) -> Vec<u8> {
     };
     block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
     for (number, sent) in sent.iter().enumerate() {
-        // Nanoseconds: option if_tsresol.
+        // With option if_tsresol: nanoseconds.
         block(1, &[&sent.link_type.to_le_bytes()[..], &[0; 6], &[9, 0, 1, 0, 9, 0, 0, 0], &[0; 4]].concat());
         let time = sent.time_ns.unsigned_abs();
         let words =
@@ -149,7 +149,7 @@ fn pcapng(sent: &[Sent]) -> Vec<u8> {
     bytes
 }
 
-fn sound(row: &FlowRecord, span_ns: Option<(i64, i64)>) {
+fn assert_valid(row: &FlowRecord, span_ns: Option<(i64, i64)>) {
     let (first_ns, last_ns) = span_ns.expect("a row has packets");
     assert!(
         first_ns <= row.first_seen_ns && row.last_seen_ns <= last_ns && row.first_seen_ns <= row.last_seen_ns
@@ -173,7 +173,7 @@ fn bytes(rows: &[FlowRecord]) -> u64 {
 fn stitched(rows: &[FlowRecord], idle: &Idle) -> Vec<FlowRecord> {
     let (joined, groups) = stitch(rows.iter().copied(), idle, true);
     assert_eq!(groups.len(), rows.len());
-    assert_eq!((packets(&joined), bytes(&joined)), (packets(rows), bytes(rows)), "stitching keeps sums");
+    assert_eq!((packets(&joined), bytes(&joined)), (packets(rows), bytes(rows)), "stitching preserves sums");
     for (row, group) in rows.iter().zip(groups) {
         let joined = &joined[group as usize];
         assert_eq!(joined.key, row.key);
@@ -184,9 +184,9 @@ fn stitched(rows: &[FlowRecord], idle: &Idle) -> Vec<FlowRecord> {
 
 fn as_set(mut rows: Vec<FlowRecord>) -> Vec<FlowRecord> {
     for row in &mut rows {
-        row.duplicates = 0; // see above
+        row.duplicates = 0; // see `check`
     }
-    // By all that tells rows of one key apart.
+    // By all fields that differ between rows of one key.
     rows.sort_by_key(|row| {
         let FlowRecord {
             key, first_seen_ns, last_seen_ns, packets_ab, packets_ba, bytes_ab, bytes_ba, ..

@@ -1,6 +1,6 @@
-//! What must hold for any input: run by the fuzz targets, and over their corpus by `cargo test`.
+//! Properties of any input: checked by the fuzz targets, and over their corpus by `cargo test`.
 
-#![allow(dead_code, unused_imports)] // each target uses a part
+#![allow(dead_code, unused_imports)] // each target uses a part of them
 
 #[path = "capture.rs"]
 mod of_capture;
@@ -11,7 +11,7 @@ mod of_payload;
 #[path = "wire.rs"]
 mod of_wire;
 mod script;
-mod story;
+mod traffic;
 
 pub use of_capture::check as capture;
 pub use of_meter::check as meter;

@@ -1,4 +1,4 @@
-//! Patterns and payloads out of nowhere: nothing panics, and what is found is there again.
+//! Arbitrary patterns and payloads: nothing panics, and matches are deterministic.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use meter::payload::{Hits, PayloadInspector, PayloadMeta, Rule, SLOTS, Seen, Sig
 
 use super::script::{Script, pick};
 
-/// Signatures of all that is read from messages; the fuzzer fills in the messages.
+/// Signatures that select each message parser; the fuzzer supplies the messages.
 const RULES: [(u8, &str, &str); 7] = [
     (6, "16 03", "tls-client-hello"),
     (17, "16 fe", "dtls-client-hello"),
@@ -22,7 +22,7 @@ pub fn check(input: &[u8]) {
     messages(input);
 }
 
-/// The input as a pattern and a payload that it is tried on.
+/// Uses the input as a pattern and a payload to match.
 fn patterns(input: &[u8]) {
     let at = input.iter().position(|&byte| byte == b'\n').unwrap_or(input.len());
     let (pattern, payload) = input.split_at(at);
@@ -37,12 +37,12 @@ fn patterns(input: &[u8]) {
     let Ok(signatures) = Signatures::new(&[rule.clone(), Rule { precedence: 1, ..rule }]) else { return };
     for start in 0..payload.len().min(20) {
         let found = signatures.find(6, (1, 2), &payload[start..], payload.len() as u32);
-        assert!(found.is_none_or(|found| found.number == 0), "the first of two alike");
+        assert!(found.is_none_or(|found| found.number == 0), "first of two equal rules");
         assert_eq!(found, signatures.find(17, (2, 1), &payload[start..], payload.len() as u32));
     }
 }
 
-/// The input as packets of a few flows.
+/// Uses the input as packets of a few flows.
 fn messages(input: &[u8]) {
     let rules: Vec<Rule> = RULES
         .iter()
@@ -78,7 +78,7 @@ fn messages(input: &[u8]) {
         };
         sequence = sequence.wrapping_add(length as u32);
         observer.observe(u32::from(place), hits, &seen);
-        assert!(before.is_full() || hits.0 > before.0, "each packet takes a slot");
+        assert!(before.is_full() || hits.0 > before.0, "each packet fills a slot");
         assert!(!before.is_full() || *hits == before, "of {SLOTS}");
     }
     for place in 0..4 {

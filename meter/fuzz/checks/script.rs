@@ -1,6 +1,6 @@
-//! An input read as a list of small decisions, so that mutated inputs stay sensible.
+//! Reads an input as a list of small decisions, so that mutated inputs stay meaningful.
 
-/// Zeros follow where it ends.
+/// An input; zeros follow its end.
 pub struct Script<'a>(pub &'a [u8]);
 
 impl<'a> Script<'a> {
@@ -9,7 +9,7 @@ impl<'a> Script<'a> {
     }
 
     pub fn byte(&mut self) -> u8 {
-        self.take(1).first().copied().unwrap_or(0)
+        self.bytes(1).first().copied().unwrap_or(0)
     }
 
     pub fn u16(&mut self) -> u16 {
@@ -20,15 +20,15 @@ impl<'a> Script<'a> {
         u32::from(self.u16()) << 16 | u32::from(self.u16())
     }
 
-    /// The next bytes; fewer at the end.
-    pub fn take(&mut self, count: usize) -> &'a [u8] {
+    /// Returns the next bytes; fewer at the end.
+    pub fn bytes(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
         taken
     }
 }
 
-/// One of a few; every number names one.
+/// Returns one of the values; any number selects one.
 pub fn pick<T: Copy>(of: &[T], number: u8) -> T {
     of[usize::from(number) % of.len()]
 }

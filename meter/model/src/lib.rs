@@ -1,5 +1,5 @@
-//! The hand-over between threads, `meter/src/flow/cores/handover.rs`, under the model checker: every interleaving of
-//! its locks and wake-ups, up to a number of preemptions.
+//! Model check of the hand-over between threads, `meter/src/flow/cores/handover.rs`: every interleaving of its locks
+//! and wake-ups, up to a number of preemptions.
 //!
 //! `cargo test --release` in this folder.
 #![cfg(test)]
@@ -7,7 +7,7 @@
 #[path = "../../src/flow/cores/handover.rs"]
 mod handover;
 
-/// In the place of `meter/src/flow/cores/sync.rs`.
+/// Replaces `meter/src/flow/cores/sync.rs`.
 mod sync {
     use std::time::Duration;
 
@@ -22,7 +22,7 @@ mod sync {
         condvar.wait(guard).expect("no thread panics")
     }
 
-    /// Without a clock: whoever isn't woken is found.
+    /// Waits without a timeout, so that a missing wake-up is found.
     pub fn wait_for<'a, T>(
         condvar: &Condvar,
         guard: MutexGuard<'a, T>,
@@ -47,19 +47,19 @@ type Shared = Arc<Model>;
 
 struct Model {
     handover: Handover<u64, (u64, usize)>,
-    /// Blocks read, and published. They change under the hand-over's protection only, which is checked.
+    /// Blocks read, and published. Asserted to change only under the protection of the hand-over.
     read: AtomicU64,
     published: AtomicU64,
 }
 
-/// What goes wrong, and when.
+/// How reading ends.
 #[derive(Clone, Copy, PartialEq)]
-enum Story {
+enum Scenario {
     Ends,
     Fails(u64),
 }
 
-fn work(worker: usize, model: &Model, story: Story) {
+fn work(worker: usize, model: &Model, scenario: Scenario) {
     let handover = &model.handover;
     loop {
         match handover.turn(worker) {
@@ -71,7 +71,7 @@ fn work(worker: usize, model: &Model, story: Story) {
                 let before = model.read.load(Ordering::Relaxed);
                 thread::yield_now();
                 assert_eq!(model.read.swap(before + 1, Ordering::Relaxed), before, "one reads at a time");
-                if story == Story::Fails(before) {
+                if scenario == Scenario::Fails(before) {
                     return handover.fail();
                 }
                 let number = handover.read(before + 1 == BLOCKS);
@@ -93,13 +93,13 @@ fn work(worker: usize, model: &Model, story: Story) {
     handover.worker_ended();
 }
 
-fn start(story: Story) -> (Shared, Vec<JoinHandle<()>>) {
+fn start(scenario: Scenario) -> (Shared, Vec<JoinHandle<()>>) {
     let handover = Handover::new(WORKERS, PARTS, 2);
     let model = Arc::new(Model { handover, read: AtomicU64::new(0), published: AtomicU64::new(0) });
     let threads = (0..WORKERS)
         .map(|worker| {
             let model = Arc::clone(&model);
-            thread::spawn(move || work(worker, &model, story))
+            thread::spawn(move || work(worker, &model, scenario))
         })
         .collect();
     (model, threads)
@@ -111,7 +111,7 @@ fn check(run: impl Fn() + Sync + Send + 'static) {
     builder.check(run);
 }
 
-/// The results, until there are no more or a worker has failed.
+/// Returns the results until the end or a failure, and whether a worker has failed.
 fn results(model: &Model, most: usize) -> (Vec<(u64, usize)>, bool) {
     let mut results = Vec::new();
     while results.len() < most {
@@ -130,9 +130,9 @@ fn join(threads: Vec<JoinHandle<()>>) {
 }
 
 #[test]
-fn results_come_in_one_order() {
+fn results_have_one_order() {
     check(|| {
-        let (model, threads) = start(Story::Ends);
+        let (model, threads) = start(Scenario::Ends);
         let expected: Vec<_> =
             (0..=BLOCKS).flat_map(|block| (0..WORKERS).map(move |each| (block, each))).collect();
         assert_eq!(results(&model, usize::MAX), (expected, false));
@@ -141,9 +141,9 @@ fn results_come_in_one_order() {
 }
 
 #[test]
-fn threads_end_when_the_consumer_does() {
+fn threads_end_with_the_consumer() {
     check(|| {
-        let (model, threads) = start(Story::Ends);
+        let (model, threads) = start(Scenario::Ends);
         let _ = results(&model, 1);
         model.handover.quit();
         join(threads);
@@ -151,9 +151,9 @@ fn threads_end_when_the_consumer_does() {
 }
 
 #[test]
-fn what_was_read_until_a_stop_comes_out() {
+fn blocks_read_before_a_stop_are_returned() {
     check(|| {
-        let (model, threads) = start(Story::Ends);
+        let (model, threads) = start(Scenario::Ends);
         model.handover.stop();
         let (results, failed) = results(&model, usize::MAX);
         assert!(!failed);
@@ -164,10 +164,10 @@ fn what_was_read_until_a_stop_comes_out() {
 }
 
 #[test]
-fn a_worker_that_fails_leaves_nobody_waiting() {
+fn failed_worker_ends_all_waits() {
     for fails_at in 0..2 {
         check(move || {
-            let (model, threads) = start(Story::Fails(fails_at));
+            let (model, threads) = start(Scenario::Fails(fails_at));
             assert!(results(&model, usize::MAX).1);
             join(threads);
         });

@@ -1,13 +1,13 @@
-//! Reads a stream in blocks, each in a buffer of its own: one can be looked at while the next is being read.
+//! Reads a stream in blocks, each in its own buffer: one can be decoded while the next is read.
 
 use std::io::{self, ErrorKind, Read};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// In front of each block there is room for the packet that the block before it ends in.
+/// Bytes kept free before each block, for the start of a packet that spans two blocks.
 pub(super) const HEADROOM: usize = 16 * 1024;
 
-/// Memory of buffers that are no longer needed.
+/// Buffers for reuse.
 type Pool = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// A stream that is read block by block.
@@ -15,11 +15,11 @@ pub(super) struct Blocks {
     reader: Box<dyn Read + Send>,
     block_bytes: usize,
     pool: Pool,
-    /// A failure behind the last block.
+    /// A failure after the last block.
     failure: Option<io::Error>,
 }
 
-/// Bytes of a stream. The memory serves another block when they are dropped.
+/// Bytes of a stream. Their memory is reused for another block when they are dropped.
 #[derive(Debug, Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
@@ -27,7 +27,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Bytes whose memory serves nothing else.
+    /// Wraps bytes whose memory is not reused.
     pub(super) fn of(bytes: Vec<u8>) -> Self {
         Self { bytes, pool: None }
     }
@@ -61,8 +61,8 @@ impl Blocks {
         Self { reader, block_bytes: block_bytes.max(1), pool: Pool::default(), failure: None }
     }
 
-    /// The next block, in `HEADROOM..end` of the buffer; nothing is there at the end of the stream. What was read
-    /// before a failure comes first.
+    /// Returns the next block, in `HEADROOM..end` of the buffer; it is empty at the end of the stream. Bytes read
+    /// before a failure are returned first.
     pub fn next(&mut self) -> io::Result<(Buffer, usize)> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);

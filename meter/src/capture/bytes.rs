@@ -1,4 +1,4 @@
-//! Numbers in either byte order: a capture file is written in its writer's.
+//! Integers in the byte order of the capture's writer.
 
 /// The byte order that a file (pcap) or section (pcapng) was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,8 +7,7 @@ pub(super) enum ByteOrder {
     Big,
 }
 
-/// One method for each width: the number that stands `at` this many bytes into `bytes`, which the caller
-/// has checked to be long enough.
+/// One method per width: reads the integer at offset `at`. The caller has checked the length.
 impl ByteOrder {
     #[inline]
     pub fn u16(self, bytes: &[u8], at: usize) -> u16 {
@@ -37,7 +36,7 @@ impl ByteOrder {
     }
 }
 
-/// pcapng writes a timestamp as two words, the high one first in either byte order.
+/// Joins the two words of a pcapng timestamp; the high word is first in either byte order.
 #[inline]
 pub(super) fn high_low(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64

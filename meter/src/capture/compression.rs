@@ -1,4 +1,4 @@
-//! Unpacks gzip, zstd and lz4 on the way. Recognised by content: names lie, and standard input has none.
+//! Decompresses gzip, zstd and lz4, recognised by content: file names may be wrong, and standard input has none.
 
 mod gzip;
 mod lz4;
@@ -13,11 +13,11 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// LZ4 Frame Format Description, "General Structure of LZ4 Frame format".
 const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
-/// What tools put around zstd and lz4 data for themselves: `5x 2a 4d 18`. RFC 8878 §3.1.2.
+/// Magic number of skippable frames, tool metadata in zstd and lz4 files: `5x 2a 4d 18`. RFC 8878 §3.1.2.
 const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 const SKIPPABLE_HEADER_BYTES: usize = 8;
 
-/// Something to unpack, from the first bytes of a stream.
+/// Returns the compression that the first bytes of a stream show.
 fn recognise(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(&GZIP) {
         Some("gzip")
@@ -30,43 +30,43 @@ fn recognise(start: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The same input, unpacked if it is packed.
-pub(super) fn unpack(mut input: Input) -> Result<Input, CaptureError> {
+/// Returns the input, decompressed if it is compressed.
+pub(super) fn decompress(mut input: Input) -> Result<Input, CaptureError> {
     let skipped = skip_skippable(&mut input)?;
     let Some(compression) = recognise(input.fill(ZSTD.len())) else {
         if skipped {
             return Err(CaptureError::new(
                 CaptureErrorKind::NotACapture,
                 0,
-                "begins like zstd or lz4 data, but none follow; compress the capture again",
+                "skippable frames of zstd or lz4 without any data; compress the capture again",
             ));
         }
         return Ok(input);
     };
-    let unpacked = match compression {
-        "gzip" => input.unpacked(compression, |packed| Ok(gzip::Members::new(packed))),
-        "zstd" => input.unpacked(compression, zstd::Frames::new),
-        _ => input.unpacked(compression, |packed| Ok(lz4::Frames::new(packed))),
+    let decompressed = match compression {
+        "gzip" => input.decompressed(compression, |compressed| Ok(gzip::Members::new(compressed))),
+        "zstd" => input.decompressed(compression, zstd::Frames::new),
+        _ => input.decompressed(compression, |compressed| Ok(lz4::Frames::new(compressed))),
     };
-    let mut unpacked = unpacked.map_err(|error| {
+    let mut decompressed = decompressed.map_err(|error| {
         CaptureError::new(
             CaptureErrorKind::Io,
             0,
             format!("cannot set up the {compression} decompressor: {error}"),
         )
     })?;
-    let start = unpacked.fill(ZSTD.len());
+    let start = decompressed.fill(ZSTD.len());
     if let Some(inner) = recognise(start).or_else(|| is_skippable(start).then_some("zstd or lz4")) {
         return Err(CaptureError::new(
             CaptureErrorKind::Unsupported,
             0,
-            format!("compressed twice ({inner} inside {compression}); unpack it once first"),
+            format!("compressed twice ({inner} inside {compression}); decompress it once first"),
         ));
     }
-    Ok(unpacked)
+    Ok(decompressed)
 }
 
-/// Skippable frames at the start hide whether zstd or lz4 follows. True if there were any.
+/// Skips skippable frames at the start, common to zstd and lz4. Returns whether there were any.
 fn skip_skippable(input: &mut Input) -> Result<bool, CaptureError> {
     let mut skipped = false;
     while is_skippable(input.fill(ZSTD.len())) {

@@ -1,44 +1,44 @@
-//! What can be wrong with a capture *file*. A bad *packet* is never an error here: whatever the file
-//! holds as a packet is delivered, and the layers above count what they cannot read.
+//! Errors of a capture *file*. A bad *packet* is no error here: it is delivered like any other, and the layers
+//! above count what they cannot decode.
 
 use std::fmt;
 
-/// Why a capture cannot be read (on).
+/// Why a capture cannot be read, or not to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaptureErrorKind {
     /// No bytes at all.
     Empty,
-    /// Something else than a capture: an archive, a text, a picture.
+    /// Not a capture: an archive, text, a picture.
     NotACapture,
-    /// A capture, but in a format or version that is not read here.
+    /// A capture in an unsupported format or version.
     Unsupported,
-    /// The file ends inside a packet or block; everything before it was delivered.
+    /// The file ends inside a packet or block; everything before was delivered.
     Cut,
-    /// The bytes contradict the format; everything before them was delivered.
+    /// The bytes violate the format; everything before was delivered.
     Damaged,
-    /// The operating system could not read.
+    /// The operating system reported an error.
     Io,
 }
 
-/// What to try with a file that isn't read here. Who shows the error words it: an option, or an argument.
+/// What to try with an unsupported file. The user interface words it, as an option or an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// tshark reads it.
+    /// tshark supports it.
     UseTshark,
-    /// tshark may read it.
+    /// tshark may support it.
     TryTshark,
 }
 
-/// What is wrong with the file, where, and what to try. The caller knows the file's name and adds it.
+/// What is wrong with the file, where, and what to do. The caller adds the file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptureError {
-    /// The sort of trouble.
+    /// Category of the error.
     pub kind: CaptureErrorKind,
-    /// Byte of the uncompressed stream at which the bad thing (a packet, a block) begins.
+    /// Offset in the uncompressed stream of the packet or block in error.
     pub offset: u64,
-    /// What is wrong and what to try; without file name and offset.
+    /// What is wrong and what to do, without file name and offset.
     pub message: String,
-    /// What else to try, where that depends on how the program is used.
+    /// A further remedy, worded by the user interface.
     pub remedy: Option<Remedy>,
 }
 
@@ -47,7 +47,7 @@ impl CaptureError {
         Self { kind, offset, message: message.into(), remedy: None }
     }
 
-    /// For bytes that no writer of the format can have meant. `what` says which ones.
+    /// Creates an error for bytes that violate the format; `what` describes them.
     pub(super) fn damaged(offset: u64, what: impl fmt::Display) -> Self {
         Self::new(
             CaptureErrorKind::Damaged,

@@ -1,11 +1,11 @@
-//! Names what is given instead of a pcap or pcapng file, and says what to try.
+//! Identifies files that are neither pcap nor pcapng, and suggests what to do.
 
 use super::error::{CaptureError, CaptureErrorKind, Remedy};
 
-/// First bytes and what begins with them.
+/// Magic numbers and the formats that start with them.
 type Magics = &'static [(&'static [u8], &'static str)];
 
-/// Captures of other tools, which Wireshark converts.
+/// Capture formats of other tools, which Wireshark converts.
 const CAPTURES: Magics = &[
     (b"snoop\0\0\0", "a Sun snoop capture"),
     (b"btsnoop\0", "a Bluetooth snoop log"),
@@ -23,7 +23,7 @@ const CAPTURES: Magics = &[
     (b"\x1c\x00\x01\xab", "an IXIA capture"),
 ];
 
-/// A capture may be inside.
+/// Archives and compressed files, which may contain a capture.
 const ARCHIVES: Magics = &[
     (b"PK\x03\x04", "a zip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -35,10 +35,10 @@ const ARCHIVES: Magics = &[
     (b"\x1f\x9d", "compress (.Z) data"),
 ];
 
-/// A tar archive begins with a file name; its mark comes later. POSIX.1-1988, `ustar`.
+/// Offset and bytes of the tar magic, after the first file name. POSIX.1-1988, `ustar`.
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
-/// Not traffic at all.
+/// Formats without packets.
 const OTHERS: Magics = &[
     (b"\x7fELF", "a program (ELF)"),
     (b"MZ", "a program (Windows)"),
@@ -52,10 +52,10 @@ const OTHERS: Magics = &[
     (b"#separator", "a Zeek log"),
 ];
 
-/// Enough of a file for `not_a_capture`.
+/// Bytes of a file that `not_a_capture` inspects.
 pub(super) const START_BYTES: usize = 512;
 
-/// The error for a file that starts like this and is neither pcap nor pcapng.
+/// Returns the error for a file with this start that is neither pcap nor pcapng.
 pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
     let shown = hex(&start[..start.len().min(4)]);
     let named = |magics: Magics| {
@@ -63,28 +63,26 @@ pub(super) fn not_a_capture(start: &[u8]) -> CaptureError {
         known.map(|(_, name)| *name)
     };
     if let Some(name) = named(CAPTURES) {
-        let message = format!(
-            "{name} (starts {shown}), which Wireshark reads (to convert it: editcap -F pcapng IN OUT)"
-        );
+        let message = format!("{name} (starts {shown}); convert it with: editcap -F pcapng IN OUT");
         let error = CaptureError::new(CaptureErrorKind::Unsupported, 0, message);
         return CaptureError { remedy: Some(Remedy::UseTshark), ..error };
     }
-    let (looks, attempt) = if let Some(name) = named(ARCHIVES).or_else(|| tar(start)) {
-        (format!("looks like {name}"), "unpack it first")
+    let (looks, hint) = if let Some(name) = named(ARCHIVES).or_else(|| tar(start)) {
+        (format!("looks like {name}"), "extract it first")
     } else if let Some(name) = named(OTHERS) {
         (format!("looks like {name}"), "give a pcap or pcapng file")
     } else if let Some(name) = text(start) {
-        let attempt = match name {
+        let hint = match name {
             "text" => "a hex dump can be converted: text2pcap IN OUT",
             _ => "give a pcap or pcapng file",
         };
-        (format!("looks like {name}"), attempt)
+        (format!("looks like {name}"), hint)
     } else {
-        let message = format!("not a capture (starts {shown}, of no format known here)");
+        let message = format!("not a capture (starts {shown}, unknown format)");
         let error = CaptureError::new(CaptureErrorKind::NotACapture, 0, message);
         return CaptureError { remedy: Some(Remedy::TryTshark), ..error };
     };
-    let message = format!("not a capture (starts {shown}, {looks}); {attempt}");
+    let message = format!("not a capture (starts {shown}, {looks}); {hint}");
     CaptureError::new(CaptureErrorKind::NotACapture, 0, message)
 }
 
@@ -98,7 +96,7 @@ fn tar(start: &[u8]) -> Option<&'static str> {
     start.get(at..)?.starts_with(mark).then_some("a tar archive")
 }
 
-/// UTF-16 with its mark, or UTF-8 (perhaps cut inside a character) without control characters.
+/// Recognises UTF-16 with a byte order mark, or UTF-8 (possibly cut inside a character) without control characters.
 fn text(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
         return Some("text");

@@ -1,7 +1,7 @@
-//! The read buffer: hands out contiguous bytes without copying them again.
+//! The read buffer: returns contiguous bytes without copying them again.
 //!
-//! Large buffered reads rather than a memory map: no `unsafe`, no SIGBUS on a file that shrinks, and one
-//! path for files, pipes and decompressors.
+//! Large buffered reads instead of a memory map: no `unsafe`, no SIGBUS on a file that shrinks, and one path for
+//! files, pipes and decompressors.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, ErrorKind, Read};
@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::blocks::{Blocks, Buffer, HEADROOM};
 use super::error::{CaptureError, CaptureErrorKind};
 
-/// Small enough to stay in the processor's second-level cache, where the packets are read next, and to
-/// leave room there for flows. With 1 MiB the mere reading is about 10 % faster, unpacking slower.
+/// Bytes of the read buffer: small enough that packets and flows stay in the second-level cache. With 1 MiB, reading
+/// alone is about 10% faster and decompression slower.
 pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 
-/// The program's source as a decompressor sees it: counts bytes and remembers whether *it* failed, so that
-/// a disk error is not reported as a damaged archive.
+/// The source as a decompressor sees it: counts bytes, and records whether *it* failed, so that a disk error is not
+/// reported as damaged data.
 pub(super) struct Source {
     reader: Box<dyn Read + Send>,
     state: Arc<SourceState>,
@@ -42,46 +42,46 @@ impl Read for Source {
     }
 }
 
-/// Where the bytes come from.
+/// Origin of the bytes.
 enum Supply {
-    /// Read when they are needed.
+    /// Read when needed.
     Direct(Box<dyn Read + Send>),
-    /// Read in blocks, whose buffers can be kept.
+    /// Read in blocks whose buffers can be kept.
     Blocks(Blocks),
-    /// Being replaced.
+    /// None, while being replaced.
     Nothing,
 }
 
-/// A stream of bytes, buffered.
+/// A buffered stream of bytes.
 ///
-/// A failed read takes nothing away: what was read before it is handed out first, and the failure comes up
-/// in `clean_end` or `shortfall` once the bytes run out.
+/// A failed read loses nothing: bytes read before it are returned first, and the failure is reported by
+/// `clean_end` or `shortfall` at the end of the bytes.
 pub(super) struct Input {
     supply: Supply,
     compression: Option<&'static str>,
     source: Arc<SourceState>,
     buffer: Buffer,
-    /// The buffer that the bytes at hand were in before `buffer`, if these are read in blocks.
+    /// The buffer before `buffer`, if the stream is read in blocks.
     left: Option<Buffer>,
-    /// `buffer[start..end]` is read from the stream, but not yet taken.
+    /// `buffer[start..end]` is read from the stream and not yet consumed.
     start: usize,
     end: usize,
-    /// Bytes of the stream that came into the buffer so far.
+    /// Bytes of the stream read into the buffer so far.
     received: u64,
     ended: bool,
     failure: Option<io::Error>,
 }
 
 impl Input {
-    /// Bytes as they come from outside.
+    /// Reads the bytes of `reader`.
     pub fn new(reader: Box<dyn Read + Send>) -> Self {
         let state = Arc::new(SourceState::default());
         let source = Source { reader, state: Arc::clone(&state) };
         Self::over(Box::new(source), None, state)
     }
 
-    /// The same source, seen through a decompressor.
-    pub fn unpacked<R: Read + Send + 'static>(
+    /// Reads the same source through a decompressor.
+    pub fn decompressed<R: Read + Send + 'static>(
         self,
         compression: &'static str,
         decompressor: impl FnOnce(Self) -> io::Result<R>,
@@ -109,31 +109,32 @@ impl Input {
         }
     }
 
-    /// From now on it is read in blocks of so many bytes, and a buffer that is left stays until it is asked for.
+    /// Reads in blocks of `block_bytes` from now on, and keeps each previous buffer for [`take_left`](Self::take_left).
     pub fn read_blocks(&mut self, block_bytes: usize) {
         if let Supply::Direct(reader) = std::mem::replace(&mut self.supply, Supply::Nothing) {
             self.supply = Supply::Blocks(Blocks::new(reader, block_bytes));
         }
     }
 
-    /// How the stream was packed, if it was.
+    /// Returns the compression of the stream, if any.
     pub fn compression(&self) -> Option<&'static str> {
         self.compression
     }
 
-    /// Bytes taken from the source so far, packed as they were.
+    /// Returns the (compressed) bytes read from the source so far.
     pub fn source_bytes(&self) -> u64 {
         self.source.bytes.load(Ordering::Relaxed)
     }
 
-    /// Position in the (unpacked) stream of the next byte to take.
+    /// Returns the offset in the (uncompressed) stream of the next byte.
     #[inline]
     pub fn offset(&self) -> u64 {
         self.received - (self.end - self.start) as u64
     }
 
-    /// The next `wanted` bytes without taking them; fewer only if the stream has no more.
-    /// Callers bound `wanted`: the buffer grows to it, but only as fast as bytes really arrive.
+    /// Returns the next `wanted` bytes without consuming them; fewer only at the end of the stream.
+    ///
+    /// Callers bound `wanted`: the buffer grows to that size, but only as fast as bytes arrive.
     #[inline]
     pub fn fill(&mut self, wanted: usize) -> &[u8] {
         if self.end - self.start < wanted {
@@ -142,39 +143,39 @@ impl Input {
         &self.buffer[self.start..self.end.min(self.start + wanted)]
     }
 
-    /// Takes `count` bytes; they must have been filled before.
+    /// Consumes and returns `count` bytes, which `fill` has returned before.
     #[inline]
-    pub fn take(&mut self, count: usize) -> &[u8] {
+    pub fn next_bytes(&mut self, count: usize) -> &[u8] {
         let start = self.start;
         self.start += count;
-        debug_assert!(self.start <= self.end, "take() without fill()");
+        debug_assert!(self.start <= self.end, "next_bytes() without fill()");
         &self.buffer[start..self.start]
     }
 
-    /// All bytes that are at hand, and the number of those taken before them: raise it to take more.
-    pub fn at_hand(&mut self) -> (&[u8], &mut usize) {
+    /// Returns all buffered bytes, and their position in the buffer, which the caller raises to consume them.
+    pub fn buffered(&mut self) -> (&[u8], &mut usize) {
         (&self.buffer[self.start..self.end], &mut self.start)
     }
 
-    /// The buffer that was left first since the last call, if any was.
+    /// Returns the first previous buffer since the last call, if there is one.
     pub fn take_left(&mut self) -> Option<Buffer> {
         self.left.take()
     }
 
-    /// The buffer of the last frames, at the end of the stream.
+    /// Returns the buffer of the last frames, at the end of the stream.
     pub fn take_last(&mut self) -> Buffer {
         self.left.take().unwrap_or_else(|| std::mem::take(&mut self.buffer))
     }
 
-    /// Throws `count` bytes away, however many, without keeping them. False if the stream has fewer.
+    /// Skips `count` bytes without buffering them all. Returns false if the stream has fewer.
     pub fn skip(&mut self, mut count: u64) -> bool {
         loop {
-            let buffered = self.end - self.start;
-            if count <= buffered as u64 {
+            let available = self.end - self.start;
+            if count <= available as u64 {
                 self.start += count as usize;
                 return true;
             }
-            count -= buffered as u64;
+            count -= available as u64;
             self.start = self.end;
             if self.fill(1).is_empty() {
                 return false;
@@ -203,15 +204,15 @@ impl Input {
         }
     }
 
-    /// Makes room behind the bytes at hand, and reads.
+    /// Makes room after the buffered bytes, and reads.
     fn read_more(&mut self, wanted: usize) -> io::Result<()> {
         let Supply::Direct(reader) = &mut self.supply else { return Ok(()) };
-        // Less than `wanted` bytes are left over, one packet at most: cheap to move.
+        // Fewer than `wanted` bytes remain, one packet at most: cheap to move.
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         if self.end == self.buffer.len() {
-            // `wanted` comes from the file: believe it only step by step.
+            // `wanted` comes from the file: grow only as bytes arrive.
             let doubled = 2 * self.buffer.len();
             self.buffer.resize(wanted.min(doubled), 0);
         }
@@ -220,7 +221,7 @@ impl Input {
         Ok(())
     }
 
-    /// Goes on in the next block, with what is left over put in front of it.
+    /// Continues in the next block, with the remaining bytes copied before it.
     fn next_block(&mut self) -> io::Result<()> {
         let Supply::Blocks(blocks) = &mut self.supply else { return Ok(()) };
         let (mut block, end) = blocks.next()?;
@@ -228,11 +229,11 @@ impl Input {
         if let Some(start) = HEADROOM.checked_sub(rest.len()) {
             block[start..HEADROOM].copy_from_slice(rest);
             (self.start, self.end) = (start, end);
-            self.leave_for(block);
+            self.replace_buffer(block);
         } else {
-            // A packet larger than the room: rare, so it may be copied.
+            // A packet larger than the headroom: rare, so it is copied.
             if self.left.is_none() {
-                self.leave_for(Buffer::of(rest.to_vec()));
+                self.replace_buffer(Buffer::of(rest.to_vec()));
             } else {
                 self.buffer.truncate(self.end);
                 self.buffer.drain(..self.start);
@@ -243,12 +244,12 @@ impl Input {
         Ok(())
     }
 
-    fn leave_for(&mut self, buffer: Buffer) {
+    fn replace_buffer(&mut self, buffer: Buffer) {
         let left = std::mem::replace(&mut self.buffer, buffer);
         self.left.get_or_insert(left);
     }
 
-    /// For where the stream may end: is this a real end, and not a failure to read on?
+    /// Returns the read failure, where the stream may end otherwise.
     pub fn clean_end(&mut self, place: impl Display) -> Result<(), CaptureError> {
         match self.failure.take() {
             None => Ok(()),
@@ -256,8 +257,8 @@ impl Input {
         }
     }
 
-    /// For where the stream may not end: the error for a thing (`place`: "packet 7") that begins at `at`,
-    /// needs `needs` bytes and did not get them.
+    /// Returns the error where the stream must not end: `place` ("packet 7") begins at `at` and needs `needs`
+    /// bytes.
     pub fn shortfall(&mut self, at: u64, needs: u64, place: impl Display) -> CaptureError {
         if let Some(failure) = self.failure.take() {
             return self.failed(&failure, at, place);
@@ -272,35 +273,36 @@ impl Input {
 
     fn failed(&self, failure: &io::Error, at: u64, place: impl Display) -> CaptureError {
         let (kind, message) = match self.compression {
-            Some(packed) if !self.source.failed.load(Ordering::Relaxed) => {
+            Some(compression) if !self.source.failed.load(Ordering::Relaxed) => {
                 if failure.kind() == ErrorKind::UnexpectedEof {
-                    let what =
-                        format!("the {packed} data end too early, at {place}; everything before it was read");
-                    (CaptureErrorKind::Cut, what)
-                } else if failure.to_string().contains("too much memory") {
                     let what = format!(
-                        "the {packed} data need a window of more than 128 MiB; \
-                         unpack it first: zstd -d --long=31 FILE"
+                        "the {compression} data are truncated at {place}; everything before it was read"
+                    );
+                    (CaptureErrorKind::Cut, what)
+                } else if failure.kind() == ErrorKind::OutOfMemory {
+                    let what = format!(
+                        "the {compression} data need a window of more than 128 MiB; \
+                         decompress it first: zstd -d --long=31 FILE"
                     );
                     (CaptureErrorKind::Unsupported, what)
                 } else {
                     let what = format!(
-                        "the {packed} data are damaged at {place} ({failure}); \
-                         everything before it was read (test the file with: {packed} -t FILE)"
+                        "the {compression} data are damaged at {place} ({failure}); \
+                         everything before it was read (test the file with: {compression} -t FILE)"
                     );
                     (CaptureErrorKind::Damaged, what)
                 }
             }
             _ => (
                 CaptureErrorKind::Io,
-                format!("cannot read on at {place}: {failure}; try again, or with a copy of the file"),
+                format!("cannot continue reading at {place}: {failure}; try again, or copy the file first"),
             ),
         };
         CaptureError::new(kind, at, message)
     }
 }
 
-/// For decompressors.
+/// Input of a decompressor.
 impl BufRead for Input {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.fill(1).is_empty() {
@@ -316,7 +318,7 @@ impl BufRead for Input {
     }
 }
 
-/// For decompressors.
+/// Input of a decompressor.
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;

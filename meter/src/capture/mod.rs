@@ -1,7 +1,7 @@
-//! From bytes to frames: opens a capture file or stream of any readable format and hands out its packets
-//! one by one, as they lie in the read buffer.
+//! From bytes to frames: opens a capture file or stream of any supported format and returns its packets one by one,
+//! in place in the read buffer.
 //!
-//! Lengths in a file are never trusted, memory is bounded whatever the file says, and an error comes only
+//! Lengths in a file are never trusted, memory is bounded whatever the file contains, and an error is returned only
 //! after everything before it was delivered.
 
 mod blocks;
@@ -27,19 +27,19 @@ use self::pcapng::Pcapng;
 /// One captured frame, borrowed from the read buffer until the next call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What the data begin with: a `LINKTYPE_` number of the tcpdump registry.
+    /// Link type of the data: a `LINKTYPE_` number of the tcpdump registry.
     pub link_type: u16,
-    /// When it was captured, in nanoseconds since 1970 UTC.
+    /// Capture time, in nanoseconds since 1970 UTC.
     pub time_ns: i64,
-    /// Length on the wire; `data` can be shorter.
+    /// Length on the wire; `data` may be shorter.
     pub wire_bytes: u32,
-    /// Number of the interface that captured it, from 1; 0 where the file has only one.
+    /// Number of the capturing interface, from 1; 0 if the file has only one.
     pub interface: u8,
-    /// What was captured of it.
+    /// The captured bytes.
     pub data: &'a [u8],
 }
 
-/// A capture file or stream that is being read.
+/// An open capture file or stream.
 pub struct Capture {
     input: Input,
     format: Format,
@@ -51,21 +51,21 @@ enum Format {
     Pcapng(Pcapng),
 }
 
-/// Frames that lie side by side in the read buffer.
+/// Iterator over adjacent frames in the read buffer.
 pub struct Frames<'a> {
-    /// The buffer of the frames before them, if they are in another one and the capture is
+    /// The buffer of the frames before these, if it is another one and the capture is
     /// [read in blocks](Capture::read_blocks).
     pub left: Option<Buffer>,
     format: &'a mut Format,
     bytes: &'a [u8],
-    taken: &'a mut usize,
+    consumed: &'a mut usize,
 }
 
 impl<'a> Frames<'a> {
-    /// The bytes that the frames are in, and where in the read buffer these begin.
+    /// Returns the bytes of the frames and their offset in the read buffer.
     #[must_use]
     pub fn bytes(&self) -> (&'a [u8], usize) {
-        (self.bytes, *self.taken)
+        (self.bytes, *self.consumed)
     }
 }
 
@@ -79,48 +79,48 @@ impl<'a> Iterator for Frames<'a> {
             Format::Pcapng(pcapng) => pcapng.frame(self.bytes),
         }?;
         self.bytes = &self.bytes[length..];
-        *self.taken += length;
+        *self.consumed += length;
         Some(frame)
     }
 }
 
 impl Capture {
-    /// Reads the file header. Recognises compression (gzip, zstd, lz4) and format (pcap, pcapng) by content.
+    /// Opens a capture and reads its header. Compression (gzip, zstd, lz4) and format (pcap, pcapng) are recognised by
+    /// content.
     ///
     /// # Errors
-    /// Where the source is empty, no capture, or none that can be read; see [`CaptureErrorKind`].
+    /// The source is empty, not a capture, or unsupported; see [`CaptureErrorKind`].
     pub fn open(source: Box<dyn Read + Send>) -> Result<Self, CaptureError> {
-        let mut input = compression::unpack(Input::new(source))?;
+        let mut input = compression::decompress(Input::new(source))?;
         let format = Format::recognise(&mut input)?;
         Ok(Self { input, format, finished: false })
     }
 
-    /// From now on it is read in blocks of so many bytes, and [`Frames::left`] has the read buffer that was left for
-    /// them.
+    /// Reads in blocks of `block_bytes`, and returns each previous read buffer in [`Frames::left`].
     #[must_use]
     pub fn read_blocks(mut self, block_bytes: usize) -> Self {
         self.input.read_blocks(block_bytes);
         self
     }
 
-    /// The buffer in which the last frames were: the capture is over.
+    /// Returns the buffer of the last frames, at the end of the capture.
     pub fn take_last_buffer(&mut self) -> Buffer {
         self.input.take_last()
     }
 
-    /// The next packet; `None` at the end of the file.
+    /// Returns the next packet; `None` at the end of the file.
     ///
     /// # Errors
-    /// Where the file cannot be read on. Everything before was delivered, and every later call gives `None`.
+    /// The file cannot be read further. Everything before was delivered, and every later call returns `None`.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         Ok(self.next_frames()?.and_then(|mut frames| frames.next()))
     }
 
-    /// The next packet and those behind it that are at hand, without waiting for more; `None` at the end of the
-    /// file. Packets that aren't taken from the iterator come again.
+    /// Returns the next packet and those already buffered after it; `None` at the end of the file. Packets not consumed
+    /// from the iterator are returned again.
     ///
     /// # Errors
-    /// As those of [`next_frame`](Self::next_frame).
+    /// The same as for [`next_frame`](Self::next_frame).
     pub fn next_frames(&mut self) -> Result<Option<Frames<'_>>, CaptureError> {
         if self.finished {
             return Ok(None);
@@ -132,12 +132,12 @@ impl Capture {
         self.finished = !matches!(fetched, Ok(true));
         Ok(fetched?.then(|| {
             let left = self.input.take_left();
-            let (bytes, taken) = self.input.at_hand();
-            Frames { left, format: &mut self.format, bytes, taken }
+            let (bytes, consumed) = self.input.buffered();
+            Frames { left, format: &mut self.format, bytes, consumed }
         }))
     }
 
-    /// `pcap` or `pcapng`.
+    /// Returns `pcap` or `pcapng`.
     #[must_use]
     pub fn format(&self) -> &'static str {
         match self.format {
@@ -146,20 +146,20 @@ impl Capture {
         }
     }
 
-    /// `gzip`, `zstd` or `lz4`, if the source is packed.
+    /// Returns `gzip`, `zstd` or `lz4`, if the source is compressed.
     #[must_use]
     pub fn compression(&self) -> Option<&'static str> {
         self.input.compression()
     }
 
-    /// Bytes read of the source, packed as they are: compare with the file's size for a progress bar.
+    /// Returns the (compressed) bytes read from the source, to compare with the file size for a progress bar.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.input.source_bytes()
     }
 
-    /// Packets that the capturing system says it lost: of each pcapng interface the last statistics read so
-    /// far, `isb_ifdrop` + `isb_osdrop`, summed.
+    /// Returns the packets reported as dropped by the capturing system: `isb_ifdrop` + `isb_osdrop` of each pcapng
+    /// interface's latest statistics, summed.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         match &self.format {
@@ -181,8 +181,8 @@ impl Format {
         if start.is_empty() {
             input.clean_end("its first byte")?;
             let message = match input.compression() {
-                None => "the file is empty (0 bytes); is the capture still to be written?".to_owned(),
-                Some(packed) => format!("there is nothing inside the {packed} data"),
+                None => "the file is empty (0 bytes); has the capture been written yet?".to_owned(),
+                Some(compression) => format!("the {compression} data are empty"),
             };
             return Err(CaptureError::new(CaptureErrorKind::Empty, 0, message));
         }
@@ -190,12 +190,12 @@ impl Format {
             return Err(input.shortfall(0, 24, "the file header"));
         }
         let foreign = foreign::not_a_capture(start);
-        // What could be read may be too little to recognise: then the failure is the better answer.
+        // After a read failure the format may be unrecognisable, so the failure takes precedence.
         input.clean_end("the file header").and(Err(foreign))
     }
 }
 
-/// Too short to be recognised, but so far like a capture?
+/// Returns whether these bytes are the start of a capture's magic number.
 fn is_cut_magic(start: &[u8]) -> bool {
     const STARTS: [&[u8]; 5] = [
         &[0xa1, 0xb2],

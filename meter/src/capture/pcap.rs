@@ -9,7 +9,7 @@ use super::limits::{maximum_captured, on_wire};
 
 const MAGIC_MICROSECONDS: u32 = 0xa1b2_c3d4;
 const MAGIC_NANOSECONDS: u32 = 0xa1b2_3c4d;
-/// Alexey Kuznetzov's variant, in old Linux distributions: longer record headers.
+/// Magic number of Alexey Kuznetzov's variant in old Linux distributions: longer record headers.
 const MAGIC_KUZNETZOV: u32 = 0xa1b2_cd34;
 
 /// File header, §4.
@@ -27,11 +27,11 @@ mod record {
     pub const CAPTURED_LENGTH: usize = 8;
     pub const ORIGINAL_LENGTH: usize = 12;
     pub const BYTES: usize = 16;
-    /// With interface, protocol and packet type behind the lengths.
+    /// Record header bytes with interface, protocol and packet type after the lengths.
     pub const KUZNETZOV_BYTES: usize = 24;
 }
 
-/// Before version 2.4 the two lengths could stand the other way round.
+/// Order of the two lengths, which may be swapped before version 2.4.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lengths {
     CapturedFirst,
@@ -40,7 +40,7 @@ enum Lengths {
     Either,
 }
 
-/// A pcap file behind its header.
+/// A pcap file after its header.
 pub(super) struct Pcap {
     order: ByteOrder,
     nanoseconds_per_fraction: i64,
@@ -48,12 +48,12 @@ pub(super) struct Pcap {
     lengths: Lengths,
     link_type: u16,
     maximum_captured: u32,
-    /// Packets delivered, for messages.
+    /// Packets delivered so far, for error messages.
     packets: u64,
 }
 
 impl Pcap {
-    /// The byte order and magic number, if these four bytes begin a pcap file.
+    /// Returns byte order and magic number, if these bytes start a pcap file.
     pub fn magic(start: &[u8]) -> Option<(ByteOrder, u32)> {
         let start = start.first_chunk::<4>()?;
         [ByteOrder::Little, ByteOrder::Big]
@@ -62,7 +62,7 @@ impl Pcap {
             .find(|(_, magic)| matches!(*magic, MAGIC_MICROSECONDS | MAGIC_NANOSECONDS | MAGIC_KUZNETZOV))
     }
 
-    /// Reads the file header; `magic` recognised it.
+    /// Reads the file header, which `magic` has recognised.
     pub fn open(input: &mut Input, order: ByteOrder, magic: u32) -> Result<Self, CaptureError> {
         let header = input.fill(file::BYTES);
         if header.len() < file::BYTES {
@@ -76,15 +76,15 @@ impl Pcap {
             (2, _) => Lengths::CapturedFirst,
             _ => {
                 let message = format!(
-                    "pcap version {major}.{minor} (versions 2.x are read); \
+                    "pcap version {major}.{minor} (supported: 2.x); \
                      convert with: editcap -F pcapng IN OUT"
                 );
                 return Err(CaptureError::new(CaptureErrorKind::Unsupported, 4, message));
             }
         };
-        // The upper half of the field tells the length of the frame check sequence.
+        // The upper half of the field is the length of the frame check sequence.
         let link_type = order.u32(header, file::LINK_TYPE) as u16;
-        input.take(file::BYTES);
+        input.next_bytes(file::BYTES);
         Ok(Self {
             order,
             nanoseconds_per_fraction: if magic == MAGIC_NANOSECONDS { 1 } else { 1000 },
@@ -96,7 +96,7 @@ impl Pcap {
         })
     }
 
-    /// Sees to it that the next record is at hand; false at the end of the file.
+    /// Buffers the next record; returns false at the end of the file.
     pub fn fetch(&mut self, input: &mut Input) -> Result<bool, CaptureError> {
         let header = input.fill(self.record_bytes);
         if header.len() < self.record_bytes {
@@ -113,7 +113,7 @@ impl Pcap {
         Ok(true)
     }
 
-    /// The frame at the start of these bytes and the length of its record, if they have all of it.
+    /// Returns the frame at the start of these bytes and the length of its record, if the record is complete.
     #[inline]
     pub fn frame<'i>(&mut self, bytes: &'i [u8]) -> Option<(Frame<'i>, usize)> {
         let (header, rest) = bytes.split_at_checked(self.record_bytes)?;
@@ -133,7 +133,7 @@ impl Pcap {
         Some((frame, self.record_bytes + data.len()))
     }
 
-    /// Captured and original length.
+    /// Returns captured and original length.
     #[inline]
     fn lengths(&self, header: &[u8]) -> (u32, u32) {
         let captured = self.order.u32(header, record::CAPTURED_LENGTH);
@@ -162,7 +162,7 @@ impl Pcap {
     #[cold]
     fn too_long(&self, input: &Input, captured: u32) -> CaptureError {
         let what = format!(
-            "packet {} claims {captured} captured bytes (at most {} are possible)",
+            "packet {} claims {captured} captured bytes (maximum {})",
             self.packets + 1,
             self.maximum_captured
         );

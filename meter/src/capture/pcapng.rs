@@ -13,22 +13,22 @@ use super::bytes::ByteOrder;
 use super::error::{CaptureError, CaptureErrorKind};
 use super::input::Input;
 
-/// A pcapng file behind its first section header.
+/// A pcapng file after its first section header.
 pub(super) struct Pcapng {
     section: Section,
-    /// Lost in the sections before this one.
+    /// Packets dropped in the sections before this one.
     dropped_earlier: u64,
-    /// A simple packet has no time of its own.
+    /// Time of the last packet, for simple packets, which have none.
     last_time_ns: i64,
-    /// Packets delivered, for messages.
+    /// Packets delivered so far, for error messages.
     packets: u64,
 }
 
 impl Pcapng {
-    /// How much of a file `magic` needs to see.
+    /// Bytes that `magic` needs.
     pub const MAGIC_BYTES: usize = section_header::BYTE_ORDER_MAGIC + 4;
 
-    /// The byte order, if these bytes begin a section.
+    /// Returns the byte order, if these bytes start a section.
     pub fn magic(start: &[u8]) -> Option<ByteOrder> {
         let start = start.first_chunk::<{ Self::MAGIC_BYTES }>()?;
         [ByteOrder::Little, ByteOrder::Big].into_iter().find(|order| {
@@ -49,13 +49,12 @@ impl Pcapng {
         Ok(pcapng)
     }
 
-    /// Packets that the capturing system says it lost, as far as it was read.
+    /// Returns the packets reported as dropped so far.
     pub fn dropped(&self) -> u64 {
         self.dropped_earlier.saturating_add(self.section.dropped())
     }
 
-    /// Takes the blocks before the next packet, and sees to it that this one is at hand; false at the end of
-    /// the file.
+    /// Processes the blocks before the next packet, and buffers its block; returns false at the end of the file.
     pub fn fetch(&mut self, input: &mut Input) -> Result<bool, CaptureError> {
         loop {
             let header = input.fill(block::HEADER_BYTES);
@@ -77,8 +76,8 @@ impl Pcapng {
         }
     }
 
-    /// The frame in the block at the start of these bytes and the length of the block, if it is a packet's, all
-    /// of it is there and nothing is wrong with it.
+    /// Returns the frame in the block at the start of these bytes and the block's length, if it is a complete and valid
+    /// packet block.
     #[inline]
     pub fn frame<'i>(&mut self, bytes: &'i [u8]) -> Option<(Frame<'i>, usize)> {
         let header = bytes.get(..block::HEADER_BYTES)?;
@@ -122,11 +121,11 @@ impl Pcapng {
             _ => return self.skip_block(input, block_type, total),
         };
         result.map_err(|what| CaptureError::damaged(input.offset(), what))?;
-        input.take(bytes_in_file(total) as usize);
+        input.next_bytes(bytes_in_file(total) as usize);
         Ok(())
     }
 
-    /// A section has a byte order and interfaces of its own.
+    /// Starts a section, with its own byte order and interfaces.
     fn begin_section(&mut self, input: &mut Input) -> Result<(), CaptureError> {
         const MINIMUM_BYTES: u32 = section_header::MINIMUM_BYTES;
         let at = input.offset();
@@ -146,7 +145,7 @@ impl Pcapng {
         let minor = order.u16(header, section_header::MINOR_VERSION);
         if major != 1 {
             let message = format!(
-                "pcapng version {major}.{minor} (versions 1.x are read); \
+                "pcapng version {major}.{minor} (supported: 1.x); \
                  convert with: editcap -F pcapng IN OUT"
             );
             let kind = CaptureErrorKind::Unsupported;
@@ -154,11 +153,11 @@ impl Pcapng {
         }
         self.dropped_earlier = self.dropped();
         self.section = Section::new(order);
-        // Its options can be of any length, and say nothing about packets.
+        // Its options can be of any length, and do not affect packets.
         self.skip_block(input, section_header::BLOCK_TYPE, total)
     }
 
-    /// All of the block that comes next but its trailing length, which is checked.
+    /// Returns the next block without its trailing length, which is checked.
     #[inline]
     fn block<'i>(
         &self,
@@ -194,13 +193,13 @@ impl Pcapng {
         if trailing != total {
             return Err(lengths_disagree(at, block_type, total, trailing));
         }
-        input.take(block::TRAILER_BYTES);
+        input.next_bytes(block::TRAILER_BYTES);
         Ok(())
     }
 
     #[cold]
     fn end(&self, input: &mut Input) -> Result<bool, CaptureError> {
-        let place = format!("a block behind packet {}", self.packets);
+        let place = format!("a block after packet {}", self.packets);
         if !input.fill(1).is_empty() {
             return Err(input.shortfall(input.offset(), block::MINIMUM_BYTES.into(), place));
         }
@@ -212,13 +211,13 @@ impl Pcapng {
     fn cut(&self, input: &mut Input, at: u64, block_type: u32, total: u32) -> CaptureError {
         let place = match minimum_of_packet(block_type) {
             Some(_) => format!("packet {}", self.packets + 1),
-            None => format!("a block of type {block_type:#x} behind packet {}", self.packets),
+            None => format!("a block of type {block_type:#x} after packet {}", self.packets),
         };
         input.shortfall(at, bytes_in_file(total), place)
     }
 }
 
-/// How long a block of this type is at least, if it holds a packet.
+/// Returns the minimum length of a packet block; `None` for other types.
 #[inline]
 fn minimum_of_packet(block_type: u32) -> Option<u32> {
     match block_type {
@@ -228,7 +227,7 @@ fn minimum_of_packet(block_type: u32) -> Option<u32> {
     }
 }
 
-/// Lengths are multiples of 4. Some writers count without the padding that they write; Wireshark allows it.
+/// Returns the length rounded up to a multiple of 4. Some writers exclude the padding; Wireshark accepts that.
 #[inline]
 fn bytes_in_file(total: u32) -> u64 {
     u64::from(total).next_multiple_of(4)
@@ -236,7 +235,7 @@ fn bytes_in_file(total: u32) -> u64 {
 
 #[cold]
 fn impossible_length(at: u64, block_type: u32, total: u32) -> CaptureError {
-    let what = format!("a block of type {block_type:#x} claims {total} bytes, which it cannot have");
+    let what = format!("a block of type {block_type:#x} claims {total} bytes, an invalid length");
     CaptureError::damaged(at, what)
 }
 

@@ -1,4 +1,4 @@
-//! Captures made by hand, byte for byte, and what must come out of them.
+//! Captures built byte for byte, and the frames read from them.
 
 mod compression;
 mod errors;
@@ -12,7 +12,7 @@ use std::io::{self, Cursor, ErrorKind, Read};
 use super::bytes::ByteOrder;
 use super::{Capture, CaptureError, Frame};
 
-/// A frame that outlives the read buffer.
+/// An owned frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Packet {
     link_type: u16,
@@ -21,7 +21,7 @@ struct Packet {
     data: Vec<u8>,
 }
 
-/// Everything that reading a capture gave.
+/// Result of reading a capture to its end.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     packets: Vec<Packet>,
@@ -40,7 +40,7 @@ fn open(bytes: &[u8]) -> Result<Capture, CaptureError> {
     Capture::open(Box::new(Cursor::new(bytes.to_vec())))
 }
 
-/// Reads as bytes are needed and in blocks: it must make no difference.
+/// Reads directly and in blocks, and asserts equal results.
 fn read(bytes: &[u8]) -> Outcome {
     let outcome = read_from(Cursor::new(bytes.to_vec()));
     for block_bytes in [256 * 1024, 4096] {
@@ -70,17 +70,17 @@ fn read_all(capture: Result<Capture, CaptureError>) -> Outcome {
     };
     let error = loop {
         match capture.next_frames() {
-            // Those that are left come again.
+            // Frames not consumed are returned again.
             Ok(Some(frames)) => packets.extend(frames.take(3).map(packet)),
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
     };
-    assert_eq!(capture.next_frame(), Ok(None), "there is nothing behind the end or an error");
+    assert_eq!(capture.next_frame(), Ok(None), "no frame after the end or an error");
     Outcome { packets, dropped: capture.dropped(), error }
 }
 
-/// Gives few bytes at a time, is interrupted in between, and in the end may fail.
+/// Returns few bytes at a time, is interrupted in between, and may fail at the end.
 struct Trickle {
     bytes: Cursor<Vec<u8>>,
     at_once: usize,
@@ -113,7 +113,7 @@ impl Read for Trickle {
 }
 
 #[test]
-fn packets_astride_blocks_and_larger_than_the_headroom() {
+fn packets_across_blocks_and_larger_than_the_headroom() {
     let data: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
     let mut file = make::Pcap::micro(ByteOrder::Little);
     for length in (0..60).map(|i| [60, 1500, 9000, 40_000, 200_000][i % 5]) {

@@ -1,4 +1,4 @@
-//! Meters a source that doesn't end, in a thread of its own, and hands out what it knows whenever asked.
+//! Meters a live source in its own thread, and returns the flows so far on request.
 
 mod pcapng_writer;
 #[cfg(target_os = "linux")]
@@ -18,29 +18,29 @@ use self::pcapng_writer::PcapngWriter;
 use crate::capture::{Capture, CaptureError, Frame};
 use crate::flow::Meter;
 
-/// With so many finished flows waiting the thread waits too: a reader that has stopped asking costs packets,
-/// which the capturing system counts, and not memory.
-const MOST_WAITING: usize = 1 << 18;
+/// Finished flows waiting for the reader, at which the thread pauses: a stalled reader costs packets, counted as
+/// dropped by the capturing system, and not memory.
+const MAX_WAITING_FLOWS: usize = 1 << 18;
 
-/// A source of frames that may keep its reader waiting.
+/// A source of frames that may block.
 pub trait Source {
-    /// Hands the next frames to `take`; returns whether there may be more.
+    /// Passes the next frames to `deliver`; returns whether there may be more.
     ///
     /// # Errors
-    /// The source can't be read on.
-    fn frames(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError>;
+    /// The source cannot be read further.
+    fn frames(&mut self, deliver: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError>;
 
-    /// Packets that the capturing system says it lost, where the source itself tells.
+    /// Returns the packets that the source reports as dropped by the capturing system.
     fn dropped(&self) -> u64 {
         0
     }
 }
 
 impl Source for Capture {
-    fn frames(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError> {
+    fn frames(&mut self, deliver: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError> {
         let frame = self.next_frame()?;
         if let Some(frame) = &frame {
-            take(frame);
+            deliver(frame);
         }
         Ok(frame.is_some())
     }
@@ -50,24 +50,24 @@ impl Source for Capture {
     }
 }
 
-/// A meter at work in a thread.
+/// A meter that runs in its own thread.
 pub struct Session {
     shared: Arc<Shared>,
 }
 
 struct Shared {
     state: Mutex<State>,
-    /// Where metered packets are kept as well.
+    /// Also writes the metered packets.
     keep: Option<Mutex<PcapngWriter>>,
     dropped: AtomicU64,
-    taken: Condvar,
-    /// Set while `state` is locked, so that nobody who is about to wait misses it.
+    drained: Condvar,
+    /// Set while `state` is locked, so that a thread about to wait does not miss it.
     stopped: AtomicBool,
 }
 
 struct State {
     meter: Meter,
-    /// The latest packet's time when the last window was taken.
+    /// Time of the latest packet at the end of the last window.
     window_ns: i64,
     end: Option<Result<(), CaptureError>>,
 }
@@ -81,17 +81,17 @@ impl Shared {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Meters one frame, once there is room for the flows that it may end.
+    /// Meters one frame, once there is room for the flows that it may finish.
     fn frame(&self, frame: &Frame<'_>) {
         let mut state = self.state();
-        while state.meter.finished_rows() >= MOST_WAITING && !self.stopped() {
-            state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.meter.finished_rows() >= MAX_WAITING_FLOWS && !self.stopped() {
+            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if self.stopped() {
             return;
         }
         state.meter.frame(frame);
-        // Under the lock: what `stop` finds metered is also kept.
+        // Under the lock, so that after `stop` every metered packet is written.
         self.keep(|keep| keep.frame(frame));
     }
 
@@ -102,11 +102,11 @@ impl Shared {
 }
 
 impl Session {
-    /// Starts to meter, and to write the packets to the file `keep`. `open` is called in the thread, since
-    /// opening may wait for the first bytes.
+    /// Starts metering, and writing the packets to the file `keep`. `open` is called in the thread, since it may
+    /// block until the first bytes arrive.
     ///
     /// # Errors
-    /// No thread can be started.
+    /// The thread cannot be started.
     pub fn start<S: Source>(
         meter: Meter,
         keep: Option<File>,
@@ -117,7 +117,7 @@ impl Session {
             state: Mutex::new(state),
             keep: keep.map(|file| Mutex::new(PcapngWriter::new(file))),
             dropped: AtomicU64::new(0),
-            taken: Condvar::new(),
+            drained: Condvar::new(),
             stopped: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
@@ -129,8 +129,7 @@ impl Session {
         Ok(session)
     }
 
-    /// The flows that have ended since the last call, and a copy of those active ones that have had a packet
-    /// since.
+    /// Returns the flows finished since the last call, and a copy of the active flows with a packet since then.
     #[must_use]
     pub fn window(&self) -> (RecordBatch, RecordBatch) {
         self.shared.keep(PcapngWriter::flush);
@@ -140,13 +139,13 @@ impl Session {
         let active = state.meter.active(since_ns);
         let window = (state.meter.take(), active);
         drop(state);
-        self.shared.taken.notify_one();
+        self.shared.drained.notify_one();
         window
     }
 
-    /// The next flows of those that are still active, as if they had ended, and whether they are the last.
+    /// Finishes and returns the next active flows, and whether they are the last.
     ///
-    /// Call it after `stop`, until it says so.
+    /// Call it after `stop`, until it returns true.
     #[must_use]
     pub fn finish(&self, most: usize) -> (RecordBatch, bool) {
         let mut state = self.shared.state();
@@ -154,36 +153,36 @@ impl Session {
         (state.meter.take(), last)
     }
 
-    /// Takes in no more frames.
+    /// Stops metering.
     pub fn stop(&self) {
         let state = self.shared.state();
         self.shared.stopped.store(true, Ordering::Relaxed);
         drop(state);
-        self.shared.taken.notify_one();
+        self.shared.drained.notify_one();
         self.shared.keep(PcapngWriter::flush);
     }
 
-    /// Why packets are no longer kept.
+    /// Returns the error after which packets are no longer written, if any.
     #[must_use]
     pub fn keep_problem(&self) -> Option<String> {
         self.shared.keep(|keep| keep.problem().map(str::to_owned))?
     }
 
-    /// Packets that the capturing system says it lost, where the source itself tells.
+    /// Returns the packets that the source reports as dropped by the capturing system.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// How the source ended, if it did.
+    /// Returns how the source ended, if it has.
     #[must_use]
     pub fn end(&self) -> Option<Result<(), CaptureError>> {
         self.shared.state().end.clone()
     }
 
-    /// Looks at the meter's counters.
-    pub fn look<T>(&self, at: impl FnOnce(&Meter) -> T) -> T {
-        at(&self.shared.state().meter)
+    /// Reads the meter's counters.
+    pub fn inspect<T>(&self, read: impl FnOnce(&Meter) -> T) -> T {
+        read(&self.shared.state().meter)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeps the packets that are metered: writes them as pcapng. draft-ietf-opsawg-pcapng.
+//! Writes the metered packets as pcapng. draft-ietf-opsawg-pcapng.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -9,41 +9,41 @@ const SECTION_HEADER: u32 = 0x0A0D_0D0A;
 const BYTE_ORDER_MAGIC: u32 = 0x1A2B_3C4D;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
-/// Option `if_tsresol` of one byte, 9: nanoseconds; padded, and the end of options.
+/// Option `if_tsresol` = 9 (nanoseconds), one byte, padded; and the end of options.
 const NANOSECONDS: [u8; 12] = [9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0];
-/// Type, length, and the length again at the end.
+/// Bytes of block type, length, and trailing length.
 const FRAMING_BYTES: usize = 12;
 
-/// A pcapng file that grows.
+/// Writer of a pcapng file.
 pub struct PcapngWriter {
-    /// None once it could not be written to.
+    /// `None` after a write error.
     file: Option<BufWriter<File>>,
-    /// One interface description for each link type, in the order in which they came.
+    /// Link types with an interface description, in the order of their ids.
     link_types: Vec<u16>,
     problem: Option<String>,
 }
 
 impl PcapngWriter {
-    /// Begins a file.
+    /// Writes the section header.
     #[must_use]
     pub fn new(file: File) -> Self {
-        let mut keep = Self {
+        let mut writer = Self {
             file: Some(BufWriter::with_capacity(1 << 18, file)),
             link_types: Vec::new(),
             problem: None,
         };
-        // Version 1.0, of a length that isn't told.
+        // Version 1.0, of unspecified length.
         let version_and_length = [1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255];
-        keep.attempt(|file| {
+        writer.attempt(|file| {
             block(file, SECTION_HEADER, &[&BYTE_ORDER_MAGIC.to_le_bytes(), &version_and_length])
         });
-        keep
+        writer
     }
 
-    /// Appends a packet.
+    /// Writes a packet.
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let interface = self.link_types.iter().position(|&known| known == frame.link_type);
-        let interface = interface.unwrap_or_else(|| self.describe(frame.link_type)) as u32;
+        let interface = interface.unwrap_or_else(|| self.add_interface(frame.link_type)) as u32;
         let time_ns = u64::try_from(frame.time_ns).unwrap_or(0);
         let words =
             [interface, (time_ns >> 32) as u32, time_ns as u32, frame.data.len() as u32, frame.wire_bytes];
@@ -54,18 +54,18 @@ impl PcapngWriter {
         self.attempt(|file| block(file, ENHANCED_PACKET, &[&head, frame.data]));
     }
 
-    /// Hands over to the system what is still in memory.
+    /// Flushes buffered bytes to the operating system.
     pub fn flush(&mut self) {
         self.attempt(Write::flush);
     }
 
-    /// Why no more is written.
+    /// Returns the error after which nothing is written, if any.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    fn describe(&mut self, link_type: u16) -> usize {
+    fn add_interface(&mut self, link_type: u16) -> usize {
         self.link_types.push(link_type);
         let [low, high] = link_type.to_le_bytes();
         let no_limit = [low, high, 0, 0, 0, 0, 0, 0];
@@ -73,12 +73,12 @@ impl PcapngWriter {
         self.link_types.len() - 1
     }
 
-    /// Writes, and gives up for good at the first trouble: what follows would be no capture.
+    /// Calls `write`, and closes the file at the first error, since the rest would not be a valid capture.
     fn attempt(&mut self, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) {
         let Some(file) = &mut self.file else { return };
         if let Err(error) = write(file) {
             self.problem = Some(error.to_string());
-            // Dropping it would try once more to write what is in memory.
+            // Dropping it would try to write the buffer again.
             if let Some(file) = self.file.take() {
                 let _ = file.into_parts();
             }

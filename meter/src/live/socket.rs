@@ -1,6 +1,6 @@
 //! Linux packet sockets. packet(7).
 //!
-//! The socket comes from outside, opened, bound and filtered; here it is only read, many packets a call.
+//! The socket is passed in opened, bound and filtered; here it is only read, many packets per call.
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -14,26 +14,26 @@ use nix::sys::time::TimeSpec;
 use super::Source;
 use crate::capture::{CaptureError, CaptureErrorKind, Frame};
 
-/// Packets taken from the kernel by one call.
+/// Packets received per call.
 const PACKETS: usize = 64;
-/// The kernel's own packets on their way out, which a loopback interface shows a second time on their way in.
+/// Packet type `PACKET_OUTGOING`; a loopback interface delivers these again as incoming.
 const OUTGOING: u8 = 4;
-/// Linux "cooked" capture: a header of sixteen bytes whose last two are the protocol.
+/// Bytes of the Linux "cooked" capture header; the last two are the protocol.
 const LINUX_SLL: u16 = 113;
 const SLL_BYTES: usize = 16;
 const ETHERNET: u16 = 1;
-/// Of an Ethernet header, what comes before its VLAN tag.
+/// Bytes of an Ethernet header before the VLAN tag.
 const MAC_BYTES: usize = 12;
 const TAG_BYTES: usize = 4;
-/// `TP_STATUS_VLAN_VALID`, and the protocol of a tag that the kernel doesn't tell.
+/// `TP_STATUS_VLAN_VALID`, and the tag protocol if the kernel reports none.
 const VLAN_VALID: u32 = 1 << 4;
 const VLAN: u16 = 0x8100;
 
-/// A packet socket that is read.
+/// Reader of a packet socket.
 pub struct PacketSocket {
     socket: OwnedFd,
     link_type: u16,
-    /// The loopback interface's number: its packets on their way out are left out, since it shows them again.
+    /// Index of the loopback interface, whose outgoing packets are ignored, since they are delivered again.
     loopback: usize,
     snap_bytes: usize,
     room: Vec<u8>,
@@ -41,10 +41,10 @@ pub struct PacketSocket {
 }
 
 impl PacketSocket {
-    /// Reads a socket that puts `link_type`'s header before each packet; of a socket without link headers
-    /// (`SOCK_DGRAM`) that is `LINUX_SLL`. Bytes past `snap_bytes` are cut off.
+    /// Reads a socket with link headers of `link_type`; `LINUX_SLL` for a socket without link headers (`SOCK_DGRAM`).
+    /// Packets are truncated to `snap_bytes`.
     ///
-    /// The socket should have a receive timeout, so that its reader notices when it has to stop.
+    /// The socket should have a receive timeout, so that its reader can stop.
     #[must_use]
     pub fn new(socket: OwnedFd, link_type: u16, loopback: usize, snap_bytes: usize) -> Self {
         let room = vec![0; PACKETS * (SLL_BYTES + snap_bytes)];
@@ -54,9 +54,9 @@ impl PacketSocket {
 }
 
 impl Source for PacketSocket {
-    fn frames(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError> {
+    fn frames(&mut self, deliver: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError> {
         let cooked = if self.link_type == LINUX_SLL { SLL_BYTES } else { 0 };
-        let mut told = [None; PACKETS];
+        let mut packets = [None; PACKETS];
         {
             let mut slices: Vec<_> = self
                 .room
@@ -67,26 +67,26 @@ impl Source for PacketSocket {
             let received = recvmmsg(self.socket.as_raw_fd(), &mut self.headers, &mut slices, flags, None);
             match received {
                 Ok(messages) => {
-                    for (told, message) in told.iter_mut().zip(messages) {
-                        *told = Told::of(&message);
+                    for (slot, message) in packets.iter_mut().zip(messages) {
+                        *slot = Metadata::of(&message);
                     }
                 }
                 Err(Errno::EAGAIN | Errno::EINTR | Errno::ENETDOWN) => return Ok(true),
                 Err(error) => {
-                    let message = format!("the interface can't be read: {}", error.desc());
+                    let message = format!("cannot read the interface: {}", error.desc());
                     return Err(CaptureError::new(CaptureErrorKind::Io, 0, message));
                 }
             }
         }
-        for (told, room) in told.iter().zip(self.room.chunks_exact_mut(SLL_BYTES + self.snap_bytes)) {
-            let Some(told) = told else { break };
-            if told.kind == OUTGOING && told.interface == self.loopback {
+        for (metadata, room) in packets.iter().zip(self.room.chunks_exact_mut(SLL_BYTES + self.snap_bytes)) {
+            let Some(metadata) = metadata else { break };
+            if metadata.kind == OUTGOING && metadata.interface == self.loopback {
                 continue;
             }
-            room[SLL_BYTES - 2..SLL_BYTES].copy_from_slice(&told.protocol.to_be_bytes());
-            let end = SLL_BYTES + told.wire_bytes.min(self.snap_bytes);
+            room[SLL_BYTES - 2..SLL_BYTES].copy_from_slice(&metadata.protocol.to_be_bytes());
+            let end = SLL_BYTES + metadata.wire_bytes.min(self.snap_bytes);
             let mut begin = SLL_BYTES - cooked;
-            if let Some(tag) = told.tag
+            if let Some(tag) = metadata.tag
                 && self.link_type == ETHERNET
                 && end >= SLL_BYTES + MAC_BYTES
             {
@@ -94,11 +94,11 @@ impl Source for PacketSocket {
                 room.copy_within(SLL_BYTES..SLL_BYTES + MAC_BYTES, begin);
                 room[begin + MAC_BYTES..][..TAG_BYTES].copy_from_slice(&tag);
             }
-            take(&Frame {
+            deliver(&Frame {
                 interface: 0,
                 link_type: self.link_type,
-                time_ns: told.time_ns.unwrap_or_else(now_ns),
-                wire_bytes: (SLL_BYTES - begin + told.wire_bytes) as u32,
+                time_ns: metadata.time_ns.unwrap_or_else(now_ns),
+                wire_bytes: (SLL_BYTES - begin + metadata.wire_bytes) as u32,
                 data: &room[begin..end],
             });
         }
@@ -106,22 +106,22 @@ impl Source for PacketSocket {
     }
 }
 
-/// What the kernel tells beside a packet.
+/// Metadata of a packet from the kernel.
 #[derive(Clone, Copy)]
-struct Told {
+struct Metadata {
     time_ns: Option<i64>,
     wire_bytes: usize,
     kind: u8,
     protocol: u16,
     interface: usize,
-    /// The VLAN tag, which the kernel takes out of the packet.
+    /// The VLAN tag, which the kernel removes from the packet.
     tag: Option<[u8; TAG_BYTES]>,
 }
 
-impl Told {
+impl Metadata {
     fn of(message: &RecvMsg<'_, '_, LinkAddr>) -> Option<Self> {
         let address = message.address.as_ref()?;
-        let mut told = Self {
+        let mut metadata = Self {
             time_ns: None,
             wire_bytes: message.bytes,
             kind: address.pkttype(),
@@ -132,18 +132,18 @@ impl Told {
         for more in message.cmsgs().ok()? {
             match more {
                 ControlMessageOwned::ScmTimestampns(time) => {
-                    told.time_ns = Some(time.tv_sec() * 1_000_000_000 + time.tv_nsec());
+                    metadata.time_ns = Some(time.tv_sec() * 1_000_000_000 + time.tv_nsec());
                 }
-                ControlMessageOwned::Unknown(more) => told.tag = tag(&more.data_bytes),
+                ControlMessageOwned::Unknown(more) => metadata.tag = tag(&more.data_bytes),
                 _ => {}
             }
         }
-        Some(told)
+        Some(metadata)
     }
 }
 
-/// The VLAN tag in a `tpacket_auxdata`, the only other thing that is told: four words, `tp_vlan_tci`,
-/// `tp_vlan_tpid`, the first of them `tp_status`.
+/// Returns the VLAN tag of a `tpacket_auxdata`, the only other control message: four words, the first of them
+/// `tp_status`, then `tp_vlan_tci` and `tp_vlan_tpid`.
 fn tag(auxdata: &[u8]) -> Option<[u8; TAG_BYTES]> {
     let (status, auxdata) = auxdata.split_first_chunk()?;
     if u32::from_ne_bytes(*status) & VLAN_VALID == 0 {
@@ -158,7 +158,7 @@ fn tag(auxdata: &[u8]) -> Option<[u8; TAG_BYTES]> {
     Some([a, b, c, d])
 }
 
-/// The time, for a kernel that doesn't stamp packets.
+/// Returns the current time, for packets without a kernel timestamp.
 fn now_ns() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }

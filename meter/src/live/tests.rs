@@ -1,4 +1,4 @@
-//! A session hands out what a meter that reads the same frames would.
+//! A session returns the flows of a meter that reads the same frames.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -15,15 +15,15 @@ use crate::table::{FlowRecord, rows_of};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Packets that a test sends when it likes; hanging up ends the stream.
+/// A source of packets sent by the test; dropping the sender ends the stream.
 struct Wire(Receiver<Result<Sent, CaptureError>>);
 
 impl Source for Wire {
-    fn frames(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError> {
+    fn frames(&mut self, deliver: &mut dyn FnMut(&Frame<'_>)) -> Result<bool, CaptureError> {
         let Ok(sent) = self.0.recv() else { return Ok(false) };
         let sent = sent?;
         let (link_type, data) = sent.frame();
-        take(&Frame {
+        deliver(&Frame {
             interface: 0,
             link_type,
             time_ns: sent.time_ns,
@@ -47,17 +47,17 @@ fn session_with(keep: Option<File>) -> (Session, Sender<Result<Sent, CaptureErro
 fn wait_until(it_happens: impl Fn() -> bool) {
     let begin = Instant::now();
     while !it_happens() {
-        assert!(begin.elapsed() < PATIENCE, "it never happened");
+        assert!(begin.elapsed() < PATIENCE, "timed out");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
 fn send(session: &Session, wire: &Sender<Result<Sent, CaptureError>>, packets: &[Sent]) {
-    let until = session.look(Meter::packets) + packets.len() as u64;
+    let until = session.inspect(Meter::packets) + packets.len() as u64;
     for packet in packets {
         wire.send(Ok(packet.clone())).expect("a session that listens");
     }
-    wait_until(|| session.look(Meter::packets) == until);
+    wait_until(|| session.inspect(Meter::packets) == until);
 }
 
 fn rest(session: &Session) -> Vec<FlowRecord> {
@@ -72,7 +72,7 @@ fn rest(session: &Session) -> Vec<FlowRecord> {
 }
 
 #[test]
-fn windows_and_the_rest_are_the_flows_of_the_whole() {
+fn windows_and_rest_are_all_flows() {
     let packets = [
         tcp(1, "a1024>b", "S", 100, 0, 0),
         tcp(2, "b>a1024", "SA", 500, 101, 0),
@@ -107,7 +107,7 @@ fn a_window_shows_the_active_flows_with_packets_since_the_last_one() {
 }
 
 #[test]
-fn a_window_ends_flows_that_are_over_by_the_clock_of_the_capture() {
+fn window_finishes_flows_idle_by_capture_time() {
     let (session, wire) = session();
     send(&session, &wire, &[udp(1, "a>b"), tcp(2, "c1024>d", "S", 1, 0, 0)]);
     assert_eq!(session.window().1.num_rows(), 2);
@@ -117,7 +117,7 @@ fn a_window_ends_flows_that_are_over_by_the_clock_of_the_capture() {
 }
 
 #[test]
-fn the_end_of_the_stream_shows_and_what_was_read_stays() {
+fn end_of_stream_is_reported_and_flows_are_kept() {
     let (session, wire) = session();
     assert_eq!(session.end(), None);
     send(&session, &wire, &[udp(1, "a>b")]);
@@ -127,7 +127,7 @@ fn the_end_of_the_stream_shows_and_what_was_read_stays() {
 }
 
 #[test]
-fn trouble_shows_and_what_was_read_stays() {
+fn error_is_reported_and_flows_are_kept() {
     let (session, wire) = session();
     send(&session, &wire, &[udp(1, "a>b")]);
     let trouble = CaptureError::new(CaptureErrorKind::Cut, 7, "the stream ends inside a packet");
@@ -138,13 +138,13 @@ fn trouble_shows_and_what_was_read_stays() {
 }
 
 #[test]
-fn a_stopped_session_takes_in_no_more() {
+fn stopped_session_meters_no_more_packets() {
     let (session, wire) = session();
     send(&session, &wire, &[udp(1, "a>b")]);
     session.stop();
     let _ = wire.send(Ok(udp(2, "a>b")));
     wait_until(|| session.end() == Some(Ok(())));
-    assert_eq!(session.look(Meter::packets), 1);
+    assert_eq!(session.inspect(Meter::packets), 1);
 }
 
 fn kept(packets: &[Sent]) -> (File, Session) {
@@ -179,7 +179,7 @@ fn kept_packets_are_a_capture_of_what_was_metered() {
 }
 
 #[test]
-fn where_packets_cannot_be_kept_metering_goes_on() {
+fn metering_continues_after_a_write_error() {
     let full = File::options().write(true).open("/dev/full").expect("a device that is always full");
     let (session, wire) = session_with(Some(full));
     send(&session, &wire, &[udp(1, "a>b")]);

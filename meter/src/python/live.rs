@@ -1,4 +1,4 @@
-//! The door to sessions: `live_stream`, `live_socket`.
+//! Python interface to live sessions: `live_stream`, `live_socket`.
 
 use std::fs::File;
 #[cfg(unix)]
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{BATCH_ROWS, Batch, Described, MeterOptions, Signatures, described};
+use super::{BATCH_ROWS, Batch, ErrorArgs, MeterOptions, Signatures, error_args};
 use crate::capture::{Capture, CaptureError};
 use crate::flow::Meter;
 #[cfg(target_os = "linux")]
 use crate::live::socket::PacketSocket;
 use crate::live::{Session, Source};
 
-/// A session of metering a source that doesn't end.
+/// A session that meters a live source.
 #[pyclass(frozen)]
 pub struct Live(Session);
 
@@ -41,8 +41,8 @@ impl Live {
     }
 
     #[getter]
-    fn problem(&self) -> Option<Described> {
-        self.0.end()?.err().as_ref().map(described)
+    fn problem(&self) -> Option<ErrorArgs> {
+        self.0.end()?.err().as_ref().map(error_args)
     }
 
     #[getter]
@@ -53,12 +53,12 @@ impl Live {
     #[getter]
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dropped = self.0.dropped();
-        self.0.look(|meter| super::counters(py, &meter.counts(), meter.totals(), dropped))
+        self.0.inspect(|meter| super::counters(py, &meter.counts(), meter.totals(), dropped))
     }
 
     #[getter]
     fn active_flows(&self) -> usize {
-        self.0.look(Meter::active_flows)
+        self.0.inspect(Meter::active_flows)
     }
 }
 
@@ -71,11 +71,11 @@ fn start<S: Source>(
     Ok(Live(Session::start(Meter::new(options.into(), Arc::clone(&signatures.0)), keep, open)?))
 }
 
-/// Takes over a file descriptor that Python has let go of.
+/// Takes ownership of a file descriptor that Python has detached.
 #[cfg(unix)]
 #[allow(unsafe_code)]
-fn taken_over(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: the caller, `classifier.live`, passes what `detach()` returned: open, and nobody else's.
+fn owned(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: the caller, `classifier.live`, passes the result of `detach()`: open, with no other owner.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
@@ -88,8 +88,8 @@ pub fn live_stream(
     options: MeterOptions,
     keep: Option<RawFd>,
 ) -> PyResult<Live> {
-    let keep = keep.map(|keep| File::from(taken_over(keep)));
-    let stream = File::from(taken_over(descriptor));
+    let keep = keep.map(|keep| File::from(owned(keep)));
+    let stream = File::from(owned(descriptor));
     start(signatures.get(), options, keep, move || Capture::open(Box::new(stream)))
 }
 
@@ -105,8 +105,8 @@ pub fn live_socket(
     snap_bytes: usize,
     keep: Option<RawFd>,
 ) -> PyResult<Live> {
-    let keep = keep.map(|keep| File::from(taken_over(keep)));
-    let socket = taken_over(descriptor);
+    let keep = keep.map(|keep| File::from(owned(keep)));
+    let socket = owned(descriptor);
     start(signatures.get(), options, keep, move || {
         Ok(PacketSocket::new(socket, link_type, loopback, snap_bytes))
     })

@@ -1,4 +1,4 @@
-//! The door to captures: `read`.
+//! Python interface to captures: `read`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,8 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{
-    BATCH_ROWS, Batch, Described, MeterError, MeterOptions, Signatures, arrow_error, bad_checksums, counters,
-    described,
+    BATCH_ROWS, Batch, ErrorArgs, MeterError, MeterOptions, Signatures, arrow_error, bad_checksums, counters,
+    error_args,
 };
 use crate::capture::{Capture, CaptureError};
 use crate::flow::{
@@ -20,15 +20,15 @@ use crate::flow::{
 };
 use crate::payload::DnsNames;
 
-/// A step of the reader ends after so many packets, so that progress and Ctrl-C are seen in time; or with a batch.
+/// Packets after which a step ends without a batch, so that progress and Ctrl-C are handled in time.
 const STEP_PACKETS: u64 = 1 << 18;
-/// Bytes of a file from which on it is shared out among cores: for less, starting threads doesn't pay. Its batches are
-/// those of parts even with one thread, so that their order doesn't depend on the number.
+/// Bytes from which on a file is divided among cores; for smaller files, starting threads does not pay. Batches are
+/// those of parts even with one thread, so that their order does not depend on the number of threads.
 const LARGE_BYTES: u64 = 4 << 20;
 /// Rows of a batch of one part.
 const PART_BATCH_ROWS: usize = 1 << 12;
-/// So many frames at a time, between looks at whether a step ends.
-const MOST_FRAMES: usize = 1 << 10;
+/// Frames between checks for the end of a step.
+const MAX_FRAMES: usize = 1 << 10;
 
 /// The exception that a Python file raised while the meter read from it.
 type Raised = Arc<Mutex<Option<PyErr>>>;
@@ -36,7 +36,7 @@ type Raised = Arc<Mutex<Option<PyErr>>>;
 /// A Python binary file as a Rust reader.
 struct PyFile {
     object: Py<PyAny>,
-    /// `read1` where there is one: `read` would wait for a whole buffer.
+    /// `read1` if available, since `read` waits for a full buffer.
     method: &'static str,
     raised: Raised,
 }
@@ -64,17 +64,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A capture that is metered by the thread that asks for its flows.
+/// A capture that is metered by the calling thread.
 struct Direct {
     capture: Capture,
     meter: Meter,
-    /// What DNS answers say, if that is wanted.
+    /// Names from DNS answers, if requested.
     names: Option<DnsNames>,
     decapsulate: bool,
 }
 
 impl Direct {
-    /// Meters on until there is a batch, or the step ends without one.
+    /// Meters until there is a batch, or the step ends without one.
     fn step(&mut self) -> Step {
         let until = self.meter.packets() + STEP_PACKETS;
         loop {
@@ -87,9 +87,9 @@ impl Direct {
             match self.capture.next_frames() {
                 Ok(Some(frames)) => {
                     let (names, decapsulate) = (&mut self.names, self.decapsulate);
-                    self.meter.frames(frames.take(MOST_FRAMES).inspect(|frame| {
+                    self.meter.frames(frames.take(MAX_FRAMES).inspect(|frame| {
                         if let Some(names) = names {
-                            crate::packets::note_names(names, frame, decapsulate);
+                            crate::packets::record_names(names, frame, decapsulate);
                         }
                     }));
                 }
@@ -100,7 +100,7 @@ impl Direct {
     }
 }
 
-/// Who meters.
+/// Metering by the calling thread, or by several threads.
 enum Metering {
     Direct(Box<Direct>),
     Cores(Cores),
@@ -118,7 +118,7 @@ struct State {
 }
 
 impl State {
-    /// Meters on until there is a batch, or the step ends without one.
+    /// Meters until there is a batch, or the step ends without one.
     fn step(&mut self) -> Step {
         match &mut self.metering {
             Metering::Direct(direct) => direct.step(),
@@ -126,7 +126,7 @@ impl State {
         }
     }
 
-    /// The next batch behind the end of the capture.
+    /// Returns the next batch after the end of the capture.
     fn rest(&mut self) -> Option<RecordBatch> {
         match &mut self.metering {
             Metering::Direct(direct) => direct.meter.next_batch(true),
@@ -174,7 +174,7 @@ impl State {
     }
 }
 
-/// Iterates the record batches of finished flows.
+/// Iterator over the record batches of finished flows.
 #[pyclass(frozen)]
 pub struct Reader {
     state: Mutex<State>,
@@ -213,7 +213,7 @@ impl Reader {
         })
     }
 
-    /// Reads no further: what follows are the flows of what was read so far.
+    /// Stops reading; the flows of the packets read so far follow.
     fn stop(&self) {
         self.state().stop();
     }
@@ -263,8 +263,8 @@ impl Reader {
     }
 
     #[getter]
-    fn problem(&self) -> Option<Described> {
-        self.state().problem.as_ref().map(described)
+    fn problem(&self) -> Option<ErrorArgs> {
+        self.state().problem.as_ref().map(error_args)
     }
 }
 
@@ -283,14 +283,14 @@ pub fn read(
         is_large |= file.metadata().is_ok_and(|of| of.is_file() && of.len() >= LARGE_BYTES);
         Box::new(file)
     } else {
-        // It may wait for its data: it is read by this thread, which Ctrl-C can interrupt.
+        // It may block, so it is read by this thread, which Ctrl-C can interrupt.
         is_large = false;
         let method = if source.hasattr("read1")? { "read1" } else { "read" };
         Box::new(PyFile { object: source.clone().unbind(), method, raised: Arc::clone(&raised) })
     };
     let capture = py
         .detach(|| Capture::open(source))
-        .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(described(&error))))?;
+        .map_err(|error| locked(&raised).take().unwrap_or_else(|| MeterError::new_err(error_args(&error))))?;
     let options = Options::from(options);
     let signatures = Arc::clone(&signatures.get().0);
     let (format, compression) = (capture.format(), capture.compression());

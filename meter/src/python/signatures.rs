@@ -1,4 +1,4 @@
-//! The door to signatures.
+//! Python interface to signatures.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use pyo3::prelude::*;
 
 use crate::payload::{self, Rule};
 
-/// Compiled signatures; readers share them.
+/// Compiled signatures, shared by readers.
 #[pyclass(frozen)]
 pub struct Signatures(pub(super) Arc<payload::Signatures>);
 
-/// A rule as Python hands it over: transports, ports, patterns, conditions, precedence, what to extract, whether it
-/// settles what is spoken.
+/// A rule as Python passes it: transports, ports, patterns, conditions, precedence, what to extract, and whether it
+/// identifies the protocol.
 type RuleTuple = (Vec<u8>, Vec<u16>, Vec<String>, Vec<String>, u8, Option<String>, bool);
 
 #[pymethods]

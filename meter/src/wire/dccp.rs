@@ -1,4 +1,4 @@
-//! DCCP, told in TCP's words. RFC 4340 §5.
+//! DCCP, mapped to TCP's fields. RFC 4340 §5.
 
 use super::tcp::Flags;
 use super::{HeaderError, Segment, be16, be32};
@@ -8,10 +8,10 @@ const DESTINATION_PORT: usize = 2;
 const DATA_OFFSET: usize = 4;
 const TYPE_X: usize = 8;
 const GENERIC_BYTES: usize = 12;
-/// With X = 0 the numbers have 24 bits, behind a byte of something else.
+/// Offsets of the 24-bit numbers (X = 0), with the byte before them.
 const SHORT_SEQUENCE: usize = 8;
 const SHORT_ACKNOWLEDGEMENT: usize = 12;
-/// With X = 1: the low 32 bits of the 48-bit numbers.
+/// Offsets of the low 32 bits of the 48-bit numbers (X = 1).
 const LONG_SEQUENCE_LOW: usize = 12;
 const LONG_BYTES: usize = 16;
 const LONG_ACKNOWLEDGEMENT_LOW: usize = 20;
@@ -30,7 +30,7 @@ pub struct Dccp<'a> {
 }
 
 impl<'a> Dccp<'a> {
-    /// The only place that can fail.
+    /// Checks the length and the data offset.
     pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let header = bytes.first_chunk::<GENERIC_BYTES>().ok_or(HeaderError::Truncated)?;
         let dccp = Self { header, bytes };
@@ -51,20 +51,24 @@ impl<'a> Dccp<'a> {
         self.header[TYPE_X] >> 1 & 0x0f
     }
 
-    /// The numbers have 48 bits, not 24.
+    /// Returns whether sequence numbers have 48 bits instead of 24.
     fn extended(&self) -> bool {
         self.header[TYPE_X] & 1 != 0
     }
 
-    pub fn ports(&self) -> (u16, u16) {
-        (be16(self.header, SOURCE_PORT), be16(self.header, DESTINATION_PORT))
+    pub fn source_port(&self) -> u16 {
+        be16(self.header, SOURCE_PORT)
+    }
+
+    pub fn destination_port(&self) -> u16 {
+        be16(self.header, DESTINATION_PORT)
     }
 
     pub fn header_bytes(&self) -> u32 {
         u32::from(self.header[DATA_OFFSET]) * 4
     }
 
-    /// The low bits of the numbers are enough to match a Response with its Request.
+    /// Returns the fields as TCP's, with the low 32 bits of the numbers: enough to match a Response to its Request.
     pub fn segment(&self) -> Segment {
         let number = |at: usize| self.bytes.get(at..at + 4).map_or(0, |bytes| be32(bytes, 0));
         let (sequence, acknowledged) = if self.extended() {

@@ -4,39 +4,39 @@ use super::{ETHERTYPE_IPV4, HeaderError, Next, NextHeader, be16};
 
 const HEADER_BYTES: usize = 14;
 const TYPE: usize = 12;
-/// Below this the field is a length, and LLC follows. IEEE 802.3 §3.2.6.
-pub const LEAST_ETHERTYPE: u16 = 0x0600;
+/// Smallest EtherType; smaller values are a length, and LLC follows. IEEE 802.3 §3.2.6.
+pub const MIN_ETHERTYPE: u16 = 0x0600;
 const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
-/// Organisation of IEEE 802.1.
+/// OUI of IEEE 802.1, for bridged frames.
 const BRIDGED: [u8; 3] = [0x00, 0x80, 0xc2];
 const LLC_IP: [u8; 3] = [0x06, 0x06, 0x03];
 
-/// What an Ethernet header leads to.
+/// Returns what follows an Ethernet header.
 #[inline]
 pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     Ok((NextHeader::Ether(be16(header, TYPE)), rest))
 }
 
-/// What a VLAN tag leads to, and its id.
+/// Returns the id of a VLAN tag and what follows it.
 #[inline]
-pub fn behind_vlan(data: &[u8]) -> Result<(u16, Next<'_>), HeaderError> {
+pub fn after_vlan(data: &[u8]) -> Result<(u16, Next<'_>), HeaderError> {
     let (tag, rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     Ok((be16(tag, 0) & 0x0fff, (NextHeader::Ether(be16(tag, 2)), rest)))
 }
 
-/// What an LLC header leads to: an EtherType in its SNAP extension, seldom IP itself.
-pub fn behind_llc(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+/// Returns what follows an LLC header: a SNAP header, or rarely IP.
+pub fn after_llc(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (llc, rest) = data.split_first_chunk::<3>().ok_or(HeaderError::Truncated)?;
     match *llc {
-        SNAP => behind_snap(rest),
+        SNAP => after_snap(rest),
         LLC_IP => Ok((NextHeader::Ether(ETHERTYPE_IPV4), rest)),
         _ => Ok((NextHeader::Other, rest)),
     }
 }
 
-/// What a SNAP header leads to: an EtherType, unless the number is one of another organisation.
-pub fn behind_snap(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+/// Returns what follows a SNAP header: an EtherType, unless the OUI is another organisation's.
+pub fn after_snap(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (snap, rest) = data.split_first_chunk::<5>().ok_or(HeaderError::Truncated)?;
     let number = be16(snap, 3);
     match [snap[0], snap[1], snap[2]] {
@@ -46,7 +46,7 @@ pub fn behind_snap(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     }
 }
 
-/// A bridged Ethernet frame. RFC 2427 §4.2, RFC 2684 §5.2, which has two bytes of padding before it.
+/// Returns a bridged Ethernet frame. RFC 2427 §4.2; RFC 2684 §5.2, with two bytes of padding before it.
 fn bridged(kind: u16, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const WITH_CHECKSUM: u16 = 1;
     const WITHOUT_CHECKSUM: u16 = 7;
@@ -57,7 +57,7 @@ fn bridged(kind: u16, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     next(rest.strip_prefix(&PADDING).unwrap_or(rest))
 }
 
-/// What an EtherType leads to where a smaller number isn't a length.
+/// Returns the header of an EtherType where smaller numbers are no length.
 pub fn ethertype(number: u16) -> NextHeader {
-    if number < LEAST_ETHERTYPE { NextHeader::Other } else { NextHeader::Ether(number) }
+    if number < MIN_ETHERTYPE { NextHeader::Other } else { NextHeader::Ether(number) }
 }

@@ -2,12 +2,13 @@
 
 pub const IPV4: u16 = 0x0800;
 pub const IPV6: u16 = 0x86dd;
+pub const ARP: u16 = 0x0806;
 pub const TRILL: u16 = 0x22f3;
 /// Congestion notification. IEEE 802.1Qau.
 pub const CN_TAG: u16 = 0x22e9;
 pub const BATMAN: u16 = 0x4305;
 pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
-/// IEEE 802.1Q, then with stacked tags: 802.1ad, and what was usual before it.
+/// VLAN tags: IEEE 802.1Q, 802.1ad, and pre-standard numbers for stacked tags.
 pub const VLAN: [u16; 5] = [0x8100, 0x88a8, 0x9100, 0x9200, 0xdadb];
 pub const PPP: u16 = 0x880b;
 pub const MPLS: u16 = 0x8847;
@@ -15,37 +16,36 @@ pub const MPLS_MULTICAST: u16 = 0x8848;
 pub const PPPOE_SESSION: u16 = 0x8864;
 /// LLC in frames of more than 1500 bytes.
 pub const JUMBO_LLC: u16 = 0x8870;
-/// Of Broadcom's switches with legacy tags.
+/// Legacy tag of Broadcom switches.
 pub const BROADCOM_TAG: u16 = 0x8874;
 pub const REALTEK_TAG: u16 = 0x8899;
 pub const MACSEC: u16 = 0x88e5;
 /// I-tag. IEEE 802.1ah.
 pub const PBB: u16 = 0x88e7;
 pub const FABRIC_PATH: u16 = 0x8903;
-/// Cisco metadata: security group tags.
+/// Cisco metadata, with security group tags.
 pub const CISCO_METADATA: u16 = 0x8909;
-/// Virtual NIC tag, of Cisco's fabric extenders.
+/// Virtual NIC tag of Cisco fabric extenders.
 pub const VN_TAG: u16 = 0x8926;
 /// IEC 62439-3.
 pub const HSR: u16 = 0x892f;
 /// IEEE 802.1BR.
 pub const E_TAG: u16 = 0x893f;
 pub const NSH: u16 = 0x894f;
-/// Cisco's timestamp tag.
+/// Cisco timestamp tag.
 pub const TTAG: u16 = 0x8988;
 pub const ARISTA: u16 = 0xd28b;
-/// What Linux sets for Marvell's switches.
+/// Tag of Marvell switches, as Linux numbers it.
 pub const MARVELL_EDSA: u16 = 0xdada;
-/// Renesas's A5PSW switch.
+/// Tag of the Renesas A5PSW switch.
 pub const A5PSW_TAG: u16 = 0xe001;
 /// Redundancy tag. IEEE 802.1CB.
 pub const R_TAG: u16 = 0xf1c1;
 
-/// Those that carry no IP, in ascending order.
+/// `EtherType`s that carry no IP, in ascending order.
 const WITHOUT_IP: [u16; 67] = [
     0x0600, // XNS
-    0x0806, // ARP
-    0x0842, // Wake-on-LAN
+    ARP, 0x0842, // Wake-on-LAN
     0x0bad, // VINES
     0x2000, // CDP
     0x2001, // CGMP, NHRP in GRE
@@ -100,13 +100,13 @@ const WITHOUT_IP: [u16; 67] = [
     0xaefe, // eCPRI
 ];
 
-/// Whether this is the EtherType of something that carries no IP.
+/// Returns whether this EtherType is known to carry no IP.
 pub fn is_without_ip(ethertype: u16) -> bool {
     WITHOUT_IP.binary_search(&ethertype).is_ok()
 }
 
-/// Those that lead on to something, but for VLAN tags.
-const LEADING_ON: [u16; 26] = [
+/// `EtherType`s of decoded headers, except VLAN tags.
+const DECODED: [u16; 26] = [
     IPV4,
     IPV6,
     TRILL,
@@ -135,7 +135,7 @@ const LEADING_ON: [u16; 26] = [
     R_TAG,
 ];
 
-/// Whether it is known what follows this EtherType.
+/// Returns whether this EtherType is known.
 pub fn is_known(ethertype: u16) -> bool {
-    LEADING_ON.contains(&ethertype) || VLAN.contains(&ethertype) || is_without_ip(ethertype)
+    DECODED.contains(&ethertype) || VLAN.contains(&ethertype) || is_without_ip(ethertype)
 }

@@ -1,5 +1,6 @@
-//! ICMP and ICMPv6 errors, and the packets that they quote. RFC 792, RFC 4443 §3.
+//! ICMP and ICMPv6 errors and the packets that they quote. RFC 792, RFC 4443 §3.
 
+use super::ip_protocol::{ICMP, ICMP_V6};
 use super::walk::IpHeader;
 use super::{Address, Ends, be16, ipv4, ipv6};
 
@@ -7,31 +8,28 @@ const TYPE: usize = 0;
 const CODE: usize = 1;
 const QUOTE: usize = 8;
 
-pub const ICMP: u8 = 1;
-pub const ICMP_V6: u8 = 58;
-
-/// An error that says: what this packet was sent to can't be reached.
+/// Quoted packet of a "destination unreachable" error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoted {
-    /// Whose packet is answered.
+    /// Endpoints of the quoted packet.
     pub ends: Ends,
 }
 
-/// The packet that an ICMP error quotes, if the error means that its destination is closed to it.
-pub fn unreachable(internet: &IpHeader<'_>, body: &[u8], network_id: u32) -> Option<Quoted> {
+/// Returns the packet that a "destination unreachable" error quotes.
+pub fn unreachable(ip: &IpHeader<'_>, body: &[u8], network_id: u32) -> Option<Quoted> {
     const UNREACHABLE: u8 = 3;
     const FRAGMENTATION_NEEDED: u8 = 4;
     const UNREACHABLE_V6: u8 = 1;
     let (header, quote) = body.split_first_chunk::<QUOTE>()?;
-    let quoted = match (internet.protocol, header[TYPE], header[CODE]) {
-        (ICMP, UNREACHABLE, code) if code != FRAGMENTATION_NEEDED => ipv4::internet(quote),
-        (ICMP_V6, UNREACHABLE_V6, _) => ipv6::internet(quote),
+    let quoted = match (ip.protocol, header[TYPE], header[CODE]) {
+        (ICMP, UNREACHABLE, code) if code != FRAGMENTATION_NEEDED => ipv4::parse(quote),
+        (ICMP_V6, UNREACHABLE_V6, _) => ipv6::parse(quote),
         _ => return None,
     }
     .ok()?;
     let ports = quoted.rest.first_chunk::<4>()?;
-    let answered_to: Address = internet.destination;
-    // The error goes to whom it concerns; anything else is no answer to this packet.
+    let answered_to: Address = ip.destination;
+    // A genuine error is sent to the source of the quoted packet.
     (quoted.fragment_offset == 0 && quoted.source == answered_to).then(|| Quoted {
         ends: Ends {
             ip_version: quoted.ip_version,

@@ -14,9 +14,9 @@ const PROTOCOL: usize = 9;
 const SOURCE: usize = 12;
 const DESTINATION: usize = 16;
 
-/// What an IPv4 header leads to.
+/// Parses an IPv4 header.
 #[inline]
-pub fn internet(data: &[u8]) -> Result<super::walk::IpHeader<'_>, HeaderError> {
+pub fn parse(data: &[u8]) -> Result<super::walk::IpHeader<'_>, HeaderError> {
     let header = data.first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     let header_bytes = usize::from(header[VERSION_IHL] & 0x0f) * 4;
     if header[VERSION_IHL] >> 4 != 4 || header_bytes < HEADER_BYTES {
@@ -32,7 +32,7 @@ pub fn internet(data: &[u8]) -> Result<super::walk::IpHeader<'_>, HeaderError> {
         source: mapped(header, SOURCE),
         destination: mapped(header, DESTINATION),
         protocol: header[PROTOCOL],
-        // Segmentation offload hands packets over before the length is filled in.
+        // 0: captured before segmentation offload filled in the length.
         ip_bytes: (total_length != 0).then_some(total_length.into()),
         header_bytes: header_bytes as u32,
         hops: header[TIME_TO_LIVE],
@@ -44,7 +44,7 @@ pub fn internet(data: &[u8]) -> Result<super::walk::IpHeader<'_>, HeaderError> {
     })
 }
 
-/// The address at `at`, IPv4-mapped.
+/// Returns the address at `at`, IPv4-mapped.
 #[inline]
 fn mapped(header: &[u8; HEADER_BYTES], at: usize) -> Address {
     0xffff_0000_0000 | Address::from(be32(header, at))

@@ -1,24 +1,24 @@
-//! Frames of another link type than the capture declares, as drivers and converters leave them.
+//! Frames of another link type than the capture declares, as some drivers and converters write them.
 //!
-//! Only bytes that can hardly be anything else count: an IP header at the place where a link type has it, whose length
-//! is what was left of the frame on the wire, and whose checksum is right.
+//! The evidence must be strong: an IP header at a link type's offset, with a length that matches the rest of the frame
+//! on the wire, and a correct checksum.
 
-use super::ethertype::{IPV4, IPV6};
+use super::ethertype::{IPV4, IPV6, VLAN};
 use super::{be16, checksum, link};
 
 const IPV4_HEADER_BYTES: usize = 20;
 const IPV6_HEADER_BYTES: usize = 40;
-/// A shorter Ethernet frame is padded. IEEE 802.3 §3.2.8.
-const LEAST_ETHERNET_BYTES: usize = 60;
+/// Bytes of an Ethernet frame without checksum at least; shorter frames are padded. IEEE 802.3 §3.2.8.
+const MIN_ETHERNET_BYTES: usize = 60;
 
-/// The link type that a frame shows, where it isn't the declared one.
+/// Returns the link type that a frame shows, if it is not the declared one.
 pub fn shown(declared: u16, frame: &[u8], wire_bytes: u32) -> Option<u16> {
     let version = |bytes: usize| version_at(frame, wire_bytes as usize, bytes);
     let typed = |at: usize, bytes: usize| {
         let ethertype = frame.get(at..at + 2).map(|two| be16(two, 0));
         matches!((version(bytes), ethertype), (Some(4), Some(IPV4)) | (Some(6), Some(IPV6)))
     };
-    let tagged = frame.get(12..14) == Some(&[0x81, 0x00]);
+    let tagged = frame.get(12..14) == Some(&VLAN[0].to_be_bytes());
     let shown = if version(0).is_some() {
         link::RAW
     } else if typed(12, 14) || tagged && typed(16, 18) {
@@ -38,11 +38,11 @@ pub fn shown(declared: u16, frame: &[u8], wire_bytes: u32) -> Option<u16> {
     (!same).then_some(shown)
 }
 
-/// The version of the IP packet that begins behind so many bytes, if one does.
+/// Returns the version of the IP packet at offset `bytes`, if there is one.
 fn version_at(frame: &[u8], wire_bytes: usize, bytes: usize) -> Option<u8> {
     let packet = frame.get(bytes..)?;
     let left = wire_bytes.checked_sub(bytes)?;
-    let fits = |length: usize| length == left || length < left && wire_bytes <= LEAST_ETHERNET_BYTES;
+    let fits = |length: usize| length == left || length < left && wire_bytes <= MIN_ETHERNET_BYTES;
     match packet.first()? >> 4 {
         4 => {
             let header_bytes = usize::from(packet[0] & 0x0f) * 4;
@@ -58,7 +58,7 @@ fn version_at(frame: &[u8], wire_bytes: usize, bytes: usize) -> Option<u8> {
     }
 }
 
-/// An address family in one of both byte orders, as a loopback has it.
+/// Returns whether the frame starts with an address family in either byte order.
 fn has_family(frame: &[u8]) -> bool {
     matches!(frame.get(..4), Some(&[0, 0, 0, 2..=30] | &[2..=30, 0, 0, 0]))
 }

@@ -1,10 +1,10 @@
-//! From the bytes of a frame to the one packet that a flow is made of.
+//! Decodes the bytes of a frame into the packet that a flow counts.
 //!
-//! One header per file: its constructor checks the length once, its accessors cannot fail.
+//! One header per file: the constructor checks the length once, the accessors cannot fail.
 //! Only this module does index arithmetic on packet bytes.
 //!
-//! [`decode`] walks from the link header inwards. Each header says what lies behind it ([`NextHeader`]);
-//! `walk` is the only place that knows what leads to what.
+//! [`decode`] walks from the link header inwards. Each header's parser returns what follows it ([`NextHeader`]);
+//! only `walk` knows which parser that calls for.
 
 mod checksum;
 mod dccp;
@@ -13,6 +13,7 @@ mod ethertype;
 mod icmp;
 mod identity;
 mod ieee80211;
+mod ip_protocol;
 mod ipv4;
 mod ipv6;
 mod link;
@@ -39,36 +40,36 @@ pub use walk::{Aggregate, decode, decode_first, decode_verified};
 #[repr(u8)]
 pub enum Transport {
     /// RFC 9293.
-    Tcp = 6,
+    Tcp = ip_protocol::TCP,
     /// RFC 768.
-    Udp = 17,
+    Udp = ip_protocol::UDP,
     /// RFC 4340.
-    Dccp = 33,
+    Dccp = ip_protocol::DCCP,
     /// RFC 9260.
-    Sctp = 132,
+    Sctp = ip_protocol::SCTP,
     /// RFC 3828.
-    UdpLite = 136,
+    UdpLite = ip_protocol::UDP_LITE,
 }
 
-/// What the header of a transport with connections says beyond its ports.
+/// Header fields of a connection-oriented transport, other than its ports.
 ///
-/// SCTP and DCCP say the same things in other words; they are translated, so that the meter knows one kind.
+/// SCTP and DCCP headers are mapped to the TCP fields of the same meaning, so the meter handles one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// The control bits.
     pub flags: Flags,
-    /// Sequence number; of SCTP the initiate tag.
+    /// Sequence number; for SCTP the initiate tag.
     pub sequence: u32,
-    /// Acknowledgement number, the number expected next; meaningless without ACK.
+    /// Acknowledgement number: the next sequence number expected; meaningless without ACK.
     pub acknowledgement: u32,
-    /// The window as it stands in the header, not scaled; 0 where it was not captured.
+    /// Window field of the header, not scaled; 0 if it was not captured.
     pub window: u16,
 }
 
-/// An IPv6 address as a number, the first byte the highest; IPv4 as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
+/// IPv6 address as an integer in network order; IPv4 as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
 pub type Address = u128;
 
-/// Who sent a packet to whom, and in which virtual network.
+/// Endpoints of a packet: addresses, ports, transport, and virtual network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
     /// 4 or 6.
@@ -83,54 +84,54 @@ pub struct Ends {
     pub source_port: u16,
     /// The receiver's port.
     pub destination_port: u16,
-    /// VXLAN, Geneve or NVGRE network id; 0 outside of them.
+    /// Network identifier (VNI, VSID) of VXLAN, Geneve or NVGRE; 0 outside of these.
     pub network_id: u32,
 }
 
-/// A packet with ports: who sent it to whom, and what a flow takes from it.
+/// A packet with ports: its endpoints, and what a flow counts of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// Who sent it to whom.
+    /// Addresses and ports.
     pub ends: Ends,
-    /// What a flow takes from it.
+    /// What a flow counts of it.
     pub content: Content,
-    /// What was captured behind the transport header; empty where it isn't in one piece (SCTP, fragments).
+    /// Captured bytes after the transport header; empty where the payload is not contiguous (SCTP, fragments).
     pub payload: &'a [u8],
-    /// What it has in common with copies of it only.
+    /// Identifies duplicates of this packet.
     pub identity: Identity,
-    /// None unless they were verified.
+    /// Wrong checksums; none unless checksums are verified.
     pub bad_checksums: BadChecksums,
 }
 
-/// What a flow takes from one packet.
+/// What a flow counts of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// Bytes of the IP packet on the wire, by its own header: no Ethernet padding, no snap length.
+    /// Bytes of the IP packet on the wire, by its own header: without Ethernet padding, regardless of the snap length.
     pub ip_bytes: u32,
-    /// Bytes behind the transport header on the wire.
+    /// Bytes after the transport header, on the wire.
     pub payload_bytes: u32,
     /// Id of the outermost VLAN tag.
     pub vlan: Option<u16>,
-    /// What the packet was wrapped in.
+    /// Encapsulations around the packet.
     pub tunnel: Path,
     /// For transports with connections only.
     pub segment: Option<Segment>,
 }
 
-/// What a frame holds where it holds no packet with ports of its own, or not as its headers announce it.
+/// Contents of a frame other than a single regular packet with ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotAFlowPacket<'a> {
-    /// It is counted under this reason.
+    /// No packet for a flow; counted under this reason.
     Unmetered(Unmetered),
-    /// It is counted under the reason that goes with this number, and under the number.
+    /// An unknown type number follows; counted by its reason and by the number.
     UnknownType(TypeNumber),
-    /// A packet all the same; how it departs from its headers is counted. In a box: it is as large as seldom.
+    /// A packet that deviates from its headers; the deviation is counted. Boxed, because it is large and rare.
     Irregular(Box<Packet<'a>>, Irregularity),
     /// Several packets.
     Aggregate(Aggregate<'a>),
-    /// A fragment whose ports, if it has any, are in another one.
+    /// An IP fragment; the ports are in the first fragment.
     Fragment(Fragment<'a>),
-    /// An ICMP error: it is counted, and tells something of the packet it quotes.
+    /// An ICMP error with the packet that it quotes; counted as ICMP.
     IcmpError(Quoted),
 }
 
@@ -143,32 +144,32 @@ impl From<Unmetered> for NotAFlowPacket<'_> {
 /// A fragment of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
-    /// What the fragments of one datagram have in common.
+    /// Identifies the datagram.
     pub datagram: Datagram,
-    /// Where its bytes belong in the datagram.
+    /// Offset of its bytes in the datagram.
     pub offset: u32,
-    /// It is not the last one.
+    /// More fragments follow.
     pub more: bool,
-    /// The captured bytes behind the IP header.
+    /// Captured bytes after the IP header.
     pub body: &'a [u8],
     /// Bytes of the fragment on the wire, IP header included.
     pub ip_bytes: u32,
-    /// Bytes behind the IP header on the wire.
+    /// Bytes after the IP header, on the wire.
     pub body_bytes: u32,
     /// Id of the outermost VLAN tag.
     pub vlan: Option<u16>,
-    /// What the fragment was wrapped in.
+    /// Encapsulations around the fragment.
     pub tunnel: Path,
 }
 
 impl Fragment<'_> {
-    /// Whether these are all of a datagram's first bytes, because the snap length cut its first fragment.
-    fn is_cut_behind(&self, start: &[u8]) -> bool {
+    /// Returns whether the snap length cut this first fragment after `start`, so no more of the header will come.
+    fn is_truncated_after(&self, start: &[u8]) -> bool {
         self.offset == 0 && start.len() == self.body.len() && self.body.len() < self.body_bytes as usize
     }
 }
 
-/// What the fragments of one datagram have in common. RFC 791 §3.2, RFC 8200 §4.5.
+/// Identity of a fragmented datagram. RFC 791 §3.2, RFC 8200 §4.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Datagram {
     /// 4 or 6.
@@ -179,34 +180,34 @@ pub struct Datagram {
     pub source: Address,
     /// The receiver's address.
     pub destination: Address,
-    /// The identification that its sender gave it.
+    /// Identification, set by the sender.
     pub identification: u32,
     /// As in [`Ends`].
     pub network_id: u32,
 }
 
-/// A header did not fit, or contradicts itself. Whether the wire or the snap length is to blame is
-/// known only to the walk, which sees the whole frame.
+/// Why a header cannot be parsed. Only the walk, which sees the whole frame, can determine whether a truncated
+/// header was cut by the snap length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HeaderError {
     /// More bytes are needed than the frame holds.
     Truncated,
-    /// The bytes are there and cannot be right.
+    /// The bytes are present and invalid.
     Malformed,
 }
 
-/// What lies behind a header.
+/// What follows a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NextHeader {
     /// A frame inside another packet, with a link header of this LINKTYPE_ number.
     Link(u16),
     /// The frame itself, with a link header of this LINKTYPE_ number.
     Frame(u16),
-    /// What this EtherType says.
+    /// The header of this EtherType.
     Ether(u16),
-    /// Something that isn't known by this protocol type of GRE.
+    /// An unknown GRE protocol type.
     UnknownGre(u16),
-    /// Something that isn't known by this protocol of PPP.
+    /// An unknown PPP protocol number.
     UnknownPpp(u16),
     /// An LLC header. IEEE 802.2.
     Llc,
@@ -214,38 +215,38 @@ enum NextHeader {
     Nlpid,
     /// A PPP frame from its protocol field on.
     Ppp,
-    /// An IP packet; the version says which.
+    /// An IP packet of the version in its header.
     Ip,
-    /// Something encrypted.
+    /// Encrypted data.
     Encrypted,
-    /// No IP.
+    /// Anything but IP.
     Other,
 }
 
-/// What a header leads to, and the bytes behind it.
+/// What follows a header, and the bytes after it.
 type Next<'a> = (NextHeader, &'a [u8]);
 
 use ethertype::{IPV4 as ETHERTYPE_IPV4, IPV6 as ETHERTYPE_IPV6};
 
-/// Two bytes in network order. The caller has checked the length.
+/// Reads two bytes in network order. The caller has checked the length.
 #[inline]
 fn be16(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// Two bytes in the order of the machine that captured, a PC. The caller has checked the length.
+/// Reads two bytes in little-endian order. The caller has checked the length.
 fn le16(bytes: &[u8], at: usize) -> u16 {
     be16(bytes, at).swap_bytes()
 }
 
-/// Four bytes in network order. The caller has checked the length.
+/// Reads four bytes in network order. The caller has checked the length.
 #[inline]
 fn be32(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// What is behind the first `count` bytes.
-fn behind(bytes: &[u8], count: usize) -> Result<&[u8], HeaderError> {
+/// Returns the bytes after the first `count`.
+fn skip(bytes: &[u8], count: usize) -> Result<&[u8], HeaderError> {
     bytes.get(count..).ok_or(HeaderError::Truncated)
 }
 

@@ -1,10 +1,10 @@
-//! PPP and what carries it. RFC 1661, RFC 1662 (HDLC framing), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
+//! PPP and its carriers. RFC 1661, RFC 1662 (HDLC), RFC 1990 (multilink), RFC 3518 (bridging), RFC 2516 (PPPoE).
 
-use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, behind, link};
+use super::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, HeaderError, Next, NextHeader, be16, ethertype, link, skip};
 
 const MULTILINK: u16 = 0x003d;
 const BRIDGING: u16 = 0x0031;
-/// Padding, OSI, `DECnet`, `AppleTalk`, IPX, headers compressed by Van Jacobson's method, and more that need a state.
+/// Protocols without readable IP: padding, OSI, `DECnet`, `AppleTalk`, IPX, Van Jacobson and other header compression.
 const WITHOUT_IP: [u16; 14] = [
     0x0001, 0x0023, 0x0027, 0x0029, 0x002b, 0x002d, 0x002f, 0x0035, 0x0061, 0x0065, 0x0067, 0x004d, 0x0205,
     0x0207,
@@ -14,14 +14,14 @@ const PPPOE_BYTES: usize = 6;
 const PPPOE_VERSION_TYPE: usize = 0;
 const PPPOE_CODE: usize = 1;
 
-/// What the protocol field leads to; address and control may stand before it.
+/// Returns what follows the protocol field; address and control may precede it.
 pub fn next(mut data: &[u8]) -> Result<Next<'_>, HeaderError> {
     if data.starts_with(&ADDRESS_CONTROL) {
         data = &data[2..];
     } else if data == &ADDRESS_CONTROL[..1] {
         return Err(HeaderError::Truncated);
     }
-    // The field may be compressed to one byte, which then is odd. RFC 1661 §6.5.
+    // The field may be compressed to one byte, which is odd. RFC 1661 §6.5.
     let first = *data.first().ok_or(HeaderError::Truncated)?;
     let (protocol, rest) = if first & 1 == 1 {
         (u16::from(first), &data[1..])
@@ -32,12 +32,12 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let ethertype = match protocol {
         0x0021 => ETHERTYPE_IPV4,
         0x0057 => ETHERTYPE_IPV6,
-        0x0281 => 0x8847, // MPLS
-        // Encryption (RFC 1968), and what is MPPE (RFC 3078) far more often than compression.
+        0x0281 => ethertype::MPLS,
+        // Encryption (RFC 1968); compression, in practice MPPE (RFC 3078).
         0x0053 | 0x00fd => return Ok((NextHeader::Encrypted, rest)),
-        MULTILINK => return behind_multilink(rest),
-        BRIDGING => return behind_bridging(rest),
-        // A network layer: those without IP are known, and their control protocols are above.
+        MULTILINK => return after_multilink(rest),
+        BRIDGING => return after_bridging(rest),
+        // A network layer protocol; control protocols have higher numbers.
         number if number < 0x4000 && !WITHOUT_IP.contains(&number) => {
             return Ok((NextHeader::UnknownPpp(number), rest));
         }
@@ -46,19 +46,15 @@ pub fn next(mut data: &[u8]) -> Result<Next<'_>, HeaderError> {
     Ok((NextHeader::Ether(ethertype), rest))
 }
 
-/// The frame of one that was not split. Four bytes of flags and sequence number, unless short ones were negotiated.
-fn behind_multilink(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+/// Returns the frame of an unsplit packet. Four bytes of flags and sequence number; negotiated short ones are not read.
+fn after_multilink(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const WHOLE: u8 = 0xc0;
     let flags = *rest.first().ok_or(HeaderError::Truncated)?;
-    if flags & WHOLE == WHOLE {
-        Ok((NextHeader::Ppp, behind(rest, 4)?))
-    } else {
-        Ok((NextHeader::Other, rest))
-    }
+    if flags & WHOLE == WHOLE { Ok((NextHeader::Ppp, skip(rest, 4)?)) } else { Ok((NextHeader::Other, rest)) }
 }
 
-/// An Ethernet frame behind flags and the kind of its addresses.
-fn behind_bridging(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
+/// Returns the bridged Ethernet frame after flags and MAC type.
+fn after_bridging(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     const KIND: usize = 1;
     const ETHERNET: u8 = 1;
     let header = rest.first_chunk::<2>().ok_or(HeaderError::Truncated)?;
@@ -69,8 +65,8 @@ fn behind_bridging(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     })
 }
 
-/// The PPP frame in a PPPoE session packet; in one of discovery there is none.
-pub fn behind_pppoe(data: &[u8]) -> Result<Next<'_>, HeaderError> {
+/// Returns the PPP frame in a PPPoE session packet; discovery packets have none.
+pub fn after_pppoe(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, rest) = data.split_first_chunk::<PPPOE_BYTES>().ok_or(HeaderError::Truncated)?;
     if header[PPPOE_VERSION_TYPE] != 0x11 {
         return Err(HeaderError::Malformed);

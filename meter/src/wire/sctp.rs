@@ -1,7 +1,7 @@
-//! SCTP, told in TCP's words. RFC 9260 §3.
+//! SCTP, mapped to TCP's fields. RFC 9260 §3.
 //!
-//! INIT is a SYN whose sequence number is the initiate tag, INIT ACK a SYN+ACK that acknowledges the
-//! tag it carries as verification tag; COOKIE ECHO acknowledges the other tag in the same way.
+//! INIT is a SYN whose sequence number is the initiate tag. INIT ACK is a SYN+ACK that acknowledges the tag in its
+//! verification tag field, as COOKIE ECHO acknowledges the other tag.
 
 use super::tcp::Flags;
 use super::{HeaderError, Segment, be16, be32};
@@ -15,7 +15,7 @@ pub const HEADER_BYTES: usize = 12;
 const CHUNK_TYPE: usize = 0;
 const CHUNK_LENGTH: usize = 2;
 const CHUNK_HEADER_BYTES: usize = 4;
-/// Behind the chunk header, §3.3.2.
+/// Offset of the initiate tag in INIT and INIT ACK chunks, §3.3.2.
 const INITIATE_TAG: usize = 4;
 
 const DATA: u8 = 0;
@@ -35,10 +35,10 @@ pub struct Sctp<'a> {
 }
 
 impl<'a> Sctp<'a> {
-    /// The only place that can fail.
+    /// Checks the length of header and first chunk.
     pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let (header, chunks) = bytes.split_first_chunk().ok_or(HeaderError::Truncated)?;
-        // There is at least one chunk; INIT and INIT ACK are alone in theirs.
+        // There is at least one chunk; INIT and INIT ACK are not bundled.
         let first = chunks.first_chunk::<CHUNK_HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
         let opens = matches!(first[CHUNK_TYPE], INIT | INIT_ACK);
         if opens && chunks.len() < INITIATE_TAG + 4 {
@@ -48,11 +48,15 @@ impl<'a> Sctp<'a> {
         }
     }
 
-    pub fn ports(&self) -> (u16, u16) {
-        (be16(self.header, SOURCE_PORT), be16(self.header, DESTINATION_PORT))
+    pub fn source_port(&self) -> u16 {
+        be16(self.header, SOURCE_PORT)
     }
 
-    /// Bytes of user data are not told apart from other chunks': whether there are any, and the segment.
+    pub fn destination_port(&self) -> u16 {
+        be16(self.header, DESTINATION_PORT)
+    }
+
+    /// Returns whether there is user data, and the segment.
     pub fn segment(&self) -> (bool, Segment) {
         let tag = be32(self.header, VERIFICATION_TAG);
         let mut segment =
@@ -62,7 +66,7 @@ impl<'a> Sctp<'a> {
             let opens = matches!(chunk[CHUNK_TYPE], INIT | INIT_ACK);
             let initiate_tag = rest.get(INITIATE_TAG..INITIATE_TAG + 4).filter(|_| opens);
             segment.flags.0 |= match chunk[CHUNK_TYPE] {
-                // Behind other chunks, and cut there: it says nothing.
+                // Bundled after other chunks and cut there: ignored.
                 INIT | INIT_ACK if initiate_tag.is_none() => 0,
                 INIT => Flags::SYN,
                 INIT_ACK => Flags::SYN | Flags::ACK,

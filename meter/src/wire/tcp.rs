@@ -2,7 +2,7 @@
 
 use super::{HeaderError, Segment, be16, be32};
 
-/// As much of the header as is needed: ports to control bits. A snap length may cut the rest.
+/// Header bytes needed: ports to control bits. The snap length may cut the rest.
 const NEEDED_BYTES: usize = 14;
 const SOURCE_PORT: usize = 0;
 const DESTINATION_PORT: usize = 2;
@@ -23,25 +23,25 @@ impl Flags {
     pub const SYN: u8 = 0x02;
     /// Reset the connection.
     pub const RST: u8 = 0x04;
-    /// The acknowledgement number counts.
+    /// The acknowledgement number is valid.
     pub const ACK: u8 = 0x10;
 
-    /// No more data from the sender.
+    /// Returns whether FIN is set.
     #[must_use]
     pub fn fin(self) -> bool {
         self.0 & Self::FIN != 0
     }
-    /// Synchronize sequence numbers.
+    /// Returns whether SYN is set.
     #[must_use]
     pub fn syn(self) -> bool {
         self.0 & Self::SYN != 0
     }
-    /// Reset the connection.
+    /// Returns whether RST is set.
     #[must_use]
     pub fn rst(self) -> bool {
         self.0 & Self::RST != 0
     }
-    /// The acknowledgement number counts.
+    /// Returns whether ACK is set.
     #[must_use]
     pub fn ack(self) -> bool {
         self.0 & Self::ACK != 0
@@ -55,7 +55,7 @@ pub struct Tcp<'a> {
 }
 
 impl<'a> Tcp<'a> {
-    /// The only place that can fail.
+    /// Checks the length and the data offset.
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let header = bytes.first_chunk::<NEEDED_BYTES>().ok_or(HeaderError::Truncated)?;
@@ -68,8 +68,13 @@ impl<'a> Tcp<'a> {
     }
 
     #[inline]
-    pub fn ports(&self) -> (u16, u16) {
-        (be16(self.header, SOURCE_PORT), be16(self.header, DESTINATION_PORT))
+    pub fn source_port(&self) -> u16 {
+        be16(self.header, SOURCE_PORT)
+    }
+
+    #[inline]
+    pub fn destination_port(&self) -> u16 {
+        be16(self.header, DESTINATION_PORT)
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! Frames built header by header: `ethernet(IPV4, &ipv4(TCP, &tcp(3)))` is what it looks like.
+//! Frames built header by header, as in `ethernet(IPV4, &ipv4(TCP, &tcp(3)))`.
 
 mod carriers;
 mod checksum;
@@ -15,20 +15,20 @@ mod wrappers;
 use self::frames::*;
 use super::{Identity, NotAFlowPacket, Packet, Segment, Transport, Unmetered};
 
-/// Decodes a frame that was captured whole.
+/// Decodes a frame that is captured whole.
 fn decode(link_type: u16, frame: &[u8]) -> Result<Packet<'static>, Unmetered> {
     decode_cut(link_type, frame, frame.len())
 }
 
-/// The same packet as if its window had not been captured, which no one misses.
-fn windowless(decoded: Result<Packet<'static>, Unmetered>) -> Result<Packet<'static>, Unmetered> {
+/// Clears the TCP window, which may be cut.
+fn without_window(decoded: Result<Packet<'static>, Unmetered>) -> Result<Packet<'static>, Unmetered> {
     decoded.map(|mut packet| {
         packet.content.segment = packet.content.segment.map(|segment| Segment { window: 0, ..segment });
         packet
     })
 }
 
-/// Decodes a frame of which the snap length left `captured` bytes; what identifies it and its payload are left out.
+/// Decodes a frame cut to `captured` bytes by the snap length, without identity and payload.
 fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet<'static>, Unmetered> {
     let decoded = super::decode(link_type, &frame[..captured], frame.len() as u32, true);
     decoded.map(|packet| Packet { identity: Identity::default(), payload: &[], ..packet }).map_err(|aside| {
@@ -44,7 +44,7 @@ fn decode_cut(link_type: u16, frame: &[u8], captured: usize) -> Result<Packet<'s
 }
 
 #[test]
-fn of_stacked_vlan_tags_the_outermost_counts() {
+fn outermost_of_stacked_vlan_tags_counts() {
     let ip = ipv4(TCP, &tcp(3));
     let expected = in_vlan(5, packet(4, Transport::Tcp, 43, 3));
     assert_eq!(decode(ETHERNET, &ethernet(0x8100, &tag(5, IPV4, &ip))), Ok(expected));
@@ -61,19 +61,19 @@ fn of_stacked_vlan_tags_the_outermost_counts() {
 }
 
 #[test]
-fn ipv4_options_are_no_payload() {
+fn ipv4_options_are_not_payload() {
     let frame = ipv4_between(ENDS, 10, UDP, &udp(3));
     assert_eq!(decode(RAW, &frame), Ok(packet(4, Transport::Udp, 71, 3)));
 }
 
 #[test]
-fn tcp_options_are_no_payload() {
+fn tcp_options_are_not_payload() {
     let frame = ipv4(TCP, &with(tcp(40 + 3), 12, &[0xf0]));
     assert_eq!(decode(RAW, &frame), Ok(packet(4, Transport::Tcp, 83, 3)));
 }
 
 #[test]
-fn ipv6_extension_headers_are_passed_over() {
+fn ipv6_extension_headers_are_skipped() {
     for kind in [0, 43, FRAGMENT, AUTHENTICATION, 60, 135, 139, 140] {
         for more in [0, 3] {
             let frame = ipv6(kind, &extension(kind, TCP, more, &tcp(3)));
@@ -87,7 +87,7 @@ fn ipv6_extension_headers_are_passed_over() {
 }
 
 #[test]
-fn fragments_are_put_aside() {
+fn fragments_are_returned_as_fragments() {
     let of_v4 = |bits: u16| decode(RAW, &with(ipv4(UDP, &udp(100)), 6, &be(bits)));
     assert_eq!(of_v4(0x2000), Err(Unmetered::LaterFragment), "more to come");
     assert_eq!(of_v4(0x4000), Ok(packet(4, Transport::Udp, 128, 100)), "not to be fragmented");
@@ -99,7 +99,7 @@ fn fragments_are_put_aside() {
     assert_eq!(of_v6(0x0006), Ok(packet(6, Transport::Udp, 156, 100)), "reserved bits");
     assert_eq!(of_v6(0x0008), Err(Unmetered::LaterFragment));
     assert_eq!(of_v6(0x8000), Err(Unmetered::LaterFragment));
-    // What follows is the middle of something: not to be read as a header, be it too short for one.
+    // A later fragment is not parsed as a header, even if it is too short for one.
     let later = with(extension(FRAGMENT, 60, 0, &[60]), 2, &be(8));
     assert_eq!(decode(RAW, &ipv6(FRAGMENT, &later)), Err(Unmetered::LaterFragment));
 }
@@ -108,13 +108,13 @@ fn fragments_are_put_aside() {
 fn padding_is_not_counted() {
     let padded = [ipv4(TCP, &tcp(0)), vec![0; 6]].concat();
     assert_eq!(decode(ETHERNET, &ethernet(IPV4, &padded)), Ok(packet(4, Transport::Tcp, 40, 0)));
-    // Nor read: a UDP header that the datagram leaves no room for isn't found behind it.
+    // Nor parsed: a UDP header after the end of the datagram is not found.
     let padded = [ipv4(UDP, &[]), udp(10)].concat();
     assert_eq!(decode(ETHERNET, &ethernet(IPV4, &padded)), Err(Unmetered::DamagedTransport));
 }
 
 #[test]
-fn a_snap_length_that_cuts_the_payload_cuts_no_counts() {
+fn snap_length_in_the_payload_changes_no_counts() {
     let frame = ethernet(IPV4, &ipv4(TCP, &tcp(1000)));
     assert_eq!(decode_cut(ETHERNET, &frame, 96), Ok(packet(4, Transport::Tcp, 1040, 1000)));
     let frame = ethernet(IPV6, &ipv6(UDP, &udp(1000)));
@@ -122,7 +122,7 @@ fn a_snap_length_that_cuts_the_payload_cuts_no_counts() {
 }
 
 #[test]
-fn a_snap_length_that_cuts_needed_headers_cuts_short() {
+fn snap_length_in_a_needed_header_is_cut_short() {
     for (frame, needed) in [
         (ethernet(IPV4, &ipv4(TCP, &tcp(9))), 14 + 20 + 14),
         (ethernet(0x8100, &tag(5, IPV4, &ipv4(UDP, &udp(9)))), 18 + 20 + 4),
@@ -132,12 +132,15 @@ fn a_snap_length_that_cuts_needed_headers_cuts_short() {
         for captured in 0..needed {
             assert_eq!(decode_cut(ETHERNET, &frame, captured), Err(Unmetered::CutShort), "{captured} bytes");
         }
-        assert_eq!(windowless(decode_cut(ETHERNET, &frame, needed)), windowless(decode(ETHERNET, &frame)));
+        assert_eq!(
+            without_window(decode_cut(ETHERNET, &frame, needed)),
+            without_window(decode(ETHERNET, &frame))
+        );
     }
 }
 
 #[test]
-fn lengths_left_to_segmentation_offload_are_the_frames() {
+fn length_left_to_segmentation_offload_is_the_frames() {
     let v4 = with(ipv4(TCP, &tcp(100)), 2, &[0, 0]);
     let v6 = with(ipv6(60, &extension(60, TCP, 0, &tcp(100))), 4, &[0, 0]);
     let expected = [packet(4, Transport::Tcp, 140, 100), packet(6, Transport::Tcp, 168, 100)];
@@ -150,7 +153,7 @@ fn lengths_left_to_segmentation_offload_are_the_frames() {
 }
 
 #[test]
-fn damage_is_told_by_layer() {
+fn damage_is_reported_by_layer() {
     use Unmetered::{DamagedIp, DamagedLink, DamagedTransport};
     let udp_in = |ip_bytes: u16| with(ipv4(UDP, &udp(9)), 2, &be(ip_bytes));
     for (what, damage, link, frame) in [
@@ -167,24 +170,24 @@ fn damage_is_told_by_layer() {
         ("IPv4 options end early", DamagedIp, RAW, ipv4_between(ENDS, 3, TCP, &[])[..31].to_vec()),
         ("IPv6 header ends early", DamagedIp, RAW, ipv6(TCP, &[])[..39].to_vec()),
         ("extension header ends early", DamagedIp, RAW, ipv6(60, &extension(60, TCP, 1, &[])[..15])),
-        ("extension header isn't there", DamagedIp, RAW, ipv6(60, &[])),
+        ("extension header is missing", DamagedIp, RAW, ipv6(60, &[])),
         ("TCP header of 16 bytes", DamagedTransport, RAW, ipv4(TCP, &with(tcp(0), 12, &[0x40]))),
         ("TCP header of 60 bytes in 59", DamagedTransport, RAW, ipv4(TCP, &with(tcp(39), 12, &[0xf0]))),
         ("TCP header ends early", DamagedTransport, RAW, ipv4(TCP, &tcp(0)[..13])),
-        ("IP promises more than there is", DamagedTransport, RAW, ipv4(TCP, &tcp(0))[..30].to_vec()),
+        ("IP length exceeds the packet", DamagedTransport, RAW, ipv4(TCP, &tcp(0))[..30].to_vec()),
         ("UDP header ends early", DamagedTransport, RAW, ipv4(UDP, &udp(0)[..3])),
         ("no room for a UDP header", DamagedTransport, RAW, udp_in(20 + 7)),
         ("no room for ports", DamagedTransport, RAW, udp_in(20 + 3)),
     ] {
         assert_eq!(decode(link, &frame), Err(damage), "{what}");
     }
-    // The snap length is not to blame for what was damaged before.
+    // Damage before the snap length's cut is reported as damage.
     assert_eq!(decode_cut(RAW, &udp_in(20 + 3), 30), Err(DamagedTransport));
     assert_eq!(decode_cut(RAW, &with(ipv4(TCP, &tcp(9)), 0, &[0x44]), 30), Err(DamagedIp));
 }
 
 #[test]
-fn what_has_no_ports_is_told_by_kind() {
+fn packets_without_ports_are_counted_by_reason() {
     for (reason, link, frame) in [
         (Unmetered::LinkType, 147, ipv4(TCP, &tcp(0))),
         (Unmetered::LinkType, u16::MAX, vec![]),
@@ -204,7 +207,7 @@ fn what_has_no_ports_is_told_by_kind() {
 }
 
 #[test]
-fn the_payload_is_what_was_captured_behind_the_transport_header() {
+fn payload_is_the_captured_bytes_after_the_transport_header() {
     let payload = |frame: &[u8], captured: usize| {
         let decoded = super::decode(ETHERNET, &frame[..captured], frame.len() as u32, true);
         decoded.expect("a packet").payload.len()

@@ -1,28 +1,28 @@
-//! The reasons why a packet is in no flow.
+//! Reasons why a packet is in no flow.
 
 use std::fmt;
 
-/// Why a packet is in no flow. The order is that of the accounting.
+/// Why a packet is in no flow, in the order of the packet accounting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub enum Unmetered {
-    /// A link type that this program doesn't read.
+    /// An unsupported link type.
     LinkType,
-    /// ARP, LLDP, spanning tree …: no IP in the frame.
+    /// Non-IP: ARP, LLDP, spanning tree, …
     NotIp,
-    /// A number that isn't known says what follows: see [`TypeNumber`].
+    /// An unknown type number; see [`TypeNumber`].
     UnknownType,
     /// ICMP and ICMPv6.
     Icmp,
-    /// IP carrying a protocol without ports (OSPF, IGMP …).
+    /// IP with a protocol without ports (OSPF, IGMP, …).
     NoPorts,
     /// ESP, encrypted Wi-Fi or MACsec frames.
     Encrypted,
-    /// A fragment whose first one was not captured.
+    /// An orphan fragment: the first fragment was not captured.
     LaterFragment,
-    /// A copy of another packet, and copies are to be left out.
+    /// A duplicate, if duplicates are ignored.
     Duplicate,
-    /// More headers inside one another than are followed.
+    /// Headers nested too deeply.
     TooDeep,
     /// The snap length cut the headers.
     CutShort,
@@ -35,7 +35,7 @@ pub enum Unmetered {
 }
 
 impl Unmetered {
-    /// Every reason, in the order of the accounting.
+    /// Every reason, in the order of the packet accounting.
     pub const ALL: [Self; 13] = [
         Self::LinkType,
         Self::NotIp,
@@ -52,7 +52,7 @@ impl Unmetered {
         Self::DamagedTransport,
     ];
 
-    /// The key of this reason in the accounting.
+    /// Returns the key of this reason in the packet accounting.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -79,27 +79,27 @@ impl fmt::Display for Unmetered {
     }
 }
 
-/// A number that says what follows, and isn't known.
+/// An unknown number for the type of what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TypeNumber {
     /// LINKTYPE_ number of the frame.
     Link(u16),
     /// EtherType. IEEE 802.3 §3.2.6.
     Ether(u16),
-    /// Protocol type of GRE, where it is no EtherType that is known. RFC 2784 §2.4.
+    /// Protocol type of GRE that is no known EtherType. RFC 2784 §2.4.
     Gre(u16),
-    /// Protocol of PPP's network layer. RFC 1661 §2.
+    /// Network layer protocol of PPP. RFC 1661 §2.
     Ppp(u16),
 }
 
 impl TypeNumber {
-    /// The reason under which frames with such a number are counted.
+    /// Returns the reason under which frames with such a number are counted.
     #[must_use]
     pub fn reason(self) -> Unmetered {
         if matches!(self, Self::Link(_)) { Unmetered::LinkType } else { Unmetered::UnknownType }
     }
 
-    /// The kind's name in the accounting, and the number.
+    /// Returns the key of the kind in the packet accounting, and the number.
     #[must_use]
     pub fn parts(self) -> (&'static str, u16) {
         match self {
@@ -111,13 +111,13 @@ impl TypeNumber {
     }
 }
 
-/// How a packet departs from what its headers announce.
+/// How a packet deviates from its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Irregularity {
-    /// The frame isn't of the link type that the capture declares: it was read as one of this.
+    /// The frame is not of the declared link type; it was decoded as this one.
     ReadAs(u16),
-    /// The header before says IPv4, the version says IPv6, or the reverse: the version counts.
+    /// The version field contradicts the header before (IPv4, IPv6); the version field was used.
     IpVersion,
-    /// The snap length cut the transport header behind its ports.
+    /// The snap length cut the transport header after the ports.
     CutTransport,
 }

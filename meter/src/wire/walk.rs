@@ -1,4 +1,4 @@
-//! The walk from the link header inwards: what leads to what.
+//! The walk from the link header inwards: dispatches from each header to the next.
 
 mod aggregate;
 mod ip;
@@ -12,49 +12,49 @@ use super::{
     TypeNumber, Unmetered, ethernet, ethertype, ieee80211, ipv4, link, misdeclared, ppp, tag,
 };
 
-/// More headers than any network stacks inside one another.
-const MOST_HEADERS: u32 = 32;
+/// Headers followed in one frame at most: more than any network nests.
+const MAX_HEADERS: u32 = 32;
 
-/// Where the walk stands: what is left of the frame, and what was passed on the way.
-#[allow(clippy::struct_excessive_bools)] // each says something of its own
+/// Position of the walk: the rest of the frame, and what the headers before it have set.
+#[allow(clippy::struct_excessive_bools)] // independent flags
 struct Walk<'a> {
     rest: &'a [u8],
-    /// Bytes from here on that were on the wire; more than `rest` has if the snap length cut it.
+    /// Bytes from here on, on the wire; more than `rest` has if the snap length cut the frame.
     wire_bytes: u32,
-    /// The frame was captured in part.
+    /// The frame is longer on the wire than captured.
     cut: bool,
     headers: u32,
     vlan: Option<u16>,
     tunnel: Path,
     network_id: u32,
-    /// Inside an IP packet already.
+    /// An IP header was passed.
     inside_ip: bool,
     decapsulate: bool,
     /// Verify checksums.
     verify: bool,
-    /// The innermost datagram whose port is a tunnel's. A port alone makes no tunnel: where it leads to
-    /// nothing, the packet is this one.
+    /// The innermost datagram with a tunnel's port. A port alone is no proof of a tunnel: if no packet is found
+    /// inside, the packet is this datagram.
     datagram: Option<Packet<'a>>,
-    /// Where the walk stops at [`Stop::Unknown`]: at this number.
+    /// The number at which the walk stopped with [`Stop::Unknown`].
     unknown: TypeNumber,
 }
 
-/// Where one step of the walk leads.
+/// Result of one step of the walk.
 enum Step<'a> {
-    /// Further in, to what is now left of the frame.
+    /// This header comes next, in the rest of the frame.
     Into(NextHeader),
-    /// To the packet.
+    /// The packet was found.
     At(Packet<'a>),
 }
 
-/// Why the walk can't go on.
+/// Why the walk stops.
 #[derive(Clone, Copy)]
 enum Stop {
-    /// For this reason.
+    /// The frame is counted under this reason.
     Unmetered(Unmetered),
-    /// The number that says what follows isn't known.
+    /// The type number of what follows is unknown; see [`Walk::unknown`].
     Unknown,
-    /// It stands before several packets.
+    /// Several packets follow.
     Aggregate,
 }
 
@@ -64,13 +64,13 @@ impl From<Unmetered> for Stop {
     }
 }
 
-/// The packet with ports in a frame, or what is there instead.
+/// Returns the packet with ports in a frame, or what the frame holds instead.
 ///
-/// `link_type` is a LINKTYPE_ number; `wire_bytes` the frame's length before any snap length. Without
-/// `decapsulate` tunnels over IP stay closed, and their packets are those of the outer flow.
+/// `link_type` is a LINKTYPE_ number, `wire_bytes` the frame's length on the wire. Without `decapsulate`, tunnels
+/// over IP are not opened, and their packets belong to the outer flow.
 ///
 /// # Errors
-/// The reason under which the frame is counted, or a fragment or ICMP error, which tell something of a flow.
+/// The reason under which the frame is counted; or a fragment, an ICMP error, or an irregular packet.
 #[inline]
 pub fn decode(
     link_type: u16,
@@ -81,10 +81,10 @@ pub fn decode(
     Walk::new(data, wire_bytes, decapsulate).packet(link_type)
 }
 
-/// The same, with checksums verified: that takes as long as all the rest.
+/// Decodes like [`decode`] and verifies checksums, which doubles the time.
 ///
 /// # Errors
-/// As those of [`decode`].
+/// The same as for [`decode`].
 pub fn decode_verified(
     link_type: u16,
     data: &[u8],
@@ -116,36 +116,38 @@ impl<'a> Walk<'a> {
     #[inline]
     fn packet(mut self, link_type: u16) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         let whole = (self.rest, self.wire_bytes);
-        let mut behind = match self.link(link_type) {
-            Ok(behind) => behind,
-            Err(stop) => return self.or_misdeclared(Err(self.stopped(stop)), link_type, whole),
+        let mut next_header = match self.link(link_type) {
+            Ok(next_header) => next_header,
+            Err(stop) => return self.retry_as_shown(Err(self.stop_result(stop)), link_type, whole),
         };
         loop {
-            behind = match self.step(behind) {
-                Ok(Step::Into(behind)) => behind,
+            next_header = match self.step(next_header) {
+                Ok(Step::Into(next_header)) => next_header,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(aside) => return self.or_misdeclared(self.instead(aside), link_type, whole),
+                Err(not_flow) => {
+                    return self.retry_as_shown(self.or_outer_datagram(not_flow), link_type, whole);
+                }
             }
         }
     }
 
-    /// Goes on from a header to the packet, as [`packet`](Self::packet) does.
+    /// Continues from a header to the packet, as [`packet`](Self::packet) does.
     #[cold]
-    fn run(&mut self, mut behind: NextHeader) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
+    fn run(&mut self, mut next_header: NextHeader) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
         loop {
-            behind = match self.step(behind) {
-                Ok(Step::Into(behind)) => behind,
+            next_header = match self.step(next_header) {
+                Ok(Step::Into(next_header)) => next_header,
                 Ok(Step::At(packet)) => return Ok(packet),
-                Err(aside) => return self.instead(aside),
+                Err(not_flow) => return self.or_outer_datagram(not_flow),
             }
         }
     }
 
-    /// Where a tunnel over UDP leads to nothing, the packet is its datagram.
+    /// Returns the enclosing datagram if no packet was found in a tunnel over UDP.
     #[cold]
-    fn instead(&self, aside: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
-        match aside {
-            NotAFlowPacket::Unmetered(_) | NotAFlowPacket::UnknownType(_) => self.datagram.ok_or(aside),
+    fn or_outer_datagram(&self, not_flow: NotAFlowPacket<'a>) -> Result<Packet<'a>, NotAFlowPacket<'a>> {
+        match not_flow {
+            NotAFlowPacket::Unmetered(_) | NotAFlowPacket::UnknownType(_) => self.datagram.ok_or(not_flow),
             other => Err(other),
         }
     }
@@ -156,9 +158,9 @@ impl<'a> Walk<'a> {
         Stop::Unknown
     }
 
-    /// What a frame holds at which the walk stops.
+    /// Converts the reason to stop into the result for the frame.
     #[cold]
-    fn stopped(&self, stop: Stop) -> NotAFlowPacket<'a> {
+    fn stop_result(&self, stop: Stop) -> NotAFlowPacket<'a> {
         match stop {
             Stop::Unmetered(reason) => NotAFlowPacket::Unmetered(reason),
             Stop::Unknown => NotAFlowPacket::UnknownType(self.unknown),
@@ -166,10 +168,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The packet in a frame that isn't of the link type that the capture declares, if its bytes show one that fits.
-    /// Where the declared one led to IP, it is right.
+    /// Decodes again by the link type that the bytes show, if the declared one found no packet. A declared link
+    /// type that led to IP is correct.
     #[cold]
-    fn or_misdeclared(
+    fn retry_as_shown(
         &self,
         found: Result<Packet<'a>, NotAFlowPacket<'a>>,
         declared: u16,
@@ -185,135 +187,135 @@ impl<'a> Walk<'a> {
         let shown = if may_be { misdeclared::shown(declared, data, wire_bytes) } else { None };
         let Some(shown) = shown else { return found };
         let mut walk = Walk { verify: self.verify, ..Walk::new(data, wire_bytes, self.decapsulate) };
-        let Ok(behind) = walk.link(shown) else { return found };
-        match walk.run(behind) {
+        let Ok(next_header) = walk.link(shown) else { return found };
+        match walk.run(next_header) {
             Ok(packet) => Err(NotAFlowPacket::Irregular(Box::new(packet), Irregularity::ReadAs(shown))),
             Err(NotAFlowPacket::UnknownType(_)) => found,
             other => other,
         }
     }
 
-    /// Whether the wire or the snap length is to blame for a flaw.
+    /// Returns `CutShort` if the snap length explains the error, else `damaged`.
     #[cold]
-    fn blame(&self, flaw: HeaderError, damaged: Unmetered) -> Unmetered {
-        if flaw == HeaderError::Truncated && self.cut && self.rest.len() < self.wire_bytes as usize {
+    fn failure_reason(&self, error: HeaderError, damaged: Unmetered) -> Unmetered {
+        if error == HeaderError::Truncated && self.cut && self.rest.len() < self.wire_bytes as usize {
             Unmetered::CutShort
         } else {
             damaged
         }
     }
 
-    /// What a link header or a shim leads to, if nothing is wrong with it.
+    /// Converts an error of a link or tunnel header into the reason to count.
     #[inline]
     fn checked<T>(&self, next: Result<T, HeaderError>) -> Result<T, Unmetered> {
-        next.map_err(|flaw| self.blame(flaw, Unmetered::DamagedLink))
+        next.map_err(|error| self.failure_reason(error, Unmetered::DamagedLink))
     }
 
-    /// Goes on to what is behind a header; `rest` is a part of what was left.
+    /// Advances past a header; `rest` is a tail of the current rest.
     #[inline]
-    fn on(&mut self, (behind, rest): Next<'a>) -> Result<NextHeader, Unmetered> {
+    fn advance(&mut self, (next_header, rest): Next<'a>) -> Result<NextHeader, Unmetered> {
         self.wire_bytes -= (self.rest.len() - rest.len()) as u32;
         self.rest = rest;
         self.headers += 1;
-        if self.headers > MOST_HEADERS { Err(Unmetered::TooDeep) } else { Ok(behind) }
+        if self.headers > MAX_HEADERS { Err(Unmetered::TooDeep) } else { Ok(next_header) }
     }
 
-    fn in_shim(&mut self, shim: Encapsulation) -> Result<(), Unmetered> {
-        self.tunnel = self.tunnel.with(shim).ok_or(Unmetered::TooDeep)?;
+    fn push_encapsulation(&mut self, encapsulation: Encapsulation) -> Result<(), Unmetered> {
+        self.tunnel = self.tunnel.with(encapsulation).ok_or(Unmetered::TooDeep)?;
         Ok(())
     }
 
     #[inline]
     fn link(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
-        // Most frames: without a look at the list of link types.
+        // The common case, without the table of link types.
         if link_type == link::ETHERNET {
             let next = self.checked(ethernet::next(self.rest))?;
-            return Ok(self.on(next)?);
+            return Ok(self.advance(next)?);
         }
-        self.other_link(link_type)
+        self.link_by_table(link_type)
     }
 
-    /// The same for every other link type.
-    fn other_link(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
+    /// Passes a link header of any type.
+    fn link_by_table(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         match link::next(link_type, self.rest) {
             Some(next) => {
                 let next = self.checked(next)?;
-                Ok(self.on(next)?)
+                Ok(self.advance(next)?)
             }
             None => self.wifi(link_type),
         }
     }
 
-    /// Link types of Wi-Fi, which stack.
+    /// Passes the link headers of Wi-Fi, which nest.
     #[cold]
     fn wifi(&mut self, link_type: u16) -> Result<NextHeader, Stop> {
         let (link_type, frame, padded) = self.checked(match link_type {
             link::IEEE802_11 => Ok((link_type, self.rest, false)),
             link::IEEE802_11_RADIOTAP => {
-                ieee80211::behind_radiotap(self.rest).map(|(frame, padded)| (link::IEEE802_11, frame, padded))
+                ieee80211::after_radiotap(self.rest).map(|(frame, padded)| (link::IEEE802_11, frame, padded))
             }
             link::IEEE802_11_PRISM => {
-                ieee80211::behind_prism(self.rest).map(|frame| (link::IEEE802_11, frame, false))
+                ieee80211::after_prism(self.rest).map(|frame| (link::IEEE802_11, frame, false))
             }
             link::IEEE802_11_AVS => {
-                ieee80211::behind_avs(self.rest).map(|frame| (link::IEEE802_11, frame, false))
+                ieee80211::after_avs(self.rest).map(|frame| (link::IEEE802_11, frame, false))
             }
-            link::PPI => ieee80211::behind_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
+            link::PPI => ieee80211::after_ppi(self.rest).map(|(link_type, frame)| (link_type, frame, false)),
             _ => return Err(self.stop_at(TypeNumber::Link(link_type))),
         })?;
-        self.on((NextHeader::Link(link_type), frame))?;
+        self.advance((NextHeader::Link(link_type), frame))?;
         if link_type != link::IEEE802_11 {
             return self.link(link_type);
         }
         match self.checked(ieee80211::next(frame, padded))? {
-            ieee80211::Body::One(next) => Ok(self.on(next)?),
+            ieee80211::Body::One(next) => Ok(self.advance(next)?),
             ieee80211::Body::Aggregate(subframes) => {
-                self.on((NextHeader::Other, subframes))?;
+                self.advance((NextHeader::Other, subframes))?;
                 Err(Stop::Aggregate)
             }
         }
     }
 
-    /// One header, or what can be told at once: the IP header and the transport's behind it.
+    /// Passes one header, or an IP header together with its transport header.
     #[inline(always)]
-    #[allow(clippy::inline_always)] // `run`, which needs it seldom, would keep it out of `packet`
-    fn step(&mut self, behind: NextHeader) -> Result<Step<'a>, NotAFlowPacket<'a>> {
-        match behind {
-            NextHeader::Ether(ETHERTYPE_IPV4) => self.behind_ip(ipv4::internet(self.rest), 4),
+    #[allow(clippy::inline_always)] // `run`, its rare caller, would keep it from being inlined into `packet`
+    fn step(&mut self, next_header: NextHeader) -> Result<Step<'a>, NotAFlowPacket<'a>> {
+        match next_header {
+            NextHeader::Ether(ETHERTYPE_IPV4) => self.enter_ip(ipv4::parse(self.rest), 4),
             NextHeader::Ether(ETHERTYPE_IPV6) => self.ipv6(),
             NextHeader::Ip => self.ip_of_either_version(),
-            shim => match self.shim(shim) {
-                Ok(behind) => Ok(Step::Into(behind)),
-                Err(stop) => Err(self.stopped(stop)),
+            other => match self.enter(other) {
+                Ok(next_header) => Ok(Step::Into(next_header)),
+                Err(stop) => Err(self.stop_result(stop)),
             },
         }
     }
 
-    /// The version in an IP header.
+    /// Returns the version field of an IP header.
     fn version(&self) -> Option<u8> {
         self.rest.first().map(|first| first >> 4)
     }
 
-    /// What is there instead of an IP header of the announced version: one of the other, if its version says so.
+    /// Decodes an IP header of the other version than announced, if its version field shows that.
     #[cold]
-    fn of_other_version(&mut self, flaw: HeaderError, announced: u8) -> NotAFlowPacket<'a> {
+    fn read_as_other_version(&mut self, error: HeaderError, announced: u8) -> NotAFlowPacket<'a> {
         let ethertype = match (announced, self.version()) {
             (6, Some(4)) => ETHERTYPE_IPV4,
             (4, Some(6)) => ETHERTYPE_IPV6,
             (_, version) => {
-                let reason = self.blame(flaw, Unmetered::DamagedIp);
+                let reason = self.failure_reason(error, Unmetered::DamagedIp);
                 self.inside_ip |= reason == Unmetered::CutShort && version == Some(announced);
                 return reason.into();
             }
         };
-        // This counts as a header, so that the calls of `run` end.
+        // Counts as a header, which bounds the recursion through `run`.
         match self
-            .on((NextHeader::Ip, self.rest))
+            .advance((NextHeader::Ip, self.rest))
             .map_err(NotAFlowPacket::from)
             .and_then(|_| self.run(NextHeader::Ether(ethertype)))
         {
             Ok(packet) => NotAFlowPacket::Irregular(Box::new(packet), Irregularity::IpVersion),
-            Err(aside) => aside,
+            Err(not_flow) => not_flow,
         }
     }
 
@@ -322,17 +324,17 @@ impl<'a> Walk<'a> {
             Some(4) => ETHERTYPE_IPV4,
             Some(6) => ETHERTYPE_IPV6,
             Some(_) => return Err(Unmetered::DamagedIp.into()),
-            None => return Err(self.blame(HeaderError::Truncated, Unmetered::DamagedIp).into()),
+            None => return Err(self.failure_reason(HeaderError::Truncated, Unmetered::DamagedIp).into()),
         };
         Ok(Step::Into(NextHeader::Ether(ethertype)))
     }
 
-    /// What may stand between the link header and IP.
-    fn shim(&mut self, behind: NextHeader) -> Result<NextHeader, Stop> {
-        match behind {
+    /// Passes a header between the link header and IP.
+    fn enter(&mut self, next_header: NextHeader) -> Result<NextHeader, Stop> {
+        match next_header {
             NextHeader::Ether(ethertype) => self.ether(ethertype),
             NextHeader::Link(link_type) => {
-                self.in_shim(match link_type {
+                self.push_encapsulation(match link_type {
                     link::ETHERNET => Encapsulation::Eth,
                     link::FRAME_RELAY => Encapsulation::FrameRelay,
                     _ => Encapsulation::Wifi,
@@ -340,12 +342,12 @@ impl<'a> Walk<'a> {
                 self.link(link_type)
             }
             NextHeader::Frame(link_type) => self.link(link_type),
-            NextHeader::Llc => Ok(self.pass(ethernet::behind_llc(self.rest))?),
+            NextHeader::Llc => Ok(self.advance_checked(ethernet::after_llc(self.rest))?),
             NextHeader::Nlpid => {
                 let next = self.rest.split_first().ok_or(HeaderError::Truncated);
-                Ok(self.pass(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
+                Ok(self.advance_checked(next.and_then(|(&nlpid, rest)| link::of_nlpid(nlpid, rest)))?)
             }
-            NextHeader::Ppp => Ok(self.pass(ppp::next(self.rest))?),
+            NextHeader::Ppp => Ok(self.advance_checked(ppp::next(self.rest))?),
             NextHeader::UnknownGre(number) => Err(self.stop_at(TypeNumber::Gre(number))),
             NextHeader::UnknownPpp(number) => Err(self.stop_at(TypeNumber::Ppp(number))),
             NextHeader::Encrypted => Err(Unmetered::Encrypted.into()),
@@ -353,26 +355,26 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn pass(&mut self, next: Result<Next<'a>, HeaderError>) -> Result<NextHeader, Unmetered> {
+    fn advance_checked(&mut self, next: Result<Next<'a>, HeaderError>) -> Result<NextHeader, Unmetered> {
         let next = self.checked(next)?;
-        self.on(next)
+        self.advance(next)
     }
 
     fn ether(&mut self, number: u16) -> Result<NextHeader, Stop> {
         if ethertype::VLAN.contains(&number) {
-            let (id, next) = self.checked(ethernet::behind_vlan(self.rest))?;
-            self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a tag for the priority only
-            return Ok(self.on(next)?);
+            let (id, next) = self.checked(ethernet::after_vlan(self.rest))?;
+            self.vlan = self.vlan.or((id != 0).then_some(id)); // 0: a priority tag
+            return Ok(self.advance(next)?);
         }
-        if number < ethernet::LEAST_ETHERTYPE {
-            // A length. What is behind is padding, or a trailer, also where the snap length cut it.
+        if number < ethernet::MIN_ETHERTYPE {
+            // A length; what follows that many bytes is padding or a trailer.
             self.rest = &self.rest[..self.rest.len().min(number.into())];
             self.wire_bytes = self.wire_bytes.min(number.into());
-            return Ok(self.on((NextHeader::Llc, self.rest))?);
+            return Ok(self.advance((NextHeader::Llc, self.rest))?);
         }
-        let (shim, next) = match number {
+        let (encapsulation, next) = match number {
             ethertype::MPLS | ethertype::MPLS_MULTICAST => (Encapsulation::Mpls, mpls::next(self.rest)),
-            ethertype::PPPOE_SESSION => (Encapsulation::Pppoe, ppp::behind_pppoe(self.rest)),
+            ethertype::PPPOE_SESSION => (Encapsulation::Pppoe, ppp::after_pppoe(self.rest)),
             ethertype::PPP => (Encapsulation::Pppoe, Ok((NextHeader::Ppp, self.rest))),
             ethertype::MACSEC => (Encapsulation::Macsec, macsec::next(self.rest)),
             ethertype::PBB => (Encapsulation::Pbb, pbb::next(self.rest)),
@@ -384,11 +386,11 @@ impl<'a> Walk<'a> {
             ethertype::JUMBO_LLC => return Ok(NextHeader::Llc),
             number if ethertype::is_without_ip(number) => return Err(Unmetered::NotIp.into()),
             number => match tag::next(number, self.rest) {
-                Some(next) => return Ok(self.pass(next)?),
+                Some(next) => return Ok(self.advance_checked(next)?),
                 None => return Err(self.stop_at(TypeNumber::Ether(number))),
             },
         };
-        self.in_shim(shim)?;
-        Ok(self.pass(next)?)
+        self.push_encapsulation(encapsulation)?;
+        Ok(self.advance_checked(next)?)
     }
 }

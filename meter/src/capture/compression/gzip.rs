@@ -1,7 +1,7 @@
 //! gzip files: any number of members. RFC 1952.
 //!
-//! `flate2`'s own reader loses what was unpacked in the same call before damage; a small file would be
-//! lost whole.
+//! The reader of `flate2` discards what it decompressed in the same call before an error, which may be the whole of
+//! a small file.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
@@ -20,10 +20,10 @@ const FHCRC: u8 = 1 << 1;
 const FEXTRA: u8 = 1 << 2;
 const FNAME: u8 = 1 << 3;
 const FCOMMENT: u8 = 1 << 4;
-/// CRC32 and ISIZE behind the data.
+/// Bytes of CRC32 and ISIZE after the data.
 const TRAILER_BYTES: usize = 8;
 
-/// What comes next.
+/// Position in the file.
 #[derive(Clone, Copy)]
 enum Place {
     Header,
@@ -31,7 +31,7 @@ enum Place {
     Trailer,
 }
 
-/// The content of all members, one after another.
+/// Decompressed content of all members, concatenated.
 pub(super) struct Members {
     input: Input,
     inflate: Decompress,
@@ -44,17 +44,17 @@ impl Members {
         Self { input, inflate: Decompress::new(false), crc: Crc::new(), place: Place::Header }
     }
 
-    /// False at the end of the file.
+    /// Reads a member header; returns false at the end of the file.
     fn begin_member(&mut self) -> io::Result<bool> {
         if self.input.fill_buf()?.is_empty() {
             return Ok(false);
         }
         let header: [u8; HEADER_BYTES] = self.array()?;
         if !header.starts_with(&GZIP) {
-            return Err(io::Error::new(ErrorKind::InvalidData, "something else follows the last member"));
+            return Err(io::Error::new(ErrorKind::InvalidData, "data after the last member"));
         }
         if header[METHOD] != DEFLATE {
-            return Err(io::Error::new(ErrorKind::InvalidData, "not packed by deflate"));
+            return Err(io::Error::new(ErrorKind::InvalidData, "compression method is not deflate"));
         }
         let has = |flag| header[FLAGS] & flag != 0;
         if has(FEXTRA) {
@@ -76,9 +76,9 @@ impl Members {
 
     fn end_member(&mut self) -> io::Result<()> {
         let trailer: [u8; TRAILER_BYTES] = self.array()?;
-        let told = u64::from_le_bytes(trailer);
+        let expected = u64::from_le_bytes(trailer);
         let found = u64::from(self.crc.amount()) << 32 | u64::from(self.crc.sum());
-        if told == found { Ok(()) } else { Err(io::Error::new(ErrorKind::InvalidData, "wrong checksum")) }
+        if expected == found { Ok(()) } else { Err(io::Error::new(ErrorKind::InvalidData, "wrong checksum")) }
     }
 
     fn array<const BYTES: usize>(&mut self) -> io::Result<[u8; BYTES]> {
@@ -87,7 +87,7 @@ impl Members {
         Ok(array)
     }
 
-    /// Why the input has no more: it failed, or is cut.
+    /// Returns the error at the end of the input: a read failure, or truncation.
     fn ended(&mut self) -> io::Error {
         let rest = self.input.fill(HEADER_BYTES).len();
         self.input.consume(rest);
@@ -96,19 +96,19 @@ impl Members {
 }
 
 impl Members {
-    /// The next bytes of this member; 0 at the end of its data.
+    /// Decompresses the next bytes of this member; returns 0 at the end of its data.
     fn inflate(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            let packed = self.input.fill_buf()?;
-            let at_end = packed.is_empty();
-            let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
-            let result = self.inflate.decompress(packed, into, FlushDecompress::None);
-            self.input.consume((self.inflate.total_in() - taken) as usize);
-            let count = (self.inflate.total_out() - given) as usize;
+            let compressed = self.input.fill_buf()?;
+            let at_end = compressed.is_empty();
+            let (consumed_before, produced_before) = (self.inflate.total_in(), self.inflate.total_out());
+            let result = self.inflate.decompress(compressed, into, FlushDecompress::None);
+            self.input.consume((self.inflate.total_in() - consumed_before) as usize);
+            let count = (self.inflate.total_out() - produced_before) as usize;
             self.crc.update(&into[..count]);
             match result {
                 Ok(Status::StreamEnd) => self.place = Place::Trailer,
-                // Before damage and ends comes what was unpacked; the next call meets them again.
+                // Return what was decompressed first; the next call meets the error or end again.
                 _ if count > 0 => {}
                 Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "corrupt deflate stream")),
                 Ok(_) if at_end => return Err(ErrorKind::UnexpectedEof.into()),

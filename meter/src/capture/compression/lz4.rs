@@ -1,4 +1,4 @@
-//! lz4 files: any number of frames. `lz4_flex` reads one, and calls it ended also where it is cut.
+//! lz4 files: any number of frames. `lz4_flex` reads one frame, and reports a truncated one as ended.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -7,13 +7,13 @@ use lz4_flex::frame::FrameDecoder;
 use super::{LZ4, skip_skippable};
 use crate::capture::input::Input;
 
-/// The content of all frames, one after another.
+/// Decompressed content of all frames, concatenated.
 pub(super) struct Frames {
     decoder: FrameDecoder<Packed>,
     inside_frame: bool,
 }
 
-/// The packed bytes, with a note whether the decoder wanted more of them than there are.
+/// The compressed bytes, and whether the decoder has read past their end.
 struct Packed {
     input: Input,
     exhausted: bool,
@@ -32,19 +32,19 @@ impl Frames {
         Self { decoder: FrameDecoder::new(Packed { input, exhausted: false }), inside_frame: false }
     }
 
-    /// False at the end of the file.
+    /// Starts the next frame; returns false at the end of the file.
     fn begin_frame(&mut self) -> io::Result<bool> {
         let input = &mut self.decoder.get_mut().input;
         skip_skippable(input).map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?;
         let start = input.fill(LZ4.len());
         if start.is_empty() {
-            // Again through `read`, which tells a failure from the end.
+            // Read once more, to distinguish a failure from the end.
             return input.read(&mut [0]).map(|_| false);
         }
         if start != LZ4 {
             let cut = start.len() < LZ4.len();
             let kind = if cut { ErrorKind::UnexpectedEof } else { ErrorKind::InvalidData };
-            return Err(io::Error::new(kind, "something else follows the last frame"));
+            return Err(io::Error::new(kind, "data after the last frame"));
         }
         Ok(true)
     }
@@ -61,7 +61,7 @@ impl Read for Frames {
             if count > 0 {
                 return Ok(count);
             }
-            // A whole frame ends with a mark: its decoder never asks for a byte past it.
+            // A complete frame has an end mark, and its decoder never reads past that.
             if self.decoder.get_ref().exhausted {
                 return Err(ErrorKind::UnexpectedEof.into());
             }

@@ -1,54 +1,66 @@
 //! zstd files: any number of frames. RFC 8878.
 //!
-//! The decoder is given what it asks for and no more, at most a block at a time: what it unpacked in the
-//! same call before damage would be lost, and with it a small file.
+//! The decoder gets the bytes that it asks for and no more, at most one block per call: on an error it discards
+//! what it decompressed in that call, which may be the whole of a small file.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge as WINDOW_TOO_LARGE;
+use zstd::zstd_safe::{DCtx, DParameter, ErrorCode, InBuffer, OutBuffer, get_error_name};
 
 use crate::capture::input::Input;
 
-/// The most memory that a frame may ask for: 2^27 bytes, as the `zstd` tool allows.
+/// Base-2 logarithm of the largest window, in bytes: 128 MiB, the default limit of the `zstd` tool.
 const WINDOW_LOG: u32 = 27;
 
-/// With a block the decoder asks for the header of the next one, which can be damaged. §3.1.1.2.
+/// Bytes of the next block's header, which the decoder asks for together with a block. It may be damaged. §3.1.1.2.
 const NEXT_BLOCK_HEADER: usize = 3;
 
-/// The content of all frames, one after another.
+/// Decompressed content of all frames, concatenated.
 pub(super) struct Frames {
     input: Input,
-    decoder: Decoder<'static>,
-    /// How many bytes the decoder asks for; 0 between frames.
+    decoder: DCtx<'static>,
+    /// Bytes that the decoder asks for; 0 between frames.
     wanted: usize,
-    /// It may hold back bytes for which there was no room.
+    /// The last output buffer was filled, so the decoder may hold more output.
     full: bool,
 }
 
 impl Frames {
     pub fn new(input: Input) -> io::Result<Self> {
-        let mut decoder = Decoder::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG))?;
+        let mut decoder = DCtx::try_create().ok_or(ErrorKind::OutOfMemory)?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).map_err(io_error)?;
         Ok(Self { input, decoder, wanted: 0, full: false })
     }
+}
+
+/// Converts an error of the decoder; a window above the limit becomes `OutOfMemory`.
+fn io_error(code: ErrorCode) -> io::Error {
+    // The library returns error N as -N.
+    let kind = if code.wrapping_neg() == WINDOW_TOO_LARGE as usize {
+        ErrorKind::OutOfMemory
+    } else {
+        ErrorKind::InvalidData
+    };
+    io::Error::new(kind, get_error_name(code))
 }
 
 impl Read for Frames {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while !into.is_empty() {
-            let packed = if self.full { &[] } else { self.input.fill_buf()? };
-            if packed.is_empty() && !self.full {
+            let compressed = if self.full { &[] } else { self.input.fill_buf()? };
+            if compressed.is_empty() && !self.full {
                 return if self.wanted == 0 { Ok(0) } else { Err(ErrorKind::UnexpectedEof.into()) };
             }
             let asked =
                 if self.wanted > NEXT_BLOCK_HEADER { self.wanted - NEXT_BLOCK_HEADER } else { self.wanted };
-            let mut source = InBuffer::around(&packed[..packed.len().min(asked.max(1))]);
+            let mut source = InBuffer::around(&compressed[..compressed.len().min(asked.max(1))]);
             let mut target = OutBuffer::around(&mut *into);
-            self.wanted = self.decoder.run(&mut source, &mut target)?;
-            let (taken, count) = (source.pos(), target.pos());
-            // Between frames it holds back nothing; asked then, it would begin another frame.
+            self.wanted = self.decoder.decompress_stream(&mut target, &mut source).map_err(io_error)?;
+            let (consumed, count) = (source.pos(), target.pos());
+            // Between frames nothing is held back, and another call would begin the next frame.
             self.full = count == into.len() && self.wanted > 0;
-            self.input.consume(taken);
+            self.input.consume(consumed);
             if count > 0 {
                 return Ok(count);
             }

@@ -1,4 +1,4 @@
-//! What a section says about its interfaces: link type, clock, packets lost.
+//! Interfaces of a section: link type, clock, dropped packets.
 
 use super::layout::{description, statistics};
 use super::options::Options;
@@ -9,29 +9,29 @@ use crate::capture::limits::{MAXIMUM_SNAPLEN, maximum_captured};
 /// One interface of a section.
 pub(super) struct Interface {
     pub link_type: u16,
-    /// 0: no limit.
+    /// Snapshot length; 0: no limit.
     pub snap_len: u32,
     pub clock: Clock,
     pub maximum_captured: u32,
-    /// As the latest statistics say.
+    /// From the latest statistics.
     isb_ifdrop: u64,
     isb_osdrop: u64,
 }
 
 impl Interface {
-    /// From a whole description block without its trailing length.
+    /// Parses an interface description block without its trailing length.
     pub fn new(order: ByteOrder, block: &[u8]) -> Result<Self, String> {
         let link_type = order.u16(block, description::LINK_TYPE);
         let (mut if_tsresol, mut if_tsoffset) = (6, 0);
         for option in (Options { order, rest: &block[description::OPTIONS..] }) {
             match option
-                .map_err(|code| format!("option {code} of an interface description runs out of its block"))?
+                .map_err(|code| format!("option {code} of an interface description exceeds its block"))?
             {
                 (description::IF_TSRESOL, [value]) => if_tsresol = *value,
                 (description::IF_TSOFFSET, value) if value.len() == 8 => {
                     if_tsoffset = i64::from_ne_bytes(order.u64(value, 0).to_ne_bytes());
                 }
-                // Read on without them, and every time would be wrong.
+                // Ignoring it would make every time wrong.
                 (code @ (description::IF_TSRESOL | description::IF_TSOFFSET), value) => {
                     return Err(format!(
                         "option {code} of an interface description has {} bytes",
@@ -51,18 +51,16 @@ impl Interface {
         })
     }
 
-    /// Are its packets longer than any network's?
+    /// Returns whether its packets may be longer than network packets.
     pub fn carries_messages(&self) -> bool {
         self.maximum_captured > MAXIMUM_SNAPLEN
     }
 
-    /// From a whole statistics block without its trailing length. Counts are since the start of the
-    /// capture: the latest replaces what was known.
+    /// Parses an interface statistics block without its trailing length. Its counts are totals since the start of the
+    /// capture, so they replace earlier ones.
     pub fn update_statistics(&mut self, order: ByteOrder, block: &[u8]) -> Result<(), String> {
         for option in (Options { order, rest: &block[statistics::OPTIONS..] }) {
-            match option
-                .map_err(|code| format!("option {code} of interface statistics runs out of its block"))?
-            {
+            match option.map_err(|code| format!("option {code} of interface statistics exceeds its block"))? {
                 (statistics::ISB_IFDROP, value) if value.len() == 8 => {
                     self.isb_ifdrop = order.u64(value, 0);
                 }
@@ -75,7 +73,7 @@ impl Interface {
         Ok(())
     }
 
-    /// Packets lost before they could be captured.
+    /// Returns the packets dropped before capture.
     pub fn dropped(&self) -> u64 {
         self.isb_ifdrop.saturating_add(self.isb_osdrop)
     }

@@ -1,13 +1,13 @@
-//! Offsets, codes and lengths of the blocks that are read. draft-ietf-opsawg-pcapng.
+//! Offsets, codes and lengths of the supported blocks. draft-ietf-opsawg-pcapng.
 
-/// What every block has, §3.1.
+/// Fields of every block, §3.1.
 pub mod block {
     pub const TYPE: usize = 0;
     pub const TOTAL_LENGTH: usize = 4;
     pub const TRAILER_BYTES: usize = 4;
     pub const HEADER_BYTES: usize = 8;
     pub const MINIMUM_BYTES: u32 = 12;
-    /// Blocks that must be held in memory are not believed to be longer than this.
+    /// Maximum bytes of a block that is held in memory.
     pub const MAXIMUM_BYTES: u32 = 16 * 1024 * 1024;
 }
 
@@ -30,12 +30,12 @@ pub mod description {
     pub const IF_TSRESOL: u16 = 9;
     pub const IF_TSOFFSET: u16 = 14;
     pub const MINIMUM_BYTES: u32 = 20;
-    /// Bounds the memory; `mergecap` writes one for each merged file.
+    /// Maximum interfaces of a section, which bounds the memory; `mergecap` writes one per merged file.
     pub const MAXIMUM_COUNT: usize = 65_536;
 }
 
-/// Enhanced Packet Block, §4.3, and with it the obsolete Packet Block, appendix A, which differs in the
-/// interface's 16 bits only.
+/// Enhanced Packet Block, §4.3; also the obsolete Packet Block, appendix A, which differs only in its 16-bit
+/// interface id.
 pub mod enhanced {
     pub const BLOCK_TYPE: u32 = 6;
     pub const OBSOLETE_BLOCK_TYPE: u32 = 2;

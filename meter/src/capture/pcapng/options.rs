@@ -4,8 +4,8 @@ use crate::capture::bytes::ByteOrder;
 
 const OPT_ENDOFOPT: u16 = 0;
 
-/// Goes through `(code, value)` pairs; an option that runs out of its block is an `Err` with its code, and
-/// the last item.
+/// Iterates over `(code, value)` pairs; an option that exceeds its block is an `Err` with its code, and the last
+/// item.
 pub(super) struct Options<'a> {
     pub order: ByteOrder,
     pub rest: &'a [u8],

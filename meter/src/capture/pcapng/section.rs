@@ -1,6 +1,6 @@
-//! What a section knows, its byte order and interfaces, and with it the packets in its blocks.
+//! State of a section (byte order, interfaces), by which the packets in its blocks are parsed.
 //!
-//! Blocks come whole, but without their trailing length, and at least as long as `layout` says.
+//! Callers pass whole blocks without their trailing length, of at least the minimum length of `layout`.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::layout::{block, description, enhanced, simple, statistics};
 use crate::capture::bytes::{ByteOrder, high_low};
 use crate::capture::limits::{MAXIMUM_MESSAGE, on_wire};
 
-/// Where in its block a packet is, and what is known of it.
+/// A packet: its metadata, and its range in the block.
 pub(super) struct Packet {
     pub interface: u8,
     pub link_type: u16,
@@ -18,10 +18,10 @@ pub(super) struct Packet {
     pub data: Range<usize>,
 }
 
-/// A section, as far as it was read.
+/// State of a section so far.
 pub(super) struct Section {
     pub order: ByteOrder,
-    /// No block that is held in memory can be longer.
+    /// Maximum bytes of a block that is held in memory.
     pub maximum_block: u32,
     interfaces: Vec<Interface>,
 }
@@ -31,7 +31,7 @@ impl Section {
         Self { order, maximum_block: block::MAXIMUM_BYTES, interfaces: Vec::new() }
     }
 
-    /// Packets lost at all interfaces.
+    /// Returns the packets dropped at all interfaces.
     pub fn dropped(&self) -> u64 {
         let dropped = self.interfaces.iter().map(Interface::dropped);
         dropped.fold(0, u64::saturating_add)
@@ -54,7 +54,7 @@ impl Section {
         let id = self.order.u32(block, statistics::INTERFACE_ID) as usize;
         match self.interfaces.get_mut(id) {
             Some(interface) => interface.update_statistics(self.order, block),
-            // It can have no packets either. Wireshark reads on, too.
+            // An undescribed interface, without packets. Wireshark ignores this, too.
             None => Ok(()),
         }
     }
@@ -84,7 +84,7 @@ impl Section {
         })
     }
 
-    /// Says neither interface nor time nor captured length.
+    /// Parses a simple packet, which has no interface, time or captured length.
     pub fn simple_packet(&self, block: &[u8], time_ns: i64) -> Result<Packet, String> {
         let interface = self.interface(0)?;
         let original = self.order.u32(block, simple::ORIGINAL_LENGTH);
@@ -104,11 +104,11 @@ impl Section {
     #[inline]
     fn interface(&self, id: u32) -> Result<&Interface, String> {
         let interface = self.interfaces.get(id as usize);
-        interface.ok_or_else(|| format!("names interface {id}, which no block describes"))
+        interface.ok_or_else(|| format!("refers to interface {id}, which no block describes"))
     }
 }
 
-/// Where `captured` bytes of data lie in a block.
+/// Returns the range of the captured bytes in a block.
 #[inline]
 fn data_range(
     block: &[u8],
@@ -121,7 +121,7 @@ fn data_range(
     if captured > most || captured as usize > room {
         return Err(format!(
             "claims {captured} captured bytes \
-             (its block has room for {room}, and at most {most} are possible)"
+             (its block has room for {room}; maximum {most})"
         ));
     }
     Ok(data..data + captured as usize)

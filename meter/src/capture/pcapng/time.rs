@@ -1,27 +1,27 @@
-//! Timestamps of a pcapng interface, made nanoseconds since 1970. draft-ietf-opsawg-pcapng §4.2.
+//! Timestamps of a pcapng interface, converted to nanoseconds since 1970. draft-ietf-opsawg-pcapng §4.2.
 
 const NANOSECONDS: u32 = 1_000_000_000;
 
-/// Says what one tick of an interface's clock is worth.
+/// Clock of an interface: resolution and offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Clock {
     tick: Tick,
     offset_ns: i64,
 }
 
-/// The usual resolutions are powers of ten, and cost one multiplication.
+/// Length of a tick. The usual resolutions are powers of ten, and cost one multiplication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tick {
-    /// A tick is this many nanoseconds.
+    /// Nanoseconds per tick.
     Nanoseconds(u64),
-    /// This many ticks are a nanosecond.
+    /// Ticks per nanosecond.
     PerNanosecond(u64),
-    /// A tick is 2 to the minus this many seconds.
+    /// Base-2 logarithm of the ticks per second.
     BinarySecond(u32),
 }
 
 impl Clock {
-    /// `if_tsresol` (its default is 6: microseconds) and `if_tsoffset` (seconds).
+    /// Creates a clock from `if_tsresol` (default 6: microseconds) and `if_tsoffset` (seconds).
     pub fn new(if_tsresol: u8, if_tsoffset: i64) -> Self {
         let exponent = u32::from(if_tsresol & 0x7f);
         let tick = if if_tsresol & 0x80 != 0 {
@@ -29,13 +29,13 @@ impl Clock {
         } else if exponent <= 9 {
             Tick::Nanoseconds(10_u64.pow(9 - exponent))
         } else {
-            // From 10^20 ticks a nanosecond on, no 64-bit count reaches one.
+            // From 10^20 ticks per nanosecond on, any 64-bit count is below 1 ns.
             10_u64.checked_pow(exponent - 9).map_or(Tick::Nanoseconds(0), Tick::PerNanosecond)
         };
         Self { tick, offset_ns: if_tsoffset.saturating_mul(i64::from(NANOSECONDS)) }
     }
 
-    /// Times beyond the years 1677–2262 stop at those ends: only a damaged file has them.
+    /// Returns the time of a tick count, limited to the years 1677–2262: only damaged files exceed them.
     #[inline]
     pub fn time_ns(self, ticks: u64) -> i64 {
         let ns = match self.tick {
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(Clock::new(0, 0).time_ns(u64::MAX), i64::MAX);
         assert_eq!(Clock::new(0x80, i64::MAX).time_ns(u64::MAX), i64::MAX);
         assert_eq!(Clock::new(9, i64::MIN).time_ns(0), i64::MIN);
-        // A sum within reach is right even where the ticks alone are not.
+        // The sum is correct even if the ticks alone are out of range.
         assert_eq!(Clock::new(9, -9_000_000_000).time_ns(9_300_000_000_000_000_000), 300_000_000_000_000_000);
     }
 }

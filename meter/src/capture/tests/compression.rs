@@ -33,7 +33,7 @@ fn skippable(content: &[u8]) -> Vec<u8> {
     [&[0x53, 0x2a, 0x4d, 0x18], &(content.len() as u32).to_le_bytes()[..], content].concat()
 }
 
-/// About 150 kB in 50 packets that do not compress: several blocks in every format.
+/// A capture of about 150 kB in 50 incompressible packets: several blocks in every format.
 pub fn sample() -> Vec<u8> {
     let mut noise = 1_u32;
     let mut file = Pcap::micro(Little);
@@ -50,7 +50,7 @@ pub fn sample() -> Vec<u8> {
 }
 
 #[test]
-fn packed_captures_read_like_plain_ones() {
+fn compressed_captures_read_like_plain_ones() {
     let plain = sample();
     for (name, pack) in PACK {
         let packed = pack(&plain);
@@ -64,7 +64,7 @@ fn packed_captures_read_like_plain_ones() {
 }
 
 #[test]
-fn parts_one_after_another_are_one_file() {
+fn concatenated_members_are_one_file() {
     let plain = sample();
     for (name, pack) in PACK {
         let (first, second) = plain.split_at(70_000);
@@ -74,7 +74,7 @@ fn parts_one_after_another_are_one_file() {
 }
 
 #[test]
-fn skippable_frames_hide_nothing() {
+fn skippable_frames_are_skipped() {
     let plain = sample();
     for pack in [zstd, lz4] {
         let packed = [skippable(b"made by hand"), skippable(b""), pack(&plain), skippable(&[0; 99])].concat();
@@ -87,16 +87,16 @@ fn skippable_frames_hide_nothing() {
 }
 
 #[test]
-fn nothing_inside() {
+fn empty_content() {
     for (name, pack) in PACK {
         let error = open(&pack(b"")).err().unwrap();
         assert_eq!(error.kind, CaptureErrorKind::Empty);
-        assert_eq!(error.message, format!("there is nothing inside the {name} data"));
+        assert_eq!(error.message, format!("the {name} data are empty"));
     }
 }
 
 #[test]
-fn something_else_inside() {
+fn content_that_is_no_capture() {
     for (_, pack) in PACK {
         let error = open(&pack(b"PK\x03\x04 and so on")).err().unwrap();
         assert_eq!(error.kind, CaptureErrorKind::NotACapture);
@@ -112,14 +112,13 @@ fn compressed_twice() {
             assert_eq!(error.kind, CaptureErrorKind::Unsupported);
             assert_eq!(
                 error.message,
-                format!("compressed twice ({inner} inside {outer}); unpack it once first")
+                format!("compressed twice ({inner} inside {outer}); decompress it once first")
             );
         }
     }
 }
 
-/// Everywhere in its last block and around the other blocks' ends, where lz4 and gzip are easily taken for
-/// whole.
+/// Cuts everywhere in the last block and around the other blocks' ends, where lz4 and gzip may appear complete.
 #[test]
 fn cut_anywhere() {
     let plain = sample();
@@ -132,9 +131,9 @@ fn cut_anywhere() {
         });
         for end in ends.chain(blocks) {
             let outcome = read(&packed[..end]);
-            let error = outcome.error.unwrap_or_else(|| panic!("{name} cut at {end} passes for whole"));
+            let error = outcome.error.unwrap_or_else(|| panic!("{name} cut at {end} is read as complete"));
             assert_eq!(error.kind, CaptureErrorKind::Cut, "{name} at {end}: {error}");
-            assert!(error.message.starts_with(&format!("the {name} data end too early, at ")), "{error}");
+            assert!(error.message.starts_with(&format!("the {name} data are truncated at ")), "{error}");
             assert!(outcome.packets.len() * 3016 <= end);
         }
     }
@@ -148,7 +147,7 @@ fn damaged_inside() {
         let checksum = packed.len() - if name == "gzip" { 8 } else { 4 };
         packed[checksum] ^= 1;
         if name == "zstd" {
-            // Has no checksum here: damage a block header.
+            // No checksum here: damage a block header.
             packed.truncate(packed.len() - 10);
             packed.extend([0xff; 10]);
             packed[6..9].copy_from_slice(&[0xff; 3]);
@@ -163,7 +162,7 @@ fn damaged_inside() {
 }
 
 #[test]
-fn something_behind() {
+fn trailing_data() {
     let plain = sample();
     for (name, pack) in PACK {
         let outcome = read(&[pack(&plain), b"something else".to_vec()].concat());
@@ -182,7 +181,7 @@ fn a_window_of_256_mib_is_refused() {
 }
 
 #[test]
-fn a_failing_disk_is_no_damaged_archive() {
+fn read_failure_is_not_damage() {
     let plain = sample();
     for (name, pack) in PACK {
         let packed = pack(&plain);
@@ -194,9 +193,9 @@ fn a_failing_disk_is_no_damaged_archive() {
     }
 }
 
-/// Content whose end meets the end of the read buffer.
+/// Content that ends at the end of the read buffer.
 #[test]
-fn the_buffer_may_be_full_where_the_content_ends() {
+fn content_may_end_at_the_end_of_the_buffer() {
     for bytes in [131_032, 131_056, 262_103, 262_104, 262_128, 262_144] {
         for packets in 1..=3 {
             let mut file = Pcap::micro(Little);
@@ -210,12 +209,12 @@ fn the_buffer_may_be_full_where_the_content_ends() {
     }
 }
 
-/// What was unpacked before the damage counts, however little of it there is and however it is read.
+/// Packets decompressed before the damage are returned, even with reads of single bytes.
 #[test]
 fn nothing_before_the_damage_is_lost() {
     let plain = sample();
     for (name, pack) in PACK {
-        // Each part is whole; what follows the first is not.
+        // Each part is complete; what follows the first is damaged.
         let (first, second) = plain.split_at(24 + 2 * 3016);
         for noise in [[0xff; 40], [0x06; 40]] {
             let mut packed = pack(second);

@@ -12,25 +12,25 @@ fn empty() {
 }
 
 #[test]
-fn files_of_other_kinds_are_named() {
+fn files_of_other_formats_are_named() {
     let mut tar = vec![b'x'; 600];
     tar[257..262].copy_from_slice(b"ustar");
     let cases: [(&[u8], _, &str); 20] = [
         (
             b"PK\x03\x04more",
             NotACapture,
-            "not a capture (starts 50 4b 03 04, looks like a zip archive); unpack it first",
+            "not a capture (starts 50 4b 03 04, looks like a zip archive); extract it first",
         ),
         (
             b"7z\xbc\xaf\x27\x1c",
             NotACapture,
-            "(starts 37 7a bc af, looks like a 7z archive); unpack it first",
+            "(starts 37 7a bc af, looks like a 7z archive); extract it first",
         ),
         (b"\xfd7zXZ\0", NotACapture, "xz data"),
         (b"BZh91AY", NotACapture, "bzip2 data"),
         (&tar, NotACapture, "a tar archive"),
         (b"snoop\0\0\0\0\0\0\x02", Unsupported, "a Sun snoop capture (starts 73 6e 6f 6f)"),
-        (b"GMBU\0\x02", Unsupported, "to convert it: editcap -F pcapng IN OUT"),
+        (b"GMBU\0\x02", Unsupported, "convert it with: editcap -F pcapng IN OUT"),
         (b"RTSS", Unsupported, "Network Monitor 1"),
         (b"LOGG\x90", Unsupported, "a Vector BLF log"),
         (b"\x7fELF\x02", NotACapture, "a program (ELF)"),
@@ -41,8 +41,8 @@ fn files_of_other_kinds_are_named() {
         ("Häuser und Bä".as_bytes(), NotACapture, "looks like text"),
         (&"Häuser".as_bytes()[..2], NotACapture, "(starts 48 c3, looks like text)"),
         (b"\xff\xfea\0", NotACapture, "looks like text"),
-        (b"\0", NotACapture, "(starts 00, of no format known here)"),
-        (&[0x1f], NotACapture, "(starts 1f, of no format known here)"),
+        (b"\0", NotACapture, "(starts 00, unknown format)"),
+        (&[0x1f], NotACapture, "(starts 1f, unknown format)"),
         (b"\x0a\x0d\x0d\x0a but no byte-order magic", NotACapture, "looks like text"),
     ];
     for (bytes, kind, message) in cases {
@@ -51,14 +51,14 @@ fn files_of_other_kinds_are_named() {
         assert!(error.message.contains(message), "{error}");
         let remedy = match kind {
             Unsupported => Some(Remedy::UseTshark),
-            _ => message.contains("no format known").then_some(Remedy::TryTshark),
+            _ => message.contains("unknown format").then_some(Remedy::TryTshark),
         };
         assert_eq!(error.remedy, remedy, "{error}");
     }
 }
 
 #[test]
-fn too_short_to_tell() {
+fn too_short_to_recognise() {
     for whole in [Pcap::micro(Little).bytes, Pcapng::new(Little).bytes] {
         for bytes in 1..24 {
             let error = open(&whole[..bytes]).err().unwrap();

@@ -72,7 +72,7 @@ pub struct Pcapng {
 }
 
 impl Pcapng {
-    /// With a section header.
+    /// Starts with a section header.
     pub fn new(order: ByteOrder) -> Self {
         Self { order, bytes: Vec::new() }.section(order)
     }
@@ -94,7 +94,7 @@ impl Pcapng {
         self.raw_block(block_type, padded + 12, body, padded + 12)
     }
 
-    /// With lengths that may be wrong.
+    /// Appends a block with lengths that may be wrong.
     pub fn raw_block(mut self, block_type: u32, total: u32, body: &[u8], trailing: u32) -> Self {
         self.bytes.extend(u32(self.order, block_type));
         self.bytes.extend(u32(self.order, total));

@@ -34,7 +34,7 @@ fn nanoseconds_in_both_byte_orders() {
 }
 
 #[test]
-fn a_length_on_the_wire_that_no_link_has_is_not_believed() {
+fn impossible_wire_length_is_replaced_by_the_captured_length() {
     let file = Pcap::micro(Little).packet(0, 0, 262_144, b"abc").packet(0, 0, 262_145, b"abc").packet(
         0,
         0,
@@ -61,14 +61,14 @@ fn kuznetzov_has_longer_record_headers() {
 }
 
 #[test]
-fn seconds_reach_to_2106_and_nothing_overflows() {
+fn largest_seconds_do_not_overflow() {
     let file = Pcap::micro(Little).packet(u32::MAX, u32::MAX, 0, b"");
     let time_ns = 4_294_967_295 * 1_000_000_000 + 4_294_967_295 * 1000;
     assert_eq!(read(&file.bytes).clean(), [ethernet(time_ns, 0, b"")]);
 }
 
 #[test]
-fn before_version_2_4_the_lengths_could_change_places() {
+fn lengths_may_be_swapped_before_version_2_4() {
     for (minor, first, second) in [(2, 60, 3), (3, 60, 3), (3, 3, 60), (4, 3, 60)] {
         let file = version(Little, 2, minor).words(&[1, 0, first, second]).data(b"abc");
         assert_eq!(read(&file.bytes).clean(), [ethernet(1_000_000_000, 60, b"abc")]);
@@ -76,7 +76,7 @@ fn before_version_2_4_the_lengths_could_change_places() {
 }
 
 #[test]
-fn the_upper_half_of_the_link_type_is_about_checksums() {
+fn upper_half_of_the_link_type_is_ignored() {
     let file = Pcap::new(Big, 0xa1b2_c3d4, (2, 4), 0x2400_0001).packet(0, 0, 1, b"x");
     assert_eq!(read(&file.bytes).clean()[0].link_type, ETHERNET);
 }
@@ -88,7 +88,7 @@ fn a_header_alone_is_a_capture_without_packets() {
 }
 
 #[test]
-fn other_versions_are_refused() {
+fn other_versions_are_unsupported() {
     let error = open(&version(Little, 3, 0).bytes).err().unwrap();
     assert_eq!((error.kind, error.offset), (CaptureErrorKind::Unsupported, 4));
     assert!(error.message.starts_with("pcap version 3.0"), "{error}");
@@ -127,7 +127,7 @@ fn an_impossible_captured_length() {
 }
 
 #[test]
-fn the_longest_packets_fit() {
+fn longest_packets_are_read() {
     let file = Pcap::micro(Little).packet(1, 0, 262_144, &vec![7; 262_144]).packet(2, 0, 1, b"x");
     let packets = read(&file.bytes).clean();
     assert_eq!((packets[0].data.len(), packets[1].data.len()), (262_144, 1));
@@ -140,7 +140,7 @@ fn the_longest_packets_fit() {
 }
 
 #[test]
-fn a_captured_length_past_the_original_is_delivered_as_it_is() {
+fn captured_length_above_the_original_is_kept() {
     let file = Pcap::micro(Little).packet(1, 0, 2, b"abc");
     assert_eq!(read(&file.bytes).clean(), [ethernet(1_000_000_000, 2, b"abc")]);
 }

@@ -10,8 +10,8 @@ fn packet(link_type: u16, time_ns: i64, wire_bytes: u32, data: &[u8]) -> Packet 
     Packet { link_type, time_ns, wire_bytes, data: data.to_vec() }
 }
 
-/// The error after one good packet, which begins right behind that.
-fn error_behind_packet(file: impl Fn(Pcapng) -> Pcapng) -> CaptureError {
+/// Returns the error of the block right after one valid packet.
+fn error_after_packet(file: impl Fn(Pcapng) -> Pcapng) -> CaptureError {
     let good = || Pcapng::new(Little).interface(ETHERNET, 0, &[]).enhanced(0, 1, 3, b"abc");
     let outcome = read(&file(good()).bytes);
     assert_eq!(outcome.packets.len(), 1);
@@ -74,11 +74,11 @@ fn each_section_has_its_byte_order_and_interfaces() {
     assert_eq!(outcome.packets, [packet(ETHERNET, 1000, 1, b"a"), packet(RAW_IP, 2000, 1, b"b")]);
     let error = outcome.error.unwrap();
     assert_eq!(error.kind, CaptureErrorKind::Damaged);
-    assert!(error.message.starts_with("packet 3 names interface 0, which no block describes"), "{error}");
+    assert!(error.message.starts_with("packet 3 refers to interface 0, which no block describes"), "{error}");
 }
 
 #[test]
-fn simple_packets_take_the_time_of_the_packet_before() {
+fn simple_packets_have_the_time_of_the_packet_before() {
     for order in [Little, Big] {
         let file = Pcapng::new(order)
             .interface(ETHERNET, 5, &[])
@@ -115,7 +115,7 @@ fn obsolete_packet_blocks() {
 }
 
 #[test]
-fn drops_are_the_last_of_each_interface() {
+fn drops_are_from_the_latest_statistics_of_each_interface() {
     for order in [Little, Big] {
         let file = Pcapng::new(order)
             .interface(ETHERNET, 0, &[])
@@ -124,7 +124,7 @@ fn drops_are_the_last_of_each_interface() {
             .statistics(1, &[(7, 100)])
             .statistics(0, &[(5, 2), (7, 20)])
             .statistics(1, &[(4, 5)])
-            // Nobody's.
+            // An undescribed interface.
             .statistics(9, &[(5, 5000)])
             .section(Little)
             .interface(ETHERNET, 0, &[])
@@ -149,7 +149,7 @@ fn unknown_blocks_are_skipped_whatever_their_length() {
 }
 
 #[test]
-fn a_length_may_leave_out_the_padding() {
+fn lengths_may_exclude_the_padding() {
     let body = [&[0; 12][..], &[5, 0, 0, 0, 5, 0, 0, 0], b"abcde"].concat();
     let file = Pcapng::new(Little)
         .interface(ETHERNET, 0, &[])
@@ -174,7 +174,7 @@ fn messages_of_a_bus_may_be_longer_than_packets() {
 }
 
 #[test]
-fn damage_is_found_where_it_begins() {
+fn damage_is_reported_at_its_offset() {
     type Damage = fn(Pcapng) -> Pcapng;
     let cases: [(Damage, &str); 14] = [
         (|file| file.raw_block(6, 11, &[0; 40], 52), "block of type 0x6 claims 11 bytes"),
@@ -184,28 +184,28 @@ fn damage_is_found_where_it_begins() {
         (|file| file.raw_block(1, 16, &[0; 4], 16), "block of type 0x1 claims 16 bytes"),
         (|file| file.raw_block(6, 40, &[0; 28], 41), "begins with the length 40 and ends with 41"),
         (|file| file.raw_block(0x99, 16, &[0; 4], 12), "begins with the length 16 and ends with 12"),
-        (|file| file.enhanced(1, 0, 0, b""), "packet 2 names interface 1"),
-        (|file| file.enhanced(u32::MAX, 0, 0, b""), "packet 2 names interface 4294967295"),
-        (|file| file.obsolete(7, 0, 0, b""), "packet 2 names interface 7"),
+        (|file| file.enhanced(1, 0, 0, b""), "packet 2 refers to interface 1"),
+        (|file| file.enhanced(u32::MAX, 0, 0, b""), "packet 2 refers to interface 4294967295"),
+        (|file| file.obsolete(7, 0, 0, b""), "packet 2 refers to interface 7"),
         (|file| file.simple(9, b"abcd"), "packet 2 claims 9 captured bytes"),
-        (|file| file.block(6, &[0xff, 0xff, 0xff, 0xff].repeat(5)), "packet 2 names interface"),
+        (|file| file.block(6, &[0xff, 0xff, 0xff, 0xff].repeat(5)), "packet 2 refers to interface"),
         (|file| file.interface(1, 0, &[(IF_TSRESOL, b"abc")]), "option 9 of an interface description has 3"),
         (|file| file.block(0x0a0d_0d0a, &[0; 16]), "a section header without its byte-order magic"),
     ];
     for (file, what) in cases {
-        let error = error_behind_packet(file);
+        let error = error_after_packet(file);
         assert_eq!(error.kind, CaptureErrorKind::Damaged, "{error}");
         assert!(error.message.contains(what), "{error}: {what}");
     }
 }
 
 #[test]
-fn options_that_run_out_of_their_block() {
+fn options_that_exceed_their_block() {
     let body = [&[1, 0, 0, 0, 0, 0, 0, 0][..], &[IF_TSRESOL as u8, 0, 200, 0, 6, 0, 0, 0]].concat();
-    let error = error_behind_packet(|file| file.block(1, &body));
-    assert!(error.message.starts_with("option 9 of an interface description runs out"), "{error}");
-    let error = error_behind_packet(|file| file.block(5, &[&[0; 12][..], &[5, 0, 8, 0, 1, 2]].concat()));
-    assert!(error.message.starts_with("option 5 of interface statistics runs out"), "{error}");
+    let error = error_after_packet(|file| file.block(1, &body));
+    assert!(error.message.starts_with("option 9 of an interface description exceeds"), "{error}");
+    let error = error_after_packet(|file| file.block(5, &[&[0; 12][..], &[5, 0, 8, 0, 1, 2]].concat()));
+    assert!(error.message.starts_with("option 5 of interface statistics exceeds"), "{error}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn an_option_without_end_or_padding() {
 }
 
 #[test]
-fn other_versions_are_refused() {
+fn other_versions_are_unsupported() {
     let mut file = Pcapng::new(Big).bytes;
     file[13] = 2;
     let error = open(&file).err().unwrap();
@@ -234,14 +234,12 @@ fn a_cut_block() {
     assert_eq!((error.kind, error.offset), (CaptureErrorKind::Cut, start));
     assert!(error.message.starts_with("the file ends inside packet 1 (needs 48 bytes, has 47)"), "{error}");
     let error = read(&[&file[..], &[1]].concat()).error.unwrap();
-    assert!(
-        error.message.starts_with("the file ends inside a block behind packet 1 (needs 12 bytes, has 1)")
-    );
-    // A lie about its length must cost no memory.
+    assert!(error.message.starts_with("the file ends inside a block after packet 1 (needs 12 bytes, has 1)"));
+    // A wrong length must not allocate memory.
     let long = Pcapng::new(Little).raw_block(0x99, u32::MAX, b"", 0).bytes;
     let error = read(&long).error.unwrap();
     assert_eq!(error.kind, CaptureErrorKind::Cut);
-    assert!(error.message.contains("a block of type 0x99 behind packet 0 (needs 4294967296"), "{error}");
+    assert!(error.message.contains("a block of type 0x99 after packet 0 (needs 4294967296"), "{error}");
 }
 
 #[test]

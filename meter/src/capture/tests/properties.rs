@@ -7,11 +7,11 @@ use super::{Trickle, read, read_from};
 use crate::capture::CaptureErrorKind;
 use crate::capture::bytes::ByteOrder;
 
-/// A valid capture and, for every place where it may end, the packets before.
+/// A valid capture, and the number of packets before each record or block.
 #[derive(Debug, Clone)]
 struct Sample {
     bytes: Vec<u8>,
-    /// `(offset, packets before it)`, rising.
+    /// `(offset, packets before it)`, ascending.
     ends: Vec<(usize, usize)>,
 }
 
@@ -95,17 +95,17 @@ fn sample() -> impl Strategy<Value = Sample> {
     prop_oneof![pcap(), pcapng()]
 }
 
-/// Plain, or packed one of the three ways.
+/// Returns the bytes plain, or compressed in one of three formats.
 fn packed(bytes: &[u8], how: usize) -> Vec<u8> {
     PACK.get(how).map_or_else(|| bytes.to_vec(), |(_, pack)| pack(bytes))
 }
 
 proptest! {
-    // Found failures belong into the tests by hand: no files beside the sources.
+    // Failures are added as tests by hand, not as files beside the sources.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn a_cut_takes_only_what_is_behind_it(sample in sample(), cut in any::<prop::sample::Index>()) {
+    fn a_cut_loses_only_packets_after_it(sample in sample(), cut in any::<prop::sample::Index>()) {
         let whole = read(&sample.bytes);
         prop_assert_eq!(&whole.error, &None);
         prop_assert_eq!(whole.packets.len(), sample.ends.last().unwrap().1);

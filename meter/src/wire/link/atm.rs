@@ -1,9 +1,9 @@
-//! ATM's ways to carry packets. RFC 2684, RFC 2225.
+//! Packets over ATM. RFC 2684, RFC 2225.
 
 use super::ETHERNET;
-use crate::wire::{HeaderError, Next, NextHeader, behind};
+use crate::wire::{HeaderError, Next, NextHeader, skip};
 
-/// LLC, with the header of an NLPID, or nothing before the packet.
+/// Returns what follows LLC, an NLPID, or no header at all.
 pub fn rfc1483(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let llc = data.first_chunk::<3>().ok_or(HeaderError::Truncated)?;
     Ok(match *llc {
@@ -15,14 +15,14 @@ pub fn rfc1483(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     })
 }
 
-/// `SunATM`: flags with the kind of traffic, path, circuit.
+/// `SunATM`: flags with the traffic type, virtual path, virtual circuit.
 pub fn sun(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     const KIND: u8 = 0x0f;
     const LANE: u8 = 1;
     const LLC: u8 = 2;
     let (header, rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     match header[0] & KIND {
-        LANE => Ok((NextHeader::Frame(ETHERNET), behind(rest, 2)?)), // behind the client's id
+        LANE => Ok((NextHeader::Frame(ETHERNET), skip(rest, 2)?)), // after the LAN emulation client id
         LLC => rfc1483(rest),
         _ => Ok((NextHeader::Other, rest)),
     }

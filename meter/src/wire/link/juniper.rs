@@ -1,9 +1,9 @@
-//! What Junos writes: a header of its own before the frame, which the link type names.
+//! Juniper link types: a Junos header before the frame.
 //!
-//! Magic number, flags, perhaps extensions; service cards put a cookie before the frame.
+//! Magic number, flags, optional extensions; service cards put a cookie before the frame.
 
 use super::{ATM_RFC1483, CISCO_HDLC, ETHERNET, FRAME_RELAY};
-use crate::wire::{HeaderError, Next, NextHeader, be16, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be16, skip};
 
 pub const MLPPP: u16 = 130;
 pub const MLFR: u16 = 131;
@@ -25,11 +25,11 @@ pub const ATM_CEMIC: u16 = 238;
 const MAGIC: [u8; 3] = *b"MGC";
 const NO_LINK_HEADER: u8 = 0x02;
 const EXTENSIONS: u8 = 0x80;
-/// First bytes of cookies that say what they are: of a link service, of an adaptive service.
+/// First byte of the cookies of link services and adaptive services.
 const LINK_SERVICE_COOKIE: u8 = 0x54;
 const ADAPTIVE_SERVICE_COOKIE: u8 = 0x47;
 
-/// What the header leads to.
+/// Returns what follows the header.
 pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, mut rest) = data.split_first_chunk::<4>().ok_or(HeaderError::Truncated)?;
     if header[..3] != MAGIC {
@@ -38,10 +38,10 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let flags = header[3];
     if flags & EXTENSIONS != 0 {
         let (length, extensions) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
-        rest = behind(extensions, be16(length, 0).into())?;
+        rest = skip(extensions, be16(length, 0).into())?;
     }
     if flags & NO_LINK_HEADER != 0 {
-        return Ok((NextHeader::Ip, behind(rest, 4)?)); // behind the address family
+        return Ok((NextHeader::Ip, skip(rest, 4)?)); // after the address family
     }
     match link_type {
         ETHER | PPPOE => Ok((NextHeader::Frame(ETHERNET), rest)),
@@ -52,28 +52,28 @@ pub fn next(link_type: u16, data: &[u8]) -> Result<Next<'_>, HeaderError> {
             let (ethertype, rest) = rest.split_first_chunk::<2>().ok_or(HeaderError::Truncated)?;
             Ok((NextHeader::Ether(be16(ethertype, 0)), rest))
         }
-        VP => Ok((NextHeader::Ip, behind(rest, 18)?)),
-        MLPPP => ip_or(NextHeader::Ppp, behind_cookie(rest, 2)?),
+        VP => Ok((NextHeader::Ip, skip(rest, 18)?)),
+        MLPPP => ip_or(NextHeader::Ppp, after_cookie(rest, 2)?),
         MLFR | MFR => {
-            let rest = behind_cookie(rest, if link_type == MLFR { 2 } else { 4 })?;
+            let rest = after_cookie(rest, if link_type == MLFR { 2 } else { 4 })?;
             ip_or(NextHeader::Nlpid, rest)
         }
-        ATM1 => Ok((NextHeader::Frame(ATM_RFC1483), behind_cookie(rest, 4)?)),
-        ATM2 | ATM_CEMIC => Ok((NextHeader::Frame(ATM_RFC1483), behind_cookie(rest, 8)?)),
-        _ => ip_or(NextHeader::Other, behind_cookie(rest, 8)?), // GGSN, SERVICES, MONITOR
+        ATM1 => Ok((NextHeader::Frame(ATM_RFC1483), after_cookie(rest, 4)?)),
+        ATM2 | ATM_CEMIC => Ok((NextHeader::Frame(ATM_RFC1483), after_cookie(rest, 8)?)),
+        _ => ip_or(NextHeader::Other, after_cookie(rest, 8)?), // GGSN, SERVICES, MONITOR
     }
 }
 
-fn behind_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], HeaderError> {
+fn after_cookie(rest: &[u8], bytes: usize) -> Result<&[u8], HeaderError> {
     let bytes = match *rest.first().ok_or(HeaderError::Truncated)? {
         LINK_SERVICE_COOKIE => bytes + 2,
         ADAPTIVE_SERVICE_COOKIE => 8,
         _ => bytes,
     };
-    behind(rest, bytes)
+    skip(rest, bytes)
 }
 
-/// IP, where the first byte is one of an IP header; no header says so.
+/// Returns IP if the first byte is an IP header's, else `other`.
 fn ip_or(other: NextHeader, rest: &[u8]) -> Result<Next<'_>, HeaderError> {
     let is_ip = matches!(rest.first().ok_or(HeaderError::Truncated)?, 0x45..=0x4f | 0x60..=0x6f);
     Ok((if is_ip { NextHeader::Ip } else { other }, rest))

@@ -1,23 +1,23 @@
-//! Apple's PKTAP: metadata with the link type of the frame behind it. Darwin's `net/pktap.h`.
+//! Apple PKTAP: metadata with the link type of the frame after it. Darwin's `net/pktap.h`.
 
-use crate::wire::{HeaderError, Next, NextHeader, be32, behind};
+use crate::wire::{HeaderError, Next, NextHeader, be32, skip};
 
-/// In the order of the machine, which is little-endian.
+/// Offsets of the fields, which are little-endian.
 const LENGTH: usize = 0;
 const RECORD_TYPE: usize = 4;
 const LINK_TYPE: usize = 8;
-const LEAST_BYTES: usize = 108;
+const MIN_BYTES: usize = 108;
 const PACKET: u32 = 1;
 
-/// What the header leads to.
+/// Returns what follows the header.
 pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
-    let header = data.first_chunk::<LEAST_BYTES>().ok_or(HeaderError::Truncated)?;
+    let header = data.first_chunk::<MIN_BYTES>().ok_or(HeaderError::Truncated)?;
     let number = |at| be32(header, at).swap_bytes();
     let (length, link_type) = (number(LENGTH) as usize, number(LINK_TYPE));
-    if length < LEAST_BYTES {
+    if length < MIN_BYTES {
         return Err(HeaderError::Malformed);
     }
-    let rest = behind(data, length)?;
+    let rest = skip(data, length)?;
     match u16::try_from(link_type) {
         Ok(link_type) if number(RECORD_TYPE) == PACKET => Ok((NextHeader::Frame(link_type), rest)),
         _ => Ok((NextHeader::Other, rest)),

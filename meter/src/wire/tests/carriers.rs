@@ -1,23 +1,23 @@
-//! Everything that may stand before an IP packet: link headers, shims and tunnels.
+//! Headers before an IP packet: link headers, encapsulations and tunnels.
 
 use super::frames::*;
 use super::wrappers;
 
-/// Outer ends, told from the inner ones.
+/// Outer endpoints, distinct from the inner ones.
 const OUTER: [(u8, u16); 2] = [(8, 50_000), (9, 0)];
 
-/// A way to carry an IP packet.
+/// Headers that carry an IP packet.
 pub struct Carrier {
     pub link_type: u16,
-    /// What the packet is wrapped in.
+    /// Encapsulations around the packet.
     pub path: &'static str,
     pub network_id: u32,
-    /// Over UDP: what doesn't lead to a packet is one of the outer flow.
+    /// Over UDP: a payload without a packet inside belongs to the outer flow.
     pub over_udp: bool,
     wrap: Wrap,
 }
 
-/// Makes a frame of an IP packet.
+/// Wraps an IP packet into a frame.
 type Wrap = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
 impl Carrier {
@@ -35,25 +35,25 @@ pub fn snap(ethertype: u16) -> Vec<u8> {
     cat(&[&[0xaa, 0xaa, 3, 0, 0, 0], &be(ethertype)])
 }
 
-/// A Wi-Fi header with frame control, of that many bytes.
+/// A Wi-Fi header of `bytes` bytes with this frame control.
 pub fn wifi(control: [u8; 2], bytes: usize) -> Vec<u8> {
     with(vec![0; bytes], 0, &control)
 }
 
-/// A netfilter log up to its packet: two attributes before, in the order that `order` makes of a number.
+/// An NFLOG header up to the packet, with attributes before it in the byte order of `order`.
 fn nflog(family: u8, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
     let attribute = |length, kind| cat(&[&order(length), &order(kind)]);
-    // A length whose bytes make a smaller number in the other order.
+    // A length that is smaller in the other byte order.
     let longest = attribute(0x0504, 9);
     cat(&[&[family, 0, 0, 3], &attribute(8, 1), &[8, 0, 1, 0], &attribute(5, 10), b"x\0\0\0", &longest])
 }
 
-/// A PPP header, whole.
+/// An uncompressed PPP protocol field.
 fn ppp(ethertype: u16) -> [u8; 2] {
     if ethertype == IPV4 { [0, 0x21] } else { [0, 0x57] }
 }
 
-/// Every link header that is read, before IPv4 or IPv6: its link type and bytes.
+/// Link type and header of every supported link type, before IPv4 or IPv6.
 pub fn links(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
     let v4 = ethertype == IPV4;
     let families: &[u8] = if v4 { &[2] } else { &[10, 24, 26, 28, 30] };
@@ -114,7 +114,7 @@ pub fn links(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
     link(105, &[&wifi([0x88, 2], 26), snap]); // QoS
     link(105, &[&wifi([0x88, 3], 32), snap]);
     link(105, &[&wifi([0x88, 0x82], 30), snap]); // HT control
-    // Radiotap: no fields; flags; flags behind a time that stands behind a second word of what is present.
+    // Radiotap: no fields; flags; flags after a timestamp, with a second presence word.
     link(127, &[&[0, 0, 8, 0, 0, 0, 0, 0], &plain]);
     link(127, &[&[0, 0, 9, 0, 2, 0, 0, 0, 0x10], &plain]);
     link(127, &[&[0, 0, 9, 0, 2, 0, 0, 0, 0x20], &padded]);
@@ -131,24 +131,24 @@ pub fn links(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
     links
 }
 
-/// A GRE header: its flags and version, what it carries, and all that the flags promise.
+/// A GRE header: flags and version, protocol type, optional fields.
 pub fn gre(flags: u16, protocol: u16, optional: &[u8]) -> Vec<u8> {
     cat(&[&be(flags), &be(protocol), optional])
 }
 
-/// A frame of raw IPv4 with this in it.
+/// A raw IPv4 frame with this body.
 pub fn over_ip(protocol: u8, body: &[u8]) -> Vec<u8> {
     ipv4_between(OUTER, 0, protocol, body)
 }
 
-/// A frame of raw IPv4 with a datagram to this port.
+/// A raw IPv4 frame with a datagram to this port.
 pub fn over_udp(port: u16, payload: &[u8]) -> Vec<u8> {
     let mut datagram = udp_between([OUTER[0], (OUTER[1].0, port)], payload.len());
     datagram.truncate(8);
     over_ip(UDP, &[&datagram, payload].concat())
 }
 
-/// The packet that stands for such a datagram if its tunnel stays closed.
+/// The packet decoded from such a datagram if its tunnel is not opened.
 pub fn outer(port: u16, ip_bytes: usize) -> super::Packet<'static> {
     let mut outer = packet(4, super::Transport::Udp, ip_bytes as u32, ip_bytes as u32 - 28);
     outer.ends.source += u128::from(OUTER[0].0 - ENDS[0].0);
@@ -157,7 +157,7 @@ pub fn outer(port: u16, ip_bytes: usize) -> super::Packet<'static> {
     outer
 }
 
-/// The last label of a stack, or one before it.
+/// An MPLS label; `bottom` is 1 for the last of a stack.
 pub fn label(bottom: u8) -> [u8; 4] {
     [0, 0x06, 0x40 | bottom, 64]
 }
@@ -167,8 +167,8 @@ pub fn vxlan(flags: u8, next_protocol: u8) -> [u8; 8] {
     [flags, 0, 0, next_protocol, 0, 1, 2, 0]
 }
 
-/// What IP stands on without IP below.
-fn shims(ethertype: u16) -> Vec<Carrier> {
+/// Encapsulations without an outer IP header.
+fn encapsulations(ethertype: u16) -> Vec<Carrier> {
     let mut carriers = Vec::new();
     let mut carrier = |link_type, path, header: Vec<u8>| {
         let wrap = Box::new(move |ip: &[u8]| cat(&[&header, ip]));
@@ -176,28 +176,29 @@ fn shims(ethertype: u16) -> Vec<Carrier> {
     };
     let (kind, frame, ppp) = (be(ethertype), ethernet(ethertype, &[]), ppp(ethertype));
     carrier(51, "pppoe", cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp]));
-    let mut shim = |path, outer: u16, header: &[u8]| carrier(ETHERNET, path, ethernet(outer, header));
-    shim("mpls", 0x8847, &label(1));
-    shim("mpls", 0x8848, &cat(&[&label(0), &label(0), &label(1)]));
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &frame]));
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &frame]));
+    let mut encapsulation =
+        |path, outer: u16, header: &[u8]| carrier(ETHERNET, path, ethernet(outer, header));
+    encapsulation("mpls", 0x8847, &label(1));
+    encapsulation("mpls", 0x8848, &cat(&[&label(0), &label(0), &label(1)]));
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &frame]));
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &frame]));
     // A MAC address that begins with 0.
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &with(frame.clone(), 0, &[0])]));
-    shim("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &with(frame.clone(), 0, &[0])]));
-    shim("pbb/eth", 0x88e7, &cat(&[&[0; 4], &frame]));
-    shim("macsec", 0x88e5, &cat(&[&[0, 0, 0, 0, 0, 1], &kind]));
-    shim("macsec", 0x88e5, &cat(&[&[0x20, 0, 0, 0, 0, 1], &[0xcc; 8], &kind]));
-    shim("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp]));
-    shim("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp[1..]]));
-    shim("pppoe/mpls", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0, 2, 0x81], &label(1)]));
-    for (path, outer, header) in wrappers::shims(ethertype) {
-        shim(path, outer, &header);
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &with(frame.clone(), 0, &[0])]));
+    encapsulation("mpls/eth", 0x8847, &cat(&[&label(1), &[0; 4], &with(frame.clone(), 0, &[0])]));
+    encapsulation("pbb/eth", 0x88e7, &cat(&[&[0; 4], &frame]));
+    encapsulation("macsec", 0x88e5, &cat(&[&[0, 0, 0, 0, 0, 1], &kind]));
+    encapsulation("macsec", 0x88e5, &cat(&[&[0x20, 0, 0, 0, 0, 1], &[0xcc; 8], &kind]));
+    encapsulation("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp]));
+    encapsulation("pppoe", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0], &ppp[1..]]));
+    encapsulation("pppoe/mpls", 0x8864, &cat(&[&[0x11, 0, 0, 1, 0, 0, 2, 0x81], &label(1)]));
+    for (path, outer, header) in wrappers::encapsulations(ethertype) {
+        encapsulation(path, outer, &header);
     }
     carrier(219, "mpls", label(1).to_vec());
     carriers
 }
 
-/// Tunnels that have an IP protocol of their own, over IPv4 and over IPv6.
+/// Tunnels directly over IP, over IPv4 and over IPv6.
 fn tunnels_over_ip(ethertype: u16) -> Vec<Carrier> {
     let mut carriers = Vec::new();
     let mut tunnel = |path, network_id, protocol: u8, header: Vec<u8>| {
@@ -286,7 +287,7 @@ fn tunnels_over_udp(ethertype: u16) -> Vec<Carrier> {
     carriers
 }
 
-/// One tunnel in another.
+/// Tunnels within tunnels.
 fn tunnels_in_tunnels(ethertype: u16) -> Vec<Carrier> {
     let inner = cat(&[&vxlan(8, 0), &ethernet(IPV4, &[])]);
     let gre_in_vxlan = move |ip: &[u8]| over_udp(4789, &cat(&[&inner, &over_ip(47, &gre(0, ethertype, ip))]));
@@ -298,15 +299,15 @@ fn tunnels_in_tunnels(ethertype: u16) -> Vec<Carrier> {
     ]
 }
 
-/// Every shim and tunnel that is opened, around IPv4 or IPv6.
+/// Every supported encapsulation, around IPv4 or IPv6.
 pub fn tunnels(ethertype: u16) -> Vec<Carrier> {
-    [shims, tunnels_over_ip, tunnels_over_udp, tunnels_in_tunnels]
+    [encapsulations, tunnels_over_ip, tunnels_over_udp, tunnels_in_tunnels]
         .into_iter()
         .flat_map(|carriers| carriers(ethertype))
         .collect()
 }
 
-/// All of them.
+/// Every link header and encapsulation.
 pub fn carriers(ethertype: u16) -> Vec<Carrier> {
     let plain = links(ethertype).into_iter().map(|(link_type, header)| {
         let wrap = Box::new(move |ip: &[u8]| cat(&[&header, ip]));

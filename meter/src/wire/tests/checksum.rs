@@ -1,4 +1,4 @@
-//! Good, bad, and what can't be told.
+//! Correct, wrong, and unverifiable checksums.
 
 use super::frames::*;
 use crate::wire::{BadChecksums, decode_verified};
@@ -6,7 +6,7 @@ use crate::wire::{BadChecksums, decode_verified};
 const GOOD: BadChecksums = BadChecksums { ipv4_header: false, transport: false };
 const BAD_HEADER: BadChecksums = BadChecksums { ipv4_header: true, transport: false };
 const BAD_TRANSPORT: BadChecksums = BadChecksums { ipv4_header: false, transport: true };
-/// The IPv4 header's, TCP's and UDP's place in a packet without options.
+/// Offsets of the checksums of IPv4 header, TCP and UDP in a packet without options.
 const HEADER: usize = 10;
 const OF_TCP: usize = 20 + 16;
 const OF_UDP: usize = 20 + 6;
@@ -19,7 +19,7 @@ fn of(ip: &[u8]) -> BadChecksums {
     of_cut(ip, ip.len())
 }
 
-/// The same checksum as RFC 1071 §4.1 computes it, word by word.
+/// Computes the checksum word by word, as in RFC 1071 §4.1.
 fn checksum(pseudo: &[u8], covered: &[u8]) -> [u8; 2] {
     let mut sum = 0_u32;
     for part in [pseudo, covered] {
@@ -43,7 +43,7 @@ fn right(ip: Vec<u8>, at: usize) -> Vec<u8> {
 }
 
 #[test]
-fn right_ones_are_good_and_any_change_is_bad() {
+fn any_change_to_a_correct_packet_is_wrong() {
     for bytes in [0, 1, 2, 3, 8, 61] {
         for (ip, at) in [(ipv4(TCP, &tcp(bytes)), OF_TCP), (ipv4(UDP, &udp(bytes)), OF_UDP)] {
             let ip = right(ip, at);
@@ -51,7 +51,7 @@ fn right_ones_are_good_and_any_change_is_bad() {
             assert_eq!(of(&with(ip.clone(), 5, &[ip[5] ^ 1])), BAD_HEADER, "identification");
             let last = ip.len() - 1;
             assert_eq!(of(&with(ip.clone(), last, &[ip[last] ^ 1])), BAD_TRANSPORT);
-            // Ethernet's padding is not part of it.
+            // Ethernet padding is not part of it.
             let padded = ethernet(IPV4, &[&ip[..], &[0xff; 20]].concat());
             let decoded = decode_verified(ETHERNET, &padded, padded.len() as u32, true);
             assert_eq!(decoded.map(|packet| packet.bad_checksums), Ok(GOOD));
@@ -60,7 +60,7 @@ fn right_ones_are_good_and_any_change_is_bad() {
 }
 
 #[test]
-fn ipv6_has_a_sum_in_the_transport_only() {
+fn ipv6_has_a_transport_checksum_only() {
     let ip = ipv6(TCP, &tcp(5));
     let pseudo = [&ip[8..40], &[0, 0], &be(25), &[0, 0, 0, TCP]].concat();
     let sum = checksum(&pseudo, &ip[40..]);
@@ -70,7 +70,7 @@ fn ipv6_has_a_sum_in_the_transport_only() {
 }
 
 #[test]
-fn what_a_network_card_is_to_fill_in_is_not_bad() {
+fn checksums_left_to_offload_are_not_wrong() {
     for (ip, at) in [(ipv4(TCP, &tcp(9)), OF_TCP), (ipv4(UDP, &udp(9)), OF_UDP)] {
         let zero = with(with(ip.clone(), at, &[0, 0]), HEADER, &[0, 0]);
         assert_eq!(of(&zero), GOOD, "zero");
@@ -80,7 +80,7 @@ fn what_a_network_card_is_to_fill_in_is_not_bad() {
 }
 
 #[test]
-fn what_cannot_be_verified_is_not_bad() {
+fn unverifiable_checksums_are_not_wrong() {
     let wrong = with(right(ipv4(TCP, &tcp(9)), OF_TCP), OF_TCP, &[1, 1]);
     assert_eq!(of(&wrong), BAD_TRANSPORT);
     assert_eq!(of_cut(&wrong[..48], wrong.len()), GOOD, "cut by the snap length");
@@ -94,7 +94,7 @@ fn what_cannot_be_verified_is_not_bad() {
 }
 
 #[test]
-fn of_a_tunnel_the_inner_packet_counts() {
+fn inner_packet_of_a_tunnel_is_verified() {
     let inner = with(right(ipv4(TCP, &tcp(9)), OF_TCP), OF_TCP, &[1, 1]);
     assert_eq!(of(&ipv4(4, &inner)), BAD_TRANSPORT);
 }

@@ -1,4 +1,4 @@
-//! Builders of frames, a header each, and of the packets that they stand for.
+//! Builders of frames, one per header, and of the packets decoded from them.
 
 use super::super::{
     Address, BadChecksums, Content, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ends, Flags, Identity, Packet, Path,
@@ -15,7 +15,7 @@ pub const UDP: u8 = 17;
 pub const FRAGMENT: u8 = 44;
 pub const AUTHENTICATION: u8 = 51;
 
-/// Source and destination: an address's last byte, and a port.
+/// Source and destination: last byte of the address, and port.
 pub const ENDS: [(u8, u16); 2] = [(1, 40_000), (2, 443)];
 
 pub fn be(number: u16) -> [u8; 2] {
@@ -26,9 +26,9 @@ pub fn ethernet(ethertype: u16, rest: &[u8]) -> Vec<u8> {
     [&[0xee; 12], &be(ethertype)[..], rest].concat()
 }
 
-/// What follows the EtherType `tpid`: a tag, then `ethertype`.
+/// A VLAN tag and what follows it, after its own EtherType.
 pub fn tag(id: u16, ethertype: u16, rest: &[u8]) -> Vec<u8> {
-    [&be(0xe000 | id), &be(ethertype), rest].concat() // with a priority of 7 beside the id
+    [&be(0xe000 | id), &be(ethertype), rest].concat() // with a priority of 7
 }
 
 pub fn ipv4_between(ends: [(u8, u16); 2], options: usize, protocol: u8, body: &[u8]) -> Vec<u8> {
@@ -60,7 +60,7 @@ pub fn ipv6(next_header: u8, body: &[u8]) -> Vec<u8> {
     ipv6_between(ENDS, next_header, body)
 }
 
-/// An extension header of 8 × (`more` + 1) bytes, or of a fragment header's or AH's own measure.
+/// An extension header of 8 × (`more` + 1) bytes; a fragment header or AH of its own length.
 pub fn extension(kind: u8, next_header: u8, more: u8, body: &[u8]) -> Vec<u8> {
     let (length, bytes) = match kind {
         FRAGMENT => (0, 8),
@@ -92,7 +92,7 @@ pub fn udp(payload_bytes: usize) -> Vec<u8> {
     udp_between(ENDS, payload_bytes)
 }
 
-/// Overwrites the bytes at `at`: the one thing that is wrong with a frame, or special.
+/// Overwrites the bytes at `at`.
 pub fn with(mut frame: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     frame[at..at + bytes.len()].copy_from_slice(bytes);
     frame
@@ -103,7 +103,7 @@ fn address(ip_version: u8, host: u8) -> Address {
     network | Address::from(host)
 }
 
-/// The packet that the builders above make.
+/// The packet decoded from the builders above.
 pub fn packet(ip_version: u8, transport: Transport, ip_bytes: u32, payload_bytes: u32) -> Packet<'static> {
     let segment = Segment { flags: Flags(0x12), sequence: 7, acknowledgement: 9, window: 0xffff };
     let segment = (transport == Transport::Tcp).then_some(segment);

@@ -1,11 +1,11 @@
-//! ICMP errors: which say that an end can't be reached, and of which packet.
+//! ICMP errors: which of them mean an unreachable endpoint, and the packet they quote.
 
 use super::*;
 use crate::wire::Quoted;
 
 const BACK: [(u8, u16); 2] = [ENDS[1], ENDS[0]];
 
-/// An error from host 9 to the sender of the quoted packet, which is host 2.
+/// An error from host 9 to host 2, the sender of the quoted packet.
 fn error_v4(kind: u8, code: u8, quote: &[u8]) -> Vec<u8> {
     ipv4_between([(9, 0), BACK[0]], 0, ICMP, &[&[kind, code, 0, 0, 0, 0, 0, 0], quote].concat())
 }
@@ -25,7 +25,7 @@ fn quoted(frame: &[u8]) -> Option<Quoted> {
 }
 
 #[test]
-fn an_error_tells_of_the_packet_that_it_quotes() {
+fn unreachable_errors_return_the_quoted_packet() {
     let sent = |ip: &[u8]| decode(RAW, ip).map(|packet| Quoted { ends: packet.ends }).ok();
     let v4 = ipv4_between(BACK, 0, UDP, &udp_between(BACK, 9));
     let v6 = ipv6_between(BACK, TCP, &tcp_between(BACK, 9));
@@ -36,7 +36,7 @@ fn an_error_tells_of_the_packet_that_it_quotes() {
         assert_eq!(quoted(&error_v6(1, code, &v6)), sent(&v6), "code {code}");
     }
     assert!(sent(&v4).is_some() && sent(&v6).is_some());
-    // RFC 792 quotes eight bytes behind the IP header; the ports are enough.
+    // RFC 792 quotes eight bytes after the IP header; the ports are enough.
     assert_eq!(quoted(&error_v4(3, 3, &v4[..24])), sent(&v4));
     assert_eq!(quoted(&error_v6(1, 4, &v6[..44])), sent(&v6));
     let options = ipv4_between(BACK, 3, UDP, &udp_between(BACK, 9));
@@ -46,7 +46,7 @@ fn an_error_tells_of_the_packet_that_it_quotes() {
 }
 
 #[test]
-fn other_messages_tell_nothing() {
+fn other_messages_return_no_packet() {
     let v4 = ipv4_between(BACK, 0, UDP, &udp_between(BACK, 9));
     let v6 = ipv6_between(BACK, UDP, &udp_between(BACK, 9));
     for (what, frame) in [
@@ -68,7 +68,7 @@ fn other_messages_tell_nothing() {
     ] {
         assert_eq!(quoted(&frame), None, "{what}");
     }
-    // Sent to someone who didn't send the quoted packet.
+    // Not sent to the source of the quoted packet.
     let astray = ipv4_between([(9, 0), ENDS[0]], 0, ICMP, &[&[3, 3, 0, 0, 0, 0, 0, 0], &v4[..]].concat());
     assert_eq!(quoted(&astray), None);
 }

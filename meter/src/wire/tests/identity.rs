@@ -1,4 +1,4 @@
-//! What copies have in common, and what nothing but a copy has.
+//! Identity: equal for duplicates, different for other packets.
 
 use super::frames::*;
 use crate::wire::{Identity, Proof};
@@ -9,7 +9,7 @@ fn identity(ip: &[u8]) -> Identity {
 }
 
 #[test]
-fn the_hop_limit_and_what_is_around_the_packet_may_differ() {
+fn hop_limit_and_outer_headers_may_differ() {
     for ip in [with(ipv4(TCP, &tcp(3)), 4, &[1, 2]), ipv6(UDP, &udp(3))] {
         let ttl = if ip[0] >> 4 == 4 { 8 } else { 7 };
         let routed = identity(&with(ip.clone(), ttl, &[9]));
@@ -22,7 +22,7 @@ fn the_hop_limit_and_what_is_around_the_packet_may_differ() {
 }
 
 #[test]
-fn identification_length_and_transport_header_make_another_packet() {
+fn identification_length_and_transport_header_are_compared() {
     let ip = with(ipv4(TCP, &tcp(3)), 4, &[1, 2]);
     let own = identity(&ip).digest;
     assert_ne!(identity(&with(ipv4(TCP, &tcp(4)), 4, &[1, 2])).digest, own);
@@ -30,12 +30,12 @@ fn identification_length_and_transport_header_make_another_packet() {
     for at in [4, 5].into_iter().chain(24..32).chain(33..36).chain(38..40) {
         assert_ne!(changed(at), own, "byte {at}");
     }
-    // The checksum may still be filled in.
+    // The checksum may be left to offload.
     assert_eq!([36, 37].map(changed), [own; 2]);
 }
 
 #[test]
-fn what_proves_a_copy() {
+fn proof_of_a_duplicate() {
     let proof = |ip: &[u8]| identity(ip).proof;
     assert_eq!(proof(&with(ipv4(UDP, &udp(3)), 4, &[0, 1])), Proof::Id);
     assert_eq!(proof(&ipv4(UDP, &udp(3))), Proof::Hops);
@@ -49,7 +49,7 @@ fn what_proves_a_copy() {
 }
 
 #[test]
-fn a_header_that_the_snap_length_cut_is_enough() {
+fn truncated_headers_are_compared() {
     let ip = ipv4(TCP, &tcp(30));
     let cut = |bytes: usize| crate::wire::decode(RAW, &ip[..bytes], ip.len() as u32, true);
     assert_eq!(cut(40).map(|packet| packet.identity), Ok(identity(&ip)));

@@ -1,14 +1,14 @@
-//! Packets that depart from what their headers announce, numbers that aren't known, and several packets in a frame.
+//! Packets that deviate from their headers, unknown type numbers, and several packets in a frame.
 
 use super::carriers::{over_ip, over_udp, snap, wifi};
 use super::*;
 use crate::wire::{Irregularity, TypeNumber};
 
-fn aside(link_type: u16, frame: &[u8]) -> NotAFlowPacket<'_> {
+fn not_flow(link_type: u16, frame: &[u8]) -> NotAFlowPacket<'_> {
     super::super::decode(link_type, frame, frame.len() as u32, true).expect_err("no plain packet")
 }
 
-/// The ends of the packet, and how it departs.
+/// The irregular packet, and how it deviates.
 fn irregular(link_type: u16, frame: &[u8], wire_bytes: usize) -> Option<(Packet<'_>, Irregularity)> {
     match super::super::decode(link_type, frame, wire_bytes as u32, true) {
         Err(NotAFlowPacket::Irregular(packet, how)) => Some((*packet, how)),
@@ -17,7 +17,7 @@ fn irregular(link_type: u16, frame: &[u8], wire_bytes: usize) -> Option<(Packet<
 }
 
 #[test]
-fn the_version_in_the_header_counts() {
+fn version_field_of_the_header_counts() {
     for (frame, expected) in [
         (ethernet(IPV4, &ipv6(TCP, &tcp(3))), packet(6, Transport::Tcp, 63, 3)),
         (ethernet(IPV6, &ipv4(UDP, &udp(3))), packet(4, Transport::Udp, 31, 3)),
@@ -29,15 +29,15 @@ fn the_version_in_the_header_counts() {
         assert_eq!((packet.ends, packet.content), (expected.ends, expected.content));
         assert_eq!(how, Irregularity::IpVersion);
     }
-    assert_eq!(aside(ETHERNET, &ethernet(IPV4, &[0x55; 60])), Unmetered::DamagedIp.into());
-    assert_eq!(aside(ETHERNET, &ethernet(IPV6, &ipv4(ICMP, &[8, 0]))), Unmetered::Icmp.into());
-    // Each header may announce the other version; no more of them are followed than of others.
+    assert_eq!(not_flow(ETHERNET, &ethernet(IPV4, &[0x55; 60])), Unmetered::DamagedIp.into());
+    assert_eq!(not_flow(ETHERNET, &ethernet(IPV6, &ipv4(ICMP, &[8, 0]))), Unmetered::Icmp.into());
+    // Each header may contradict the one before; they count towards the limit of headers.
     let nested = (0..40).fold(ipv4(UDP, &udp(0)), |ip, _| over_ip(41, &ip));
-    assert_eq!(aside(RAW, &nested), Unmetered::TooDeep.into());
+    assert_eq!(not_flow(RAW, &nested), Unmetered::TooDeep.into());
 }
 
 #[test]
-fn ports_are_enough() {
+fn transport_header_cut_after_its_ports_is_irregular() {
     let cut = |frame: &[u8], captured: usize| {
         irregular(ETHERNET, &frame[..captured], frame.len()).map(|(packet, how)| {
             assert_eq!(how, Irregularity::CutTransport);
@@ -64,12 +64,12 @@ fn ports_are_enough() {
             assert_eq!(cut(&frame, transport_at + needed), None, "protocol {protocol}");
         }
     }
-    // A header that is too short on the wire is damaged, not cut.
-    assert_eq!(aside(RAW, &ipv4(TCP, &tcp(0)[..13])), Unmetered::DamagedTransport.into());
+    // A header that is too short on the wire is damaged, not cut short.
+    assert_eq!(not_flow(RAW, &ipv4(TCP, &tcp(0)[..13])), Unmetered::DamagedTransport.into());
 }
 
 #[test]
-fn frames_of_another_link_type_than_declared_are_known_by_their_ip_header() {
+fn misdeclared_link_type_is_recognised_by_the_ip_header() {
     let summed = |ip: Vec<u8>| {
         let sum: u32 = ip[..20].chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1])).sum();
         let folded = (sum & 0xffff) + (sum >> 16);
@@ -97,7 +97,7 @@ fn frames_of_another_link_type_than_declared_are_known_by_their_ip_header() {
             let (packet, how) = found.unwrap_or_else(|| panic!("declared {declared}: {header:02x?}"));
             assert_eq!(packet.ends, super::frames::packet(4, Transport::Tcp, 0, 0).ends);
             assert_eq!(how, Irregularity::ReadAs(shown), "declared {declared}: {header:02x?}");
-            // Neither with a wrong length nor with a wrong checksum.
+            // Not with a wrong length, nor with a wrong checksum.
             for wrong in [with(ip.clone(), 3, &[60]), with(ip.clone(), 10, &[1, 2])] {
                 let frame = [header.clone(), wrong].concat();
                 assert_eq!(irregular(declared, &frame, frame.len()), None, "declared {declared}");
@@ -108,13 +108,13 @@ fn frames_of_another_link_type_than_declared_are_known_by_their_ip_header() {
     let found = irregular(ETHERNET, &six, six.len()).map(|(packet, how)| (packet.ends.ip_version, how));
     assert_eq!(found, Some((6, Irregularity::ReadAs(101))));
     let ping = summed(ipv4(ICMP, &[8, 0, 0, 0, 0, 0, 0, 0]));
-    assert_eq!(aside(ETHERNET, &ping), Unmetered::Icmp.into());
-    // A link type that isn't known at all may have any frames.
-    assert_eq!(aside(147, &six), NotAFlowPacket::UnknownType(TypeNumber::Link(147)));
+    assert_eq!(not_flow(ETHERNET, &ping), Unmetered::Icmp.into());
+    // Frames of an unknown link type are not reinterpreted.
+    assert_eq!(not_flow(147, &six), NotAFlowPacket::UnknownType(TypeNumber::Link(147)));
 }
 
 #[test]
-fn numbers_that_are_not_known_are_told() {
+fn unknown_type_numbers_are_reported() {
     for (number, link, frame) in [
         (TypeNumber::Link(9999), 9999, vec![0; 60]),
         (TypeNumber::Ether(0x1234), ETHERNET, ethernet(0x1234, &[0; 46])),
@@ -124,7 +124,7 @@ fn numbers_that_are_not_known_are_told() {
         (TypeNumber::Gre(0x4242), RAW, over_ip(47, &[0, 0, 0x42, 0x42, 0, 0])),
         (TypeNumber::Ppp(0x0055), 9, vec![0x55, 1, 2, 3]),
     ] {
-        assert_eq!(aside(link, &frame), NotAFlowPacket::UnknownType(number));
+        assert_eq!(not_flow(link, &frame), NotAFlowPacket::UnknownType(number));
     }
     for (what, link, frame) in [
         ("ARP", ETHERNET, ethernet(0x0806, &[0; 46])),
@@ -138,15 +138,15 @@ fn numbers_that_are_not_known_are_told() {
         ("PIM hello", RAW, over_ip(103, &[0x20, 0, 0, 0, 0, 0, 0, 0])),
     ] {
         let reason = if what == "PIM hello" { Unmetered::NoPorts } else { Unmetered::NotIp };
-        assert_eq!(aside(link, &frame), reason.into(), "{what}");
+        assert_eq!(not_flow(link, &frame), reason.into(), "{what}");
     }
-    // Over UDP it isn't sure that there is a tunnel.
+    // Over UDP, the tunnel is not certain.
     let datagram = over_udp(4754, &[0, 0, 0x42, 0x42, 0, 0]);
     assert!(decode(RAW, &datagram).is_ok());
 }
 
 #[test]
-fn every_packet_of_an_aggregate_is_found() {
+fn every_packet_of_an_aggregate_is_returned() {
     let subframe = |ethertype: u16, ip: &[u8]| {
         let body = [snap(ethertype), ip.to_vec()].concat();
         let padding = vec![0; (14 + body.len()).next_multiple_of(4) - 14 - body.len()];

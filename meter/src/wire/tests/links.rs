@@ -1,4 +1,4 @@
-//! Link headers: what leads to IP, what doesn't, and why.
+//! Link headers: those before IP, and the reasons of the others.
 
 use super::carriers::{links, snap, wifi};
 use super::*;
@@ -18,7 +18,7 @@ fn every_link_type_leads_to_ip() {
 }
 
 #[test]
-fn a_link_header_cut_anywhere_is_cut_short() {
+fn link_header_cut_anywhere_is_cut_short() {
     for (link, header) in links(IPV4) {
         let frame = [header.clone(), ipv4(TCP, &tcp(3))].concat();
         for captured in 0..=header.len() {
@@ -33,7 +33,7 @@ fn a_link_header_cut_anywhere_is_cut_short() {
 }
 
 #[test]
-fn wifi_frames_without_a_packet_are_told_by_kind() {
+fn wifi_frames_without_a_packet_are_counted_by_reason() {
     let ip = [snap(IPV4), ipv4(TCP, &tcp(0))].concat();
     for (what, reason, control, bytes) in [
         ("beacon", Unmetered::NotIp, [0x80, 0], 24),
@@ -48,7 +48,7 @@ fn wifi_frames_without_a_packet_are_told_by_kind() {
 }
 
 #[test]
-fn what_is_no_ip_is_no_damage() {
+fn non_ip_is_not_damage() {
     for (what, link, frame) in [
         ("PPP link control", 9, vec![0xff, 3, 0xc0, 0x21, 1, 1, 0, 4]),
         ("PPPoE discovery", 51, vec![0x11, 9, 0, 0, 0, 0]),
@@ -70,7 +70,7 @@ fn what_is_no_ip_is_no_damage() {
 }
 
 #[test]
-fn damaged_link_headers_are_told() {
+fn damaged_link_headers_are_reported() {
     for (what, link, frame) in [
         ("netfilter attribute of 3 bytes", 239, vec![2, 0, 0, 0, 3, 0, 1, 0]),
         ("netfilter log without its packet", 239, vec![2, 0, 0, 0, 4, 0, 1, 0]),
@@ -94,7 +94,7 @@ fn damaged_link_headers_are_told() {
 }
 
 #[test]
-fn without_a_length_of_its_own_a_packet_ends_where_its_802_3_frame_does() {
+fn packet_without_a_length_ends_with_its_802_3_frame() {
     let ip = with(ipv4(UDP, &udp(3)), 2, &[0, 0]); // left to segmentation offload
     let framed = [snap(IPV4), ip].concat();
     let padded = [ethernet(framed.len() as u16, &framed), vec![0; 9]].concat();

@@ -1,4 +1,4 @@
-//! What holds for every frame.
+//! Properties of every frame.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -7,12 +7,12 @@ use super::carriers::carriers;
 use super::*;
 use crate::wire::Ends;
 
-/// A frame of any kind that a network really carries.
+/// A valid frame of any kind.
 #[derive(Clone, Debug)]
 struct Valid {
     link_type: u16,
     frame: Vec<u8>,
-    /// With source and destination swapped.
+    /// The same frame with source and destination swapped.
     back: Vec<u8>,
     over_udp: bool,
 }
@@ -64,7 +64,7 @@ fn mirrored(packet: Packet<'static>) -> Packet<'static> {
     Packet { ends, ..packet }
 }
 
-/// Whether this is a packet that stayed in its tunnel.
+/// Returns whether this packet is a tunnel's outer datagram.
 fn is_outer(packet: &Result<Packet<'static>, Unmetered>) -> bool {
     packet.is_ok_and(|packet| packet.ends.source_port == 50_000)
 }
@@ -79,7 +79,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn no_bytes_make_it_panic(
+    fn random_bytes_do_not_panic(
         link_type in select(&LINK_TYPES[..]),
         data in prop::collection::vec(any::<u8>(), 0..200),
         wire_bytes in prop_oneof![0..300_u32, any::<u32>()],
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_makes_it_panic(
+    fn damaged_frames_do_not_panic(
         mut valid in valid_frames(),
         damage in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
         captured in any::<Index>(),
@@ -101,25 +101,25 @@ proptest! {
         let _ = decode_cut(valid.link_type, &valid.frame, captured.index(valid.frame.len()));
     }
 
-    /// Or leaves it to the outer flow, if the end of a tunnel's header or of what is inside is cut off.
+    /// Or the packet is the outer datagram, if the tunnel's header or its content is cut.
     #[test]
-    fn a_snap_length_changes_nothing_or_cuts_short(valid in valid_frames(), captured in any::<Index>()) {
+    fn snap_length_changes_nothing_or_cuts_short(valid in valid_frames(), captured in any::<Index>()) {
         let cut = decode_cut(valid.link_type, &valid.frame, captured.index(valid.frame.len()));
         let whole = decode(valid.link_type, &valid.frame);
-        let same = windowless(cut) == windowless(whole) || cut == Err(Unmetered::CutShort);
+        let same = without_window(cut) == without_window(whole) || cut == Err(Unmetered::CutShort);
         prop_assert!(same || valid.over_udp && is_outer(&cut), "{:?}, not {:?}", cut, whole);
     }
 
     #[test]
-    fn swapping_source_and_destination_mirrors(valid in valid_frames()) {
+    fn swapping_source_and_destination_mirrors_the_packet(valid in valid_frames()) {
         let there = decode(valid.link_type, &valid.frame);
         let expected = if is_outer(&there) { there } else { there.map(mirrored) };
         prop_assert_eq!(decode(valid.link_type, &valid.back), expected);
     }
 
-    /// No frame is longer than what it is in.
+    /// No packet is longer than its frame.
     #[test]
-    fn no_more_is_counted_than_was_on_the_wire(valid in valid_frames()) {
+    fn no_more_bytes_are_counted_than_on_the_wire(valid in valid_frames()) {
         if let Ok(packet) = decode(valid.link_type, &valid.frame) {
             prop_assert!(packet.content.ip_bytes as usize <= valid.frame.len());
             prop_assert!(packet.content.payload_bytes < packet.content.ip_bytes);

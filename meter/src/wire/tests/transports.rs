@@ -1,4 +1,4 @@
-//! SCTP, DCCP and UDP-Lite, and what they say in TCP's words.
+//! SCTP, DCCP and UDP-Lite, mapped to TCP's fields.
 
 use super::*;
 use crate::wire::{Flags, Segment};
@@ -27,35 +27,35 @@ fn segment(protocol: u8, body: &[u8]) -> (Segment, u32) {
     (packet.content.segment.expect("a segment"), packet.content.payload_bytes)
 }
 
-fn told(flags: u8, sequence: u32, acknowledgement: u32) -> Segment {
+fn mapped(flags: u8, sequence: u32, acknowledgement: u32) -> Segment {
     Segment { flags: Flags(flags), sequence, acknowledgement, window: 0 }
 }
 
 #[test]
-fn sctp_chunks_are_told_as_control_bits() {
+fn sctp_chunks_map_to_control_bits() {
     let init = [0, 0, 0, 9, 0, 1, 0, 0, 0, 10, 0, 10, 0, 0, 0, 1]; // initiate tag 9
     let data = chunk(0, &[0; 17]);
     let sack = chunk(3, &[0; 12]);
     let with_data = |bytes: usize| bytes as u32 + 20;
     for (what, chunks, expected, payload_bytes) in [
-        ("INIT", vec![chunk(1, &init)], told(Flags::SYN, 9, 8), 0),
-        ("INIT ACK", vec![chunk(2, &init)], told(Flags::SYN | Flags::ACK, 9, 8), 0),
-        ("COOKIE ECHO", vec![chunk(10, &[0; 8])], told(Flags::ACK, 0, 8), 0),
-        ("COOKIE ACK", vec![chunk(11, &[])], told(Flags::ACK, 0, 8), 0),
-        ("SACK", vec![sack.clone()], told(Flags::ACK, 0, 8), 0),
-        ("HEARTBEAT", vec![chunk(4, &[0; 8])], told(Flags::ACK, 0, 8), 0),
-        ("DATA", vec![data.clone()], told(Flags::ACK, 0, 8), 24),
-        ("I-DATA", vec![chunk(64, &[0; 17])], told(Flags::ACK, 0, 8), 24),
-        ("COOKIE ECHO with DATA", vec![chunk(10, &[0; 8]), data.clone()], told(Flags::ACK, 0, 8), 36),
-        ("SACK with DATA", vec![sack, data.clone()], told(Flags::ACK, 0, 8), with_data(20)),
-        ("SHUTDOWN", vec![chunk(7, &[0; 4])], told(Flags::FIN | Flags::ACK, 0, 8), 0),
-        ("SHUTDOWN ACK", vec![chunk(8, &[])], told(Flags::FIN | Flags::ACK, 0, 8), 0),
-        ("SHUTDOWN COMPLETE", vec![chunk(14, &[])], told(Flags::FIN | Flags::ACK, 0, 8), 0),
-        ("ABORT", vec![chunk(6, &[])], told(Flags::RST, 0, 8), 0),
-        ("DATA and ABORT", vec![data, chunk(6, &[])], told(Flags::RST | Flags::ACK, 0, 8), 28),
-        ("INIT behind others, cut", vec![chunk(3, &[]), vec![1, 0, 0, 20, 0]], told(Flags::ACK, 0, 8), 0),
-        ("a length of 0", vec![vec![3, 0, 0, 0]], told(Flags::ACK, 0, 8), 0),
-        ("more than there is", vec![vec![0, 0, 0xff, 0xff]], told(Flags::ACK, 0, 8), 4),
+        ("INIT", vec![chunk(1, &init)], mapped(Flags::SYN, 9, 8), 0),
+        ("INIT ACK", vec![chunk(2, &init)], mapped(Flags::SYN | Flags::ACK, 9, 8), 0),
+        ("COOKIE ECHO", vec![chunk(10, &[0; 8])], mapped(Flags::ACK, 0, 8), 0),
+        ("COOKIE ACK", vec![chunk(11, &[])], mapped(Flags::ACK, 0, 8), 0),
+        ("SACK", vec![sack.clone()], mapped(Flags::ACK, 0, 8), 0),
+        ("HEARTBEAT", vec![chunk(4, &[0; 8])], mapped(Flags::ACK, 0, 8), 0),
+        ("DATA", vec![data.clone()], mapped(Flags::ACK, 0, 8), 24),
+        ("I-DATA", vec![chunk(64, &[0; 17])], mapped(Flags::ACK, 0, 8), 24),
+        ("COOKIE ECHO with DATA", vec![chunk(10, &[0; 8]), data.clone()], mapped(Flags::ACK, 0, 8), 36),
+        ("SACK with DATA", vec![sack, data.clone()], mapped(Flags::ACK, 0, 8), with_data(20)),
+        ("SHUTDOWN", vec![chunk(7, &[0; 4])], mapped(Flags::FIN | Flags::ACK, 0, 8), 0),
+        ("SHUTDOWN ACK", vec![chunk(8, &[])], mapped(Flags::FIN | Flags::ACK, 0, 8), 0),
+        ("SHUTDOWN COMPLETE", vec![chunk(14, &[])], mapped(Flags::FIN | Flags::ACK, 0, 8), 0),
+        ("ABORT", vec![chunk(6, &[])], mapped(Flags::RST, 0, 8), 0),
+        ("DATA and ABORT", vec![data, chunk(6, &[])], mapped(Flags::RST | Flags::ACK, 0, 8), 28),
+        ("INIT behind others, cut", vec![chunk(3, &[]), vec![1, 0, 0, 20, 0]], mapped(Flags::ACK, 0, 8), 0),
+        ("a length of 0", vec![vec![3, 0, 0, 0]], mapped(Flags::ACK, 0, 8), 0),
+        ("more than there is", vec![vec![0, 0, 0xff, 0xff]], mapped(Flags::ACK, 0, 8), 4),
     ] {
         let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
         assert_eq!(segment(SCTP, &sctp(&chunks)), (expected, payload_bytes), "{what}");
@@ -91,7 +91,7 @@ fn dccp(kind: u8, extended: bool) -> Vec<u8> {
 }
 
 #[test]
-fn dccp_packets_are_told_as_control_bits() {
+fn dccp_packets_map_to_control_bits() {
     for (kind, flags, acknowledgement) in [
         (0, Flags::SYN, 1),
         (1, Flags::SYN | Flags::ACK, 8),
@@ -135,7 +135,7 @@ fn dccp_cut_before_its_numbers_is_cut_short() {
 }
 
 #[test]
-fn udp_lite_has_ports_where_udp_has() {
+fn udp_lite_ports_are_decoded() {
     assert_eq!(decode(RAW, &ipv4(UDP_LITE, &udp(3))), Ok(packet(4, Transport::UdpLite, 31, 3)));
     assert_eq!(decode(RAW, &ipv6(UDP_LITE, &udp(3))), Ok(packet(6, Transport::UdpLite, 51, 3)));
     let tunnel = with(ipv4(UDP_LITE, &udp(60)), 22, &be(4789));

@@ -1,11 +1,11 @@
-//! Shims and tunnels: the packet inside, its path, and when they stay closed.
+//! Encapsulations: the packet inside, its path, and when a tunnel is not opened.
 
 use super::carriers::{gre, outer, over_ip, over_udp, tunnels};
 use super::*;
 use crate::wire::{Encapsulation, Path};
 
 #[test]
-fn every_tunnel_leads_to_the_packet_inside() {
+fn every_tunnel_is_decoded_to_the_inner_packet() {
     for carrier in tunnels(IPV4) {
         let expected = in_tunnel(carrier.path, carrier.network_id, packet(4, Transport::Tcp, 43, 3));
         let frame = carrier.frame(&ipv4(TCP, &tcp(3)));
@@ -19,7 +19,7 @@ fn every_tunnel_leads_to_the_packet_inside() {
 }
 
 #[test]
-fn tunnels_over_ip_may_stay_closed() {
+fn tunnels_over_ip_are_not_opened_without_decapsulation() {
     fn unopened(link_type: u16, frame: &[u8]) -> Result<Packet<'static>, NotAFlowPacket<'_>> {
         let decoded = crate::wire::decode(link_type, frame, frame.len() as u32, false);
         decoded.map(|packet| Packet { identity: Identity::default(), payload: &[], ..packet })
@@ -36,15 +36,15 @@ fn tunnels_over_ip_may_stay_closed() {
             assert_eq!(closed(&frame), Err(Unmetered::NoPorts.into()), "{}", carrier.path);
         }
     }
-    let behind_label = ethernet(0x8847, &[&[0, 0, 1, 64][..], &ipv4(TCP, &tcp(3))].concat());
-    let opened = unopened(ETHERNET, &behind_label);
+    let after_label = ethernet(0x8847, &[&[0, 0, 1, 64][..], &ipv4(TCP, &tcp(3))].concat());
+    let opened = unopened(ETHERNET, &after_label);
     assert_eq!(opened, Ok(in_tunnel("mpls", 0, packet(4, Transport::Tcp, 43, 3))), "not over IP");
     let authenticated = ipv4(AUTHENTICATION, &extension(AUTHENTICATION, TCP, 1, &tcp(3)));
     assert_eq!(closed(&authenticated), Ok(packet(4, Transport::Tcp, 63, 3)), "authentication is no tunnel");
 }
 
 #[test]
-fn a_tunnels_port_alone_makes_no_tunnel() {
+fn tunnel_port_alone_is_no_tunnel() {
     let (ip, frame) = (ipv4(TCP, &tcp(3)), ethernet(IPV4, &ipv4(TCP, &tcp(3))));
     let arp = ethernet(0x0806, &[0; 28]);
     let payload = |header: &[u8], rest: &[u8]| [header, rest].concat();
@@ -84,7 +84,7 @@ fn a_tunnels_port_alone_makes_no_tunnel() {
 }
 
 #[test]
-fn fragments_and_errors_inside_tell_of_the_packet_inside() {
+fn inner_fragments_and_icmp_errors_are_returned() {
     let vxlan = |ip: &[u8]| over_udp(4789, &[&[8, 0, 0, 0, 0, 0, 1, 0], &ethernet(IPV4, ip)[..]].concat());
     let fragment = vxlan(&with(ipv4(UDP, &udp(100)), 6, &be(0x2000)));
     let Err(NotAFlowPacket::Fragment(fragment)) = crate::wire::decode(RAW, &fragment, 999, true) else {
@@ -100,7 +100,7 @@ fn fragments_and_errors_inside_tell_of_the_packet_inside() {
 }
 
 #[test]
-fn what_is_in_a_tunnel_without_ports_is_told_by_kind() {
+fn tunnelled_packets_without_ports_are_counted_by_reason() {
     for (what, reason, link, frame) in [
         ("PPTP acknowledgement", Unmetered::NotIp, RAW, over_ip(47, &gre(0x2081, 0x880b, &[0; 8]))),
         (
@@ -149,17 +149,17 @@ fn what_is_in_a_tunnel_without_ports_is_told_by_kind() {
 }
 
 #[test]
-fn macsec_says_how_long_a_short_frame_is() {
+fn macsec_short_length_is_used() {
     let ip = ipv4(UDP, &udp(0));
     let frame = ethernet(0x88e5, &[&[0, 30, 0, 0, 0, 1, 8, 0], &ip[..], &[0xee; 30]].concat());
     let expected = in_tunnel("macsec", 0, packet(4, Transport::Udp, 28, 0));
     assert_eq!(decode(ETHERNET, &frame), Ok(expected));
-    // With the length left to offload, what is behind the short frame isn't counted.
+    // With the length left to offload, the padding after the short frame is not counted.
     assert_eq!(decode(ETHERNET, &with(frame, 24, &[0, 0])), Ok(expected));
 }
 
 #[test]
-fn a_vlan_tag_inside_counts_where_there_is_none_outside() {
+fn inner_vlan_tag_counts_without_an_outer_one() {
     let inner = ethernet(0x8100, &tag(5, IPV4, &ipv4(TCP, &tcp(3))));
     let tunnel = over_udp(4789, &[&[8, 0, 0, 0, 0, 0, 1, 0], &inner[..]].concat());
     let expected = in_tunnel("vxlan/eth/ip", 1, packet(4, Transport::Tcp, 43, 3));
@@ -176,7 +176,7 @@ fn the_innermost_virtual_network_counts() {
 }
 
 #[test]
-fn eight_wrappings_are_opened_and_no_more() {
+fn at_most_eight_encapsulations_are_followed() {
     let nested = |times| (0..times).fold(ipv4(TCP, &tcp(3)), |ip, _| over_ip(4, &ip));
     let path = ["ip"; 8].join("/");
     assert_eq!(decode(RAW, &nested(8)), Ok(in_tunnel(&path, 0, packet(4, Transport::Tcp, 43, 3))));
@@ -191,7 +191,7 @@ fn eight_wrappings_are_opened_and_no_more() {
 }
 
 #[test]
-fn a_path_comes_back_from_its_text() {
+fn paths_round_trip_through_text() {
     assert_eq!(Path::default().to_string(), "");
     let path =
         Path::default().with(Encapsulation::VxlanGpe).and_then(|path| path.with(Encapsulation::Ip)).unwrap();
@@ -207,7 +207,7 @@ fn a_path_comes_back_from_its_text() {
 }
 
 #[test]
-fn mpls_cut_before_it_tells_what_it_carries_is_cut_short() {
+fn mpls_cut_before_its_payload_is_recognised_is_cut_short() {
     let inner = ethernet(IPV4, &ipv4(TCP, &tcp(3)));
     for (what, control_word, inner) in [
         ("Ethernet", &[][..], with(inner.clone(), 0, &[0])),

@@ -1,16 +1,16 @@
-//! What else may stand before an IP packet: tags and mirrors of switches, fabrics, and seldom link types.
+//! More headers before an IP packet: switch tags and mirrors, fabrics, and rare link types.
 
 use super::carriers::{gre, label, snap, vxlan, wifi};
 use super::frames::*;
 
-/// Bytes that are put before the packet.
+/// Bytes before the packet.
 type Header = Vec<u8>;
 
 fn cat(parts: &[&[u8]]) -> Header {
     parts.concat()
 }
 
-/// Seldom link types.
+/// Rare link types.
 pub fn links(ethertype: u16) -> Vec<(u16, Header)> {
     let mut links = Vec::new();
     let mut link = |link_type: u16, parts: &[&[u8]]| links.push((link_type, parts.concat()));
@@ -88,7 +88,7 @@ pub fn links(ethertype: u16) -> Vec<(u16, Header)> {
         link(link_type, &[&junos, header]);
         link(link_type, &[b"MGC\x02", &[0, 0, 0, 2]]);
     }
-    // Tags of switches, each alone and behind a tag without a VLAN of its own.
+    // Switch tags, each alone and after a priority tag.
     for (tag, header) in tags(ethertype) {
         link(ETHERNET, &[&ethernet(tag, &header)]);
         link(ETHERNET, &[&ethernet(0x8100, &[0, 0]), &be(tag), &header]);
@@ -98,7 +98,7 @@ pub fn links(ethertype: u16) -> Vec<(u16, Header)> {
     links
 }
 
-/// Tags by EtherType, with that of what follows.
+/// Switch tags by EtherType, including the EtherType that follows.
 fn tags(ethertype: u16) -> Vec<(u16, Header)> {
     let kind = &be(ethertype)[..];
     let tag = |bytes: &[u8]| cat(&[bytes, kind]);
@@ -118,13 +118,13 @@ fn tags(ethertype: u16) -> Vec<(u16, Header)> {
         (0xdada, tag(&[0, 0, 0xc0, 8, 0, 0])),
         (0xe001, tag(&[0, 0, 0, 0, 0, 1])),
         (0xf1c1, tag(&[0, 0, 0, 1])),
-        // One behind the other, as in a mirror of a fabric extender.
+        // Two tags in a row, as in the mirror of a fabric extender.
         (0x8926, cat(&[&[0, 0, 0, 0x14, 0x89, 0x09], &tag(&[1, 1, 0, 1, 0, 17])])),
     ]
 }
 
-/// Fabrics and service chains: path, EtherType and header.
-pub fn shims(ethertype: u16) -> Vec<(&'static str, u16, Header)> {
+/// Fabrics and service function chains: path, EtherType and header.
+pub fn encapsulations(ethertype: u16) -> Vec<(&'static str, u16, Header)> {
     let v4 = ethertype == IPV4;
     let frame = &ethernet(ethertype, &[])[..];
     let nsh = |next: u8, rest: &[u8]| cat(&[&[0, 0x42, 2, next, 0, 0, 7, 255], rest]);
@@ -145,7 +145,7 @@ pub fn shims(ethertype: u16) -> Vec<(&'static str, u16, Header)> {
     ]
 }
 
-/// Tunnels that have an IP protocol of their own: path, protocol and header.
+/// Tunnels directly over IP: path, protocol and header.
 pub fn over_ip(ethertype: u16) -> Vec<(&'static str, u8, Header)> {
     let frame = &ethernet(ethertype, &[])[..];
     let body = cat(&[&snap(ethertype)]);

@@ -1,11 +1,11 @@
 //! Cisco `FabricPath`: an outer Ethernet header with this EtherType, two bytes, the whole frame.
 
-use crate::wire::{HeaderError, Next, NextHeader, behind};
+use crate::wire::{HeaderError, Next, NextHeader, link, skip};
 
-/// Forwarding tag and time to live.
+/// Bytes of forwarding tag and time to live.
 const TAG_BYTES: usize = 2;
 
-/// What the tag leads to: an Ethernet frame.
+/// Returns the Ethernet frame after the tag.
 pub fn next(rest: &[u8]) -> Result<Next<'_>, HeaderError> {
-    Ok((NextHeader::Link(1), behind(rest, TAG_BYTES)?))
+    Ok((NextHeader::Link(link::ETHERNET), skip(rest, TAG_BYTES)?))
 }

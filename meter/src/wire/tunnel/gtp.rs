@@ -12,7 +12,7 @@ const EXTENSION_FOLLOWS: u8 = 0x04;
 const ANY_OPTIONAL: u8 = 0x07;
 const OPTIONAL_BYTES: usize = 4;
 
-/// The user's packet, if this is a message that carries one.
+/// Returns the user packet, if this message carries one.
 pub fn next(data: &[u8]) -> Option<&[u8]> {
     let (header, mut rest) = data.split_first_chunk::<HEADER_BYTES>()?;
     if header[FLAGS] & VERSION_MASK != VERSION_1 || header[MESSAGE_TYPE] != G_PDU {
@@ -24,7 +24,7 @@ pub fn next(data: &[u8]) -> Option<&[u8]> {
         let mut extension = if header[FLAGS] & EXTENSION_FOLLOWS != 0 { optional[3] } else { 0 };
         while extension != 0 {
             let bytes = usize::from(*rest.first()?) * 4;
-            extension = *rest.get(bytes.checked_sub(1)?)?; // length 0 would never end
+            extension = *rest.get(bytes.checked_sub(1)?)?; // length 0: an endless loop
             rest = rest.get(bytes..)?;
         }
     }

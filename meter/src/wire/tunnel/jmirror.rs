@@ -1,10 +1,10 @@
-//! Juniper's packet mirroring (flow-tap): two ids, then the IP packet.
+//! Juniper packet mirroring (flow-tap): two ids, then the IP packet.
 
 pub const PORT: u16 = 30030;
-/// Mirror id and session id.
+/// Bytes of mirror id and session id.
 const HEADER_BYTES: usize = 8;
 
-/// The IP packet.
+/// Returns the IP packet.
 pub fn next(data: &[u8]) -> Option<&[u8]> {
     let rest = data.get(HEADER_BYTES..)?;
     matches!(rest.first()? >> 4, 4 | 6).then_some(rest)

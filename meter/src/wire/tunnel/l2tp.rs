@@ -10,7 +10,7 @@ const SEQUENCE: u16 = 0x0800;
 const OFFSET: u16 = 0x0200;
 const VERSION: u16 = 0x000f;
 
-/// The PPP frame, if this is a data message.
+/// Returns the PPP frame, if this is a data message.
 pub fn next(data: &[u8]) -> Option<&[u8]> {
     let flags = be16(data.first_chunk::<2>()?, FLAGS);
     if flags & CONTROL != 0 || flags & VERSION != 2 {

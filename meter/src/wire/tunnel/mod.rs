@@ -1,4 +1,4 @@
-//! Headers that wrap a whole packet, and the path that they make.
+//! Encapsulation headers, and the path of encapsulations of a packet.
 
 pub mod ayiya;
 pub mod batman;
@@ -29,17 +29,17 @@ use std::fmt;
 
 use super::NextHeader;
 
-/// What a tunnel's header leads to.
+/// What follows a tunnel's header.
 #[derive(Clone, Copy)]
 pub struct Inside<'a> {
-    pub shim: Encapsulation,
-    /// The virtual network's id, if the tunnel has such a thing.
+    pub encapsulation: Encapsulation,
+    /// Identifier of the virtual network, if the tunnel has one.
     pub network_id: Option<u32>,
-    pub behind: NextHeader,
+    pub next_header: NextHeader,
     pub rest: &'a [u8],
 }
 
-/// Whether a UDP port is a tunnel's: all that an ordinary datagram pays for tunnels.
+/// Returns whether a UDP port is a tunnel's; the only cost of tunnels for other datagrams.
 #[inline]
 pub fn is_udp_port(port: u16) -> bool {
     matches!(
@@ -65,11 +65,17 @@ pub fn is_udp_port(port: u16) -> bool {
     )
 }
 
-/// What is in a datagram from or to this port, if it has the header of the port's tunnel.
+/// Returns what is in a datagram from or to this port, if it has the header of the port's tunnel.
 pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
-    let network = |shim, (id, behind, rest)| Inside { shim, network_id: Some(id), behind, rest };
-    let plain = |shim, behind, rest| Inside { shim, network_id: None, behind, rest };
-    let framed = |shim, (behind, rest)| plain(shim, behind, rest);
+    let network = |encapsulation, (id, next_header, rest)| Inside {
+        encapsulation,
+        network_id: Some(id),
+        next_header,
+        rest,
+    };
+    let plain =
+        |encapsulation, next_header, rest| Inside { encapsulation, network_id: None, next_header, rest };
+    let framed = |encapsulation, (next_header, rest)| plain(encapsulation, next_header, rest);
     Some(match port {
         vxlan::PORT | vxlan::PORT_LINUX => network(Encapsulation::Vxlan, vxlan::next(data)?),
         vxlan::PORT_GPE => network(Encapsulation::VxlanGpe, vxlan::next_gpe(data)?),
@@ -91,9 +97,9 @@ pub fn over_udp(port: u16, data: &[u8]) -> Option<Inside<'_>> {
     })
 }
 
-/// One wrapping of a packet.
+/// One encapsulation of a packet.
 ///
-/// The numbers are their codes in a [`Path`]: four bits for the most usual, eight for the others.
+/// The numbers are the codes in a [`Path`]: four bits for the common ones, eight for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Encapsulation {
@@ -155,9 +161,9 @@ pub enum Encapsulation {
     Jmirror,
     /// draft-massar-v6ops-ayiya.
     Ayiya,
-    /// Remote capture of access points.
+    /// Remote capture by access points.
     Peek,
-    /// A frame of frame relay inside another packet.
+    /// A frame relay frame inside another packet.
     FrameRelay,
 }
 
@@ -197,35 +203,35 @@ impl Encapsulation {
     ];
 }
 
-/// What a packet is wrapped in, outermost first: `gre/ip`. The codes of the shims, the outermost's in the highest bits.
+/// Encapsulations of a packet, outermost first: `gre/ip`. Their codes, the outermost in the highest bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Path(pub u32);
 
 impl Path {
-    /// The first code of eight bits.
+    /// First code of eight bits.
     const LONG: u8 = 0xe0;
 
-    /// One shim more, further in; `None` if there are too many.
+    /// Appends an encapsulation, further in; `None` if there are too many.
     #[must_use]
-    pub fn with(self, shim: Encapsulation) -> Option<Self> {
-        let code = shim as u8;
+    pub fn with(self, encapsulation: Encapsulation) -> Option<Self> {
+        let code = encapsulation as u8;
         let bits = if code < Self::LONG { 4 } else { 8 };
         (self.0 >> (32 - bits) == 0).then_some(Self(self.0 << bits | u32::from(code)))
     }
 
-    /// Whether the packet stands in the frame as it is.
+    /// Returns whether the packet is not encapsulated.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// This path, or the other where this is empty.
+    /// Returns this path, or `other` if this is empty.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         if self.is_empty() { other } else { self }
     }
 
-    /// The path that a text names, if it is one.
+    /// Parses a path from text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.split('/').try_fold(Self::default(), |path, name| {
@@ -241,7 +247,9 @@ impl fmt::Display for Path {
         while let Some(nibble) = nibbles.next() {
             let code =
                 if nibble < Self::LONG >> 4 { nibble } else { nibble << 4 | nibbles.next().unwrap_or(0) };
-            if let Some((_, name)) = Encapsulation::ALL.iter().find(|(shim, _)| *shim as u8 == code) {
+            if let Some((_, name)) =
+                Encapsulation::ALL.iter().find(|(encapsulation, _)| *encapsulation as u8 == code)
+            {
                 write!(f, "{}{name}", if first { "" } else { "/" })?;
                 first = false;
             }

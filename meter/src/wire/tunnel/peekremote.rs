@@ -1,20 +1,20 @@
-//! Remote capture of access points for `AiroPeek` and `OmniPeek`: a header, then an 802.11 frame.
+//! Remote capture by access points for `AiroPeek` and `OmniPeek`: a header, then an 802.11 frame.
 //! No public standard.
 
 use crate::wire::{NextHeader, be16, be32, link};
 
-/// Cisco's and Aruba's default.
+/// Default port of Cisco and Aruba.
 pub const PORT: u16 = 5000;
-/// Aruba's other one.
+/// Alternative port of Aruba.
 pub const PORT_ARUBA: u16 = 5555;
-/// Of the newer header: a magic number and the version, then the header's size.
+/// Start of the newer header: magic number and version; the header's size follows.
 const MAGIC: [u8; 5] = [0x00, 0xff, 0xab, 0xcd, 2];
 const HEADER_SIZE: usize = 5;
-/// The older header has no magic number, but says how long the frame is.
+/// The older header has no magic number, but the frame's length.
 const OLD_BYTES: usize = 20;
 const OLD_PACKET_LENGTH: usize = 2;
 
-/// The frame, if one of the headers is there.
+/// Returns the frame, if either header is there.
 pub fn next(data: &[u8]) -> Option<(NextHeader, &[u8])> {
     let frame = if data.starts_with(&MAGIC) {
         let size = be32(data.get(HEADER_SIZE..)?.first_chunk::<4>()?, 0);

@@ -4,10 +4,10 @@ pub const PORT: u16 = 3544;
 const AUTHENTICATION: [u8; 2] = [0, 1];
 const ORIGIN: [u8; 2] = [0, 0];
 const ORIGIN_BYTES: usize = 8;
-/// Before and behind client id and authentication value, whose lengths are at 2 and 3.
+/// Fixed bytes of the authentication header, besides client id and authentication value (lengths at 2 and 3).
 const AUTHENTICATION_BYTES: usize = 13;
 
-/// The IPv6 packet, if there is one.
+/// Returns the IPv6 packet, if there is one.
 pub fn next(mut data: &[u8]) -> Option<&[u8]> {
     if data.starts_with(&AUTHENTICATION) {
         data = data.get(AUTHENTICATION_BYTES + usize::from(*data.get(2)?) + usize::from(*data.get(3)?)..)?;

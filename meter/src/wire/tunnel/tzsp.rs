@@ -1,21 +1,21 @@
-//! `TaZmen` Sniffer Protocol, in which `MikroTik`'s routers and sensors stream frames.
+//! `TaZmen` Sniffer Protocol, with which `MikroTik` routers and sensors stream frames.
 //! <https://en.wikipedia.org/wiki/TZSP>
 
-use crate::wire::{HeaderError, Next, NextHeader, be16, behind, link};
+use crate::wire::{HeaderError, Next, NextHeader, be16, link, skip};
 
 pub const PORT: u16 = 37008;
 const HEADER_BYTES: usize = 4;
 const VERSION: usize = 0;
 const TYPE: usize = 1;
 const ENCAPSULATION: usize = 2;
-/// Received by the sensor, or sent by it.
+/// Packet types: received by the sensor, transmitted by it.
 const RECEIVED: u8 = 0;
 const TRANSMITTED: u8 = 1;
-/// Tagged fields: padding and the end have no length.
+/// Tagged fields without a length.
 const PADDING: u8 = 0;
 const END: u8 = 1;
 
-/// The frame, if this is a message that carries one.
+/// Returns the frame, if this message carries one.
 pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
     let (header, mut rest) = data.split_first_chunk::<HEADER_BYTES>().ok_or(HeaderError::Truncated)?;
     if header[VERSION] != 1 || !matches!(header[TYPE], RECEIVED | TRANSMITTED) {
@@ -33,7 +33,7 @@ pub fn next(data: &[u8]) -> Result<Next<'_>, HeaderError> {
         rest = match tag {
             PADDING => field,
             END => return Ok((NextHeader::Link(link_type), field)),
-            _ => behind(field, 1 + usize::from(*field.first().ok_or(HeaderError::Truncated)?))?,
+            _ => skip(field, 1 + usize::from(*field.first().ok_or(HeaderError::Truncated)?))?,
         };
     }
 }

@@ -1,11 +1,11 @@
-//! The packets of an A-MSDU: several in one 802.11 frame. IEEE 802.11 §9.3.2.2.
+//! A-MSDUs: several packets in one 802.11 frame. IEEE 802.11 §9.3.2.2.
 
 use super::Walk;
 use crate::wire::{NextHeader, NotAFlowPacket, Packet, Path, Unmetered, ieee80211};
 
-/// Subframes that are still to be looked at.
+/// Iterator over the packets of the remaining subframes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // those of the walk
+#[allow(clippy::struct_excessive_bools)] // the flags of the walk
 pub struct Aggregate<'a> {
     rest: &'a [u8],
     wire_bytes: u32,
@@ -15,12 +15,12 @@ pub struct Aggregate<'a> {
     inside_ip: bool,
     decapsulate: bool,
     verify: bool,
-    /// None was looked at so far.
+    /// No subframe was read so far.
     first: bool,
 }
 
 impl<'a> Aggregate<'a> {
-    /// Of a walk that stands before the first subframe.
+    /// Starts at the first subframe, where `walk` stopped.
     pub(super) fn new(walk: &Walk<'a>) -> Self {
         let Walk { rest, wire_bytes, vlan, tunnel, network_id, inside_ip, decapsulate, verify, .. } = *walk;
         Self { rest, wire_bytes, vlan, tunnel, network_id, inside_ip, decapsulate, verify, first: true }
@@ -39,9 +39,10 @@ impl<'a> Iterator for Aggregate<'a> {
         let first = std::mem::take(&mut self.first);
         let (length, body, rest) = match ieee80211::first_subframe(self.rest) {
             Ok(subframe) => subframe,
-            // Behind the last one, a check sequence may follow.
-            Err(flaw) if first => {
-                let reason = self.walk(self.rest, self.wire_bytes).blame(flaw, Unmetered::DamagedLink);
+            // A frame check sequence may follow the last subframe.
+            Err(error) if first => {
+                let reason =
+                    self.walk(self.rest, self.wire_bytes).failure_reason(error, Unmetered::DamagedLink);
                 return Some(Err(reason.into()));
             }
             Err(_) => return None,

@@ -1,8 +1,8 @@
-//! Frames of a few talking ends: told by a script, so that mutations make other stories, not noise.
+//! Generates frames between a few hosts from a script, so that mutations give other valid traffic instead of noise.
 
 use super::script::{Script, pick};
 
-/// A frame with its time.
+/// A generated frame.
 #[derive(Clone)]
 pub struct Sent {
     pub link_type: u16,
@@ -19,16 +19,17 @@ const NUMBERS: [u32; 8] = [100, 101, 500, 501, 0, u32::MAX, 90_000, 121];
 const LINK_TYPES: [u16; 8] = [101, 1, 0, 113, 276, 9, 105, 999];
 const OFFSETS: [u16; 8] = [0, 1, 2, 3, 8, 9, 185, 8191];
 const RAW: u16 = 101;
-const MOST_FRAMES: usize = 200;
+const MAX_FRAMES: usize = 200;
 
-/// The idle limits that the jumps in time are about.
+/// Idle timeouts, around which time advances.
 pub const IDLE_TCP_NS: i64 = 100;
 pub const IDLE_UDP_NS: i64 = 10;
 
-pub fn tell(script: &mut Script<'_>) -> Vec<Sent> {
+/// Generates the frames of a script.
+pub fn generate(script: &mut Script<'_>) -> Vec<Sent> {
     let mut sent: Vec<Sent> = Vec::new();
     let (mut now_ns, mut ip, mut cut_before) = (0_i64, Vec::new(), false);
-    while !script.is_empty() && sent.len() < MOST_FRAMES {
+    while !script.is_empty() && sent.len() < MAX_FRAMES {
         let kind = script.byte();
         now_ns = later(now_ns, script);
         let mut frame = Sent { link_type: RAW, time_ns: now_ns, wire_bytes: 0, data: Vec::new(), cut_before };
@@ -51,7 +52,7 @@ pub fn tell(script: &mut Script<'_>) -> Vec<Sent> {
             12 => {
                 frame.link_type = pick(&LINK_TYPES, script.byte());
                 let bytes = script.u16() % 2048;
-                frame.data = script.take(bytes.into()).to_vec();
+                frame.data = script.bytes(bytes.into()).to_vec();
             }
             13 => {
                 cut_before = true;
@@ -81,7 +82,7 @@ pub fn tell(script: &mut Script<'_>) -> Vec<Sent> {
     sent
 }
 
-/// Most steps are small; some hit a limit exactly, some the ends of time.
+/// Advances the time: mostly by small steps, sometimes by exactly a timeout or to the limits of time.
 fn later(now_ns: i64, script: &mut Script<'_>) -> i64 {
     match script.byte() {
         step @ 0..=127 => now_ns.saturating_add(step.into()),
@@ -135,7 +136,7 @@ fn packet(script: &mut Script<'_>) -> Vec<u8> {
     body.resize(body.len() + usize::from(pick(&[0_u8, 1, 8, 100], numbers >> 6)), b'x');
     let fragment = if shape & 0x40 == 0 { None } else { Some(script.byte()) };
     if let Some(fragment) = fragment {
-        // A piece of it only, as the offset says.
+        // Only the part at the offset.
         let from = usize::from(pick(&OFFSETS, fragment)) * 8;
         body.drain(..from.min(body.len()));
         let most = usize::from(fragment >> 4 & 3) * 8;
@@ -143,10 +144,10 @@ fn packet(script: &mut Script<'_>) -> Vec<u8> {
             body.truncate(most);
         }
     }
-    internet(shape & 8 != 0, protocol, addresses, fragment, &body)
+    ip_packet(shape & 8 != 0, protocol, addresses, fragment, &body)
 }
 
-fn internet(v6: bool, protocol: u8, addresses: u8, fragment: Option<u8>, body: &[u8]) -> Vec<u8> {
+fn ip_packet(v6: bool, protocol: u8, addresses: u8, fragment: Option<u8>, body: &[u8]) -> Vec<u8> {
     let (source, destination) = (addresses & 3, addresses >> 2 & 3);
     let word =
         fragment.map_or((0, 0), |fragment| (pick(&OFFSETS, fragment) & 0x1fff, u16::from(fragment >> 3 & 1)));
@@ -166,7 +167,7 @@ fn internet(v6: bool, protocol: u8, addresses: u8, fragment: Option<u8>, body: &
         }
     } else {
         ip.extend([0x45, 0]);
-        // 0: left to segmentation offload.
+        // 0: segmentation offload.
         let total = if addresses & 0x80 == 0 { body.len() as u16 + 20 } else { 0 };
         ip.extend(total.to_be_bytes());
         ip.extend([0, fragment.unwrap_or(0) >> 6]);
@@ -196,7 +197,7 @@ fn framed(link: u8, ip: &[u8]) -> (u16, Vec<u8>) {
     (1, frame)
 }
 
-/// A packet inside another one.
+/// Encapsulates a packet.
 fn wrapped(how: u8, ip: &[u8]) -> Vec<u8> {
     let v6 = ip.first().is_some_and(|first| first >> 4 == 6);
     let ethertype: [u8; 2] = if v6 { [0x86, 0xdd] } else { [8, 0] };
@@ -221,14 +222,14 @@ fn wrapped(how: u8, ip: &[u8]) -> Vec<u8> {
         8 => (137, [&[0, 0, 1, 64], ip].concat()),
         _ => (51, [&[if v6 { 41 } else { 4 }, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], ip].concat()),
     };
-    internet(how & 0x20 != 0, protocol, how >> 4, None, &body)
+    ip_packet(how & 0x20 != 0, protocol, how >> 4, None, &body)
 }
 
-/// An ICMP error that quotes a packet.
+/// Builds an ICMP error that quotes a packet.
 fn unreachable(what: u8, ip: &[u8]) -> Vec<u8> {
     let v6 = ip.first().is_some_and(|first| first >> 4 == 6);
     let quoted = &ip[..ip.len().min(if what & 0x40 == 0 { 28 } else { 128 })];
     let kind = if v6 { [1, 4] } else { [3, what & 15] };
     let body = [&kind[..], &[0; 6], quoted].concat();
-    internet(v6, if v6 { 58 } else { 1 }, what, None, &body)
+    ip_packet(v6, if v6 { 58 } else { 1 }, what, None, &body)
 }
