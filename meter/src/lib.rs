@@ -1,9 +1,9 @@
-//! The core of `classifier`: captured packets in, facts about bidirectional flows out.
+//! The core of `classifier`: reads captured packets and returns facts about bidirectional flows.
 //!
-//! It never decides who is the server, knows no service and no connection state.
-//! `capture` turns bytes into frames, `wire` frames into packets, `flow` packets into rows,
-//! `payload` looks for signatures that are handed in, `table` turns rows into Arrow; `packets` shows one flow's
-//! packets as they are. Only `python` knows Python.
+//! It makes no decision about the server, and knows neither services nor connection states.
+//! `capture` turns bytes into frames, `wire` frames into packets, `flow` packets into rows, `payload` matches the
+//! signatures it is given, `table` turns rows into Arrow; `packets` shows the packets of one flow as they are. Only
+//! `python` depends on Python.
 
 #[forbid(unsafe_code)]
 pub mod capture;

@@ -1,4 +1,4 @@
-//! Looks at the first payloads of each flow's ends.
+//! Inspects the first payloads of both endpoints of each flow.
 
 use std::sync::Arc;
 
@@ -9,34 +9,34 @@ use super::signatures::{Extract, Found, Signatures};
 use super::tls::{self, Hello};
 use super::{Hits, Proof, proxy, quic, rpc, rtp, utp};
 
-/// So much of a payload is looked at.
-pub const MOST_SEEN_BYTES: usize = 16_384;
-/// A `ClientHello` is put together from so many packets at the most.
-const MOST_PACKETS: u8 = 3;
-/// Messages that are put together at a time in one part of the key space: at most 64 MB in all parts.
-const MOST_STREAMS: usize = 256;
+/// Bytes of a payload that are inspected.
+pub const MAX_SEEN_BYTES: usize = 16_384;
+/// Maximum packets a `ClientHello` is reassembled from.
+const MAX_PACKETS: u8 = 3;
+/// Maximum messages being reassembled in one part of the key space: at most 64 MB in all parts.
+const MAX_STREAMS: usize = 256;
 
 /// A packet with payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// IP protocol number of the transport.
     pub proto: u8,
-    /// Which end sent it.
+    /// Whether `a` or `b` sent it.
     pub from_a: bool,
     /// The sender's address; IPv4 as `::ffff:a.b.c.d`.
     pub sender: [u8; 16],
     /// The sender's port, and the receiver's.
     pub ports: (u16, u16),
-    /// Of TCP.
+    /// TCP sequence number.
     pub sequence: Option<u32>,
-    /// What was captured of it.
+    /// Captured bytes of the payload.
     pub payload: &'a [u8],
-    /// Its length on the wire.
+    /// Length on the wire, in bytes.
     pub payload_bytes: u32,
 }
 
 impl Seen<'_> {
-    /// The same packet without its first `count` bytes; `None` where nothing more was captured.
+    /// Returns the same packet without its first `count` bytes; `None` if nothing more was captured.
     fn behind(&self, count: usize) -> Option<Self> {
         let payload = self.payload.get(count..).filter(|rest| !rest.is_empty())?;
         let count = u32::try_from(count).ok()?;
@@ -49,7 +49,7 @@ impl Seen<'_> {
     }
 }
 
-/// A message that goes on in the next packets.
+/// A message that continues in later packets.
 struct Stream {
     assembly: Assembly,
     begin: u32,
@@ -63,12 +63,12 @@ struct QuicClient {
     crypto: Option<Assembly>,
 }
 
-/// What is kept of a flow while it is active, if anything is.
+/// State of an active flow.
 #[derive(Default)]
 struct State {
     note: PayloadMeta,
     watched: Option<Box<Watched>>,
-    /// The latest packets of a and of b that show their protocol only together with others.
+    /// The latest packets of `a` and of `b` that show their protocol only together with others.
     latest: Option<Box<Latest>>,
 }
 
@@ -81,36 +81,36 @@ struct Latest {
 /// What is still expected of a flow.
 #[derive(Default)]
 struct Watched {
-    /// Of a and of b.
+    /// Messages of `a` and of `b`.
     streams: [Option<Stream>; 2],
     quic: Option<QuicClient>,
-    /// All its packets may announce endpoints.
+    /// Whether any of its packets may announce endpoints.
     is_ftp: bool,
 }
 
-/// Looks for signatures in the payloads of flows, which it knows by their places.
+/// Matches signatures against the payloads of flows, which are identified by their places.
 pub struct PayloadInspector {
     signatures: Arc<Signatures>,
     states: Vec<Option<Box<State>>>,
-    /// Which of them watch for more. Looked at for every packet, the states seldom.
+    /// Flows that are watched for more. Read for every packet; the states rarely.
     watching: Vec<bool>,
     streams: usize,
 }
 
 impl PayloadInspector {
-    /// An observer of no flow yet.
+    /// Creates an inspector without flows.
     #[must_use]
     pub fn new(signatures: Arc<Signatures>) -> Self {
         Self { signatures, states: Vec::new(), watching: Vec::new(), streams: 0 }
     }
 
-    /// What has been noted of a flow so far.
+    /// Returns the metadata of a flow so far.
     #[must_use]
     pub fn noted(&self, place: u32) -> Option<&PayloadMeta> {
         Some(&self.states.get(place as usize)?.as_ref()?.note)
     }
 
-    /// Forgets a flow, and returns what was noted of it.
+    /// Forgets a flow, and returns its metadata.
     pub fn forget(&mut self, place: u32) -> Option<PayloadMeta> {
         let state = self.states.get_mut(place as usize)?.take()?;
         self.watching[place as usize] = false;
@@ -120,7 +120,7 @@ impl PayloadInspector {
         Some(state.note)
     }
 
-    /// Looks at a packet; `hits` are those of its sender.
+    /// Inspects a packet; `hits` are those of its sender.
     pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) {
         if self.is_watching(place) && self.goes_on(place, seen) {
             hits.push(None, Proof::None, false);
@@ -145,7 +145,7 @@ impl PayloadInspector {
         };
         let settles = found.is_some_and(|found| found.settles);
         hits.push(found.map(|found| found.number), proof, settles);
-        // What a proxy passes on is a message of its own, with a slot of its own.
+        // Data behind a proxy header is a message of its own, with its own slot.
         if found.and_then(|found| found.extract) == Some(Extract::ProxyHeader) && !hits.is_full() {
             if let Some(behind) = proxy::header_bytes(seen.payload).and_then(|count| seen.behind(count)) {
                 self.look_for_signatures(place, hits, &behind);
@@ -153,14 +153,14 @@ impl PayloadInspector {
         }
     }
 
-    /// Whether more than the first packets of a flow are looked at.
+    /// Returns whether more than the first packets of a flow are inspected.
     #[inline]
     #[must_use]
     pub fn is_watching(&self, place: u32) -> bool {
         self.watching.get(place as usize).is_some_and(|&watching| watching)
     }
 
-    /// Looks at a packet for the sake of what others said.
+    /// Inspects a packet that earlier messages led to expect.
     fn watch(&mut self, place: u32, seen: &Seen<'_>) {
         let Some(Some(state)) = self.states.get_mut(place as usize) else { return };
         let Some(watched) = &mut state.watched else { return };
@@ -186,14 +186,14 @@ impl PayloadInspector {
         self.states[place].get_or_insert_default()
     }
 
-    /// Whether a packet goes on with a message that an earlier one began.
+    /// Returns whether a packet continues a message that an earlier one began.
     fn goes_on(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
         let Some(watched) = &mut state.watched else { return false };
         let slot = &mut watched.streams[usize::from(!seen.from_a)];
         let (Some(stream), Some(sequence)) = (slot.as_mut(), seen.sequence) else { return false };
         let offset = sequence.wrapping_sub(stream.begin) as usize;
-        if offset > MOST_SEEN_BYTES {
+        if offset > MAX_SEEN_BYTES {
             return false;
         }
         stream.assembly.add(offset, seen.payload);
@@ -207,7 +207,7 @@ impl PayloadInspector {
         true
     }
 
-    /// Reads what a message has to say; `None` if it turns out to be none of its kind.
+    /// Extracts metadata from a message; `None` if it turns out to be of another kind.
     fn extract(&mut self, place: u32, extract: Extract, seen: &Seen<'_>) -> Option<Proof> {
         match extract {
             Extract::ProxyHeader => {}
@@ -236,7 +236,7 @@ impl PayloadInspector {
         Some(Proof::None)
     }
 
-    /// Whether a packet that looks like micro transport opens a connection, or agrees with one of the peer's.
+    /// Returns whether a packet that looks like micro transport opens a connection, or agrees with one of the peer's.
     fn utp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(header) = utp::Header::read(seen.payload) else { return false };
         let latest = &mut self.latest(place).utp;
@@ -245,7 +245,7 @@ impl PayloadInspector {
         header.is_syn() || peer.is_some_and(|peer| header.answers(peer))
     }
 
-    /// Whether a packet that looks like media is the next one of its source.
+    /// Returns whether a packet that looks like media is the next one of its source.
     fn rtp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(header) = rtp::Header::read(seen.payload) else { return false };
         let earlier = self.latest(place).rtp[usize::from(!seen.from_a)].replace(header);
@@ -268,14 +268,14 @@ impl PayloadInspector {
     fn client_hello(&mut self, place: u32, seen: &Seen<'_>) {
         let hello = tls::in_records(seen.payload).unwrap_or_default();
         let complete = hello.complete;
-        let room = self.streams < MOST_STREAMS;
+        let room = self.streams < MAX_STREAMS;
         self.state(place).note.take_hello(hello);
         let (false, true, Some(begin)) = (complete, room, seen.sequence) else { return };
         let slot = &mut self.watched(place).streams[usize::from(!seen.from_a)];
         if slot.is_none() {
             let mut assembly = Assembly::default();
             assembly.add(0, seen.payload);
-            *slot = Some(Stream { assembly, begin, packets_left: MOST_PACKETS - 1 });
+            *slot = Some(Stream { assembly, begin, packets_left: MAX_PACKETS - 1 });
             self.streams += 1;
         }
     }
@@ -304,7 +304,7 @@ impl PayloadInspector {
 }
 
 impl QuicClient {
-    /// Reads on in the `ClientHello`.
+    /// Continues reading the `ClientHello`.
     fn read(&mut self, frames: &[u8], note: &mut PayloadMeta) {
         let Some(crypto) = &mut self.crypto else { return };
         let whole = quic::add_crypto(frames, crypto).is_some();
@@ -323,13 +323,13 @@ impl PayloadMeta {
     }
 }
 
-/// The name in the Host header of an HTTP request, without a port. RFC 9112 §3.2.
+/// Parses the name in the Host header of an HTTP request, without a port. RFC 9112 §3.2.
 fn http_host(request: &[u8]) -> Option<Box<str>> {
-    const MOST_HEADER_BYTES: usize = 4096;
-    let head = &request[..request.len().min(MOST_HEADER_BYTES)];
+    const MAX_HEADER_BYTES: usize = 4096;
+    let head = &request[..request.len().min(MAX_HEADER_BYTES)];
     let mut lines = head.split(|&byte| byte == b'\n');
     let is_host = |line: &&[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"host:"));
-    // The last line may be cut.
+    // The last line may be truncated.
     let line = lines.find(is_host)?.strip_suffix(b"\r")?;
     let host = line[5..].trim_ascii();
     let without_port = match host.iter().rposition(|&byte| byte == b':') {

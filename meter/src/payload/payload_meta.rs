@@ -1,4 +1,5 @@
-//! What few flows have: a server name, application protocols, announced endpoints. Columns beside the flow facts.
+//! Metadata that few flows have: server name, application protocols, announced endpoints. Columns beside the flow
+//! facts.
 
 use std::sync::Arc;
 
@@ -9,29 +10,29 @@ use arrow_schema::{ArrowError, DataType, Field};
 
 use super::announce::Announced;
 
-/// A flow announces no more that are worth keeping.
-pub const MOST_ANNOUNCED: usize = 32;
+/// Maximum announced endpoints kept of one flow.
+pub const MAX_ANNOUNCED: usize = 32;
 
-/// What was read of a flow's messages.
+/// Metadata extracted from a flow's messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PayloadMeta {
-    /// The name that the client asked for: in a TLS or QUIC `ClientHello`, else the Host of an HTTP request.
+    /// Name that the client requested: in a TLS or QUIC `ClientHello`, else the Host of an HTTP request.
     pub server_name: Option<Box<str>>,
-    /// Application protocols that the client offers, joined by commas.
+    /// Application protocols that the client offers, separated by commas.
     pub alpn: Option<Box<str>>,
-    /// Endpoints that a control connection announces, in order, packed.
+    /// Endpoints announced on a control connection, in order, packed.
     pub announced: Vec<[u8; Announced::BYTES]>,
 }
 
 impl PayloadMeta {
     /// Adds an endpoint, unless it is known or there is no room.
     pub fn announce(&mut self, endpoint: [u8; Announced::BYTES]) {
-        if self.announced.len() < MOST_ANNOUNCED && !self.announced.contains(&endpoint) {
+        if self.announced.len() < MAX_ANNOUNCED && !self.announced.contains(&endpoint) {
             self.announced.push(endpoint);
         }
     }
 
-    /// Adds what a later piece of the same flow says.
+    /// Adds the metadata of a later piece of the same flow.
     pub fn absorb(&mut self, later: Self) {
         self.server_name = self.server_name.take().or(later.server_name);
         self.alpn = self.alpn.take().or(later.alpn);
@@ -39,7 +40,7 @@ impl PayloadMeta {
     }
 }
 
-/// Notes on their way into a record batch, one for each row.
+/// Builders of the metadata columns of a record batch.
 pub struct PayloadMetas {
     server_name: StringBuilder,
     alpn: StringBuilder,
@@ -56,14 +57,14 @@ impl Default for PayloadMetas {
     }
 }
 
-/// [`Announced::BYTES`] as Arrow counts.
+/// [`Announced::BYTES`] in Arrow's type.
 const WIDTH: i32 = 20;
 const _: () = assert!(WIDTH as usize == Announced::BYTES);
 
 const COLUMNS: [&str; 3] = ["server_name", "alpn", "announced"];
 
 impl PayloadMetas {
-    /// Adds the note of the next row.
+    /// Adds the metadata of the next row.
     ///
     /// # Panics
     /// Never: all endpoints have the same width.
@@ -76,10 +77,10 @@ impl PayloadMetas {
         self.announced.append(true);
     }
 
-    /// The rows with the columns of all notes since the last call beside them.
+    /// Returns `rows` with the metadata columns of all rows since the last call appended.
     ///
     /// # Panics
-    /// Another number of notes was pushed than there are rows.
+    /// The number of metadata entries pushed differs from the number of rows.
     pub fn beside(&mut self, rows: &RecordBatch) -> RecordBatch {
         let arrays: [ArrayRef; 3] = [
             Arc::new(self.server_name.finish()),
@@ -97,10 +98,10 @@ impl PayloadMetas {
     }
 }
 
-/// The notes of a record batch's rows.
+/// Returns the metadata of a record batch's rows.
 ///
 /// # Errors
-/// The batch lacks a column, or has one of another type.
+/// A column is missing or of another type.
 pub fn notes_of(batch: &RecordBatch) -> Result<Vec<PayloadMeta>, ArrowError> {
     let column = |name: &str| {
         batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
@@ -160,6 +161,6 @@ mod tests {
         note.absorb(PayloadMeta { server_name: Some("c".into()), ..PayloadMeta::default() });
         assert_eq!(note, later);
         (0..100).for_each(|number| note.announce([number; 20]));
-        assert_eq!(note.announced.len(), MOST_ANNOUNCED);
+        assert_eq!(note.announced.len(), MAX_ANNOUNCED);
     }
 }

@@ -1,5 +1,5 @@
-//! Endpoints that the mappers of remote procedure calls tell of: portmap and rpcbind (RFC 1833), and the endpoint
-//! mapper of DCE/RPC (C706 appendix O).
+//! Endpoints in answers of RPC mappers: portmap and rpcbind (RFC 1833), and the endpoint mapper of DCE/RPC (C706
+//! appendix O).
 
 use super::announce::{Announced, TCP, UDP, Use};
 use super::bytes::Bytes;
@@ -7,8 +7,8 @@ use super::bytes::Bytes;
 const PORTMAP: u16 = 111;
 const ENDPOINT_MAPPER: u16 = 135;
 
-/// The port in an answer to GETPORT, or in the universal address of one to GETADDR. For which transport it was
-/// asked only the call says, so it is announced for both. RFC 5531 §9, RFC 1833 §2.2.1, §3.1.
+/// Parses the port in an answer to GETPORT, or in the universal address of one to GETADDR. Only the call names the
+/// transport, so the port is announced for both. RFC 5531 §9, RFC 1833 §2.2.1, §3.1.
 pub fn portmap(payload: &[u8], sender: [u8; 16], sender_port: u16, proto: u8) -> Vec<Announced> {
     let port = (sender_port == PORTMAP).then(|| mapped(payload, proto == TCP)).flatten();
     let at = |proto, port| Announced { purpose: Use::OncRpc, proto, port, address: sender };
@@ -41,7 +41,7 @@ fn mapped(payload: &[u8], marked: bool) -> Option<u16> {
     u16::try_from(port).ok().filter(|&port| port > 1)
 }
 
-/// The endpoints in the towers of a mapper's answer: floors of TCP or UDP, each with a floor of IPv4 above it.
+/// Parses the endpoints in the towers of a mapper's answer: floors of TCP or UDP, each with a floor of IPv4 above it.
 /// C706 appendix L.
 pub fn towers(payload: &[u8], sender: [u8; 16], sender_port: u16) -> Vec<Announced> {
     const MOST: usize = 8;
@@ -66,7 +66,7 @@ fn tower(floors: &[u8], sender: [u8; 16]) -> Option<Announced> {
     let mut address = [0; 16];
     address[10..12].fill(0xff);
     address[12..].copy_from_slice(floors.take(4)?);
-    // Where it has several, a server may leave open which.
+    // A server with several addresses may leave the address open.
     let address = if address[12..] == [0; 4] { sender } else { address };
     Some(Announced { purpose: Use::DceRpc, proto, port, address })
 }

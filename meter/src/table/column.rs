@@ -1,4 +1,4 @@
-//! Types of the table: how each becomes Arrow columns, and comes back.
+//! Column types of the table: conversion to Arrow columns and back.
 
 use std::collections::HashMap;
 use std::sync::Arc;

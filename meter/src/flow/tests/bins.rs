@@ -10,14 +10,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::packets::{Sent, options, udp};
-use crate::flow::bins::{BASE_NS, Bins, Columns, MOST_BINS, bins_of, joined};
+use crate::flow::bins::{BASE_NS, Bins, Columns, MAX_BINS, bins_of, joined};
 use crate::flow::{Idle, Meter, stitch};
 use crate::table::{FlowRecord, FlowRecords, rows_of};
 
 /// No flow ever ends by idling.
 const NEVER: Idle = Idle { tcp_ns: u64::MAX, udp_ns: u64::MAX };
 
-/// The batch of packets, metered but not stitched.
+/// Returns the batch of packets, metered but not stitched.
 fn metered(packets: &[Sent], idle: Idle) -> RecordBatch {
     let mut meter = Meter::new(options(idle), Arc::default());
     for packet in packets {
@@ -27,7 +27,7 @@ fn metered(packets: &[Sent], idle: Idle) -> RecordBatch {
     meter.take()
 }
 
-/// The width of a row's bins, and start, packets and bytes of each.
+/// Returns the width of a row's bins, and the start, packets and bytes of each.
 fn told(batch: &RecordBatch, row: usize) -> (i64, Vec<(i64, [u64; 4])>) {
     let width = batch.column_by_name("bin_ns").unwrap().as_primitive::<Int64Type>();
     let list = batch.column_by_name("bins").unwrap().as_list::<i32>().value(row);
@@ -59,7 +59,7 @@ fn bins_before_the_epoch_are_too() {
 
 #[test]
 fn the_width_doubles_when_there_are_too_many() {
-    let packets: Vec<Sent> = (0..=MOST_BINS).map(|number| udp(number * BASE_NS, "a>b")).collect();
+    let packets: Vec<Sent> = (0..=MAX_BINS).map(|number| udp(number * BASE_NS, "a>b")).collect();
     let (width_ns, bins) = told(&metered(&packets[..packets.len() - 1], NEVER), 0);
     assert_eq!((width_ns, bins.len()), (BASE_NS, 128));
     let (width_ns, bins) = told(&metered(&packets, NEVER), 0);
@@ -94,7 +94,7 @@ fn a_table_of_another_kind_is_refused() {
     }
 }
 
-/// Packets of one flow over any span, near together or far apart.
+/// Generates times of packets of one flow over any span, near together or far apart.
 fn times() -> impl Strategy<Value = Vec<i64>> {
     prop_oneof![Just(BASE_NS), Just(200 * BASE_NS), Just(1_000_000 * BASE_NS), Just(1 << 60)]
         .prop_flat_map(|most_ns| vec(-most_ns..most_ns, 1..60))
@@ -105,7 +105,7 @@ fn packets(times: &[i64]) -> Vec<Sent> {
     times.iter().enumerate().map(|(place, &time_ns)| udp(time_ns, ends(place))).collect()
 }
 
-/// Rows and bins after stitching.
+/// Returns rows and bins after stitching.
 fn stitched(pieces: &[Vec<Sent>]) -> RecordBatch {
     let batches: Vec<RecordBatch> = pieces.iter().map(|piece| metered(piece, NEVER)).collect();
     let rows: Vec<FlowRecord> = batches.iter().flat_map(|batch| rows_of(batch).unwrap()).collect();
@@ -120,7 +120,7 @@ fn stitched(pieces: &[Vec<Sent>]) -> RecordBatch {
     columns.beside(&table.take())
 }
 
-/// The bins of the first row, as wide as that.
+/// Returns the bins of the first row, widened to that width.
 fn widened(batch: &RecordBatch, width_ns: i64) -> Vec<(i64, [u64; 4])> {
     let row = rows_of(batch).unwrap()[0];
     let single = (row.first_seen_ns, [row.packets_ab, row.packets_ba, row.bytes_ab, row.bytes_ba]);

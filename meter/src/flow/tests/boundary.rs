@@ -1,4 +1,4 @@
-//! Where one flow ends and the next begins. ISN of `a`: 100, of `b`: 500, if nothing else is said.
+//! Where one flow ends and the next begins. ISN of `a`: 100, of `b`: 500, unless given.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::packets::{Sent, finished, frame, histories, metered, options, tcp, ud
 use crate::flow::Meter;
 use crate::wire::TypeNumber;
 
-/// The three packets of a handshake, from `time_ns` on.
+/// Returns the three packets of a handshake, from `time_ns` on.
 fn handshake(time_ns: i64) -> [Sent; 3] {
     [
         tcp(time_ns, "a>b", "S", 100, 0, 0),
@@ -15,7 +15,7 @@ fn handshake(time_ns: i64) -> [Sent; 3] {
     ]
 }
 
-/// A handshake, then what is given.
+/// Returns the histories of a handshake followed by `later`.
 fn after_handshake(later: &[Sent]) -> Vec<String> {
     histories(&[&handshake(0), later].concat())
 }
@@ -105,7 +105,7 @@ fn data_on_the_syn_may_be_acknowledged_or_not() {
         let syn_ack = tcp(1, "b>a", "SA", 500, acknowledged, 0);
         assert_eq!(histories(&[syn.clone(), syn_ack.clone()]), ["Sh"]);
     }
-    // Captured late, it must be acknowledged exactly: else a new SYN with a number a little lower would pass for it.
+    // Captured late, it must be acknowledged exactly: else a new SYN with a slightly lower number would match.
     let late = |acknowledged| histories(&[tcp(1, "b>a", "SA", 500, acknowledged, 0), syn.clone()]);
     assert_eq!((late(101), late(101 + 1400)), (vec!["Sh".into()], vec!["h".into(), "S".into()]));
     let beyond = tcp(1, "b>a", "SA", 500, 101 + 16_384, 0);

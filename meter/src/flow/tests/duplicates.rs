@@ -1,4 +1,4 @@
-//! Copies that a mirror port makes, and what only looks like one.
+//! Duplicates from a mirror port, and packets that only look like them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const RAW: u16 = 101;
 const MS: i64 = 1_000_000;
 const LONG: Idle = Idle { tcp_ns: 300_000_000_000, udp_ns: 120_000_000_000 };
 
-/// Packets of IPv4 with an identification and a time to live, given as (time, id, ttl, packet).
+/// Meters packets of IPv4 with an identification and a time to live, given as (time, id, ttl, packet).
 fn metered(packets: &[(i64, u16, u8, Vec<u8>)], dedup: bool) -> (Meter, Vec<FlowRecord>) {
     let mut meter = Meter::new(Options { dedup, ..options(LONG) }, Arc::default());
     for (time_ns, id, ttl, ip) in packets {
@@ -123,7 +123,7 @@ fn fragments_are_no_copies_of_each_other() {
 }
 
 proptest! {
-    /// The law of stitching holds for copies as well, where no pair is astride a cut.
+    /// The law of stitching holds for duplicates as well, where no pair lies across a cut.
     #[test]
     fn a_pair_is_found_whatever_came_before(hosts in prop::collection::vec(1_u8..=255, 0..60)) {
         let before = hosts.iter().zip(0..).map(|(&host, at)| {

@@ -1,4 +1,4 @@
-//! Fragments find the flow of their datagram, and ICMP errors that of the packet they quote.
+//! Fragments are assigned to the flow of their datagram, and ICMP errors to that of the packet they quote.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::wire::Unmetered;
 const RAW: u16 = 101;
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// A datagram of IPv4 or IPv6, and how it is cut up.
+/// A datagram of IPv4 or IPv6, and how it is fragmented.
 #[derive(Clone, Debug)]
 struct Datagram {
     identification: u16,
     protocol: u8,
     v6: bool,
-    /// Behind the IP header.
+    /// Bytes after the IP header.
     body: Vec<u8>,
 }
 
@@ -29,7 +29,7 @@ impl Datagram {
         Self { identification, protocol: ip[9], v6: false, body: ip[20..].to_vec() }
     }
 
-    /// The fragment with these bytes of the body.
+    /// Returns the fragment with these bytes of the body.
     fn part(&self, from: usize, to: usize) -> Vec<u8> {
         let to = to.min(self.body.len());
         let more = to < self.body.len();
@@ -54,13 +54,13 @@ impl Datagram {
         [&header, body].concat()
     }
 
-    /// All fragments, of so many bytes each.
+    /// Returns all fragments, of this many bytes each.
     fn parts(&self, bytes: usize) -> Vec<Vec<u8>> {
         (0..self.body.len()).step_by(bytes).map(|from| self.part(from, from + bytes)).collect()
     }
 }
 
-/// A datagram with 93 bytes of payload.
+/// Returns a datagram with 93 bytes of payload.
 fn large(identification: u16, port: u16) -> Datagram {
     let mut datagram = Datagram::v4(identification, &udp(0, &format!("a{port}>b")));
     datagram.body.resize(8 + 93, 0);
@@ -79,7 +79,7 @@ fn counted(meter: &Meter, reason: Unmetered) -> u64 {
     meter.unmetered().find(|(other, _)| *other == reason).map_or(0, |(_, packets)| packets)
 }
 
-/// The rows of these frames, and the fragments that have no flow. No packet may be missing.
+/// Returns the rows of these frames, and the orphan fragments. No packet may be missing.
 fn metered(parts: &[Vec<u8>]) -> (Vec<FlowRecord>, u64) {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     pass(&mut meter, parts);
@@ -93,7 +93,7 @@ fn ended(meter: &mut Meter) -> (Vec<FlowRecord>, u64) {
     (rows, counted(meter, Unmetered::LaterFragment))
 }
 
-/// Port of `a`, packets, IP bytes and bytes of payload of a row.
+/// Returns port of `a`, packets, IP bytes and bytes of payload of a row.
 fn told(row: &FlowRecord) -> (u16, u64, u64, u64) {
     (row.key.port_a, row.packets_ab, row.bytes_ab, row.payload_bytes_ab)
 }
@@ -148,7 +148,7 @@ fn a_header_may_be_spread_over_fragments() {
         assert_eq!((told(&row), later), ((1024, parts, parts * 20 + 80, 60), 0));
         assert_eq!((history(&row).as_str(), row.numbers.isn(0)), ("S", Some(100)));
     }
-    // Of a header only the beginning is kept: its end must not come first.
+    // Only the beginning of a header is kept: its end must not come first.
     let backwards: Vec<_> = segment.parts(8).into_iter().rev().collect();
     assert_eq!(metered(&backwards), (vec![], 10));
 }
@@ -267,7 +267,7 @@ fn a_snap_length_may_cut_a_fragment() {
 
 #[test]
 fn lengths_no_packet_has_do_no_harm() {
-    // The length left out, and said to be enormous on the wire.
+    // The length is omitted, and claimed to be enormous on the wire.
     let datagram = Datagram::v4(1, &tcp(0, "a1024>b", "S", 1, 0, 60));
     let mut meter = Meter::new(options(IDLE), Arc::default());
     for mut part in datagram.parts(8) {
@@ -283,7 +283,7 @@ fn lengths_no_packet_has_do_no_harm() {
     ended(&mut meter);
 }
 
-/// An ICMP error from host `r` about a packet, to whoever sent it.
+/// Returns an ICMP error from host `r` to the sender of a packet.
 fn unreachable(sent: &Sent) -> Vec<u8> {
     let quote = sent.ip();
     let mut ip = [&[0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, b'r'], &quote[12..16]].concat();
@@ -293,7 +293,7 @@ fn unreachable(sent: &Sent) -> Vec<u8> {
     ip
 }
 
-/// The history of the only flow of packets and one error at the end.
+/// Returns the history of the only flow of packets and one error at the end.
 fn history_of(packets: &[&Sent], error: &[u8], error_ns: i64) -> String {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     for packet in packets {
@@ -327,7 +327,7 @@ fn an_icmp_error_counts_only_if_the_quoted_packet_was_seen() {
     assert_eq!(history_of(&[&there], &unreachable(&there), idle_ns + 1), "D", "the flow is over");
 }
 
-/// Fragments of up to five datagrams, in any order, and how many datagrams.
+/// Generates fragments of up to five datagrams, in any order, and the number of datagrams.
 fn mixed() -> impl Strategy<Value = (Vec<Vec<u8>>, usize)> {
     prop::collection::vec((any::<bool>(), 1..6_usize), 1..6).prop_flat_map(|datagrams| {
         let parts = (1024..).zip(&datagrams).flat_map(|(port, &(v6, eights))| {
@@ -350,7 +350,7 @@ proptest! {
     }
 }
 
-/// Rows and orphans of a capture in pieces, joined.
+/// Returns rows and orphans of a capture in pieces, joined.
 fn in_pieces(pieces: &[&[(i64, Vec<u8>)]]) -> (Vec<FlowRecord>, u64) {
     let (mut rows, mut orphans, mut remnants) = (Vec::new(), 0, Vec::new());
     for piece in pieces {
@@ -400,7 +400,7 @@ fn a_header_of_a_minute_ago_is_another_datagrams() {
     let (rows, orphans) = after(60 * SECOND_NS);
     assert_eq!((rows.iter().map(|row| row.packets_ab).sum::<u64>(), orphans), (3, 0));
     assert_eq!(after(60 * SECOND_NS + 1).1, 2);
-    // Of the first datagrams something is kept, however many follow.
+    // Something is kept of the first datagrams, however many follow.
     let flood = (0..10_000).map(|id| (1, large(id + 2, 1025).part(40, 80)));
     let long: Vec<_> = [(1, parts[1].clone())].into_iter().chain(flood).collect();
     let (rows, _) = in_pieces(&[&[(0, parts[0].clone())], &long]);

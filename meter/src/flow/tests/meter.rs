@@ -1,4 +1,4 @@
-//! What a row says, what is counted, and how much is held.
+//! Contents of a row, counts, and bounds of memory.
 
 use std::sync::Arc;
 
@@ -188,7 +188,7 @@ proptest! {
         prop_assert_eq!(told, ip_bytes as u64);
     }
 
-    /// No end is preferred.
+    /// Neither endpoint is preferred.
     #[test]
     fn swapping_all_sources_and_destinations_mirrors_the_table(packets in captures(ANY, running_back())) {
         let back: Vec<Sent> = packets.iter().map(Sent::mirrored).collect();
@@ -208,7 +208,7 @@ fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
     let rows = finished(&mut meter);
     assert_eq!(rows.iter().map(|row| row.packets_ab + row.packets_ba).sum::<u64>(), 2000);
     assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
-    // The busy flow is not the one that goes.
+    // The busy flow is not the one evicted.
     assert_eq!(rows.iter().filter(|row| row.key.port_a == 65_000).count(), 1);
 }
 

@@ -1,9 +1,9 @@
-//! What is decided when all rows of a five-tuple are there, with cuts at every packet as without.
+//! Decisions that need all rows of a five-tuple, with cuts at every packet as without.
 
 use super::packets::{IDLE, Sent, as_set, flows, history, metered, tcp, udp};
 use crate::flow::stitch;
 
-/// Histories of the flows, which are the same however the capture is cut.
+/// Returns histories of the flows, which are the same however the capture is cut.
 fn settled(packets: &[Sent]) -> Vec<String> {
     let whole = flows(packets);
     for cut in 1..packets.len() {
@@ -16,7 +16,7 @@ fn settled(packets: &[Sent]) -> Vec<String> {
     whole.iter().map(history).collect()
 }
 
-/// A handshake, a question, an answer; a packet each nanosecond.
+/// Returns a handshake, a question, an answer; a packet each nanosecond.
 fn talk(time_ns: i64, isn: [u32; 2]) -> Vec<Sent> {
     let [own, peer] = isn.map(|isn| isn.wrapping_add(1));
     vec![
