@@ -77,7 +77,7 @@ impl Opening {
     /// A connection is identified by the initial sequence number of the endpoint that sent a SYN, as seen or as
     /// acknowledged; failing that, by that of the endpoint that sent a SYN+ACK. Where nothing can be compared, only
     /// an opening still under way accepts a SYN: a SYN after midstream traffic begins a new flow.
-    fn goes_on_with(&self, later: &Self) -> bool {
+    fn continues_with(&self, later: &Self) -> bool {
         let compare = |end: usize| Some(self.isn[end]?.agrees(later.isn[end]?));
         if later.syn[0] || later.syn[1] {
             return (0..2).all(|end| !later.syn[end] || compare(end).unwrap_or(!self.over));
@@ -155,12 +155,12 @@ pub fn fit_rows(earlier: &FlowRecord, later: &FlowRecord, idle: &Idle) -> Fit {
 
 /// Numbers come first: rows of other connections never end one.
 fn opening(earlier: &Opening, later: &Opening, is_far: bool, is_over: bool) -> Fit {
-    let goes_on = earlier.goes_on_with(later);
+    let continues = earlier.continues_with(later);
     // SYN cookies change with the clock (RFC 4987 §3.6); the number they acknowledge doesn't.
-    if is_far && !(goes_on && earlier.is_acknowledged_by(later)) {
+    if is_far && !(continues && earlier.is_acknowledged_by(later)) {
         return Fit::Far;
     }
-    unless(is_over || !goes_on)
+    unless(is_over || !continues)
 }
 
 /// Returns whether two rows of one key are less than the idle timeout apart.

@@ -60,7 +60,7 @@ impl<P> DecodedPacket<P> {
 }
 
 /// A packet that can only be interpreted with the help of other frames.
-pub enum Left<'a> {
+pub enum Deferred<'a> {
     /// A fragment, whose ports may be in another frame.
     Fragment(Fragment<'a>),
     /// An ICMP error about a packet in another frame.
@@ -74,12 +74,12 @@ pub struct Decoder {
     /// Randomly seeded, as strangers choose the keys.
     hasher: RandomState,
     /// Whether payloads are inspected.
-    looks: bool,
+    inspects: bool,
 }
 
 impl Decoder {
-    pub fn new(options: Options, looks: bool) -> Self {
-        Self { options, hasher: RandomState::new(), looks }
+    pub fn new(options: Options, inspects: bool) -> Self {
+        Self { options, hasher: RandomState::new(), inspects }
     }
 
     #[inline]
@@ -100,13 +100,13 @@ impl Decoder {
     ///
     /// Of several packets in one frame, fragments and ICMP errors are only counted.
     #[cold]
-    pub fn settle<'f>(
+    pub fn count_exceptional<'f>(
         &self,
         aside: NotAFlowPacket<'f>,
         frame: &Frame<'f>,
         counts: &mut UnmeteredCounts,
         mut packet: impl FnMut(DecodedPacket<&'f [u8]>),
-    ) -> Option<Left<'f>> {
+    ) -> Option<Deferred<'f>> {
         match aside {
             NotAFlowPacket::Unmetered(reason) => counts.add(reason, 1),
             NotAFlowPacket::UnknownType(number) => {
@@ -140,10 +140,10 @@ impl Decoder {
                 }
                 counts.tallies_mut().aggregate(number);
             }
-            NotAFlowPacket::Fragment(fragment) => return Some(Left::Fragment(fragment)),
+            NotAFlowPacket::Fragment(fragment) => return Some(Deferred::Fragment(fragment)),
             NotAFlowPacket::IcmpError(quoted) => {
                 counts.add(Unmetered::Icmp, 1);
-                return Some(Left::IcmpError(quoted));
+                return Some(Deferred::IcmpError(quoted));
             }
         }
         None
@@ -153,7 +153,7 @@ impl Decoder {
     pub fn pending<'f>(&self, packet: &Packet<'f>, time_ns: i64) -> DecodedPacket<&'f [u8]> {
         let (key, from_a) = Key::of(&packet.ends);
         // The payload of a RST is a diagnostic text for people (RFC 9293 §3.5.3).
-        let unseen = !self.looks || packet.content.segment.is_some_and(|segment| segment.flags.rst());
+        let unseen = !self.inspects || packet.content.segment.is_some_and(|segment| segment.flags.rst());
         let payload = if unseen { &[] } else { &packet.payload[..packet.payload.len().min(MAX_SEEN_BYTES)] };
         DecodedPacket {
             key,

@@ -20,7 +20,7 @@ const PLACES_MORE: usize = 1 << 6;
 const FLOWS: usize = 1 << 7;
 /// Mirrored packets arrive within milliseconds. No sender wraps its identifications in that time.
 const WINDOW_NS: u64 = 50_000_000;
-/// Minimum time after which a retransmission follows its original (RFC 6298 §2: 1 s; Linux: 200 ms, tail loss probe
+/// Time after a packet within which it isn't retransmitted (RFC 6298 §2: 1 s; Linux: 200 ms, tail loss probe
 /// 10 ms).
 const SEQUENCE_WINDOW_NS: u64 = 1_000_000;
 /// Maximum clock difference of two sensors: a packet seen by both within this time is a duplicate.
@@ -40,7 +40,7 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Whether a packet is a duplicate, and of which kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Copied {
+pub enum Duplicate {
     /// Not a duplicate.
     #[default]
     No,
@@ -113,8 +113,8 @@ impl Duplicates {
 
     /// Returns whether a packet is a duplicate of an earlier one.
     #[inline]
-    pub fn copied<P>(&mut self, packet: &DecodedPacket<P>) -> Copied {
-        let Some(place) = Self::place(packet) else { return Copied::No };
+    pub fn check<P>(&mut self, packet: &DecodedPacket<P>) -> Duplicate {
+        let Some(place) = Self::place(packet) else { return Duplicate::No };
         let DecodedPacket { key, hash, from_a, network_id, time_ns, identity, interface, .. } = packet;
         let vlan = packet.content.vlan.unwrap_or(0);
         let lane = if vlan == 0 && *network_id == 0 {
@@ -132,29 +132,30 @@ impl Duplicates {
             self.flows.resize(FLOWS, Seen::default());
         }
         if *interface != 0 {
-            let copied = self.copied_elsewhere(now, identity.digest);
-            if copied != Copied::No {
-                return copied;
+            let duplicate = self.check_interfaces(now, identity.digest);
+            if duplicate != Duplicate::No {
+                return duplicate;
             }
         }
         let before = std::mem::replace(&mut self.seen[place], now);
         if (before.mark ^ mark) & REST != 0 {
-            return Copied::No;
+            return Duplicate::No;
         }
         let apart_ns = before.time_ns.abs_diff(*time_ns);
         let is_copy = match identity.proof {
             Proof::Id => apart_ns <= WINDOW_NS,
             Proof::Hops => {
                 apart_ns <= WINDOW_NS && (before.mark ^ mark) & (HOPS | LANE) != 0
-                    || apart_ns <= SEQUENCE_WINDOW_NS && self.has_copies(*hash, address(key.addr_a), *time_ns)
+                    || apart_ns <= SEQUENCE_WINDOW_NS
+                        && self.has_duplicates(*hash, address(key.addr_a), *time_ns)
             }
             Proof::Sequence | Proof::None => apart_ns <= SEQUENCE_WINDOW_NS,
         };
         if !is_copy {
-            return Copied::No;
+            return Duplicate::No;
         }
         self.flows[flow_place(address(key.addr_a))] = Seen { mark: *hash, time_ns: *time_ns };
-        if (before.mark ^ mark) & LANE == 0 { Copied::Within } else { Copied::Across }
+        if (before.mark ^ mark) & LANE == 0 { Duplicate::Within } else { Duplicate::Across }
     }
 
     /// Returns the packets captured on two interfaces.
@@ -163,14 +164,14 @@ impl Duplicates {
     }
 
     /// Returns whether the flow has had duplicates recently.
-    fn has_copies(&self, hash: u64, address: u64, time_ns: i64) -> bool {
+    fn has_duplicates(&self, hash: u64, address: u64, time_ns: i64) -> bool {
         let flow = self.flows[flow_place(address)];
         flow.mark == hash && flow.time_ns.abs_diff(time_ns) <= FLOW_WINDOW_NS
     }
 
     /// Returns whether a packet is a duplicate of one from another interface.
     #[cold]
-    fn copied_elsewhere(&mut self, now: Seen, digest: u32) -> Copied {
+    fn check_interfaces(&mut self, now: Seen, digest: u32) -> Duplicate {
         if self.of_interfaces.is_empty() {
             self.of_interfaces = vec![Seen::default(); PLACES * PLACES_MORE];
         }
@@ -184,12 +185,12 @@ impl Duplicates {
             let sign = if now.mark & INTERFACE > before.mark & INTERFACE { 1 } else { -1 };
             self.sensors.absorb(&Sensors { packets: 1, later_ns: sign * later_ns });
             if apart_ns > SENSOR_WINDOW_NS {
-                return Copied::No;
+                return Duplicate::No;
             }
-            return if (before.mark ^ now.mark) & LANE == 0 { Copied::Within } else { Copied::Across };
+            return if (before.mark ^ now.mark) & LANE == 0 { Duplicate::Within } else { Duplicate::Across };
         }
         *before = now;
-        Copied::No
+        Duplicate::No
     }
 }
 

@@ -65,7 +65,7 @@ impl Events {
     pub fn new(order: u64, times_ns: &[i64]) -> Self {
         let mut events = Self::default();
         for (place, &time_ns) in times_ns.iter().take(MAX_EVENTS).enumerate() {
-            events.note((order >> (4 * place)) as u8 & 0xf, time_ns);
+            events.record_code((order >> (4 * place)) as u8 & 0xf, time_ns);
         }
         events
     }
@@ -123,18 +123,18 @@ impl Events {
         for event in KINDS {
             let code = event as u8 + shift;
             if shown >> code & 1 != 0 {
-                self.note(code, time_ns);
+                self.record_code(code, time_ns);
             }
         }
     }
 
     /// Records that an endpoint is unreachable.
     pub fn record_unreachable(&mut self, is_a: bool, time_ns: i64) {
-        self.note(Event::Unreachable as u8 + if is_a { 0 } else { FROM_B }, time_ns);
+        self.record_code(Event::Unreachable as u8 + if is_a { 0 } else { FROM_B }, time_ns);
     }
 
     /// Records one event, unless an occurrence at an earlier or the same time is known.
-    fn note(&mut self, code: u8, time_ns: i64) {
+    fn record_code(&mut self, code: u8, time_ns: i64) {
         if matches!(code, 0 | FROM_B) {
             return;
         }
@@ -170,7 +170,7 @@ impl Events {
     /// Adds the events of a later piece of the same flow.
     pub fn absorb(&mut self, later: &Self) {
         for (place, &time_ns) in later.times_ns().iter().enumerate() {
-            self.note(later.code(place), time_ns);
+            self.record_code(later.code(place), time_ns);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::counts::{Counts, UnmeteredCounts};
-use super::decoded_packet::{DecodedPacket, Decoder, Left, Totals};
+use super::decoded_packet::{DecodedPacket, Decoder, Deferred, Totals};
 use super::finished::Finished;
 use super::flow_table::LOOKED_UP;
 use super::fragments::{Attributed, Fragments, Header, Waiting};
@@ -79,7 +79,7 @@ impl Meter {
             self.totals.add(&frame);
             match self.decoder.decode(&frame) {
                 Ok(packet) => pending.push(packet),
-                Err(aside) => self.aside(aside, &frame, &mut pending),
+                Err(aside) => self.exceptional(aside, &frame, &mut pending),
             }
             if pending.len() >= LOOKED_UP {
                 self.meter_pending(&mut pending);
@@ -89,19 +89,20 @@ impl Meter {
     }
 
     #[cold]
-    fn aside<'f>(
+    fn exceptional<'f>(
         &mut self,
         aside: NotAFlowPacket<'f>,
         frame: &Frame<'f>,
         pending: &mut Vec<DecodedPacket<&'f [u8]>>,
     ) {
-        let left = self.decoder.settle(aside, frame, &mut self.unmetered, |packet| pending.push(packet));
+        let left =
+            self.decoder.count_exceptional(aside, frame, &mut self.unmetered, |packet| pending.push(packet));
         match left {
-            Some(Left::Fragment(fragment)) => {
+            Some(Deferred::Fragment(fragment)) => {
                 let attributed = self.fragments.take(&fragment, frame.time_ns);
                 self.attribute(attributed, pending);
             }
-            Some(Left::IcmpError(quoted)) => {
+            Some(Deferred::IcmpError(quoted)) => {
                 self.meter_pending(pending);
                 let part = super::Key::of(&quoted.ends).0.part();
                 self.parts[part].unreachable(&quoted, frame.time_ns);

@@ -310,12 +310,12 @@ impl Numbers {
     /// Returns whether a later row continues this one, at most `AHEAD` ahead.
     ///
     /// One in 170 million unrelated connections passes, as both endpoints' numbers are compared.
-    pub(crate) fn go_on(&self, later: &Self) -> bool {
+    pub(crate) fn continue_in(&self, later: &Self) -> bool {
         self.follow(later, AHEAD)
     }
 
     /// Returns the same after an unknown loss: any distance ahead.
-    pub(crate) fn go_on_somewhere(&self, later: &Self) -> bool {
+    pub(crate) fn continue_anywhere_in(&self, later: &Self) -> bool {
         self.follow(later, 1 << 31)
     }
 
@@ -329,7 +329,7 @@ impl Numbers {
     }
 
     /// Returns whether exactly one endpoint is known in both rows, and continues exactly.
-    pub(crate) fn go_on_exactly(&self, later: &Self) -> bool {
+    pub(crate) fn continue_exactly_in(&self, later: &Self) -> bool {
         let mut pairs = self.pairs(later);
         pairs.next().is_some_and(|(one, later)| later.first == one.next) && pairs.next().is_none()
     }

@@ -9,7 +9,7 @@ use super::bins::{self, Tracks};
 use super::boundary::{self, Fit};
 use super::counts::Counts;
 use super::decoded_packet::{DecodedPacket, Decoder};
-use super::duplicates::{Copied, Duplicates};
+use super::duplicates::{Duplicate, Duplicates};
 use super::finished::{Ended, Finished, TOGETHER};
 use super::flow_table::{FlowTable, MAX_OF_KEY};
 use super::{Key, Options};
@@ -48,7 +48,7 @@ pub struct Part {
     /// The time bins that flows have left.
     tracks: Tracks,
     observer: PayloadInspector,
-    copies: Duplicates,
+    duplicates: Duplicates,
     ended: Vec<Ended>,
     /// Number of places whose flows `finish` has ended.
     finished_places: u32,
@@ -64,7 +64,7 @@ impl Part {
             active: FlowTable::new(options.most_flows.div_ceil(PARTS)),
             tracks: Tracks::default(),
             observer: PayloadInspector::new(signatures),
-            copies: Duplicates::default(),
+            duplicates: Duplicates::default(),
             ended: Vec::new(),
             finished_places: 0,
             counts: Counts::default(),
@@ -80,7 +80,7 @@ impl Part {
     /// Prefetches what a packet will change; its flow was looked up at `place`.
     #[inline]
     pub fn fetch<P>(&self, packet: &DecodedPacket<P>, place: Option<u32>) {
-        self.copies.fetch(packet);
+        self.duplicates.fetch(packet);
         if let Some(place) = place {
             let row = &self.active[place];
             std::hint::black_box((row.key.proto, row.packets_ab, row.hits_a.0));
@@ -90,8 +90,8 @@ impl Part {
     /// Meters a packet; its flow was looked up at `place`.
     #[inline]
     pub fn packet<P>(&mut self, packet: &DecodedPacket<P>, payload: &[u8], place: Option<u32>) {
-        let copied = self.copies.copied(packet);
-        if copied != Copied::No {
+        let duplicate = self.duplicates.check(packet);
+        if duplicate != Duplicate::No {
             self.counts.duplicates += 1;
             if self.options.dedup {
                 self.counts.unmetered.add(Unmetered::Duplicate, 1);
@@ -100,7 +100,7 @@ impl Part {
         }
         self.counts.bad_checksums.add(packet.bad_checksums);
         let place = self.active.confirmed(place, packet);
-        self.meter(packet, payload, copied, place);
+        self.meter(packet, payload, duplicate, place);
     }
 
     /// Records an ICMP error in the flow of the quoted packet, if such a packet was seen.
@@ -121,7 +121,13 @@ impl Part {
     }
 
     #[inline]
-    fn meter<P>(&mut self, pending: &DecodedPacket<P>, payload: &[u8], copied: Copied, place: Option<u32>) {
+    fn meter<P>(
+        &mut self,
+        pending: &DecodedPacket<P>,
+        payload: &[u8],
+        duplicate: Duplicate,
+        place: Option<u32>,
+    ) {
         let DecodedPacket { content, from_a, network_id, time_ns, .. } = pending;
         let fits = |place: &u32| {
             let row = &self.active[*place];
@@ -141,8 +147,8 @@ impl Part {
         };
         let row = &mut self.active[place];
         row.record(content, *from_a, *time_ns);
-        row.duplicates = row.duplicates.saturating_add(u32::from(copied != Copied::No));
-        row.copied_across |= copied == Copied::Across;
+        row.duplicates = row.duplicates.saturating_add(u32::from(duplicate != Duplicate::No));
+        row.copied_across |= duplicate == Duplicate::Across;
         if !payload.is_empty() {
             self.observe(pending, payload, place);
         }
@@ -300,7 +306,7 @@ impl Part {
             if boundary::is_over(row, now_ns, &self.options.idle) {
                 self.end(place);
             } else if row.last_seen_ns >= since_ns {
-                copies.copy(row, self.tracks.of(place, row), self.observer.noted(place));
+                copies.copy(row, self.tracks.of(place, row), self.observer.meta(place));
             }
         }
     }
@@ -319,6 +325,6 @@ impl Part {
     /// Adds the counts beside the flows.
     pub fn add_to(&self, counts: &mut Counts) {
         counts.absorb(&self.counts);
-        counts.sensors.absorb(self.copies.sensors());
+        counts.sensors.absorb(self.duplicates.sensors());
     }
 }

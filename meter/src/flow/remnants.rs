@@ -50,7 +50,7 @@ macro_rules! columns {
             if other.num_columns() != schema.fields().len()
                 || !schema.fields().iter().zip(other.schema().fields()).all(same)
             {
-                return Err(ArrowError::SchemaError("no remnants of fragments".to_owned()));
+                return Err(ArrowError::SchemaError("not a table of fragment remnants".to_owned()));
             }
             let (arrays, mut at) = (other.columns(), 0);
             $( let $name = { let from = at; at += <$type>::WIDTH; &arrays[from..at] }; )+

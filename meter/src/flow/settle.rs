@@ -139,7 +139,7 @@ fn join_continued(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut
     while at < group.len() {
         let later = &rows[group[at]];
         let earlier = (0..at).rev().take(COMPARED);
-        let mut found = earlier.filter(|&before| goes_on(rows, &group[before..=at], later, idle));
+        let mut found = earlier.filter(|&before| continues(rows, &group[before..=at], later, idle));
         if let Some(before) = found.next() {
             group[before] = absorb(rows, went_to, group[before], group[at]);
             group.remove(at);
@@ -167,7 +167,7 @@ fn join_announced(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut
 }
 
 /// Returns whether a row continues the first of the rows before it, `from_earlier`; its last entry is the row itself.
-fn goes_on(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle: &Idle) -> bool {
+fn continues(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle: &Idle) -> bool {
     let earlier = &rows[from_earlier[0]];
     // A RST with numbers of no connection is counted with the newest one, which ignores it.
     if later.is_reset_alone() && earlier.lane() == later.lane() && boundary::meet(earlier, later, idle) {
@@ -177,8 +177,8 @@ fn goes_on(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle
     if earlier.last_seen_ns > later.first_seen_ns || pause_ns > LONGEST_PAUSE_NS || later.opens() {
         return false;
     }
-    if earlier.numbers.go_on(&later.numbers)
-        || later.is_reset_alone() && earlier.numbers.go_on_exactly(&later.numbers)
+    if earlier.numbers.continue_in(&later.numbers)
+        || later.is_reset_alone() && earlier.numbers.continue_exactly_in(&later.numbers)
     {
         return true;
     }
@@ -187,7 +187,7 @@ fn goes_on(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle
     earlier.lane() == later.lane()
         && boundary::meet(earlier, later, idle)
         && between.iter().all(|&place| rows[place].lane() != later.lane())
-        && earlier.numbers.go_on_somewhere(&later.numbers)
+        && earlier.numbers.continue_anywhere_in(&later.numbers)
 }
 
 /// Marks the RSTs of established connections that came when the next one between the same ports was opened.

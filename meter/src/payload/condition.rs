@@ -52,7 +52,7 @@ impl Condition {
             .find_map(|(operator, allowed)| {
                 text.split_once(operator).map(|(left, right)| (left, *allowed, right))
             })
-            .ok_or_else(|| format!("{text:?} has none of = != <= >="))?;
+            .ok_or_else(|| format!("missing comparison in {text:?}; use = != <= or >="))?;
         Ok(Self { left: Term::parse(left)?, right: Term::parse(right)?, allowed })
     }
 
@@ -90,12 +90,12 @@ impl Term {
 }
 
 fn number(text: &str) -> Result<u64, String> {
-    text.trim().parse::<u32>().map(u64::from).map_err(|_| format!("{text:?} is no number"))
+    text.trim().parse::<u32>().map(u64::from).map_err(|_| format!("not a number: {text:?}"))
 }
 
 impl Value {
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no number, no `length` and no field like u16@3 or u32le@0");
+        let wrong = || format!("not a number, `length` or a field such as u16@3 or u32le@0: {text:?}");
         if text == "length" {
             return Ok(Self::Length);
         }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_refused() {
+    fn invalid_conditions_are_rejected() {
         for text in [
             "",
             "length",

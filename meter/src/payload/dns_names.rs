@@ -67,15 +67,15 @@ impl DnsNames {
     /// come.
     fn take(&mut self, address: u128, name: String, time_ns: i64) {
         let is_full = self.names.len() >= MAX_ADDRESSES;
-        let said = (time_ns, name.into());
+        let answer = (time_ns, name.into());
         match self.names.entry(address) {
             Entry::Occupied(mut known) => {
-                if said > *known.get() {
-                    known.insert(said);
+                if answer > *known.get() {
+                    known.insert(answer);
                 }
             }
             Entry::Vacant(free) if !is_full => {
-                free.insert(said);
+                free.insert(answer);
             }
             Entry::Vacant(_) => self.left_out += 1,
         }
@@ -222,7 +222,7 @@ mod tests {
         bytes
     }
 
-    fn said(message: &[u8]) -> Vec<(String, String)> {
+    fn names_in(message: &[u8]) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let _ = answers(message, &mut found);
         let text = |address: u128| std::net::Ipv6Addr::from(address).to_canonical().to_string();
@@ -245,16 +245,16 @@ mod tests {
             ],
         );
         let name = "www.example.com".to_owned();
-        assert_eq!(said(&bytes), [("192.0.2.1".into(), name.clone()), ("2001:db8::9".into(), name)]);
+        assert_eq!(names_in(&bytes), [("192.0.2.1".into(), name.clone()), ("2001:db8::9".into(), name)]);
         for end in 0..bytes.len() {
-            assert!(said(&bytes[..end]).len() < 2, "cut");
+            assert!(names_in(&bytes[..end]).len() < 2, "cut");
         }
     }
 
     #[test]
     fn without_a_question_the_record_names_itself() {
         let bytes = message(0x8400, None, &[(labels("printer.local"), A, vec![10, 0, 0, 9])]);
-        assert_eq!(said(&bytes), [("10.0.0.9".into(), "printer.local".into())]);
+        assert_eq!(names_in(&bytes), [("10.0.0.9".into(), "printer.local".into())]);
     }
 
     #[test]
@@ -262,26 +262,26 @@ mod tests {
         let asked = labels("example.com");
         let records = |data: [u8; 4]| [(POINTER.to_vec(), A, data.to_vec())];
         for flags in [0x0100, 0x8183, 0xa000] {
-            assert!(said(&message(flags, Some(&asked), &records([192, 0, 2, 1]))).is_empty());
+            assert!(names_in(&message(flags, Some(&asked), &records([192, 0, 2, 1]))).is_empty());
         }
         for address in [[0, 0, 0, 0], [127, 0, 0, 1], [224, 0, 0, 251]] {
-            assert!(said(&message(0x8180, Some(&asked), &records(address))).is_empty());
+            assert!(names_in(&message(0x8180, Some(&asked), &records(address))).is_empty());
         }
         let short = [(POINTER.to_vec(), A, vec![192, 0, 2])];
-        assert!(said(&message(0x8180, Some(&asked), &short)).is_empty());
+        assert!(names_in(&message(0x8180, Some(&asked), &short)).is_empty());
     }
 
     #[test]
     fn hostile_names_are_harmless() {
         let asked = [3, b'a', b'.', 0x1b, 1, b'\\', 0];
         let bytes = message(0x8180, Some(&asked), &[(POINTER.to_vec(), A, vec![192, 0, 2, 1])]);
-        assert_eq!(said(&bytes), [("192.0.2.1".into(), "a\\.\\027.\\\\".into())]);
+        assert_eq!(names_in(&bytes), [("192.0.2.1".into(), "a\\.\\027.\\\\".into())]);
         for pointers in [[0xc0, 12], [0xc0, 13], [0xc0, 0xff]] {
             let bytes = message(0x8180, Some(&pointers), &[(POINTER.to_vec(), A, vec![192, 0, 2, 1])]);
-            assert!(said(&bytes).is_empty(), "it points at itself, or nowhere");
+            assert!(names_in(&bytes).is_empty(), "it points at itself, or nowhere");
         }
         let endless = [[63].as_slice(), &[b'a'; 63]].concat().repeat(5);
-        assert!(said(&message(0x8180, Some(&[&endless[..], &[0]].concat()), &[])).is_empty());
+        assert!(names_in(&message(0x8180, Some(&[&endless[..], &[0]].concat()), &[])).is_empty());
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many() {
+    fn the_number_of_names_is_bounded() {
         let mut names = DnsNames::default();
         for address in 0..=MAX_ADDRESSES as u128 {
             names.take(address, "a".into(), 0);

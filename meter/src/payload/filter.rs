@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_those_of_either_end() {
+    fn ports_of_either_endpoint_match() {
         let pattern = Pattern::parse("16").expect("a pattern");
         let filter = Filter::new(&[(&pattern, &[5, 7][..]), (&pattern, &[]), (&pattern, &[7])]);
         let fitting = |ports: (u16, u16)| fitting(&filter, ports, b"\x16");

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_message_that_settles_one_more_packet_is_looked_at() {
+    fn one_more_packet_is_inspected_after_a_message_that_settles() {
         let mut hits = Hits::default();
         hits.push(Some(7), Proof::None, true);
         assert!(!hits.is_full());

@@ -106,7 +106,7 @@ impl PayloadInspector {
 
     /// Returns the metadata of a flow so far.
     #[must_use]
-    pub fn noted(&self, place: u32) -> Option<&PayloadMeta> {
+    pub fn meta(&self, place: u32) -> Option<&PayloadMeta> {
         Some(&self.states.get(place as usize)?.as_ref()?.note)
     }
 
@@ -122,7 +122,7 @@ impl PayloadInspector {
 
     /// Inspects a packet; `hits` are those of its sender.
     pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) {
-        if self.is_watching(place) && self.goes_on(place, seen) {
+        if self.is_watching(place) && self.continues_message(place, seen) {
             hits.push(None, Proof::None, false);
             return;
         }
@@ -187,7 +187,7 @@ impl PayloadInspector {
     }
 
     /// Returns whether a packet continues a message that an earlier one began.
-    fn goes_on(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+    fn continues_message(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
         let Some(watched) = &mut state.watched else { return false };
         let slot = &mut watched.streams[usize::from(!seen.from_a)];
@@ -211,8 +211,8 @@ impl PayloadInspector {
     fn extract(&mut self, place: u32, extract: Extract, seen: &Seen<'_>) -> Option<Proof> {
         match extract {
             Extract::ProxyHeader => {}
-            Extract::Utp => return self.utp(place, seen).then_some(Proof::None),
-            Extract::Rtp => return self.rtp(place, seen).then_some(Proof::None),
+            Extract::Utp => return self.is_utp(place, seen).then_some(Proof::None),
+            Extract::Rtp => return self.is_rtp(place, seen).then_some(Proof::None),
             Extract::ClientHello => self.client_hello(place, seen),
             Extract::DtlsClientHello => {
                 let hello = tls::in_datagram(seen.payload).unwrap_or_default();
@@ -237,7 +237,7 @@ impl PayloadInspector {
     }
 
     /// Returns whether a packet that looks like micro transport opens a connection, or agrees with one of the peer's.
-    fn utp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+    fn is_utp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(header) = utp::Header::read(seen.payload) else { return false };
         let latest = &mut self.latest(place).utp;
         let peer = latest[usize::from(seen.from_a)];
@@ -246,7 +246,7 @@ impl PayloadInspector {
     }
 
     /// Returns whether a packet that looks like media is the next one of its source.
-    fn rtp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+    fn is_rtp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(header) = rtp::Header::read(seen.payload) else { return false };
         let earlier = self.latest(place).rtp[usize::from(!seen.from_a)].replace(header);
         earlier.is_some_and(|earlier| header.follows(earlier))
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_is_put_together_from_three_packets() {
+    fn a_hello_is_reassembled_from_three_packets() {
         let stream = record(&hello("example.com", &["h2"], 3000));
         let begin = u32::MAX - 5; // the sequence number wraps
         for order in [[0, 1, 2], [0, 2, 1]] {

@@ -134,11 +134,11 @@ impl Pattern {
             let (step, behind) = token(rest)?;
             steps.extend(step);
             if !(behind.is_empty() || behind.starts_with(char::is_whitespace)) {
-                return Err(format!("a space is missing before {behind:?}"));
+                return Err(format!("missing space before {behind:?}"));
             }
             rest = behind.trim_start();
         }
-        if steps.is_empty() { Err("an empty pattern".to_owned()) } else { Ok(Self(steps)) }
+        if steps.is_empty() { Err("empty pattern".to_owned()) } else { Ok(Self(steps)) }
     }
 
     /// Returns the pattern without checks of its first fixed bytes, at most `places`, which are known to match.
@@ -282,9 +282,10 @@ fn token(text: &str) -> Result<(Vec<Step>, &str), String> {
 }
 
 fn quoted_text(quoted: &str, any_case: bool) -> Result<(Vec<Bytes>, &str), String> {
-    let (letters, rest) = quoted.split_once('\'').ok_or_else(|| format!("'{quoted} has no end"))?;
+    let (letters, rest) =
+        quoted.split_once('\'').ok_or_else(|| format!("missing closing quote: '{quoted}"))?;
     if letters.is_empty() {
-        return Err("an empty text".to_owned());
+        return Err("empty text".to_owned());
     }
     let allowed =
         |letter: u8| Bytes::of(|byte| byte == letter || any_case && byte.eq_ignore_ascii_case(&letter));
@@ -293,7 +294,7 @@ fn quoted_text(quoted: &str, any_case: bool) -> Result<(Vec<Bytes>, &str), Strin
 
 /// Parses hexadecimal digits: `0d0a`.
 fn hex_text(digits: &str) -> Result<Vec<Bytes>, String> {
-    let wrong = || format!("..{digits} is no text and no bytes");
+    let wrong = || format!("not a text or hexadecimal bytes: ..{digits}");
     let pairs = digits.as_bytes().chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
         u8::from_str_radix(pair, 16).ok()
@@ -325,7 +326,7 @@ fn bytes_token(word: &str) -> Result<Vec<Step>, String> {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             match (hex(first), hex(last)) {
                 (Some(first), Some(last)) if first <= last => (first..=last).for_each(|byte| bytes.add(byte)),
-                _ => return Err(format!("{part:?} in {word} is no byte and no range of bytes")),
+                _ => return Err(format!("not a byte or range of bytes in {word}: {part:?}")),
             }
         }
         bytes
@@ -340,7 +341,7 @@ fn bytes_token(word: &str) -> Result<Vec<Step>, String> {
                 Bytes::of(|byte| Some(u32::from(byte >> 4)) == high.to_digit(16))
             }
             _ => {
-                let only = hex(class).ok_or_else(|| format!("{word:?} is no step of a pattern"))?;
+                let only = hex(class).ok_or_else(|| format!("unknown pattern step {word:?}"))?;
                 Bytes::of(|byte| byte == only)
             }
         }
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn stated_lengths_are_passed() {
+    fn stated_lengths_are_skipped() {
         assert!(matches("30 <ber> 02 01 01 04 <ber+> a0", b"\x30\x82\x01\x00\x02\x01\x01\x04\x06public\xa0"));
         assert!(matches("10 <varint> 00 04 'MQTT'", b"\x10\x80\x01\x00\x04MQTT"));
         assert!(matches("<u8+> 2a", b"\x02ab\x2a"));
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn invalid_patterns_are_rejected() {
         for text in [
             "", "1", "1g", "é", "{}", "{02-01}", "'open", "''", "00*0", "00*9999", "..", "..0", "..0x",
             "'a''b'", "<u9>",
@@ -402,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn known_bytes_are_passed() {
+    fn known_bytes_are_skipped() {
         let pattern = Pattern::parse("16 03 {00-04} ?? &80 'ab' <u8+> ?? ??").expect("a pattern");
         let behind = pattern.behind(3);
         assert!(behind.matches(b"xyz\xff\x80ab\x01xyz"));

@@ -133,7 +133,7 @@ mod tests {
     use crate::table::FlowRecords;
 
     #[test]
-    fn notes_go_through_a_batch_and_back() {
+    fn metadata_survives_a_batch() {
         let note = PayloadMeta {
             server_name: Some("example.com".into()),
             alpn: None,
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_note_counts_and_endpoints_add_up() {
+    fn the_earlier_metadata_counts_and_endpoints_add_up() {
         let mut note = PayloadMeta { announced: vec![[1; 20]], ..PayloadMeta::default() };
         let later = PayloadMeta {
             server_name: Some("b".into()),

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_initial_is_left_alone() {
+    fn other_packets_are_ignored() {
         assert!(header(b"\x40\0\0\0\x01\0\0").is_none());
         assert!(header(b"\xc0\0\0\0\x01\x15aaaaaaaaaaaaaaaaaaaaa\0").is_none(), "an id of 21 bytes");
         let handshake =

@@ -195,13 +195,13 @@ fn add(
     signature: u16,
 ) -> Result<(), String> {
     if rule.patterns.is_empty() {
-        return Err("it has no pattern".to_owned());
+        return Err("no pattern".to_owned());
     }
     for &proto in &rule.transports {
         let transport = TRANSPORTS
             .iter()
             .position(|&known| known == proto)
-            .ok_or_else(|| format!("payloads of IP protocol {proto} aren't looked at"))?;
+            .ok_or_else(|| format!("unsupported IP protocol {proto}; use tcp or udp"))?;
         for text in &rule.patterns {
             patterns[transport].push((signature, Pattern::parse(text)?));
         }
@@ -212,9 +212,7 @@ fn add(
 impl Signature {
     fn new(rule: &Rule) -> Result<Self, String> {
         let extract = match &rule.extract {
-            Some(name) => {
-                Some(Extract::named(name).ok_or_else(|| format!("{name:?} is nothing to extract"))?)
-            }
+            Some(name) => Some(Extract::named(name).ok_or_else(|| format!("unknown extractor {name:?}"))?),
             None => None,
         };
         let conditions =
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_rule_is_named_by_its_place() {
+    fn an_invalid_rule_is_reported_by_its_index() {
         let place = |rules: &[Rule]| Signatures::new(rules).map(|_| ()).expect_err("a wrong rule").0;
         assert_eq!(place(&[rule("16"), rule("xx")]), 1);
         assert_eq!(place(&[Rule { patterns: vec![], ..rule("") }]), 0);

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_refused() {
+    fn other_datagrams_are_rejected() {
         assert_eq!(Header::read(&[0x51; 20]), None, "no such type");
         assert_eq!(Header::read(&[0x12; 20]), None, "another version");
         assert_eq!(Header::read(&[0x11; 19]), None, "too short");

@@ -97,7 +97,7 @@ impl Columns {
 /// # Errors
 /// A column is missing or of another type.
 pub fn bins_of(batch: &RecordBatch, rows: &[FlowRecord]) -> Result<Vec<Bins>, ArrowError> {
-    let wrong = |name: &str| ArrowError::SchemaError(format!("no column {name} of the type it should have"));
+    let wrong = |name: &str| ArrowError::SchemaError(format!("column {name} is missing or of another type"));
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| wrong(name));
     let width = column(WIDTH)?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(WIDTH))?;
     let lists = column(BINS)?.as_list_opt::<i32>().ok_or_else(|| wrong(BINS))?;

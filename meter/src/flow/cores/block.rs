@@ -3,7 +3,7 @@
 use crate::capture::{Buffer, Capture, CaptureError, Frame};
 use crate::flow::Key;
 use crate::flow::counts::UnmeteredCounts;
-use crate::flow::decoded_packet::{DecodedPacket, Decoder, Left, Totals};
+use crate::flow::decoded_packet::{DecodedPacket, Decoder, Deferred, Totals};
 use crate::flow::fragments::Fragments;
 use crate::flow::part::PARTS;
 use crate::wire::{NotAFlowPacket, Quoted};
@@ -128,10 +128,10 @@ impl Block {
                 Err(NotAFlowPacket::Fragment(_)) => fragments.push(number),
                 Err(aside) => {
                     let frame = located.frame(buffer);
-                    let left = decoder.settle(aside, &frame, unmetered, |packet| {
+                    let left = decoder.count_exceptional(aside, &frame, unmetered, |packet| {
                         packets.push(number, packet.with(Span::of(packet.payload, begin)));
                     });
-                    if let Some(Left::IcmpError(quoted)) = left {
+                    if let Some(Deferred::IcmpError(quoted)) = left {
                         let part = Key::of(&quoted.ends).0.part();
                         rare[part].push((number, Rare::IcmpError(quoted, located.time_ns)));
                     }

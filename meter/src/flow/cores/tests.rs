@@ -223,7 +223,7 @@ fn a_slow_consumer_is_waited_for() {
 }
 
 #[test]
-fn what_was_read_until_a_stop_is_metered() {
+fn packets_read_until_a_stop_are_metered() {
     let (over, _ended) = channel();
     let cores = start(Endless::capture(over), options(IDLE), sharing(3, 4096, 100));
     while cores.progress().totals.packets < 10_000 {
@@ -265,7 +265,7 @@ fn failing(panics: bool) -> Capture {
 }
 
 #[test]
-fn what_was_read_before_a_failure_is_metered() {
+fn packets_read_before_a_failure_are_metered() {
     let found = on_threads(failing(false), options(IDLE), sharing(3, 4096, 100));
     assert_eq!(found, directly(failing(false), options(IDLE), 100));
     let error = found.end.expect_err("the disk has gone");
@@ -366,7 +366,7 @@ fn parts_are_about_equal_and_all_used() {
 }
 
 #[test]
-fn who_fills_one_part_ends_flows_early_and_nothing_is_lost() {
+fn filling_one_part_ends_flows_early_and_loses_nothing() {
     // A thousand flows of one part, under a cap that leaves room for a hundred of them.
     let in_part = |port: &u16| udp(0, &format!("a{port}>b")).part() == 3;
     let ports: Vec<u16> = (1..40_000).filter(in_part).take(1000).collect();

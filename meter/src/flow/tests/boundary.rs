@@ -126,7 +126,7 @@ fn sequence_numbers_wrap() {
 }
 
 #[test]
-fn ports_addresses_and_transports_tell_flows_apart() {
+fn ports_addresses_and_transports_distinguish_flows() {
     let packets = [
         udp(0, "a1>b2"),
         udp(0, "b2>a1"),
@@ -143,7 +143,7 @@ fn ports_addresses_and_transports_tell_flows_apart() {
 }
 
 #[test]
-fn an_idle_flow_ends_after_its_limit_not_at_it() {
+fn an_idle_flow_ends_after_its_timeout_not_at_it() {
     let elsewhere = [101, 2_000_000_000, 900_000_000].map(|number| tcp(0, "a>b", "PA", number, number, 1));
     for (limit_ns, packets) in [(100, elsewhere), (10, [(); 3].map(|()| udp(0, "a>b")))] {
         let every = |gap_ns| [0, 1, 2].map(|n| packets[n].clone().at(gap_ns * [0_i64, 1, 2][n]));
@@ -158,7 +158,7 @@ fn an_idle_flow_ends_after_its_limit_not_at_it() {
 }
 
 #[test]
-fn a_flows_own_span_says_whether_it_is_idle() {
+fn idle_time_is_measured_from_the_flows_own_span() {
     let [early, at_limit, past_limit] = [50, 40, 39].map(|time_ns| udp(time_ns, "a>b"));
     assert_eq!(histories(&[early.clone(), at_limit.clone()]), ["D"], "time ran back, but not far");
     assert_eq!(histories(&[early.clone(), past_limit.clone()]), ["D", "D"]);

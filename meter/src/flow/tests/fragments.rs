@@ -94,7 +94,7 @@ fn ended(meter: &mut Meter) -> (Vec<FlowRecord>, u64) {
 }
 
 /// Returns port of `a`, packets, IP bytes and bytes of payload of a row.
-fn told(row: &FlowRecord) -> (u16, u64, u64, u64) {
+fn summary(row: &FlowRecord) -> (u16, u64, u64, u64) {
     (row.key.port_a, row.packets_ab, row.bytes_ab, row.payload_bytes_ab)
 }
 
@@ -104,7 +104,7 @@ fn fragments_belong_to_their_datagrams_flow_in_any_order() {
     assert_eq!(parts.len(), 3);
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
         let (rows, later) = metered(&order.map(|part| parts[part].clone()));
-        assert_eq!(rows.iter().map(told).collect::<Vec<_>>(), [(1024, 3, 3 * 20 + 101, 93)], "{order:?}");
+        assert_eq!(rows.iter().map(summary).collect::<Vec<_>>(), [(1024, 3, 3 * 20 + 101, 93)], "{order:?}");
         assert_eq!((rows[0].first_seen_ns, rows[0].last_seen_ns, later), (0, 2, 0), "{order:?}");
     }
 }
@@ -128,7 +128,7 @@ fn datagrams_may_be_interleaved() {
 }
 
 #[test]
-fn protocol_and_addresses_tell_datagrams_apart() {
+fn protocol_and_addresses_distinguish_datagrams() {
     let datagram = large(1, 1024);
     let other_protocol = Datagram { protocol: 6, ..datagram.clone() };
     let mut other_address = datagram.part(40, 80);
@@ -145,7 +145,7 @@ fn a_header_may_be_spread_over_fragments() {
         let (rows, later) = metered(&segment.parts(bytes));
         let [row] = rows[..] else { panic!("{rows:?}") };
         let parts = 80_u64.div_ceil(bytes as u64);
-        assert_eq!((told(&row), later), ((1024, parts, parts * 20 + 80, 60), 0));
+        assert_eq!((summary(&row), later), ((1024, parts, parts * 20 + 80, 60), 0));
         assert_eq!((history(&row).as_str(), row.numbers.isn(0)), ("S", Some(100)));
     }
     // Only the beginning of a header is kept: its end must not come first.
@@ -172,11 +172,11 @@ fn ipv6_fragments_as_well() {
     let mut parts = datagram.parts(40);
     parts.rotate_left(1);
     let (rows, later) = metered(&parts);
-    assert_eq!((told(&rows[0]), rows[0].key.ip_version, later), ((1024, 3, 3 * 48 + 101, 93), 6, 0));
+    assert_eq!((summary(&rows[0]), rows[0].key.ip_version, later), ((1024, 3, 3 * 48 + 101, 93), 6, 0));
     // Destination options in the datagram, behind the fragment header. RFC 8200 §4.1.
     let body = [&[17, 1][..], &[0; 14], &datagram.body].concat();
     let (rows, later) = metered(&Datagram { protocol: 60, body, ..datagram }.parts(40));
-    assert_eq!((told(&rows[0]), later), ((1024, 3, 3 * 48 + 117, 93), 0));
+    assert_eq!((summary(&rows[0]), later), ((1024, 3, 3 * 48 + 117, 93), 0));
 }
 
 #[test]
@@ -184,8 +184,8 @@ fn an_identification_used_again_is_another_datagram() {
     let (one, other) = (large(1, 1024).parts(56), large(1, 1025).parts(56));
     // As soon as the first datagram is complete,
     let (rows, later) = metered(&[one.clone(), other.clone()].concat());
-    let told: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
-    assert_eq!((told, later), (BTreeMap::from([(1024, 2), (1025, 2)]), 0));
+    let summary: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
+    assert_eq!((summary, later), (BTreeMap::from([(1024, 2), (1025, 2)]), 0));
     // or else after a minute.
     for (gap_ns, expected) in
         [(60 * SECOND_NS, vec![(1024, 3)]), (60 * SECOND_NS + 1, vec![(1024, 1), (1025, 2)])]
@@ -195,8 +195,8 @@ fn an_identification_used_again_is_another_datagram() {
         frame(&mut meter, RAW, gap_ns, &other[0]);
         frame(&mut meter, RAW, gap_ns, &other[1]);
         let (rows, later) = ended(&mut meter);
-        let told: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
-        assert_eq!((told, later), (BTreeMap::from_iter(expected), 0));
+        let summary: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
+        assert_eq!((summary, later), (BTreeMap::from_iter(expected), 0));
     }
 }
 
@@ -204,7 +204,7 @@ fn an_identification_used_again_is_another_datagram() {
 fn a_datagram_captured_twice_is_one_flow() {
     let twice: Vec<_> = large(1, 1024).parts(40).into_iter().flat_map(|part| [part.clone(), part]).collect();
     let (rows, later) = metered(&twice);
-    assert_eq!((told(&rows[0]), rows.len(), later), ((1024, 6, 6 * 20 + 202, 186), 1, 0));
+    assert_eq!((summary(&rows[0]), rows.len(), later), ((1024, 6, 6 * 20 + 202, 186), 1, 0));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_snap_length_may_cut_a_fragment() {
         if let Some(reason) = reason {
             assert_eq!((rows, counted(&meter, reason)), (vec![], 3));
         } else {
-            assert_eq!(told(&rows[0]), (1024, 3, 3 * 20 + 101, 93));
+            assert_eq!(summary(&rows[0]), (1024, 3, 3 * 20 + 101, 93));
         }
     }
 }
@@ -306,7 +306,7 @@ fn history_of(packets: &[&Sent], error: &[u8], error_ns: i64) -> String {
 }
 
 #[test]
-fn an_icmp_error_is_noted_at_the_end_that_cant_be_reached() {
+fn an_icmp_error_is_recorded_at_the_unreachable_endpoint() {
     let (there, back) = (udp(0, "a1024>b"), udp(1, "b>a1024"));
     assert_eq!(history_of(&[&there], &unreachable(&there), 2), "Du");
     assert_eq!(history_of(&[&there, &back], &unreachable(&back), 2), "DdU");

@@ -63,7 +63,7 @@ fn a_connection_is_one_row() {
 }
 
 #[test]
-fn a_lone_syn_ack_tells_both_initial_sequence_numbers() {
+fn a_lone_syn_ack_shows_both_initial_sequence_numbers() {
     let rows = metered(&[tcp(0, "b>a", "SA", 500, 101, 0)]);
     let [row] = rows[..] else { panic!("{rows:?}") };
     assert_eq!(
@@ -184,8 +184,8 @@ proptest! {
         prop_assert_eq!(meter.packets(), (packets.len() + frames.len()) as u64);
         prop_assert_eq!(in_flows + unmetered(&meter), meter.packets());
         prop_assert_eq!(meter.wire_bytes(), bytes as u64);
-        let told: u64 = metered(&packets).iter().map(|row| row.bytes_ab + row.bytes_ba).sum();
-        prop_assert_eq!(told, ip_bytes as u64);
+        let row_bytes: u64 = metered(&packets).iter().map(|row| row.bytes_ab + row.bytes_ba).sum();
+        prop_assert_eq!(row_bytes, ip_bytes as u64);
     }
 
     /// Neither endpoint is preferred.
@@ -197,7 +197,7 @@ proptest! {
 }
 
 #[test]
-fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
+fn beyond_the_cap_idle_flows_end_early_and_nothing_is_lost() {
     let mut meter = Meter::new(Options { most_flows: 64, ..options(IDLE) }, Arc::default());
     for number in 1..=1000 {
         let time_ns = number / 16; // a part has a new flow in each, and room for four within the idle time
@@ -213,7 +213,7 @@ fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
 }
 
 #[test]
-fn payloads_of_a_flow_that_was_ended_early_are_looked_at_anew() {
+fn payloads_of_a_flow_that_was_ended_early_are_inspected_anew() {
     let mut meter = Meter::new(Options { most_flows: 1, ..options(IDLE) }, signatures());
     // Another flow of the same part, which has room for one.
     let first = udp(0, "a1>b53");

@@ -15,7 +15,7 @@ fn groups(packets: &[Sent]) -> Vec<u32> {
 }
 
 #[test]
-fn nothing_comes_of_nothing() {
+fn no_rows_give_no_rows() {
     assert_eq!(stitch([], &IDLE), (vec![], vec![]));
 }
 
