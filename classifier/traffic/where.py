@@ -1,8 +1,8 @@
 """Conditions on flows: `service == 'https' and server_port in (443, 8443)` as an Arrow expression.
 
 The grammar is a small part of Python's: columns of the flow table, literals, comparisons, `in`, `is
-None`, `and`, `or`, `not`, parentheses. It is parsed, never run, and all else is an error.
-A missing value equals nothing: `service != 'https'` is true where there is no service.
+None`, `and`, `or`, `not`, parentheses. It is parsed, never executed; anything else is an error.
+A missing value equals no other: `service != 'https'` is true where there is no service.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 
 from classifier.errors import FilterError
 
-#: Lists are looked at as texts, with this before, between and behind their words.
+#: Separator of list items, which are matched as one text: before, between and after them.
 BAR = "\x1f"
-#: Columns that name services: there a familiar name means IANA's, too.
+#: Columns of service names, where a familiar name also matches IANA's.
 _SERVICES = ("service", "service_candidates", "expected")
-#: Longer ones are no conditions that a person wrote.
+#: Maximum length of a condition.
 _MOST_CHARACTERS = 10_000
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[..., pc.Expression]]] = {
     ast.Eq: ("==", pc.equal),
@@ -43,7 +43,7 @@ _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition, and the columns that it looks at."""
+    """A condition, and the columns it refers to."""
 
     text: str
     expression: pc.Expression
@@ -53,7 +53,7 @@ class Condition:
 def parse(
     text: str, schema: pa.Schema, names_of: Callable[[str], Iterable[str]] = lambda name: (name,)
 ) -> Condition:
-    """Read a condition on the columns of `schema`; FilterError points at what is wrong with it.
+    """Parse a condition on the columns of `schema`; FilterError points at the invalid part.
 
     `names_of` returns the services that a name may mean: `dns` is an alias of `domain`.
     """
@@ -75,13 +75,13 @@ def parse(
 
 
 def moment(text: str) -> datetime:
-    """Read a time: ISO 8601, UTC where it names no zone; ValueError says that it is none."""
+    """Parse a time: ISO 8601, UTC unless it has an offset. ValueError: it isn't one."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def _sure(expression: pc.Expression) -> pc.Expression:
-    """Take what can't be said for false."""
+    """Replace unknown (null) by false."""
     return pc.coalesce(expression, pa.scalar(False))
 
 
@@ -95,7 +95,7 @@ class _Reader:
         self.columns: set[str] = set()
 
     def condition(self, node: ast.expr) -> pc.Expression:
-        """Return what is true or false."""
+        """Return a Boolean expression."""
         match node:
             case ast.BoolOp(op=op, values=values):
                 parts = [_sure(self.condition(value)) for value in values]
@@ -114,7 +114,7 @@ class _Reader:
         self._fail(node, "not a condition; use columns, literals, comparisons, in, and, or, not, parentheses")
 
     def _chain(self, node: ast.Compare) -> pc.Expression:
-        """Read `a < b < c` as `a < b and b < c`."""
+        """Parse `a < b < c` as `a < b and b < c`."""
         ends = [node.left, *node.comparators]
         parts = [
             _sure(self._comparison(left, op, right))
@@ -163,7 +163,7 @@ class _Reader:
         return found if isinstance(op, ast.Eq) else pc.invert(found)
 
     def _membership(self, left: ast.expr, right: ast.expr) -> pc.Expression:
-        """Read `column in (…)`, `'text' in column`."""
+        """Parse `column in (…)`, `'text' in column`."""
         if isinstance(right, ast.Tuple | ast.List | ast.Set):
             if not isinstance(left, ast.Name):
                 self._fail(left, "not a column; write COLUMN in (…, …)")
@@ -207,7 +207,7 @@ class _Reader:
         return self._schema.field(node.id)
 
     def _value(self, node: ast.expr, field: pa.Field) -> pa.Scalar:
-        """Return a literal that fits a column."""
+        """Return a literal of a column's type."""
         kind = _kind(field.type)
         value = self._literal(node)
         match kind, value:
@@ -240,7 +240,7 @@ class _Reader:
         raise self._failed(node, f"{shown}: {message}")
 
     def _failed(self, node: ast.expr, message: str) -> FilterError:
-        """Return an error that points at a node; its places count bytes, on lines."""
+        """Return an error that points at a node, whose positions count bytes within lines."""
         lines = [line.encode() for line in self._text.splitlines()]
         before = sum(len(line.decode()) + 1 for line in lines[: node.lineno - 1])
         start = before + len(lines[node.lineno - 1][: node.col_offset].decode())
