@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from classifier import handshake, payload, roles, signatures
 from classifier.errors import NoSuchFlowError
 from classifier.flows.flow_selector import FlowSelector
-from classifier.flows.spool import BATCH_ROWS, Spool, give_back
+from classifier.flows.spool import BATCH_ROWS, Spool, release_memory
 from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
 from classifier.metering.budget import Budget
@@ -88,7 +88,7 @@ def run(
             raise
         metered.interrupted = True
     metered.join_remnants()
-    give_back()
+    release_memory()
     judge = Judge(
         metered,
         ready_rules(),
@@ -207,7 +207,7 @@ class Judge:
             survey.add(features, similar)
             directory.enter(servers)
         _ = directory.entries  # merged here once, not in each judging thread
-        give_back()
+        release_memory()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
     def looked_at(self, function: Callable[[roles.FlowFeatures], Result]) -> Iterator[Result]:

@@ -20,7 +20,7 @@ def distinct(values: Numbers) -> tuple[Numbers, Numbers]:
 
 
 #: Maximum rows remembered; beyond this all are forgotten. Only hostile input has as many.
-MOST_REMEMBERED = 1 << 16
+MAX_REMEMBERED = 1 << 16
 
 
 class Remembered:
@@ -37,7 +37,7 @@ class Remembered:
         """Return the function's results for n distinct rows."""
         rows = list(zip(*(column.tolist() for column in columns), strict=True))
         with self._lock:
-            if len(self._place) + len(rows) > MOST_REMEMBERED:
+            if len(self._place) + len(rows) > MAX_REMEMBERED:
                 self._place.clear()
                 self._found = ()
             new = [number for number, row in enumerate(rows) if row not in self._place]

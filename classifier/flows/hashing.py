@@ -30,7 +30,7 @@ def address_words(address: pa.Array) -> tuple[Hashes, Hashes]:
 
 
 #: Maximum bits of a bucket number in an index; a bucket takes four bytes.
-_MOST_BITS = 20
+_MAX_BITS = 20
 #: Neighbours compared one by one before a binary search.
 _STEPS = 16
 
@@ -41,7 +41,7 @@ class HashIndex:
     def __init__(self, known: npt.NDArray[Any]) -> None:
         """`known` are m distinct sorted hashes."""
         self._known = known
-        bits = min(len(known).bit_length() + 1, _MOST_BITS)
+        bits = min(len(known).bit_length() + 1, _MAX_BITS)
         self._shift = known.dtype.type(8 * known.dtype.itemsize - bits)
         sizes = np.bincount((known >> self._shift).astype(np.intp), minlength=1 << bits)
         #: Start of each bucket, that is, of the hashes that share their highest bits.

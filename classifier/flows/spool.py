@@ -16,7 +16,7 @@ BATCH_ROWS = 1 << 15
 #: LZ4: flow facts take a third of their space, and totals a fifth, in less time than the disk would need.
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 #: Minimum seconds between releases of free memory.
-_SELDOM_S = 0.1
+_RELEASE_INTERVAL_S = 0.1
 
 
 class Spool:
@@ -42,7 +42,7 @@ class Spool:
         if not batch.num_rows:
             return
         if self._small_rows + batch.num_rows > self._batch_rows:
-            self._put_together()
+            self._merge_small()
         self.rows += batch.num_rows
         self._names = batch.schema.names
         self._small.append(batch)
@@ -51,9 +51,9 @@ class Spool:
         if (
             self._small_rows >= self._batch_rows
         ):  # not by memory, which the order of rows would then depend on
-            self._put_together()
+            self._merge_small()
 
-    def _put_together(self) -> None:
+    def _merge_small(self) -> None:
         if not self._small:
             return
         batch = as_one(self._small) if len(self._small) > 1 else self._small[0]
@@ -65,7 +65,7 @@ class Spool:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches in the order in which they were added."""
-        self._put_together()
+        self._merge_small()
         return self._read(range(self._batches), None)
 
     @property
@@ -73,13 +73,13 @@ class Spool:
         """True if no batch is in a file, so that all can be released."""
         return self._file is None
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Release all batches, which are in memory; none can be read again."""
         self._small, self._held, self._batches = [], [], 0
 
     def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield some columns of all batches; the others are not read."""
-        self._put_together()
+        self._merge_small()
         return self._read(range(self._batches), names)
 
     def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
@@ -105,7 +105,7 @@ class Spool:
             self._file.seek(0)
             reader = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=chosen))
         for place in places:
-            give_back()  # memory used for the previous batch
+            release_memory()  # memory used for the previous batch
             batch = reader.get_batch(place)
             yield batch.select(names) if names else batch
 
@@ -128,7 +128,7 @@ def as_one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return whole
 
 
-class _GivingBack:
+class _MemoryRelease:
     """Returns free memory to the system, much of which allocators would otherwise keep."""
 
     def __init__(self) -> None:
@@ -140,9 +140,9 @@ class _GivingBack:
         With Arrow's allocator `system`, which the command line chooses, this includes numpy's memory.
         """
         now_s = time.monotonic()
-        if now_s - self._last_s > _SELDOM_S:
+        if now_s - self._last_s > _RELEASE_INTERVAL_S:
             self._last_s = now_s
             pa.default_memory_pool().release_unused()
 
 
-give_back = _GivingBack()
+release_memory = _MemoryRelease()

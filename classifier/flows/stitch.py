@@ -135,7 +135,7 @@ class Stitched:
             for batch in self._joined_in_pieces(rows, pieces):
                 joined.add(batch)
         if self._spool.is_in_memory:
-            self._spool.give_up()  # all rows are in `_alone` or joined
+            self._spool.release()  # all rows are in `_alone` or joined
         return joined
 
     def _to_join(self) -> Iterator[pa.RecordBatch]:

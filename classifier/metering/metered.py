@@ -17,7 +17,7 @@ from classifier.sources.inputs import Via
 from classifier.wording import counted, listed
 
 #: Maximum fragments and headers held to be joined across inputs, about 150 bytes each.
-_MOST_REMNANTS = 1 << 18
+_MAX_REMNANTS = 1 << 18
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Metered:
     def _hold(self, capture: int, remnants: pa.RecordBatch) -> None:
         """Keep headers and orphan fragments for other inputs while there is room."""
         held = sum(batch.num_rows for batch in self.remnants.values())
-        if remnants.num_rows and held + remnants.num_rows <= _MOST_REMNANTS:
+        if remnants.num_rows and held + remnants.num_rows <= _MAX_REMNANTS:
             self.remnants[capture] = remnants
 
     def join_remnants(self) -> None:

@@ -16,13 +16,13 @@ import pyarrow as pa
 from classifier.flows.distinct import Numbers, distinct
 from classifier.flows.hashing import mixed
 from classifier.flows.partitions import Partitions
-from classifier.flows.spool import MEMORY_BYTES, give_back
+from classifier.flows.spool import MEMORY_BYTES, release_memory
 
 Mask = npt.NDArray[np.bool_]
 #: Columns of numbers, all of one length.
 Rows = dict[str, npt.NDArray[Any]]
 #: Limit of the product of the sizes of keys, so that it fits an int64.
-_MOST = 1 << 62
+_MAX_PRODUCT = 1 << 62
 #: Parts on disk: summing takes several times the size of a part, which is a small share of the memory.
 _PART_BITS = 6
 _PARTS = 1 << _PART_BITS
@@ -82,10 +82,10 @@ def numbered(rows: Rows, keys: Sequence[str]) -> tuple[Numbers, Numbers]:
     ids, most = np.zeros(size(rows), dtype=np.int64), 1
     for name in keys:
         codes, count = _codes(rows[name])
-        if most * count > _MOST:
+        if most * count > _MAX_PRODUCT:
             values, ids = distinct(ids)
             most = len(values)
-        if most * count > _MOST:
+        if most * count > _MAX_PRODUCT:
             values, codes = distinct(codes)
             count = len(values)
         ids = ids * count + codes if most > 1 else codes
@@ -108,7 +108,7 @@ def _codes(column: npt.NDArray[Any]) -> tuple[Numbers, int]:
     if not len(column):
         return column.astype(np.int64), 1
     least, most = int(column.min()), int(column.max())
-    if most - least < _MOST:
+    if most - least < _MAX_PRODUCT:
         return (column - column.dtype.type(least)).astype(np.int64), most - least + 1
     values, codes = distinct(column.view(np.int64))
     return codes, len(values)
@@ -252,7 +252,7 @@ class Aggregate:
         elif self._bytes > self._memory_bytes // 2:
             self._spill(self._whole())
             self._bytes = 0
-        give_back()
+        release_memory()
 
     def _spill(self, rows: Rows) -> None:
         rows = {name: rows[name] for name in (*self._keys, *self._measures)}

@@ -1,7 +1,7 @@
-"""What is new, gone or changed from one capture to another: its services and its servers.
+"""Comparison of two captures: services and servers that are new, gone or changed.
 
-A server is an address, a port and a transport, as in the server inventory: mere attempts and ambiguous
-flows never make one. A service counts where it has a server that is known.
+A server is an address, a port and a transport, as in the server inventory: failed attempts and ambiguous
+flows never make one. A service counts if at least one of its servers is known.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from classifier.traffic.judged import Judged
 from classifier.traffic.overview import Overview
 from classifier.traffic.public import table
 from classifier.traffic.selection import Selection, selection
-from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
+from classifier.traffic.timeline import MAX_BINS, MAX_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, words_of
 
@@ -198,10 +198,10 @@ class JudgedFlows:
         if interval_s is None:
             return self._sums[2].table()
         span_ns = self.metered.end_ns - self.metered.begin_ns
-        least_s = max(span_ns / MOST_BINS, 1) / 1e9
+        least_s = max(span_ns / MAX_BINS, 1) / 1e9
         if not interval_s > least_s:
             raise IntervalError(interval_s, least_s)
-        interval_ns = round(min(interval_s, MOST_SECONDS) * 1e9)
+        interval_ns = round(min(interval_s, MAX_SECONDS) * 1e9)
         timeline = Timeline(interval_ns)
         for rows in self._each(timeline.rows, bins=True):
             timeline.add(rows)

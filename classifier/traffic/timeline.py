@@ -25,14 +25,14 @@ BASE_NS = 1_000_000_000 // 64
 #: Maximum bins if no interval is given.
 USUAL_BINS = 120
 #: Maximum bins.
-MOST_BINS = 100_000
+MAX_BINS = 100_000
 #: Maximum width of bins in seconds, about thirty years.
-MOST_SECONDS = 10**9
+MAX_SECONDS = 10**9
 #: In place of a service, for failed attempts.
 ATTEMPTED = "(attempts)"
 _KEYS = ("service", "proto", "bin")
 _MEASURES = plain("flows", "client_packets", "server_packets", "client_bytes", "server_bytes")
-_MOST_NS = 2**63 - 1
+_MAX_NS = 2**63 - 1
 
 SCHEMA = pa.schema(
     [
@@ -131,7 +131,7 @@ def _binned(judged: Judged) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Nu
     start = np.concatenate([values.field("start_ns").to_numpy(), first[single]])
     # Limited to the span of the flow.
     begin = np.maximum(start, first[flow])
-    end = np.minimum(np.minimum(start, _MOST_NS - width[flow]) + width[flow] - 1, last[flow])
+    end = np.minimum(np.minimum(start, _MAX_NS - width[flow]) + width[flow] - 1, last[flow])
     end = np.concatenate([end[: len(several)], last[single]])
     b_serves = judged["server_is_b"].to_numpy(zero_copy_only=False)[several]
     counts = {}

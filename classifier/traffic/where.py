@@ -24,10 +24,10 @@ BAR = "\x1f"
 #: Columns of service names, where a familiar name also matches IANA's.
 _SERVICES = ("service", "service_candidates", "expected")
 #: Maximum length of a condition.
-_MOST_CHARACTERS = 10_000
+_MAX_CHARACTERS = 10_000
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[..., pc.Expression]]] = {
     ast.Eq: ("==", pc.equal),
-    ast.NotEq: ("!=", lambda one, other: pc.invert(_sure(pc.equal(one, other)))),
+    ast.NotEq: ("!=", lambda one, other: pc.invert(_or_false(pc.equal(one, other)))),
     ast.Lt: ("<", pc.less),
     ast.LtE: ("<=", pc.less_equal),
     ast.Gt: (">", pc.greater),
@@ -61,12 +61,12 @@ def parse(
         raise TypeError(
             f"a condition must be a string like \"service == 'https'\", not {type(text).__name__}"
         )
-    if len(text) > _MOST_CHARACTERS:
-        raise FilterError(f"longer than {_MOST_CHARACTERS:,} characters; shorten it", text[:40], 0, 40)
+    if len(text) > _MAX_CHARACTERS:
+        raise FilterError(f"longer than {_MAX_CHARACTERS:,} characters; shorten it", text[:40], 0, 40)
     try:
         tree = ast.parse(text.strip(), mode="eval")
         reader = _Reader(text.strip(), schema, names_of)
-        return Condition(text, _sure(reader.condition(tree.body)), frozenset(reader.columns))
+        return Condition(text, _or_false(reader.condition(tree.body)), frozenset(reader.columns))
     except SyntaxError as error:
         start = max((error.offset or 1) - 1, 0)
         raise FilterError(f"invalid syntax: {error.msg}", text.strip(), start, start + 1) from None
@@ -80,7 +80,7 @@ def moment(text: str) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-def _sure(expression: pc.Expression) -> pc.Expression:
+def _or_false(expression: pc.Expression) -> pc.Expression:
     """Replace unknown (null) by false."""
     return pc.coalesce(expression, pa.scalar(False))
 
@@ -98,13 +98,13 @@ class _Reader:
         """Return a Boolean expression."""
         match node:
             case ast.BoolOp(op=op, values=values):
-                parts = [_sure(self.condition(value)) for value in values]
+                parts = [_or_false(self.condition(value)) for value in values]
                 whole = parts[0]
                 for part in parts[1:]:
                     whole = whole & part if isinstance(op, ast.And) else whole | part
                 return whole
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return pc.invert(_sure(self.condition(operand)))
+                return pc.invert(_or_false(self.condition(operand)))
             case ast.Compare():
                 return self._chain(node)
             case ast.Name() if _kind(self._field(node).type) == "boolean":
@@ -117,7 +117,7 @@ class _Reader:
         """Parse `a < b < c` as `a < b and b < c`."""
         ends = [node.left, *node.comparators]
         parts = [
-            _sure(self._comparison(left, op, right))
+            _or_false(self._comparison(left, op, right))
             for left, op, right in zip(ends, node.ops, ends[1:], strict=False)
         ]
         whole = parts[0]
@@ -133,7 +133,7 @@ class _Reader:
             absent = pc.is_null(pc.field(left.id))
             return absent if isinstance(op, ast.Is) else pc.invert(absent)
         if isinstance(op, ast.In | ast.NotIn):
-            found = _sure(self._membership(left, right))
+            found = _or_false(self._membership(left, right))
             return found if isinstance(op, ast.In) else pc.invert(found)
         if not isinstance(left, ast.Name) and isinstance(right, ast.Name):
             left, right, op = right, left, _MIRRORED.get(type(op), type(op))()
@@ -183,7 +183,7 @@ class _Reader:
             names = self._names_of(left.value) if field.name in _SERVICES else [left.value]
             whole = pc.scalar(False)
             for name in names:
-                whole = whole | _sure(pc.match_substring(pc.field(field.name), f"{BAR}{name}{BAR}"))
+                whole = whole | _or_false(pc.match_substring(pc.field(field.name), f"{BAR}{name}{BAR}"))
             return whole
         if _kind(field.type) != "text":
             self._fail(right, f"{_kind(field.type)}, not text; `in` needs a text or list column")
@@ -195,7 +195,7 @@ class _Reader:
         values = map(pa.scalar, self._names_of(value.as_py())) if field.name in _SERVICES else [value]
         whole = pc.scalar(False)
         for one in values:
-            whole = whole | _sure(pc.equal(pc.field(field.name), one))
+            whole = whole | _or_false(pc.equal(pc.field(field.name), one))
         return whole
 
     def _field(self, node: ast.Name) -> pa.Field:

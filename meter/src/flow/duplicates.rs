@@ -1,4 +1,4 @@
-//! Recognises packets that were captured more than once, and tells them from packets that were sent twice.
+//! Recognises packets that were captured more than once, and distinguishes them from packets that were sent twice.
 //!
 //! A packet is a duplicate if one with the same identity came shortly before; [`Proof`] defines what that requires.
 //! Where only the sequence number shows it, the original must be the sender's last such packet of the flow: a

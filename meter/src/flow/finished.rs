@@ -13,7 +13,7 @@ pub const TOGETHER: usize = 16;
 pub struct Ended {
     pub row: FlowRecord,
     pub track: bins::Ended,
-    pub note: Option<PayloadMeta>,
+    pub meta: Option<PayloadMeta>,
 }
 
 /// Column builders of finished flows: rows, bins and payload metadata.
@@ -22,7 +22,7 @@ pub struct Finished {
     batch_rows: usize,
     rows: FlowRecords,
     bins: bins::Columns,
-    notes: PayloadMetas,
+    metas: PayloadMetas,
 }
 
 impl Finished {
@@ -32,7 +32,7 @@ impl Finished {
             batch_rows,
             rows: FlowRecords::default(),
             bins: bins::Columns::default(),
-            notes: PayloadMetas::default(),
+            metas: PayloadMetas::default(),
         }
     }
 
@@ -59,25 +59,25 @@ impl Finished {
                 *track = ended.track;
             }
             tracks.fetch(of_ended);
-            for Ended { row, track, note } in together {
+            for Ended { row, track, meta } in together {
                 self.rows.push(row);
                 self.bins.push(tracks.of_ended(*track, row));
-                self.notes.push(note.as_ref());
+                self.metas.push(meta.as_ref());
             }
         }
         ended.clear();
     }
 
     /// Adds a copy of an active flow.
-    pub fn copy(&mut self, row: &FlowRecord, bins: &bins::Bins, note: Option<&PayloadMeta>) {
+    pub fn copy(&mut self, row: &FlowRecord, bins: &bins::Bins, meta: Option<&PayloadMeta>) {
         self.rows.push(row);
         self.bins.push(bins);
-        self.notes.push(note);
+        self.metas.push(meta);
     }
 
     /// Returns the rows since the last call.
     pub fn take(&mut self) -> RecordBatch {
-        self.bins.beside(&self.notes.beside(&self.rows.take()))
+        self.bins.beside(&self.metas.beside(&self.rows.take()))
     }
 
     /// Returns the rows if they make a full batch.

@@ -243,8 +243,8 @@ impl Numbers {
     fn are_near_in_any_way(&self, segment: &Segment, sender: usize, receiver: usize) -> bool {
         let near = |end, number| self.span(end).is_none_or(|span| span.is_near(number));
         // The zero of a RST that answers a SYN is no evidence.
-        let tells = !segment.flags.rst() || segment.sequence != 0;
-        (!tells || near(sender, segment.sequence))
+        let shows_number = !segment.flags.rst() || segment.sequence != 0;
+        (!shows_number || near(sender, segment.sequence))
             && (!segment.flags.ack() || near(receiver, segment.acknowledgement))
     }
 

@@ -47,7 +47,7 @@ pub struct Part {
     active: FlowTable,
     /// The time bins that flows have left.
     tracks: Tracks,
-    observer: PayloadInspector,
+    inspector: PayloadInspector,
     duplicates: Duplicates,
     ended: Vec<Ended>,
     /// Number of places whose flows `finish` has ended.
@@ -63,7 +63,7 @@ impl Part {
             decoder,
             active: FlowTable::new(options.most_flows.div_ceil(PARTS)),
             tracks: Tracks::default(),
-            observer: PayloadInspector::new(signatures),
+            inspector: PayloadInspector::new(signatures),
             duplicates: Duplicates::default(),
             ended: Vec::new(),
             finished_places: 0,
@@ -192,7 +192,7 @@ impl Part {
     fn observe<P>(&mut self, pending: &DecodedPacket<P>, payload: &[u8], place: u32) {
         let row = &mut self.active[place];
         let hits = if pending.from_a { row.hits_a } else { row.hits_b };
-        if hits.is_full() && !self.observer.is_watching(place) {
+        if hits.is_full() && !self.inspector.is_watching(place) {
             return;
         }
         let Key { addr_a, addr_b, port_a, port_b, .. } = row.key;
@@ -210,13 +210,13 @@ impl Part {
             payload,
             payload_bytes: pending.content.payload_bytes,
         };
-        self.observer.observe(place, hits, &seen);
+        self.inspector.observe(place, hits, &seen);
     }
 
     /// Queues a finished flow for collection.
     fn emit(&mut self, place: u32) {
-        let (track, note) = (self.tracks.end(place), self.observer.forget(place));
-        self.ended.push(Ended { row: self.active[place], track, note });
+        let (track, meta) = (self.tracks.end(place), self.inspector.forget(place));
+        self.ended.push(Ended { row: self.active[place], track, meta });
     }
 
     /// Records that a flow has a packet in another time bin.
@@ -306,7 +306,7 @@ impl Part {
             if boundary::is_over(row, now_ns, &self.options.idle) {
                 self.end(place);
             } else if row.last_seen_ns >= since_ns {
-                copies.copy(row, self.tracks.of(place, row), self.observer.meta(place));
+                copies.copy(row, self.tracks.of(place, row), self.inspector.meta(place));
             }
         }
     }

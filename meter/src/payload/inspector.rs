@@ -66,7 +66,7 @@ struct QuicClient {
 /// State of an active flow.
 #[derive(Default)]
 struct State {
-    note: PayloadMeta,
+    meta: PayloadMeta,
     watched: Option<Box<Watched>>,
     /// The latest packets of `a` and of `b` that show their protocol only together with others.
     latest: Option<Box<Latest>>,
@@ -107,7 +107,7 @@ impl PayloadInspector {
     /// Returns the metadata of a flow so far.
     #[must_use]
     pub fn meta(&self, place: u32) -> Option<&PayloadMeta> {
-        Some(&self.states.get(place as usize)?.as_ref()?.note)
+        Some(&self.states.get(place as usize)?.as_ref()?.meta)
     }
 
     /// Forgets a flow, and returns its metadata.
@@ -117,7 +117,7 @@ impl PayloadInspector {
         if let Some(watched) = &state.watched {
             self.streams -= watched.streams.iter().flatten().count();
         }
-        Some(state.note)
+        Some(state.meta)
     }
 
     /// Inspects a packet; `hits` are those of its sender.
@@ -166,7 +166,7 @@ impl PayloadInspector {
         let Some(watched) = &mut state.watched else { return };
         if watched.is_ftp {
             if let Some(endpoint) = announce::ftp(seen.payload, seen.sender) {
-                state.note.announce(endpoint.packed());
+                state.meta.announce(endpoint.packed());
             }
         }
     }
@@ -203,7 +203,7 @@ impl PayloadInspector {
             *slot = None;
             self.streams -= 1;
         }
-        state.note.take_hello(hello);
+        state.meta.take_hello(hello);
         true
     }
 
@@ -216,12 +216,12 @@ impl PayloadInspector {
             Extract::ClientHello => self.client_hello(place, seen),
             Extract::DtlsClientHello => {
                 let hello = tls::in_datagram(seen.payload).unwrap_or_default();
-                self.state(place).note.take_hello(hello);
+                self.state(place).meta.take_hello(hello);
             }
             Extract::QuicInitial => return Some(self.quic(place, seen).unwrap_or(Proof::None)),
             Extract::HttpHost => {
                 if let Some(name) = http_host(seen.payload) {
-                    self.state(place).note.server_name.get_or_insert(name);
+                    self.state(place).meta.server_name.get_or_insert(name);
                 }
             }
             Extract::Ftp => self.watched(place).is_ftp = true,
@@ -258,9 +258,9 @@ impl PayloadInspector {
 
     fn announce(&mut self, place: u32, endpoints: &[Announced]) {
         if !endpoints.is_empty() {
-            let note = &mut self.state(place).note;
+            let meta = &mut self.state(place).meta;
             for endpoint in endpoints {
-                note.announce(endpoint.packed());
+                meta.announce(endpoint.packed());
             }
         }
     }
@@ -269,7 +269,7 @@ impl PayloadInspector {
         let hello = tls::in_records(seen.payload).unwrap_or_default();
         let complete = hello.complete;
         let room = self.streams < MAX_STREAMS;
-        self.state(place).note.take_hello(hello);
+        self.state(place).meta.take_hello(hello);
         let (false, true, Some(begin)) = (complete, room, seen.sequence) else { return };
         let slot = &mut self.watched(place).streams[usize::from(!seen.from_a)];
         if slot.is_none() {
@@ -283,21 +283,21 @@ impl PayloadInspector {
     fn quic(&mut self, place: u32, seen: &Seen<'_>) -> Option<Proof> {
         let header = quic::header(seen.payload)?;
         let known = self.states.get_mut(place as usize).and_then(Option::as_mut);
-        let known = known.and_then(|state| Some((&mut state.note, state.watched.as_mut()?.quic.as_mut()?)));
-        if let Some((note, client)) = known {
+        let known = known.and_then(|state| Some((&mut state.meta, state.watched.as_mut()?.quic.as_mut()?)));
+        if let Some((meta, client)) = known {
             if client.is_a != seen.from_a {
                 let answers =
                     quic::open(seen.payload, &header, &client.chose, quic::Sender::Server).is_some();
                 return answers.then_some(Proof::Answered);
             }
             let frames = quic::open(seen.payload, &header, &client.chose, quic::Sender::Client)?;
-            client.read(&frames, note);
+            client.read(&frames, meta);
             return Some(Proof::Opened);
         }
         let chose = header.destination;
         let frames = quic::open(seen.payload, &header, &chose, quic::Sender::Client)?;
         let mut client = QuicClient { is_a: seen.from_a, chose, crypto: Some(Assembly::default()) };
-        client.read(&frames, &mut self.state(place).note);
+        client.read(&frames, &mut self.state(place).meta);
         self.watched(place).quic = Some(client);
         Some(Proof::Opened)
     }
@@ -305,14 +305,14 @@ impl PayloadInspector {
 
 impl QuicClient {
     /// Continues reading the `ClientHello`.
-    fn read(&mut self, frames: &[u8], note: &mut PayloadMeta) {
+    fn read(&mut self, frames: &[u8], meta: &mut PayloadMeta) {
         let Some(crypto) = &mut self.crypto else { return };
         let whole = quic::add_crypto(frames, crypto).is_some();
         let hello = tls::message(crypto.start()).unwrap_or_default();
         if hello.complete || !whole {
             self.crypto = None;
         }
-        note.take_hello(hello);
+        meta.take_hello(hello);
     }
 }
 
@@ -347,7 +347,7 @@ mod tests {
     use super::super::tls::tests::{hello, record};
     use super::*;
 
-    fn observer() -> PayloadInspector {
+    fn inspector() -> PayloadInspector {
         let rule = |pattern: &str, extract: &str| Rule {
             transports: vec![6],
             patterns: vec![pattern.to_owned()],
@@ -376,15 +376,15 @@ mod tests {
         let stream = record(&hello("example.com", &["h2"], 3000));
         let begin = u32::MAX - 5; // the sequence number wraps
         for order in [[0, 1, 2], [0, 2, 1]] {
-            let (mut observer, mut hits) = (observer(), Hits::default());
+            let (mut inspector, mut hits) = (inspector(), Hits::default());
             for piece in order {
                 let start = piece * 1400;
                 let end = stream.len().min(start + 1400);
-                observer.observe(7, &mut hits, &seen(begin.wrapping_add(start as u32), &stream[start..end]));
+                inspector.observe(7, &mut hits, &seen(begin.wrapping_add(start as u32), &stream[start..end]));
             }
-            assert_eq!(observer.streams, 0);
-            let note = observer.forget(7).expect("a note");
-            assert_eq!(note.server_name.as_deref(), Some("example.com"));
+            assert_eq!(inspector.streams, 0);
+            let meta = inspector.forget(7).expect("a meta");
+            assert_eq!(meta.server_name.as_deref(), Some("example.com"));
             assert_eq!(hits.0, 0x1_0001_0002);
         }
     }
@@ -392,23 +392,23 @@ mod tests {
     #[test]
     fn a_fourth_packet_is_not_waited_for() {
         let stream = record(&hello("example.com", &[], 9000));
-        let (mut observer, mut hits) = (observer(), Hits::default());
+        let (mut inspector, mut hits) = (inspector(), Hits::default());
         for (number, piece) in stream.chunks(1400).enumerate() {
-            observer.observe(0, &mut hits, &seen(number as u32 * 1400, piece));
+            inspector.observe(0, &mut hits, &seen(number as u32 * 1400, piece));
         }
-        assert_eq!(observer.streams, 0);
-        assert_eq!(observer.forget(0), Some(PayloadMeta::default()));
-        assert_eq!(observer.forget(0), None);
+        assert_eq!(inspector.streams, 0);
+        assert_eq!(inspector.forget(0), Some(PayloadMeta::default()));
+        assert_eq!(inspector.forget(0), None);
     }
 
     #[test]
     fn an_ftp_connection_is_watched_to_its_end() {
-        let (mut observer, mut hits) = (observer(), Hits::default());
+        let (mut inspector, mut hits) = (inspector(), Hits::default());
         for _ in 0..20 {
-            observer.observe(3, &mut hits, &seen(0, b"220 ready\r\n"));
+            inspector.observe(3, &mut hits, &seen(0, b"220 ready\r\n"));
         }
-        observer.observe(3, &mut hits, &seen(0, b"PORT 10,0,0,1,4,1\r\n"));
-        assert_eq!(observer.forget(3).expect("a note").announced.len(), 1);
+        inspector.observe(3, &mut hits, &seen(0, b"PORT 10,0,0,1,4,1\r\n"));
+        assert_eq!(inspector.forget(3).expect("a meta").announced.len(), 1);
     }
 
     #[test]

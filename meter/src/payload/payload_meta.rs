@@ -68,10 +68,10 @@ impl PayloadMetas {
     ///
     /// # Panics
     /// Never: all endpoints have the same width.
-    pub fn push(&mut self, note: Option<&PayloadMeta>) {
-        self.server_name.append_option(note.and_then(|note| note.server_name.as_deref()));
-        self.alpn.append_option(note.and_then(|note| note.alpn.as_deref()));
-        for endpoint in note.map_or(&[][..], |note| &note.announced) {
+    pub fn push(&mut self, meta: Option<&PayloadMeta>) {
+        self.server_name.append_option(meta.and_then(|meta| meta.server_name.as_deref()));
+        self.alpn.append_option(meta.and_then(|meta| meta.alpn.as_deref()));
+        for endpoint in meta.map_or(&[][..], |meta| &meta.announced) {
             self.announced.values().append_value(endpoint).expect("the width of all");
         }
         self.announced.append(true);
@@ -94,7 +94,7 @@ impl PayloadMetas {
         }));
         let columns = rows.columns().iter().cloned().chain(arrays).collect();
         RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields)), columns)
-            .expect("one note was pushed for each row")
+            .expect("one meta was pushed for each row")
     }
 }
 
@@ -115,7 +115,7 @@ pub fn notes_of(batch: &RecordBatch) -> Result<Vec<PayloadMeta>, ArrowError> {
         return Err(wrong("announced"));
     }
     let text = |texts: &arrow_array::StringArray, row| texts.is_valid(row).then(|| texts.value(row).into());
-    let note = |row: usize| {
+    let meta = |row: usize| {
         let here = announced.value(row);
         let packed = here.as_fixed_size_binary().iter().flatten();
         PayloadMeta {
@@ -124,7 +124,7 @@ pub fn notes_of(batch: &RecordBatch) -> Result<Vec<PayloadMeta>, ArrowError> {
             announced: packed.filter_map(|endpoint| endpoint.try_into().ok()).collect(),
         }
     };
-    Ok((0..batch.num_rows()).map(note).collect())
+    Ok((0..batch.num_rows()).map(meta).collect())
 }
 
 #[cfg(test)]
@@ -134,33 +134,33 @@ mod tests {
 
     #[test]
     fn metadata_survives_a_batch() {
-        let note = PayloadMeta {
+        let meta = PayloadMeta {
             server_name: Some("example.com".into()),
             alpn: None,
             announced: vec![[1; 20], [2; 20]],
         };
-        let mut notes = PayloadMetas::default();
-        notes.push(Some(&note));
-        notes.push(None);
+        let mut metas = PayloadMetas::default();
+        metas.push(Some(&meta));
+        metas.push(None);
         let rows = arrow_array::UInt8Array::from(vec![1, 2]);
         let rows = RecordBatch::try_from_iter([("rows", Arc::new(rows) as ArrayRef)]).expect("a batch");
-        let batch = notes.beside(&rows);
-        assert_eq!(notes_of(&batch).expect("its own columns"), [note, PayloadMeta::default()]);
+        let batch = metas.beside(&rows);
+        assert_eq!(notes_of(&batch).expect("its own columns"), [meta, PayloadMeta::default()]);
         assert!(notes_of(&FlowRecords::default().take()).is_err());
     }
 
     #[test]
     fn the_earlier_metadata_counts_and_endpoints_add_up() {
-        let mut note = PayloadMeta { announced: vec![[1; 20]], ..PayloadMeta::default() };
+        let mut meta = PayloadMeta { announced: vec![[1; 20]], ..PayloadMeta::default() };
         let later = PayloadMeta {
             server_name: Some("b".into()),
             alpn: Some("h2".into()),
             announced: vec![[1; 20], [2; 20]],
         };
-        note.absorb(later.clone());
-        note.absorb(PayloadMeta { server_name: Some("c".into()), ..PayloadMeta::default() });
-        assert_eq!(note, later);
-        (0..100).for_each(|number| note.announce([number; 20]));
-        assert_eq!(note.announced.len(), MAX_ANNOUNCED);
+        meta.absorb(later.clone());
+        meta.absorb(PayloadMeta { server_name: Some("c".into()), ..PayloadMeta::default() });
+        assert_eq!(meta, later);
+        (0..100).for_each(|number| meta.announce([number; 20]));
+        assert_eq!(meta.announced.len(), MAX_ANNOUNCED);
     }
 }

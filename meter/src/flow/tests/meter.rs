@@ -197,7 +197,7 @@ proptest! {
 }
 
 #[test]
-fn beyond_the_cap_idle_flows_end_early_and_nothing_is_lost() {
+fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
     let mut meter = Meter::new(Options { most_flows: 64, ..options(IDLE) }, Arc::default());
     for number in 1..=1000 {
         let time_ns = number / 16; // a part has a new flow in each, and room for four within the idle time
