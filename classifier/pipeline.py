@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from classifier import handshake, payload, roles, signatures
 from classifier.errors import NoSuchFlowError
 from classifier.flows.flow_selector import FlowSelector
-from classifier.flows.spool import BATCH_ROWS, Spool, give_back
+from classifier.flows.spool import BATCH_ROWS, Spool, release_memory
 from classifier.flows.stitch import Captures, Stitched
 from classifier.flows.table import present
 from classifier.metering.budget import Budget
@@ -41,6 +41,7 @@ from classifier.services import naming
 from classifier.sources.discovery import FoundInputs
 from classifier.traffic import explaining
 from classifier.traffic.judged import Judged
+from classifier.traffic.judged_flows import FirstPass
 
 #: Batches whose handshakes and payload findings are kept from one pass to the next: a megabyte each.
 _BATCHES_SHOWN = 16
@@ -87,7 +88,7 @@ def run(
             raise
         metered.interrupted = True
     metered.join_remnants()
-    give_back()
+    release_memory()
     judge = Judge(
         metered,
         ready_rules(),
@@ -96,7 +97,7 @@ def run(
         jobs=min(jobs, budget.threads),
     )
     if directory:
-        directory_file.save(directory, judge.context.directory.entries)
+        directory_file.save(directory, judge.first_pass().context.directory.entries)
     return Traffic(metered, judge)
 
 
@@ -142,7 +143,7 @@ def in_order(function: Callable[[Item], Result], items: Iterator[Item], threads:
 
 
 class Judge:
-    """Judges metered flows, batch by batch, once all evidence is collected.
+    """Judges metered flows in two passes: the first collects evidence, the second judges batch by batch.
 
     `known` are servers of earlier inputs, `decapsulate` is how the inputs were read, `jobs` is the number of
     batches judged at a time.
@@ -168,10 +169,10 @@ class Judge:
 
         Batches have the facts of flows and the verdicts of all stages; timeline bins only with `bins`.
         """
-        _ = self.context  # its passes must end before the next one, which reuses their names of captures
+        context = self.first_pass().context
         facts = self.stitched(_NEVER if bins else (*_NEVER, *_BINS))
         batches = zip(facts, chain(self._shown, repeat(None)), strict=False)
-        return in_order(lambda batch: function(self._judged(self.ends(*batch))), batches, self._jobs)
+        return in_order(lambda batch: function(self._judged(self.ends(*batch), context)), batches, self._jobs)
 
     def explain(self, flow: str) -> dict[str, Any]:
         """Explain the verdict of one flow; see `Traffic.explain`."""
@@ -181,29 +182,35 @@ class Judge:
         if not found or not found.num_rows:
             raise NoSuchFlowError(f"{flow}: no such flow; `classifier flows` lists them")
         (facts,) = found.to_batches()
-        judged = self._judged(self.ends(facts)).batch()
+        context = self.first_pass().context
+        judged = self._judged(self.ends(facts), context).batch()
         row, *others = tabular.rows(present(judged, self._metered.captures))
-        explained = explaining.as_plain_data(
-            self.ends(facts.slice(0, 1)), row, self.context, self._decapsulate
-        )
+        explained = explaining.as_plain_data(self.ends(facts.slice(0, 1)), row, context, self._decapsulate)
         return {"flow": row, "others": [other["flow_id"] for other in others], **explained}
+
+    def first_pass(self) -> FirstPass:
+        """Read all flows once, unless that is done, and return the findings.
+
+        It must end before the second pass, which reuses the names of combined captures that it adds.
+        """
+        return FirstPass(self.context, self._metered.seen_twice)
 
     @cached_property
     def context(self) -> roles.Context:
-        """The evidence that all flows together give about each."""
+        """The evidence that all flows together give about each, collected by the first pass."""
         metered = self._metered
         expiry_ns = directory_file.expiry_ns()
         known = self._known.within(metered.begin_ns - expiry_ns, metered.end_ns + expiry_ns)
         survey, directory = roles.PeerCounts(metered.begin_ns), roles.Directory(known)
         announced = payload.ExpectedEndpoints()
-        for ends, similar, servers in self.looked_at(self._first_look):
+        for features, similar, servers in self.looked_at(self._contribution):
             if len(self._shown) < _BATCHES_SHOWN:
-                self._shown.append((ends.handshakes, ends.said))
-            roles.note_announced(announced, ends.facts)
-            survey.add(ends, similar)
+                self._shown.append((features.handshakes, features.said))
+            roles.note_announced(announced, features.facts)
+            survey.add(features, similar)
             directory.enter(servers)
         _ = directory.entries  # merged here once, not in each judging thread
-        give_back()
+        release_memory()
         return roles.Context(self._rules, survey, directory, announced, metered.begin_ns, **metered.idle)
 
     def looked_at(self, function: Callable[[roles.FlowFeatures], Result]) -> Iterator[Result]:
@@ -211,30 +218,30 @@ class Judge:
         facts = self.stitched((*_NEVER, *_BINS, *_TEXTS))
         return in_order(lambda facts: function(self.ends(facts)), facts, self._jobs)
 
-    def _first_look(
-        self, ends: roles.FlowFeatures
+    def _contribution(
+        self, features: roles.FlowFeatures
     ) -> tuple[roles.FlowFeatures, roles.Numbers, list[Entries]]:
         """Return a batch's contribution to the context, as far as it is independent of other batches."""
         _ = (
-            ends.endpoints,
-            ends.hosts,
-            ends.called,
-            ends.attempts,
-            ends.sent,
+            features.endpoints,
+            features.hosts,
+            features.called,
+            features.attempts,
+            features.sent,
         )  # computed in this thread
-        return ends, likeness(self._rules, ends), proven_servers(ends)
+        return features, likeness(self._rules, features), proven_servers(features)
 
     def ends(self, facts: pa.RecordBatch, shown: Shown | None = None) -> roles.FlowFeatures:
         """Return the features of n flows; `shown` are their handshakes and payload findings, if known."""
         if shown:
             return roles.FlowFeatures(facts, *shown)
-        said = payload.findings(facts, self._table)
-        return roles.FlowFeatures(facts, handshake.judge(facts).with_proof(said.proven), said)
+        findings = payload.findings(facts, self._table)
+        return roles.FlowFeatures(facts, handshake.judge(facts).with_proof(findings.proven), findings)
 
-    def _judged(self, ends: roles.FlowFeatures) -> Judged:
-        facts, context = ends.facts, self.context
-        ends = roles.with_attempts(ends, context)
-        verdicts = roles.decide(ends, context)
+    def _judged(self, features: roles.FlowFeatures, context: roles.Context) -> Judged:
+        facts = features.facts
+        features = roles.with_attempts(features, context)
+        verdicts = roles.decide(features, context)
         server_is_b = verdicts.server_is_b
 
         def end(here: str, there: str) -> naming.ServerEndpoints:
@@ -251,14 +258,14 @@ class Judge:
             end("a", "b"),
             verdicts.undecided,
             naming.DetectedPayloads(
-                ends.said,
+                features.said,
                 self._table,
                 facts["alpn"],
-                roles.purposes(ends, context).max(axis=0),
-                roles.began_unseen(ends, context),
+                roles.purposes(features, context).max(axis=0),
+                roles.began_unseen(features, context),
             ),
         )
-        return _judged(facts, ends.handshakes, verdicts, names)
+        return _judged(facts, features.handshakes, verdicts, names)
 
     def stitched(self, without: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
         """Yield the facts of the flows batch by batch, without some of the columns."""

@@ -1,1 +1,1 @@
-"""The flow facts as Python holds them: spool, stitching, addresses, and the public flow table."""
+"""Flow facts in Python: spool, stitching, addresses, and the public flow table."""

@@ -1,4 +1,4 @@
-"""Addresses as text, whole columns at a time."""
+"""Conversion of address columns to text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 _GROUPS, _SPELLED = Struct(">8H"), ":%x" * 8 + ":"
 _MAPPED = bytes(10) + b"\xff\xff"
-#: Runs of two groups and more that are 0, between colons, the longest first.
+#: Runs of two or more zero groups, between colons, the longest first.
 _ZEROS = tuple(":" + "0:" * groups for groups in range(8, 1, -1))
 
 
@@ -61,7 +61,7 @@ def octets(address: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def is_group(address: pa.Array, ip_version: pa.Array) -> npt.NDArray[np.bool_]:
-    """Whether each of n addresses is multicast or the limited broadcast: nobody's own."""
+    """Return whether each of n addresses is multicast or the limited broadcast, and so no host's own."""
     raw = octets(address)
     four = ip_version.to_numpy() == 4
     broadcast = raw.view(np.uint32)[:, 3] == 0xFFFF_FFFF

@@ -1,4 +1,4 @@
-"""The distinct values of a column, found by hashing: a few among many rows cost next to nothing."""
+"""Distinct values of a column, found by hashing, which is fast where few values recur in many rows."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ Numbers = npt.NDArray[np.int64]
 
 
 def distinct(values: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the distinct ones of n numbers, in the order of their first rows, and each row's place (n)."""
+    """Return the distinct values of n numbers, in order of first occurrence, and each row's index (n)."""
     encoded = pa.array(values).dictionary_encode()
     return encoded.dictionary.to_numpy(), encoded.indices.to_numpy().astype(np.int64)
 
 
-#: Past so many rows all are forgotten: only hostile input has as many.
-MOST_REMEMBERED = 1 << 16
+#: Maximum rows remembered; beyond this all are forgotten. Only hostile input has as many.
+MAX_REMEMBERED = 1 << 16
 
 
 class Remembered:
-    """What a function makes of distinct rows, worked out once for each; several threads may ask."""
+    """The results of a function for distinct rows, computed once for each; safe for several threads."""
 
     def __init__(self, function: Callable[..., tuple[npt.NDArray[Any], ...]]) -> None:
-        """Take a function of columns (n) that returns columns (… n)."""
+        """`function` maps columns (n) to columns (… n)."""
         self._function = function
         self._place: dict[tuple[Any, ...], int] = {}
         self._found: tuple[npt.NDArray[Any], ...] = ()
         self._lock = Lock()
 
     def __call__(self, *columns: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
-        """Return what the function makes of n rows, of which none recurs."""
+        """Return the function's results for n distinct rows."""
         rows = list(zip(*(column.tolist() for column in columns), strict=True))
         with self._lock:
-            if len(self._place) + len(rows) > MOST_REMEMBERED:
+            if len(self._place) + len(rows) > MAX_REMEMBERED:
                 self._place.clear()
                 self._found = ()
             new = [number for number, row in enumerate(rows) if row not in self._place]

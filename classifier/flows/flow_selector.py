@@ -1,4 +1,4 @@
-"""Find flows by what a person says: a flow id, or the two ends."""
+"""Select flows by flow id, or by their two endpoints."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
 
 
 class FlowSelector:
-    """Which flows are meant."""
+    """A selection of flows."""
 
     def __init__(self, text: str) -> None:
-        """Read `1:…@…`, or `10.0.0.1:1494-10.0.0.2:1080`, IPv6 in brackets; FlowError if it is neither.
+        """Parse `1:…@…`, or `10.0.0.1:1494-10.0.0.2:1080`, IPv6 in brackets; FlowError if it is neither.
 
-        Blanks may stand for the hyphen, or around it.
+        Spaces may replace the hyphen, or surround it.
         """
         if not isinstance(text, str):
             raise TypeError(
                 f"a flow must be a string, its flow_id or its two endpoints, not {type(text).__name__}"
             )
         flow_id = _FLOW_ID.fullmatch(text)
-        self._ends = None if flow_id else _ends(text)
+        self._endpoints = None if flow_id else _endpoints(text)
         self._community_id, self._first_seen_ns, self._ordinal = "", 0, 0
         if flow_id:
             self._community_id, self._first_seen_ns = flow_id[1], int(flow_id[2])
             self._ordinal = int(flow_id[3] or 0)
 
     def among(self, facts: pa.RecordBatch) -> npt.NDArray[np.intp]:
-        """Return the places of those that are meant among n rows of flow facts."""
-        if self._ends:
-            one, other = self._ends
+        """Return the indices of the selected flows among n rows of flow facts."""
+        if self._endpoints:
+            one, other = self._endpoints
             return np.flatnonzero(_between(facts, one, other) | _between(facts, other, one))
         begins = facts["first_seen_ns"].to_numpy() == self._first_seen_ns
         rows = np.flatnonzero(begins & (facts["ordinal"].to_numpy() == self._ordinal))
@@ -49,9 +49,9 @@ class FlowSelector:
 
 
 def is_end(text: str) -> bool:
-    """Whether it is an address and a port."""
+    """Return whether a text is an address and a port."""
     try:
-        _end(text)
+        _endpoint(text)
     except ValueError:
         return False
     return True
@@ -67,17 +67,17 @@ def _between(facts: pa.RecordBatch, a: tuple[bytes, int], b: tuple[bytes, int]) 
     return mask
 
 
-def _ends(text: str) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
+def _endpoints(text: str) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
     try:
         one, other = text.replace("-", " ").split()
-        return _end(one), _end(other)
+        return _endpoint(one), _endpoint(other)
     except ValueError:
         raise FlowError(
             f"{text}: not a flow_id or two endpoints; write 10.0.0.1:1494-10.0.0.2:1080, IPv6 in brackets"
         ) from None
 
 
-def _end(text: str) -> tuple[bytes, int]:
+def _endpoint(text: str) -> tuple[bytes, int]:
     ip, colon, port = text.rpartition(":")
     if not colon or not 0 <= int(port) <= 0xFFFF:
         raise ValueError(text)

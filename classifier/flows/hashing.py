@@ -1,4 +1,4 @@
-"""Hashes of columns: 64 bits, the same in every run, whole columns at a time."""
+"""Hashes of columns: 64 bits, the same in every run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def mixed(words: Iterable[Hashes]) -> Hashes:
-    """Hash n rows of unsigned 64-bit words: equal rows are equal, others hardly ever."""
+    """Hash n rows of unsigned 64-bit words; collisions are very rare."""
     hashes: Hashes = np.zeros(1, dtype=np.uint64)
     for word in words:  # multiply and fold, modulo 2**64
         hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
@@ -29,26 +29,26 @@ def address_words(address: pa.Array) -> tuple[Hashes, Hashes]:
     return words[:, 0], words[:, 1]
 
 
-#: Buckets of an index, in bits, at most: four bytes each.
-_MOST_BITS = 20
-#: Neighbours that are looked at one by one before the rest is searched for by halving.
+#: Maximum bits of a bucket number in an index; a bucket takes four bytes.
+_MAX_BITS = 20
+#: Neighbours compared one by one before a binary search.
 _STEPS = 16
 
 
 class HashIndex:
-    """Finds hashes among sorted ones, ten times as fast as halving does: hashes are spread evenly."""
+    """An index of sorted hashes, ten times as fast as a binary search: hashes are evenly distributed."""
 
     def __init__(self, known: npt.NDArray[Any]) -> None:
-        """Index m distinct hashes, which are sorted."""
+        """`known` are m distinct sorted hashes."""
         self._known = known
-        bits = min(len(known).bit_length() + 1, _MOST_BITS)
+        bits = min(len(known).bit_length() + 1, _MAX_BITS)
         self._shift = known.dtype.type(8 * known.dtype.itemsize - bits)
         sizes = np.bincount((known >> self._shift).astype(np.intp), minlength=1 << bits)
-        #: For each bucket of hashes that share their highest bits, where it begins.
+        #: Start of each bucket, that is, of the hashes that share their highest bits.
         self._begins = np.minimum(np.cumsum(sizes) - sizes, max(len(known) - 1, 0)).astype(np.int32)
 
     def find(self, hashes: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """Return for each hash a place among those known, and whether it is there."""
+        """Return for each hash an index into the known ones, and whether it is there."""
         known, last = self._known, len(self._known) - 1
         if last < 0:
             return np.zeros(hashes.shape, dtype=np.int32), np.zeros(hashes.shape, dtype=bool)

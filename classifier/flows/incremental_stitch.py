@@ -1,7 +1,7 @@
-"""Joins pieces of a capture as they come, and tells which rows nothing that is still to come can change.
+"""Join pieces of a capture as they arrive, and determine which rows are final.
 
-For where not all rows are in one place, or not yet: a cluster, a folder that files are rotated into. Where
-they are, `stitch` does it. The column `capture` is a list here: all captures that a row came from.
+For rows in several places or not complete yet: a cluster, a folder of rotated files. Otherwise `stitch` is
+used. The column `capture` is a list here: all captures that a row came from.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 from classifier import _meter
 from classifier.flows.overlap import overlapping
 
-#: Of no piece: nothing comes before, nothing after.
+#: Times that stand for: no piece before, no piece after.
 BEFORE_ALL, AFTER_ALL = -(1 << 63), (1 << 63) - 1
 
 
 def join(rows: pa.Table, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[pa.Table, set[tuple[int, ...]]]:
-    """Join rows of one flow; of two that begin at one time that of the earlier piece comes first.
+    """Join rows of one flow; of two that begin at the same time the earlier piece's comes first.
 
-    Returns them, and the sets of captures that saw packets of one direction of a flow at the same time.
+    Return them, and the sets of captures that have packets of one direction of a flow at the same time.
     """
     if not rows.num_rows:
         return rows, set()
@@ -41,9 +41,9 @@ def join(rows: pa.Table, *, tcp_idle_ns: int, udp_idle_ns: int) -> tuple[pa.Tabl
 
 
 def settled(rows: pa.Table, before_ns: int, after_ns: int, idle_ns: int) -> npt.NDArray[np.bool_]:
-    """Say which of n rows can't be joined with one of another piece.
+    """Return which of n rows can't be joined with one of another piece.
 
-    The other pieces end at `before_ns` or begin at `after_ns`; `idle_ns` is the longest silence in a flow.
+    The other pieces end at `before_ns` or begin at `after_ns`; `idle_ns` is the longest idle time in a flow.
     """
     first_ns, last_ns = rows["first_seen_ns"].to_numpy(), rows["last_seen_ns"].to_numpy()
     since_ns = before_ns + idle_ns if before_ns != BEFORE_ALL else BEFORE_ALL

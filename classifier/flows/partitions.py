@@ -1,4 +1,4 @@
-"""Rows in parts that are read one at a time: for work that needs all rows of a key together."""
+"""Rows in partitions that are read one at a time, for work that needs all rows of a key together."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from classifier.flows.spool import Spool
 
 
 class Partitions:
-    """Rows of numbered parts; all parts are in one spool, so that many of them need no more than one file."""
+    """Rows in numbered parts, all in one spool, so that any number of parts needs one file."""
 
     def __init__(self, parts: int, memory_bytes: int) -> None:
-        """Start with empty parts. Past so many bytes rows go to a temporary file."""
+        """Create empty parts. Beyond `memory_bytes` rows spill to a temporary file."""
         self._spool = Spool(memory_bytes)
-        #: Where in the spool the batches of each part are.
+        #: Indices of the batches of each part in the spool.
         self._places: list[list[int]] = [[] for _ in range(parts)]
         self._written = 0
-        #: How large each part is.
+        #: Size of each part.
         self.part_bytes = [0] * parts
 
     def write(self, rows: pa.RecordBatch, part: npt.NDArray[np.intp]) -> None:
-        """Take n rows, and of each the number of its part; each time makes a batch in each part."""
+        """Add n rows to the parts with these numbers; a call adds one batch to each part."""
         rows = rows.take(pa.array(np.argsort(part, kind="stable")))
         begin = 0
         for number, count in enumerate(np.bincount(part, minlength=len(self._places)).tolist()):

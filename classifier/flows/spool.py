@@ -1,4 +1,4 @@
-"""Where rows wait until all evidence is in: in memory first, past a limit in a file."""
+"""Storage of rows until all evidence is collected: in memory, beyond a limit in a temporary file."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import IO
 
 import pyarrow as pa
 
-#: Past so many bytes rows go to a temporary file.
+#: Bytes of rows held in memory; beyond this they spill to a temporary file.
 MEMORY_BYTES = 32 << 20
-#: So many rows of a batch make work on whole columns worth its while; the meter hands over no more.
+#: Rows of a batch: enough for efficient work on columns; the meter's batches are at most as large.
 BATCH_ROWS = 1 << 15
-#: Flow facts take a third of their space so, and sums a fifth, for less time than the disk would need.
+#: LZ4: flow facts take a third of their space, and totals a fifth, in less time than the disk would need.
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
-#: Free memory isn't looked for more often.
-_SELDOM_S = 0.1
+#: Minimum seconds between releases of free memory.
+_RELEASE_INTERVAL_S = 0.1
 
 
 class Spool:
-    """Holds record batches of one schema, in order; they can be read again and again."""
+    """Record batches of one schema, in order; they can be read repeatedly."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES, batch_rows: int = 0) -> None:
-        """Start empty. Batches are put together up to so many rows."""
-        #: Past so many bytes batches go to a file.
+        """Create an empty spool. Batches are merged up to `batch_rows` rows."""
+        #: Bytes held in memory; beyond this batches spill to a file.
         self.memory_bytes = memory_bytes
         self._batch_rows = batch_rows
         self._small: list[pa.RecordBatch] = []
@@ -38,20 +38,22 @@ class Spool:
         self.rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Take a batch. All batches come before the first is read."""
+        """Add a batch. All batches must be added before the first is read."""
         if not batch.num_rows:
             return
         if self._small_rows + batch.num_rows > self._batch_rows:
-            self._put_together()
+            self._merge_small()
         self.rows += batch.num_rows
         self._names = batch.schema.names
         self._small.append(batch)
         self._small_rows += batch.num_rows
         self._held_bytes += batch.nbytes
-        if self._small_rows >= self._batch_rows:  # never by memory: on it the order of rows would depend
-            self._put_together()
+        if (
+            self._small_rows >= self._batch_rows
+        ):  # not by memory, which the order of rows would then depend on
+            self._merge_small()
 
-    def _put_together(self) -> None:
+    def _merge_small(self) -> None:
         if not self._small:
             return
         batch = as_one(self._small) if len(self._small) > 1 else self._small[0]
@@ -62,30 +64,30 @@ class Spool:
             self._spill(batch.schema)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches in the order in which they came."""
-        self._put_together()
+        """Yield the batches in the order in which they were added."""
+        self._merge_small()
         return self._read(range(self._batches), None)
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether no batch is in a file, and all may be given up."""
+        """True if no batch is in a file, so that all can be released."""
         return self._file is None
 
-    def give_up(self) -> None:
-        """Forget all batches, which are in memory; none can be read again."""
+    def release(self) -> None:
+        """Release all batches, which are in memory; none can be read again."""
         self._small, self._held, self._batches = [], [], 0
 
     def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield some columns of all batches; the others are not read."""
-        self._put_together()
+        self._merge_small()
         return self._read(range(self._batches), names)
 
     def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield all columns but some of all batches; these are not read."""
+        """Yield all batches without some columns, which are not read."""
         return self.columns([name for name in self._names if name not in names])
 
     def at(self, places: Iterable[int]) -> Iterator[pa.RecordBatch]:
-        """Yield some of the batches: the first that was added is at 0."""
+        """Yield the batches with these indices, in the order of addition from 0."""
         return self._read(places, None)
 
     def _read(self, places: Iterable[int], names: list[str] | None) -> Iterator[pa.RecordBatch]:
@@ -103,7 +105,7 @@ class Spool:
             self._file.seek(0)
             reader = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=chosen))
         for place in places:
-            give_back()  # what the work on the batch before has taken
+            release_memory()  # memory used for the previous batch
             batch = reader.get_batch(place)
             yield batch.select(names) if names else batch
 
@@ -113,7 +115,7 @@ class Spool:
                 self._file = tempfile.TemporaryFile(prefix="classifier-flows-")
                 self._writer = pa.ipc.new_file(self._file, schema, options=_OPTIONS)
             self._held.reverse()
-            while self._held:  # each is given up as soon as it is written
+            while self._held:  # each is released as soon as it is written
                 self._writer.write_batch(self._held.pop())
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), tempfile.gettempdir()) from error
@@ -121,26 +123,26 @@ class Spool:
 
 
 def as_one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """Return the rows of batches of one schema, of which there are some, as one batch."""
+    """Return the rows of one or more batches of one schema as one batch."""
     whole: pa.RecordBatch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
     return whole
 
 
-class _GivingBack:
-    """Gives the system memory that has become free; allocators else keep much of it for later."""
+class _MemoryRelease:
+    """Returns free memory to the system, much of which allocators would otherwise keep."""
 
     def __init__(self) -> None:
         self._last_s = 0.0
 
     def __call__(self) -> None:
-        """Do it, unless that was done just now: to look through all memory takes milliseconds.
+        """Return free memory, unless it was done very recently: it takes milliseconds.
 
-        With Arrow's allocator `system`, which the command line chooses, that is also what numpy has used.
+        With Arrow's allocator `system`, which the command line chooses, this includes numpy's memory.
         """
         now_s = time.monotonic()
-        if now_s - self._last_s > _SELDOM_S:
+        if now_s - self._last_s > _RELEASE_INTERVAL_S:
             self._last_s = now_s
             pa.default_memory_pool().release_unused()
 
 
-give_back = _GivingBack()
+release_memory = _MemoryRelease()

@@ -1,7 +1,7 @@
-"""Joins rows of one flow that were metered apart: in other files, or because time ran back.
+"""Join rows of one flow that were metered separately: in other files, or because time ran back.
 
-Which rows belong together is decided in the core, by the rule that also ends flows. Here the rows whose
-key occurs more than once are found, and joined part by part.
+The core decides which rows belong together, by the rule that also ends flows. This module finds the rows
+whose key occurs more than once, and joins them part by part.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from classifier.flows.overlap import overlapping
 from classifier.flows.partitions import Partitions
 from classifier.flows.spool import BATCH_ROWS, MEMORY_BYTES, Spool, as_one
 
-#: So many rows are joined at a time, about a kilobyte each.
+#: Rows joined at a time, about a kilobyte each.
 PART_ROWS = 20_000
-#: Of one key with more rows than that so many, the newest, wait for a row that they can be joined with.
+#: At most this many rows of one key, the newest, stay open for a later piece.
 OPEN_ROWS = 5_000
 
-#: Columns that tell keys apart.
+#: Columns of the key.
 _KEY = ["proto", "ip_version", "addr_a", "port_a", "addr_b", "port_b"]
 _Hashes = npt.NDArray[np.uint32]
 _Places = npt.NDArray[np.intp]
 
 
 class Captures:
-    """The names of captures, to which those of combinations are added."""
+    """The names of captures, and of combinations of them, which are added on demand."""
 
     def __init__(self, names: list[str], begins_ns: list[int], seen_twice: set[tuple[int, ...]]) -> None:
-        """Take the names, when each capture begins, and where to note those of one time and flow."""
+        """`names` grows by those of combinations; `seen_twice` collects captures with the same packets."""
         self._names = names
         self.begins_ns = begins_ns
         self.seen_twice = seen_twice
-        #: Of which captures a combination is made.
+        #: The captures of each combination.
         self._parts: dict[int, tuple[int, ...]] = {}
         self._place: dict[tuple[int, ...], int] = {}
 
     def together(self, captures: list[int]) -> int:
-        """Return the index of the name of several captures, or combinations of them."""
+        """Return the index of the name of several captures or combinations together."""
         found = tuple(captures)
         if (place := self._place.get(found)) is None:
             place = self._place[found] = self._combined(found)
@@ -60,7 +60,7 @@ class Captures:
         return self._place[parts]
 
     def begin_ns(self, captures: pa.Array) -> npt.NDArray[np.int64]:
-        """Return when n captures begin, or the first of combinations."""
+        """Return the start times of n captures; for combinations that of the first."""
         begins_ns = list(self.begins_ns)
         for place in range(len(begins_ns), len(self._names)):
             begins_ns.append(min(self.begins_ns[part] for part in self.parts(place)))
@@ -68,7 +68,7 @@ class Captures:
         return begin_ns
 
     def parts(self, capture: int) -> tuple[int, ...]:
-        """Return the captures of a combination, by their indices."""
+        """Return the indices of the captures of a combination."""
         return self._parts.get(capture, (capture,))
 
 
@@ -76,11 +76,11 @@ _Rule = Callable[[pa.RecordBatch], tuple[_meter.Batch, _meter.Batch]]
 
 
 class Stitched:
-    """The rows of a spool with those of one flow joined; they can be read again and again.
+    """The rows of a spool with those of one flow joined; they can be read repeatedly.
 
     The rows have the flow facts and `capture`, an index into the names of `captures`, to which those of
-    combinations are added. Inputs are taken in the order of their first packets' times, however they were
-    named. Of combinations that saw packets of one direction of a flow at the same time `captures` notes that.
+    combinations are added. Inputs are ordered by the times of their first packets, whatever their names.
+    Combinations with packets of one direction of a flow at the same time go to `captures.seen_twice`.
     """
 
     def __init__(
@@ -93,24 +93,24 @@ class Stitched:
         memory_bytes: int = MEMORY_BYTES,
         past_idle: bool = True,
     ) -> None:
-        """Take the rows; past so many bytes joined ones, and those to be joined, go to temporary files."""
+        """Beyond `memory_bytes`, joined rows, and those to be joined, spill to temporary files."""
         self._spool = spool
         self._captures = captures
         self._rule = partial(
             _meter.stitch, tcp_idle_ns=tcp_idle_ns, udp_idle_ns=udp_idle_ns, past_idle=past_idle
         )
         self._memory_bytes = memory_bytes
-        #: The rows whose key only they have, where the spool needn't be read again for them.
+        #: Rows whose key is unique, if they are kept apart from the spool.
         self._alone: Spool | None = None
-        #: For each batch of the spool, a bit for each row: whether its key occurs again.
+        #: For each batch of the spool, one bit per row: whether its key is repeated.
         self._again: list[npt.NDArray[np.uint8]] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows batch by batch: first those whose key only they have."""
+        """Yield the rows batch by batch: first those with a unique key."""
         return self.without(())
 
     def without(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Do the same without some of the columns, none of which tells keys apart; they are not read."""
+        """Yield the same rows without some columns, none of them of the key; they are not read."""
         if not len(self._repeated.hashes):
             yield from self._spool.without(names)
             return
@@ -128,7 +128,7 @@ class Stitched:
 
     @cached_property
     def _joined(self) -> Spool:
-        """The rows of keys that occur again, joined."""
+        """The rows of repeated keys, joined."""
         parts = _Parts(self._spool, self._repeated)
         rows = Partitions(parts.count, self._memory_bytes)
         for batch in self._to_join():
@@ -141,13 +141,13 @@ class Stitched:
             for batch in self._joined_in_pieces(rows, pieces):
                 joined.add(batch)
         if self._spool.is_in_memory:
-            self._spool.give_up()  # all rows are among those alone, and the joined ones
+            self._spool.release()  # all rows are in `_alone` or joined
         return joined
 
     def _to_join(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of keys that occur again, as many at a time as memory may hold.
+        """Yield the rows of repeated keys, as many at a time as memory may hold.
 
-        If they are most, or all are in memory, the others are put aside: so nobody looks through all again.
+        If they are the majority, or all are in memory, the others are set aside, to avoid another scan.
         """
         if self._repeated.counts.sum() > self._spool.rows // 2:
             self._alone = Spool(self._memory_bytes, BATCH_ROWS)
@@ -173,10 +173,10 @@ class Stitched:
             yield as_one(held)
 
     def _joined_in_pieces(self, rows: Partitions, pieces: range) -> Iterator[pa.RecordBatch]:
-        """Join the rows of one key, of which there are too many to be held; the pieces follow each other.
+        """Join the rows of one key that has too many to be held; the pieces are in order of time.
 
-        A row goes on the newest before it; only where time ran back it may reach further, to one that is no
-        longer held.
+        A row continues the newest row before it. Only where time ran back it may continue an older one,
+        which may no longer be held.
         """
         held: list[pa.RecordBatch] = []
         for piece in pieces:
@@ -188,25 +188,25 @@ class Stitched:
         yield from held
 
     def _in_order(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-        """Return the rows in the order of time; of two that begin at once that of the earlier input first."""
+        """Return the rows in order of time; of two that begin at once the earlier input's first."""
         rows = as_one(batches)
         begin_ns = self._captures.begin_ns(rows["capture"])
         return rows.take(pa.array(np.lexsort((begin_ns, rows["first_seen_ns"].to_numpy()))))
 
 
 class _Parts:
-    """Parts of rows whose keys occur again: each is small enough to be joined at once.
+    """Partition of the rows of repeated keys: each part is small enough to be joined at once.
 
     The first `whole` parts have all rows of their keys. A key with very many rows has parts of its own, in
     `pieces`, in the order of time.
     """
 
     def __init__(self, spool: Spool, repeated: Repeated) -> None:
-        """Say which rows go where."""
+        """Compute the partition."""
         many = repeated.counts > PART_ROWS
         self._many = repeated.hashes[many]
         self.whole = 1 + int(repeated.counts[~many].sum()) // PART_ROWS
-        #: Of each key with many rows, the times at which its pieces after the first begin.
+        #: For each key with many rows, the times at which its pieces after the first begin.
         self._begins_ns = _begins_ns(spool, self._many) if len(self._many) else []
         self.pieces: list[range] = []
         self.count = self.whole
@@ -226,7 +226,7 @@ class _Parts:
 
 
 def _begins_ns(spool: Spool, keys: _Hashes) -> list[npt.NDArray[np.int64]]:
-    """Return for each key the times that cut its rows into pieces; takes eight bytes a row."""
+    """Return for each key the times that cut its rows into pieces; needs eight bytes a row."""
     times_ns: list[list[npt.NDArray[np.int64]]] = [[] for _ in keys]
     for batch in spool.columns([*_KEY, "first_seen_ns"]):
         hashes = _key_hashes(batch)
@@ -252,7 +252,7 @@ def _joined(
 
 
 def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
-    """Hash the keys of n rows: equal keys are equal, others seldom, which costs time only."""
+    """Hash the keys of n rows; collisions are rare and only cost time."""
     ports = facts["port_a"].to_numpy().astype(np.uint64) << 16 | facts["port_b"].to_numpy()
     kind = facts["proto"].to_numpy().astype(np.uint64) << 8 | facts["ip_version"].to_numpy()
     words = [ports, kind, *address_words(facts["addr_a"]), *address_words(facts["addr_b"])]
@@ -261,14 +261,14 @@ def _key_hashes(facts: pa.RecordBatch) -> _Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The hashes of keys that more than one row has, sorted, and how many rows have each."""
+    """The sorted hashes of keys with more than one row, and the number of rows of each."""
 
     hashes: _Hashes
     counts: npt.NDArray[np.int64]
 
 
 def _keys_repeated(spool: Spool) -> Repeated:
-    """Find the keys of which there is more than one row; takes four bytes a row."""
+    """Find the keys with more than one row; needs four bytes a row."""
     hashes = np.empty(spool.rows, dtype=np.uint32)
     row = 0
     for batch in spool.columns(_KEY):
@@ -280,7 +280,7 @@ def _keys_repeated(spool: Spool) -> Repeated:
 
 
 def _some(batch: pa.RecordBatch, wanted: npt.NDArray[np.bool_]) -> list[pa.RecordBatch]:
-    """Return the rows that are wanted as one batch, or none."""
+    """Return the wanted rows as a list of one batch, or of none."""
     if not wanted.any():
         return []
     return [batch if wanted.all() else batch.filter(pa.array(wanted))]
@@ -289,7 +289,7 @@ def _some(batch: pa.RecordBatch, wanted: npt.NDArray[np.bool_]) -> list[pa.Recor
 def _captures(
     rows: int, group: npt.NDArray[np.uint32], capture: npt.NDArray[np.int32], captures: Captures
 ) -> pa.Array:
-    """For each joined row the index of the name of the captures that it came from."""
+    """Return for each joined row the index of the name of the captures it came from."""
     pairs = np.unique(group.astype(np.uint64) << np.uint64(32) | capture.astype(np.uint64))
     counts = np.bincount((pairs >> np.uint64(32)).astype(np.intp), minlength=rows)
     ends = np.cumsum(counts)

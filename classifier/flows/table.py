@@ -1,4 +1,4 @@
-"""The public flow table: one row a flow, names fixed. Meanings: DESIGN, "The public flow table"."""
+"""The public flow table: one row per flow, with fixed column names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from classifier.flows import addresses
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _TIME = pa.timestamp("ns", tz="UTC")
-#: Integers of public tables are signed, so that differences of columns don't wrap round.
+#: Types of integers in public tables: signed, so that differences of columns don't wrap.
 COUNT, PORT, VLAN = pa.int64(), pa.int32(), pa.int32()
 
 PROTOCOLS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 
-#: Columns, types, whether null is possible, and what they mean.
+#: Columns: name, type, nullable, meaning.
 COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
     ("flow_id", pa.string(), False, "unique: Community ID and first seen; .1 and so on where that is taken"),
     ("community_id", pa.string(), False, "Community ID v1, seed 0"),
@@ -79,9 +79,9 @@ SCHEMA = pa.schema(
 
 
 def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
-    """Turn n judged flows into n rows of the public table: addresses and times readable, ids computed.
+    """Convert n judged flows to n rows of the public table: readable addresses and times, flow ids.
 
-    `captures` are the names that the column `capture` points to.
+    `captures` are the names that the column `capture` refers to.
     """
     first_seen_ns, last_seen_ns = judged["first_seen_ns"], judged["last_seen_ns"]
     duration_ns = pc.subtract(last_seen_ns, first_seen_ns)
@@ -114,7 +114,7 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
 
 
 def _flow_ids(community_id: pa.Array, first_seen_ns: pa.Array, ordinal: pa.Array) -> pa.Array:
-    """Return the ids of n flows, with a number where flows of one five-tuple begin at one time."""
+    """Return the ids of n flows, numbered where flows of one five-tuple begin at the same time."""
     ids = pc.binary_join_element_wise(community_id, pc.cast(first_seen_ns, pa.string()), "@")
     if not pc.any(pc.greater(ordinal, 0)).as_py():
         return ids
@@ -123,7 +123,7 @@ def _flow_ids(community_id: pa.Array, first_seen_ns: pa.Array, ordinal: pa.Array
 
 
 def _names(number: pa.Array, captures: list[str]) -> pa.DictionaryArray:
-    """Return the names of n captures; only those that occur, for of combinations there may be thousands."""
+    """Return the names of n captures; the dictionary has only those that occur, of possibly thousands."""
     found = number.dictionary_encode()
     names = [captures[place] for place in found.dictionary.to_pylist()]
     return pa.DictionaryArray.from_arrays(found.indices, pa.array(names, pa.string()))

@@ -1,1 +1,1 @@
-"""From inputs to flow facts: options, counters, files side by side, a cluster."""
+"""From inputs to flow facts: options, counters, parallel reading of files, a cluster."""

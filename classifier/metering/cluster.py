@@ -48,7 +48,7 @@ def meter(
     options: MeterOptions,
     scheduler: str,
     metered: Metered,
-    tell: ProgressCallback | None = None,
+    report: ProgressCallback | None = None,
 ) -> None:
     """Meter all inputs on the cluster of a scheduler, `tcp://host:8786`, into `metered`.
 
@@ -78,7 +78,7 @@ def meter(
         ready: list[tuple[int, Metered, Any]] = []
         interrupted = False
         try:
-            for each in _map(client, submit, [_absolute(one) for one in inputs], options, metered, tell):
+            for each in _map(client, submit, [_absolute(one) for one in inputs], options, metered, report):
                 ready.append(each)
         except KeyboardInterrupt:
             interrupted = True
@@ -157,9 +157,9 @@ def tree(leaves: list[Leaf], submit: Submit, **idle: int) -> list[tuple[Any, Any
         before_ns = ends_ns[first - 1] if first else BEFORE_ALL
         after_ns = begins_ns[end] if end < len(leaves) else AFTER_ALL
         joined = submit(what, *args, before_ns=before_ns, after_ns=after_ns, **idle)
-        complete, going_on, twice = (submit(itemgetter(place), joined) for place in range(3))
+        complete, incomplete, twice = (submit(itemgetter(place), joined) for place in range(3))
         results.append((complete, twice))
-        return first, end, going_on
+        return first, end, incomplete
 
     level = [node(number, number + 1, begin, leaf.rows, leaf.offset) for number, leaf in enumerate(leaves)]
     while len(level) > 1:
@@ -174,7 +174,7 @@ def _map(
     inputs: list[Input],
     options: MeterOptions,
     like: Metered,
-    tell: ProgressCallback | None,
+    report: ProgressCallback | None,
 ) -> Iterator[tuple[int, Metered, Any]]:
     """Meter all inputs; yield each one's number, counters and rows when it is ready."""
     from distributed import as_completed
@@ -194,8 +194,8 @@ def _map(
             progress.inputs_done += 1
             progress.bytes_read += found.size_bytes or 0
             progress.packets += known.counters.packets
-            if tell:
-                tell(progress)
+            if report:
+                report(progress)
     finally:  # when interrupted: cancel what hasn't started
         left = number_of.values()
         client.cancel([future for number in left for future in (pairs[number], heads[number], rows[number])])

@@ -14,9 +14,9 @@ _DUPLICATE_NS = 2_000_000_000
 _MILLISECOND_NS, _SECOND_NS = 1_000_000, 1_000_000_000
 
 
-def remarks(metered: Metered) -> list[str]:
-    """Return the warnings of all inputs."""
-    groups = [[metered.captures[part] for part in group] for group in sorted(metered.seen_twice)]
+def remarks(metered: Metered, seen_twice: set[tuple[int, ...]]) -> list[str]:
+    """Return the warnings of all inputs; `seen_twice` are groups of captures with the same packets."""
+    groups = [[metered.captures[part] for part in group] for group in sorted(seen_twice)]
     dedup = metered.counters.unmetered.get("duplicate", 0) > 0
     interfaces = [
         _interfaces(metered.captures[capture], packets, abs(later_ns))

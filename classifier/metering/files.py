@@ -68,7 +68,7 @@ def meter_input(
             try:
                 reader = capture.open(options, signatures)
             except KeyboardInterrupt:
-                if capture.is_open:  # it has delivered nothing yet
+                if capture.is_open:  # it has returned no data yet
                     metered.captures.append(capture.name)
                     metered.begins_ns.append(0)
                 raise
@@ -81,7 +81,7 @@ def meter_input(
 
 
 def _captures(found: Input, remarks: list[str]) -> Iterator[Input]:
-    """Yield an input, or the members of an archive, each to be read before the next is asked for."""
+    """Yield an input, or the members of an archive, each to be read before the next is requested."""
     if isinstance(found.file, str) and path_kinds.is_archive(found.file):
         from classifier.sources.archives import members
 
@@ -132,7 +132,7 @@ class Metering:
     options: MeterOptions
     signatures: _meter.Signatures
     jobs: int
-    tell: ProgressCallback | None = None
+    report: ProgressCallback | None = None
     _stop: Event = field(default_factory=Event)
     _done: Progress = field(default_factory=Progress)
     _ahead: deque[_Job] = field(default_factory=deque)
@@ -178,7 +178,7 @@ class Metering:
                 raise
 
     def _end(self, pool: ThreadPoolExecutor) -> None:
-        """Let the threads finish, without reading more."""
+        """Wait for the threads, without reading more."""
         self._stop.set()
         pool.shutdown(cancel_futures=True)
 
@@ -222,8 +222,8 @@ class Metering:
 
     def _look(self) -> None:
         """Report the progress."""
-        if self.tell:
-            self.tell(
+        if self.report:
+            self.report(
                 replace(
                     self._done,
                     name=self._ahead[0].input.name if self._ahead else self._done.name,

@@ -16,8 +16,8 @@ from classifier.metering.counters import Counters
 from classifier.sources.inputs import Via
 from classifier.wording import counted, listed
 
-#: Fragments and headers of all inputs that are held, to be joined across inputs: about 150 bytes each.
-_MOST_REMNANTS = 1 << 18
+#: Maximum fragments and headers held to be joined across inputs, about 150 bytes each.
+_MAX_REMNANTS = 1 << 18
 
 
 @dataclass
@@ -41,10 +41,10 @@ class Metered:
     via: Via | None = None
     #: The names of combinations, where rows of several captures are joined already.
     combinations: Captures | None = None
-    #: Of each input with packets that two of its interfaces have: how many, and how much later the second
-    #: has them on average, in nanoseconds.
+    #: By index of an input: packets captured by two of its interfaces, and the second's average delay in
+    #: nanoseconds.
     sensors: dict[int, tuple[int, int]] = field(default_factory=dict)
-    #: What fragments astride a cut need, by input; see `_meter.Reader.remnants`.
+    #: Headers and orphan fragments of datagrams across a cut, by input; see `_meter.Reader.remnants`.
     remnants: dict[int, pa.RecordBatch] = field(default_factory=dict)
     problems: list[CaptureError] = field(default_factory=list)
     #: Warnings about the inputs: files that were skipped, packets counted twice.
@@ -72,7 +72,7 @@ class Metered:
         dns_names: _meter.Batch | None = None,
         remnants: _meter.Batch | None = None,
     ) -> None:
-        """Add the counters of the input that was named last, and why it wasn't read to its end."""
+        """Add the counters of the last of `captures`, and the problem that ended its reading early."""
         self.begins_ns.append(counters.span_ns[0] if counters.span_ns else 0)
         self.counters += counters
         if packets := counters.sensors.get("packets", 0):
@@ -85,7 +85,7 @@ class Metered:
             self.problems.append(problem)
 
     def another(self, memory_bytes: int) -> Metered:
-        """Return an empty one for some of the inputs, to be merged into this one."""
+        """Return an empty `Metered` for some of the inputs, to be merged into this one."""
         return Metered(self.idle, spool=Spool(memory_bytes))
 
     def merge(self, other: Metered) -> None:
@@ -105,13 +105,13 @@ class Metered:
         self.remarks += other.remarks
 
     def _hold(self, capture: int, remnants: pa.RecordBatch) -> None:
-        """Keep what fragments of other inputs need, as long as there is room."""
+        """Keep headers and orphan fragments for other inputs while there is room."""
         held = sum(batch.num_rows for batch in self.remnants.values())
-        if remnants.num_rows and held + remnants.num_rows <= _MOST_REMNANTS:
+        if remnants.num_rows and held + remnants.num_rows <= _MAX_REMNANTS:
             self.remnants[capture] = remnants
 
     def join_remnants(self) -> None:
-        """Put fragments to the flow of their header in another input, when all inputs have been read."""
+        """Assign fragments to the flow of their header in another input, once all inputs have been read."""
         if len(self.remnants) < 2:
             return
         found = _meter.join_remnants(list(self.remnants.values()), **self.idle)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from classifier.wording import counted
 
 #: Numbers listed; the rest are totalled as `other`.
-MOST_NUMBERS = 32
+MAX_NUMBERS = 32
 _KINDS = {
     "link_type": "link type {}",
     "ethertype": "EtherType 0x{:04x}",
@@ -26,10 +26,10 @@ _READ_AS = {
 
 
 def unknown_types(packets_by_number: Mapping[tuple[str, int], int]) -> dict[str, int]:
-    """Return packets by type number, the most frequent `MOST_NUMBERS` and a key `other`."""
+    """Return packets by type number, the most frequent `MAX_NUMBERS` and a key `other`."""
     ranked = sorted(packets_by_number.items(), key=lambda item: (-item[1], item[0]))
-    found = {_KINDS[kind].format(number): packets for (kind, number), packets in ranked[:MOST_NUMBERS]}
-    if rest := sum(packets for _, packets in ranked[MOST_NUMBERS:]):
+    found = {_KINDS[kind].format(number): packets for (kind, number), packets in ranked[:MAX_NUMBERS]}
+    if rest := sum(packets for _, packets in ranked[MAX_NUMBERS:]):
         found["other"] = rest
     return found
 

@@ -1,7 +1,7 @@
-"""One way of summing: rows of whole numbers by any of their columns, exactly and in bounded memory.
+"""Aggregation of rows of integers by any of their columns, exactly and in bounded memory.
 
-Rows are columns of numbers: keys, which identify (texts by their codes, addresses as two words), and
-measures, which merge. What is summed by which keys is data, in `views`.
+Rows are columns of numbers: keys (texts by their codes, addresses as two words), and measures, which merge.
+Measures and keys of each table are data, in `views`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import pyarrow as pa
 from classifier.flows.distinct import Numbers, distinct
 from classifier.flows.hashing import mixed
 from classifier.flows.partitions import Partitions
-from classifier.flows.spool import MEMORY_BYTES, give_back
+from classifier.flows.spool import MEMORY_BYTES, release_memory
 
 Mask = npt.NDArray[np.bool_]
 #: Columns of numbers, all of one length.
 Rows = dict[str, npt.NDArray[Any]]
-#: Products of numbers of keys stay below, so that they fit an int64.
-_MOST = 1 << 62
-#: Parts on disk. Summing takes several times the size of the rows: one part is a small share of the memory.
+#: Limit of the product of the sizes of keys, so that it fits an int64.
+_MAX_PRODUCT = 1 << 62
+#: Parts on disk: summing takes several times the size of a part, which is a small share of the memory.
 _PART_BITS = 6
 _PARTS = 1 << _PART_BITS
 _SUMMING = 4
-#: Shares of the rows that are written one after the other.
+#: Shares of the rows that are summed or written one after the other.
 _AT_A_TIME = 8
 
 
 class Measure(NamedTuple):
-    """What is summed: columns, of the rows of some kinds."""
+    """A measure: columns to sum, over the rows of some kinds."""
 
     columns: tuple[str, ...]
-    #: For each number in the column `kind` whether such rows count; None: all rows do.
+    #: For each number in the column `kind`, whether such rows count; None: all rows count.
     kinds: tuple[bool, ...] | None = None
     merge: np.ufunc = np.add
 
@@ -45,7 +45,7 @@ MERGES = {"first_seen_ns": np.minimum, "last_seen_ns": np.maximum, "source": np.
 
 
 def plain(*columns: str) -> dict[str, Measure]:
-    """Return the measures of columns of which all rows count."""
+    """Return measures of columns over all rows."""
     return {name: Measure((name,), merge=MERGES.get(name, np.add)) for name in columns}
 
 
@@ -63,14 +63,14 @@ def some(rows: Rows, mask: Mask) -> Rows:
 
 
 def joined(pieces: Sequence[Rows]) -> Rows:
-    """Return the rows of several pieces, of which there are some."""
+    """Return the rows of one or more pieces."""
     if len(pieces) == 1:
         return pieces[0]
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
 def as_batch(rows: Rows) -> pa.RecordBatch:
-    """Return rows as they are spooled: numbers of 64 bits, however narrow those of a piece are."""
+    """Return rows as a batch to spool: 64-bit integers, whatever their width."""
     kinds = {name: np.uint64 if name.endswith(("_high", "_low")) else np.int64 for name in rows}
     return pa.RecordBatch.from_pydict(
         {name: pa.array(rows[name].astype(kinds[name], copy=False)) for name in rows}
@@ -82,10 +82,10 @@ def numbered(rows: Rows, keys: Sequence[str]) -> tuple[Numbers, Numbers]:
     ids, most = np.zeros(size(rows), dtype=np.int64), 1
     for name in keys:
         codes, count = _codes(rows[name])
-        if most * count > _MOST:
+        if most * count > _MAX_PRODUCT:
             values, ids = distinct(ids)
             most = len(values)
-        if most * count > _MOST:
+        if most * count > _MAX_PRODUCT:
             values, codes = distinct(codes)
             count = len(values)
         ids = ids * count + codes if most > 1 else codes
@@ -104,18 +104,18 @@ def numbered(rows: Rows, keys: Sequence[str]) -> tuple[Numbers, Numbers]:
 
 
 def _codes(column: npt.NDArray[Any]) -> tuple[Numbers, int]:
-    """Return numbers from 0 that stand for the values of a column, and how many there may be."""
+    """Return codes from 0 for the values of a column, and an upper bound of the codes."""
     if not len(column):
         return column.astype(np.int64), 1
     least, most = int(column.min()), int(column.max())
-    if most - least < _MOST:
+    if most - least < _MAX_PRODUCT:
         return (column - column.dtype.type(least)).astype(np.int64), most - least + 1
     values, codes = distinct(column.view(np.int64))
     return codes, len(values)
 
 
 def summed(rows: Rows, keys: Sequence[str], measures: Mapping[str, Measure]) -> Rows:
-    """Sum rows by keys: a row for each group, with its keys and measures."""
+    """Sum rows by keys; return a row for each group, with its keys and measures."""
     ids, row = numbered(rows, keys)
     return {name: rows[name][row] for name in keys} | sums(rows, ids, len(row), measures)
 
@@ -123,8 +123,8 @@ def summed(rows: Rows, keys: Sequence[str], measures: Mapping[str, Measure]) -> 
 def sums(
     rows: Rows, ids: Numbers, groups: int, measures: Mapping[str, Measure], places: Numbers | None = None
 ) -> Rows:
-    """Sum rows, or those at some places, by the numbers of their groups; times without rows are 0."""
-    #: By kinds: the numbers of the groups of rows that count, and the places of these; None: all rows.
+    """Sum rows, or those at `places`, by their group numbers; times of groups without rows are 0."""
+    #: By kinds: group numbers and indices of the rows that count; None: all rows.
     chosen: dict[tuple[bool, ...] | None, tuple[Numbers, Numbers | None]] = {None: (ids, places)}
     found: Rows = {}
     for name, measure in measures.items():
@@ -146,13 +146,13 @@ def sums(
 
 
 def counted(ids: Numbers, groups: int, values: Numbers) -> Numbers:
-    """Count the distinct values in each of some groups; n numbers of groups and of values."""
+    """Count the distinct values in each group, given n group numbers and n values."""
     pairs = distinct_pairs(ids, values)[0]
     return np.bincount(pairs, minlength=groups)
 
 
 def distinct_pairs(ids: Numbers, values: npt.NDArray[Any]) -> tuple[Numbers, Numbers]:
-    """Return the distinct pairs of n numbers of groups and n values, in order."""
+    """Return the distinct pairs of n group numbers and n values, sorted."""
     count = int(values.max()) + 1 if len(values) else 1
     pairs = np.sort(ids * count + values.astype(np.int64, copy=False))
     pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])] if len(pairs) else pairs
@@ -162,8 +162,8 @@ def distinct_pairs(ids: Numbers, values: npt.NDArray[Any]) -> tuple[Numbers, Num
 class Aggregate:
     """Rows to be summed by some of their columns, or by all of them.
 
-    Past a limit rows of equal keys are summed; where that doesn't help, they go to a temporary file, in parts
-    by some of the keys. The order in which rows are added only affects the order of groups.
+    Beyond a limit rows of equal keys are summed; if that doesn't suffice, they spill to a temporary file, in
+    parts by some of the keys. The order in which rows are added only affects the order of groups.
     """
 
     def __init__(
@@ -173,9 +173,9 @@ class Aggregate:
         part_by: Sequence[str] = (),
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
-        """Name what identifies a row, and those keys that decide which part it is in.
+        """`keys` identify a row; those of `part_by` determine its part on disk.
 
-        Without these all stays in memory: for keys of which there are few.
+        Without `part_by` all rows stay in memory, for keys with few values.
         """
         self._keys = [*keys]
         self._measures = measures
@@ -195,11 +195,11 @@ class Aggregate:
             self._shrink()
 
     def total(self) -> Rows | None:
-        """Return the sums by all keys, of which there are few; None if nothing was added."""
+        """Return the sums by all keys, which must have few values; None if no rows were added."""
         return self._summed() if self._pieces else None
 
     def parts(self) -> Iterator[Rows]:
-        """Yield all rows, those that agree in `part_by` together; not summed. None can be added then."""
+        """Yield all rows unsummed, those equal in `part_by` together; no rows can be added afterwards."""
         if self._parted is None:
             if self._pieces:
                 self._pieces = [self._whole()]
@@ -220,7 +220,7 @@ class Aggregate:
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether rows are in parts on disk."""
+        """True if rows are in parts on disk."""
         return self._parted is not None
 
     def _summed(self) -> Rows:
@@ -230,7 +230,7 @@ class Aggregate:
         return whole
 
     def _whole(self) -> Rows:
-        """Return all pieces as one; each column is given up once it is joined."""
+        """Return all pieces as one; each column is released once it is joined."""
         pieces, self._pieces = self._pieces, []
         if len(pieces) == 1:
             return pieces[0]
@@ -252,16 +252,16 @@ class Aggregate:
         elif self._bytes > self._memory_bytes // 2:
             self._spill(self._whole())
             self._bytes = 0
-        give_back()
+        release_memory()
 
     def _spill(self, rows: Rows) -> None:
         rows = {name: rows[name] for name in (*self._keys, *self._measures)}
         if self._parted is None:
             self._parted = Partitions(_PARTS, memory_bytes=0)
         words = [rows[name].astype(np.uint64) for name in self._part_by]
-        part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the bits that are mixed best
+        part = (mixed(words) >> np.uint64(64 - _PART_BITS)).astype(np.intp)  # the best mixed bits
         del words
-        # Some parts at a time: rows on disk are several times as wide.
+        # A share at a time: rows on disk are several times as wide.
         for places in np.array_split(np.argsort(part, kind="stable"), _AT_A_TIME):
             batch = as_batch({name: column.take(places) for name, column in rows.items()})
             self._parted.write(batch, part.take(places))

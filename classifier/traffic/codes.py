@@ -1,4 +1,4 @@
-"""Judged flows as rows of whole numbers: texts by codes, addresses as two words."""
+"""Judged flows as rows of integers: texts by codes, addresses as two words."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from classifier.traffic.views import BY_PAYLOAD, FLOW_KEYS, KINDS, NULL, VIEWS
 
 
 class Texts:
-    """Texts by codes, which may be given in any order, by several threads."""
+    """A dictionary of texts; codes may be assigned in any order, by several threads."""
 
     def __init__(self) -> None:
-        """Know no text."""
+        """Create an empty dictionary."""
         self._codes: dict[str | None, int] = {}
         self._lock = Lock()
 
     def codes(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
-        """Return the codes of n texts; null is a text like any other."""
+        """Return the codes of n texts; null has a code, too."""
         with self._lock:
             texts = [*column.dictionary.to_pylist(), None]
             codes = [self._codes.setdefault(text, len(self._codes)) for text in texts]
@@ -35,7 +35,7 @@ class Texts:
         return found
 
     def ranks(self, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return what n codes are sorted by: their texts, null last."""
+        """Return the sort ranks of n codes: by text, null last."""
         order = sorted(self._codes, key=lambda text: (text is None, text or ""))
         ranks = np.empty(len(order), dtype=np.int32)
         ranks[[self._codes[text] for text in order]] = np.arange(len(order))
@@ -47,7 +47,7 @@ class Texts:
 
 
 def address_words(address: pa.Array, name: str) -> Rows:
-    """Return n addresses of 16 bytes as two columns, ordered as their bytes are."""
+    """Return n addresses of 16 bytes as two columns, in the order of their bytes."""
     words = octets(address).view(">u8").astype(np.uint64)
     return {f"{name}_high": words[:, 0].copy(), f"{name}_low": words[:, 1].copy()}
 
@@ -61,7 +61,7 @@ def address_bytes(rows: Rows, name: str) -> pa.Array:
 
 
 def flow_rows(judged: Judged, texts: Texts, keys: Iterable[str] = FLOW_KEYS) -> Rows:
-    """Return a row for each judged flow: some of its keys, and what it adds to sums."""
+    """Return a row for each judged flow: some of its keys, and its measures."""
     rows: Rows = {}
     for name in keys:
         if name.endswith("_low"):
@@ -86,7 +86,7 @@ def _key(judged: Judged, name: str, texts: Texts) -> npt.NDArray[np.generic]:
 
 
 def source_ranks(column: pa.DictionaryArray) -> npt.NDArray[np.uint8]:
-    """Return the places among `SOURCES` of n values of `service_source`."""
+    """Return the indices in `SOURCES` of n values of `service_source`."""
     ranks = [*(SOURCES.index(word) for word in column.dictionary.to_pylist()), 0]
     index = column.indices.fill_null(len(ranks) - 1).to_numpy(zero_copy_only=False)
     found: npt.NDArray[np.uint8] = np.array(ranks, dtype=np.uint8)[index]
@@ -102,7 +102,7 @@ def _kind(judged: Judged) -> npt.NDArray[np.uint8]:
 
 
 def _places(column: pa.DictionaryArray, words: tuple[str, ...]) -> npt.NDArray[np.uint8]:
-    """Return the places of n texts among some; the number of these for others."""
+    """Return the indices of n texts in `words`; the length of `words` for others."""
     places = [words.index(word) if word in words else len(words) for word in column.dictionary.to_pylist()]
     index = column.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)
     found: npt.NDArray[np.uint8] = np.array([*places, len(words)], dtype=np.uint8)[index]
@@ -110,6 +110,6 @@ def _places(column: pa.DictionaryArray, words: tuple[str, ...]) -> npt.NDArray[n
 
 
 def mismatch_rows(judged: Judged, texts: Texts) -> Rows | None:
-    """Return a row for each flow whose payload isn't what its port promises."""
+    """Return a row for each protocol mismatch: a flow whose payload isn't the one expected at its port."""
     found = judged.filter(judged["mismatch"])
     return flow_rows(found, texts, VIEWS["mismatches"].keys) if found.num_rows else None

@@ -1,7 +1,7 @@
-"""What is new, gone or changed from one capture to another: its services and its servers.
+"""Comparison of two captures: services and servers that are new, gone or changed.
 
-A server is an address, a port and a transport, as in the server inventory: mere attempts and ambiguous
-flows never make one. A service counts where it has a server that is known.
+A server is an address, a port and a transport, as in the server inventory: failed attempts and ambiguous
+flows never make one. A service counts if at least one of its servers is known.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from classifier.flows.table import COUNT, PORT
 from classifier.traffic.totals import Totals
 
-#: Clients or bytes that become so many times as many, or as few, are a change: an order of magnitude.
+#: Factor by which clients or bytes must grow or shrink to count as changed: an order of magnitude.
 FACTOR = 10.0
-#: Why a server or a service may be called changed.
+#: Kinds of changes of a server or a service.
 CHANGES = ("services", "known_by", "clients", "bytes")
 _KNOWN_BY = ("confirmed", "inferred", "one_way")
 _TIME = pa.timestamp("ns", tz="UTC")
@@ -65,7 +65,7 @@ class _Key(NamedTuple):
     ip: str | None
     port: int | None
     proto: str
-    #: Of a service: its name.
+    #: Name of a service; None for a server.
     name: str | None
 
 
@@ -93,9 +93,9 @@ class _Seen:
 
 
 def compare(before: Totals, after: Totals, factor: float = FACTOR) -> pa.Table:
-    """Return what differs, a row each: new, then gone, then changed, services before servers, by bytes.
+    """Return one row per difference: new, then gone, then changed, services before servers, by bytes.
 
-    What is the same has no row. Raises ValueError for a factor that isn't above 1.
+    ValueError: the factor isn't above 1.
     """
     if not factor > 1:
         raise ValueError(f"factor {factor} is not above 1; choose a larger one")
@@ -156,7 +156,7 @@ def _rows(table: pa.Table) -> Iterator[tuple[dict[str, Any], _Seen]]:
 
 
 def _row(key: _Key, old: _Seen | None, new: _Seen | None, factor: float) -> tuple[object, ...] | None:
-    """Return the row that tells of a service or server; None if there is nothing to tell."""
+    """Return the row for a service or server; None if it is unchanged."""
     changes = _changes(old, new, factor) if old and new else []
     if old and new and not changes:
         return None
@@ -165,9 +165,9 @@ def _row(key: _Key, old: _Seen | None, new: _Seen | None, factor: float) -> tupl
     is_news = bool(new and new.known_by != "one_way" and (status == "new" or added))
     latest = new or old
     assert latest
-    told = [getattr(seen, name) if seen else None for name, _, _ in _BOTH for seen in (old, new)]
+    values = [getattr(seen, name) if seen else None for name, _, _ in _BOTH for seen in (old, new)]
     times = (latest.first_seen_ns, latest.last_seen_ns)
-    return (status, key.kind, key.ip, key.port, key.proto, changes, is_news, *told, *times)
+    return (status, key.kind, key.ip, key.port, key.proto, changes, is_news, *values, *times)
 
 
 def _changes(old: _Seen, new: _Seen, factor: float) -> list[str]:

@@ -13,15 +13,15 @@ from classifier.ports.rules import Rules
 from classifier.roles import Context, FlowFeatures, decide
 from classifier.roles.explain import add_up, explain, settles
 
-#: So many packets a ladder has.
+#: Packets of a ladder diagram.
 LADDER_PACKETS = 12
 
 
 def as_plain_data(
-    ends: FlowFeatures, row: dict[str, Any], context: Context, decapsulate: bool
+    features: FlowFeatures, row: dict[str, Any], context: Context, decapsulate: bool
 ) -> dict[str, Any]:
-    """Return what is to be told of one flow: its ends, and the same of the flow table."""
-    facts, server_is_b = ends.facts, bool(decide(ends, context).server_is_b[0])
+    """Return the explanation of one flow, given its features and its row of the flow table."""
+    facts, server_is_b = features.facts, bool(decide(features, context).server_is_b[0])
     client, server = (_endpoint(row[f"{side}_ip"], row[f"{side}_port"]) for side in ("client", "server"))
     texts = {"a": client, "b": server} if server_is_b else {"a": server, "b": client}
     reasons = [
@@ -31,9 +31,9 @@ def as_plain_data(
             "weight": reason.weight,
             "seen": reason.seen.format(**texts),
         }
-        for reason in explain(ends, context)
+        for reason in explain(features, context)
     ]
-    sums = add_up(ends, context)
+    sums = add_up(features, context)
     packets = _packets(facts, row["capture"].split("|"), decapsulate)
     return {
         "evidence": reasons,
@@ -42,7 +42,7 @@ def as_plain_data(
         if row["service"]
         else _candidates(context.rules, facts, "b" if server_is_b else "a"),
         "runner_up": _candidates(context.rules, facts, "a" if server_is_b else "b"),
-        "settles": None if row["role_confidence"] == 1 else settles(ends, context),
+        "settles": None if row["role_confidence"] == 1 else settles(features, context),
         "packets": row["client_packets"] + row["server_packets"],
         "ladder": None if packets is None else [_rung(packet, packets[0], server_is_b) for packet in packets],
     }
@@ -57,7 +57,7 @@ def _packets(facts: pa.RecordBatch, captures: list[str], decapsulate: bool) -> l
     for capture in captures:
         try:
             packets = _meter.packets(capture, facts, **span, most=LADDER_PACKETS, decapsulate=decapsulate)
-        except (_meter.MeterError, OSError):  # another program read it, or it has gone
+        except (_meter.MeterError, OSError):  # another program read it, or it no longer exists
             return None
         found += pa.record_batch(packets).to_pylist()
     return sorted(found, key=lambda packet: int(packet["time_ns"]))[:LADDER_PACKETS]
@@ -76,7 +76,7 @@ def _endpoint(ip: str, port: int) -> str:
 
 
 def _candidates(rules: Rules, facts: pa.RecordBatch, end: str) -> list[str]:
-    """Name what may run at one end of a single row."""
+    """Return the possible services at one endpoint of a single row."""
     proto, port = facts["proto"].to_numpy(), facts[f"port_{end}"].to_numpy()
     (place,) = rules.places(proto, port, facts[f"addr_{end}"])
     return [service.name for service in rules.candidates[place]]

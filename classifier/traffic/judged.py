@@ -1,4 +1,4 @@
-"""A batch of judged flows, whose columns are made when they are first asked for."""
+"""A batch of judged flows, whose columns are computed on first use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pyarrow as pa
 
 
 class Judged:
-    """The facts of n flows, and the verdicts of all stages beside them, as columns.
+    """The facts of n flows and the verdicts of all stages, as columns.
 
-    No table needs all of them: lists of evidence and candidates are made only for those that show them.
+    No table needs all of them: lists of evidence and candidates are computed only for tables that show them.
     """
 
     def __init__(self, num_rows: int, makers: Mapping[str, Callable[[], Any]]) -> None:
-        """Take what makes each column; those whose names begin with _ are no Arrow arrays."""
+        """`makers` compute the columns; columns whose names begin with _ are not Arrow arrays."""
         self.num_rows = num_rows
         self._makers = makers
         self._made: dict[str, Any] = {}

@@ -1,11 +1,11 @@
-"""The judged flows of captures, and every sum over them."""
+"""The judged flows of captures, and all totals over them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from classifier.errors import CaptureError, ExitStatus, IntervalError
 from classifier.flows.table import SCHEMA, present
 from classifier.metering import copies, packet_types
 from classifier.metering.metered import Metered
+from classifier.roles import Context
 from classifier.traffic.aggregate import Aggregate, Rows, summed
 from classifier.traffic.codes import Texts, flow_rows
 from classifier.traffic.comparison import FACTOR, compare
@@ -22,7 +23,7 @@ from classifier.traffic.judged import Judged
 from classifier.traffic.overview import Overview
 from classifier.traffic.public import table
 from classifier.traffic.selection import Selection, selection
-from classifier.traffic.timeline import MOST_BINS, MOST_SECONDS, Timeline, usual_interval_ns
+from classifier.traffic.timeline import MAX_BINS, MAX_SECONDS, Timeline, usual_interval_ns
 from classifier.traffic.totals import Totals
 from classifier.traffic.views import BY, FLOW_MEASURES, MEASURES, words_of
 
@@ -32,25 +33,33 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-class Judging(Protocol):
-    """What judges metered flows."""
+class FirstPass(NamedTuple):
+    """The findings of the first pass over all flows, before any is judged."""
 
-    @property
-    def context(self) -> object:
-        """What all flows together say about each; once it is there, all inputs have been compared."""
+    #: The evidence that all flows together give about each.
+    context: Context
+    #: Groups of captures, by index, that have packets of one direction of a flow at the same time.
+    seen_twice: set[tuple[int, ...]]
+
+
+class Judging(Protocol):
+    """Judges metered flows, in two passes."""
+
+    def first_pass(self) -> FirstPass:
+        """Read all flows once, unless that is done, and return the findings."""
 
     def each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
-        """Yield what a function makes of each batch of judged flows, in order; it runs in several threads."""
+        """Yield the results of a function for each batch, in order; it runs in several threads."""
 
     def explain(self, flow: str) -> dict[str, Any]:
-        """Say of one flow why its server is the server."""
+        """Return the explanation of one flow's verdict."""
 
 
 class JudgedFlows:
     """The flows of one or more captures, judged.
 
-    `flows`, `services` and `servers` are pandas DataFrames, made when first asked for; `batches()`
-    and `to_arrow()` give the flows as Arrow. `accounting` says where every packet went.
+    `flows`, `services` and `servers` are pandas DataFrames, computed on first use; `batches()`
+    and `to_arrow()` return the flows as Arrow. `accounting` accounts for every packet.
     """
 
     def __init__(
@@ -59,12 +68,12 @@ class JudgedFlows:
         judge: Judging,
         selections: tuple[Selection, ...] = (),
     ) -> None:
-        """Take the metered facts, what judges them, and what the flows must fulfil."""
+        """`selections` are conditions that the flows must meet."""
         self.metered = metered
         self.judge = judge
         self._selections = selections
         self._left_out: dict[str, int] = {}
-        self._looked_through = False
+        self._are_others_summed = False
 
     def select(
         self,
@@ -74,33 +83,34 @@ class JudgedFlows:
         until: str | datetime | None = None,
         net: str | Iterable[str] = (),
     ) -> Self:
-        """Return the traffic of some flows only: those that fulfil all that is given.
+        """Return the traffic of the flows that meet all given conditions.
 
         `where` is a condition on columns of the flow table: `service == 'https' and role !=
-        'confirmed'`. `since` and `until` keep flows that were active in that time (ISO 8601, UTC if it
-        names no zone), whole; `net` keeps those with an end in one of these networks. What is left out
-        is `filtered` in the accounting. Raises FilterError for what can't be read.
+        'confirmed'`. `since` and `until` keep whole flows that were active in that time (ISO 8601, UTC
+        unless it has an offset); `net` keeps those with either endpoint in one of these networks. Excluded
+        packets are `filtered` in the accounting. FilterError: a condition is invalid.
         """
         chosen = selection(where, since, until, net)
         return type(self)(self.metered, self.judge, (*self._selections, *([chosen] if chosen else [])))
 
     @property
     def problems(self) -> list[CaptureError]:
-        """Inputs that could not be read, or not to their end; what came before is in the flows."""
+        """Inputs that could not be read, or not to their end; packets read before that are in the flows."""
         return self.metered.problems
 
     @property
     def remarks(self) -> list[str]:
-        """What is to be known of the inputs, and is no failure: what was passed over, what counts twice."""
-        metered, _ = self.metered, self.judge.context
-        return metered.remarks + packet_types.remarks(metered.counters.irregular) + copies.remarks(metered)
+        """Warnings about the inputs: files that were skipped, packets counted twice."""
+        metered, seen_twice = self.metered, self.judge.first_pass().seen_twice
+        irregular = packet_types.remarks(metered.counters.irregular)
+        return metered.remarks + irregular + copies.remarks(metered, seen_twice)
 
     @property
     def accounting(self) -> Mapping[str, int]:
-        """Packets by fate: `packets` of all inputs, `in_flows`, and one key for each reason to be in none.
+        """Packet accounting: `packets` of all inputs, `in_flows`, and a key for each reason to be in none.
 
-        `in_flows` and the reasons sum to `packets`. Of selected flows `in_flows` has only theirs, and
-        `filtered` the others'.
+        `in_flows` and the reasons sum to `packets`. With a selection, `in_flows` has the packets of the
+        selected flows, and `filtered` those of the others.
         """
         lost = dict(self.metered.counters.unmetered)
         packets = self.metered.counters.packets
@@ -111,7 +121,7 @@ class JudgedFlows:
 
     @property
     def unknown_types(self) -> Mapping[str, int]:
-        """Packets by type number that is not known (`EtherType 0x1234`), at most 32 and `other`.
+        """Packets by unknown type number (`EtherType 0x1234`), at most 32 and `other`.
 
         They sum to the accounting's `unknown_type` and `link_type`.
         """
@@ -119,14 +129,14 @@ class JudgedFlows:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """Sums over the flows that a selection left out, by measure; empty if there are none."""
-        if self._selections and not self._looked_through:
+        """Totals over the flows that a selection excluded, by measure; empty if there are none."""
+        if self._selections and not self._are_others_summed:
             for _ in self._each(lambda _: None):
                 pass
         return self._left_out
 
     def _each(self, function: Callable[[Judged], Found], *, bins: bool = False) -> Iterator[Found]:
-        """Yield what a function makes of each batch of the selected flows; sum the others."""
+        """Yield the results of a function for each batch of the selected flows; sum the others."""
 
         def chosen(judged: Judged) -> tuple[Found, Rows | None]:
             wanted = np.ones(judged.num_rows, dtype=bool)
@@ -145,12 +155,12 @@ class JudgedFlows:
         total = left_out.total()
         sums = summed(total, (), MEASURES) if total else {}
         self._left_out = {name: int(column[0]) for name, column in sums.items()}
-        self._looked_through = True
+        self._are_others_summed = True
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of the flow table batch by batch, each in the order of `first_seen`.
 
-        The flows are judged on the way.
+        The flows are judged meanwhile.
         """
 
         def public(judged: Judged) -> pa.RecordBatch:
@@ -165,33 +175,33 @@ class JudgedFlows:
 
     @property
     def totals(self) -> Totals:
-        """Sums over the flows, by service and by server."""
+        """Totals over the flows, by service and by server."""
         return self._sums[0]
 
     @property
     def overview(self) -> Overview:
-        """How the servers of the flows are known, by flows, packets and bytes."""
+        """Evidence for the server role: flows, packets and bytes by role."""
         return self._sums[1]
 
     @cached_property
     def timeline(self) -> pd.DataFrame:
-        """Packets and bytes per time bin and service; `over_time` lets you choose the bins."""
+        """Packets and bytes per time bin and service; `over_time` has a choice of bins."""
         return frame(self.over_time())
 
     def over_time(self, interval_s: float | None = None) -> pa.Table:
-        """Sum up packets and bytes per service in bins of so many seconds.
+        """Return packets and bytes per service in bins of `interval_s` seconds.
 
-        Without an interval there are at most 120 bins, as wide as a power of two times a 64th of a
-        second: then the sums are exact, else a flow's traffic may be spread evenly over its own bins.
+        Without an interval there are at most 120 bins, whose width is a power of two times 1/64 s, and the
+        sums are exact; otherwise a flow's traffic may be spread evenly over its own bins.
         IntervalError: there would be more than 100,000 bins, or the interval isn't above 0.
         """
         if interval_s is None:
             return self._sums[2].table()
         span_ns = self.metered.end_ns - self.metered.begin_ns
-        least_s = max(span_ns / MOST_BINS, 1) / 1e9
+        least_s = max(span_ns / MAX_BINS, 1) / 1e9
         if not interval_s > least_s:
             raise IntervalError(interval_s, least_s)
-        interval_ns = round(min(interval_s, MOST_SECONDS) * 1e9)
+        interval_ns = round(min(interval_s, MAX_SECONDS) * 1e9)
         timeline = Timeline(interval_ns)
         for rows in self._each(timeline.rows, bins=True):
             timeline.add(rows)
@@ -199,7 +209,7 @@ class JudgedFlows:
 
     @cached_property
     def _sums(self) -> tuple[Totals, Overview, Timeline]:
-        """All sums, in one pass over the flows."""
+        """All totals, from one pass over the flows."""
         totals, overview = Totals(self.metered.memory_bytes), Overview()
         timeline = Timeline(usual_interval_ns(self.metered.begin_ns, self.metered.end_ns))
 
@@ -214,13 +224,13 @@ class JudgedFlows:
 
     @property
     def interval_s(self) -> float:
-        """The width of the bins of `timeline`, in seconds."""
+        """Width of the bins of `timeline`, in seconds."""
         return self._sums[2].interval_ns / 1e9
 
     def breakdown(self, by: str, top: int | None = None) -> pa.Table:
-        """Sum up the flows by `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`.
+        """Return totals by `service`, `server`, `client`, `port`, `vlan`, `capture` or `category`.
 
-        Each flow is in one row; most bytes first. With `top` rows past so many are one row, `other`.
+        Each flow is in one row; most bytes first. Rows beyond `top` are totalled as `other`.
         """
         if by not in BY:
             raise ValueError(f"unknown group {by!r}; choose from {', '.join(BY)}")
@@ -238,7 +248,7 @@ class JudgedFlows:
 
     @cached_property
     def flows(self) -> pd.DataFrame:
-        """One row a flow; columns and meanings: the public flow table."""
+        """One row per flow; columns and meanings: the public flow table."""
         return frame(self.to_arrow())
 
     @cached_property
@@ -252,12 +262,12 @@ class JudgedFlows:
         return frame(self.totals.servers())
 
     def difference(self, later: JudgedFlows, factor: float = FACTOR) -> pa.Table:
-        """Say which services and servers are new, gone or changed in later traffic.
+        """Return the services and servers that are new, gone or changed in later traffic.
 
-        `changes` names what changed: their services, how they are known, and clients or bytes that are
-        `factor` times as many or as few. `is_news` is true for what is new, and for a server with a
-        service that it hadn't, unless it was only ever spoken to. Attempts and ambiguous flows never
-        make a server. ValueError: the factor isn't above 1.
+        `changes` names the changes: their services, how they are known, and clients or bytes that are
+        `factor` times as many or as few. `is_news` is true for new ones, and for a server with a new
+        service, unless no reply from it was seen. Failed attempts and ambiguous flows never make a server.
+        ValueError: the factor isn't above 1.
         """
         return compare(self.totals, later.totals, factor)
 
@@ -266,21 +276,22 @@ class JudgedFlows:
         return frame(self.difference(later, factor))
 
     def __repr__(self) -> str:
-        """Say in a sentence what it is about; no flow is judged for that."""
+        """Describe the inputs in a phrase, without judging flows."""
         return f"<{type(self).__name__} of {self.metered}{', some flows of it' if self._selections else ''}>"
 
     def explain(self, flow: str) -> dict[str, Any]:
-        """Say why one flow's server is the server, as plain data.
+        """Explain the verdict of one flow, as plain data.
 
-        `flow` is a `flow_id`, or two ends: `10.0.0.1:1494-10.0.0.2:1080`; of several flows between them
-        the earliest, `others` lists the rest. `evidence` has the log-odds of each kind, strongest first,
-        `ladder` the first packets (None for inputs that can't be read twice). FlowError: no such flow.
+        `flow` is a `flow_id`, or two endpoints: `10.0.0.1:1494-10.0.0.2:1080`; of several flows between
+        them the earliest is explained, and `others` lists the rest. `evidence` has the log-odds of each
+        kind, strongest first, `ladder` the first packets (None for inputs that can't be read again).
+        FlowError: no such flow.
         """
         return self.judge.explain(flow)
 
     @property
     def status(self) -> ExitStatus:
-        """How the command line should end."""
+        """Exit status for the command line."""
         counts = self.accounting
         if self.metered.interrupted:
             return ExitStatus.INTERRUPTED

@@ -1,4 +1,4 @@
-"""How the servers of all flows are known: sums by role, and by the evidence that spoke for them."""
+"""Evidence for the server role: totals by role, and by kind of evidence."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from classifier.flows.distinct import distinct
 from classifier.roles import Reasons, Role
 from classifier.traffic.judged import Judged
 
-#: How a flow's server is known, in the order of reports.
+#: Roles, in the order of reports.
 ROLES = tuple(map(str, Role))
 
 
 class Overview:
-    """Adds up judged flows by role and by evidence; its size doesn't grow with them."""
+    """Totals of judged flows by role and by evidence; its size is independent of their number."""
 
     def __init__(self) -> None:
-        """Start at nothing."""
+        """Create empty totals."""
         #: By role: `flows`, `packets`, `bytes`.
         self.roles: dict[str, Counter[str]] = {role: Counter() for role in ROLES}
-        #: By role and kind of evidence: `flows` for whose server it spoke, `strongest`: those of it alone
-        #: or above all other kinds.
+        #: By role and kind of evidence: `flows` whose server it supports, `strongest`: those where it is the
+        #: strongest kind.
         self.evidence: dict[tuple[str, str], Counter[str]] = {}
 
     @staticmethod
     def of(judged: Judged) -> Overview:
-        """Return that of a batch of judged flows."""
+        """Return the totals of a batch of judged flows."""
         found = Overview()
         found._add(judged)
         return found
@@ -48,14 +48,14 @@ class Overview:
         self._add_evidence(roles, judged["_reasons"])
 
     def merge(self, other: Overview) -> None:
-        """Add what another has of other flows."""
+        """Add the totals of other flows."""
         for role, counts in other.roles.items():
             self.roles[role].update(counts)
         for case, counts in other.evidence.items():
             self.evidence.setdefault(case, Counter()).update(counts)
 
     def _add_evidence(self, roles: npt.NDArray[np.int32], reasons: Reasons) -> None:
-        """Count the kinds that spoke for n flows of roles, which are places in `ROLES`."""
+        """Count the kinds of evidence that support n flows; `roles` are indices in `ROLES`."""
         codes = (roles.astype(np.int64) << 8 | reasons.strongest()) << 16 | reasons.agreeing()
         cases, row = distinct(codes)
         flows = np.bincount(row, minlength=len(cases))

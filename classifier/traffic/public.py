@@ -1,4 +1,4 @@
-"""Sums as public tables: sorted, cut to their first rows, with texts and addresses in place of numbers."""
+"""Totals as public tables: sorted, limited to their first rows, with readable texts and addresses."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def table(
     captures: Sequence[str] = (),
     more: Callable[[Rows], dict[str, pa.Array]] = lambda rows: {},
 ) -> pa.Table:
-    """Return the sums of some parts as a public table, its first `top` rows; the rest is a row `other`.
+    """Return the totals of some parts as a public table; rows beyond `top` are totalled as `other`.
 
-    `more` makes columns that aren't sums.
+    `more` computes columns that aren't totals.
     """
     best, rest = ranked(view, parts, texts, top)
     if best is None:
@@ -49,7 +49,7 @@ def table(
 def ranked(
     view: View, parts: Iterable[Rows], texts: Texts, top: int | None
 ) -> tuple[Rows | None, Rows | None]:
-    """Return the first `top` rows of all parts, and the sums of the others."""
+    """Return the first `top` rows of all parts, and the totals of the others."""
     measures = plain(*view.sums)
     best: Rows | None = None
     rest: list[Rows] = []
@@ -73,7 +73,7 @@ def ranked(
 
 @dataclass(frozen=True)
 class _Public:
-    """Makes public columns of rows."""
+    """Converts rows to public columns."""
 
     texts: Texts
     captures: Sequence[str]
@@ -81,7 +81,7 @@ class _Public:
     moved: int
 
     def sums(self, rows: Rows, schema: pa.Schema) -> dict[str, pa.Array]:
-        """Return those columns of a schema that add up."""
+        """Return the additive columns of a schema."""
         adds_up = (name for name in schema.names if name == "share" or TIMES.get(name, name) in rows)
         return {name: self(rows, name) for name in adds_up}
 
@@ -113,7 +113,7 @@ class _Public:
 
 
 def _label(columns: dict[str, pa.Array]) -> pa.Array:
-    """Name groups in one text: `https/tcp`, `10.0.0.1:443/tcp`."""
+    """Format groups as one text: `https/tcp`, `10.0.0.1:443/tcp`."""
     parts: list[pa.Array | str] = []
     for name, column in columns.items():
         text = column.cast(pa.string()).fill_null(_ABSENT.get(name, ""))
@@ -130,7 +130,7 @@ _BETWEEN = {"proto": "/", "server_port": ":"}
 
 
 def with_row(table: pa.Table, label: str, word: str, sums: Mapping[str, pa.Array]) -> pa.Table:
-    """Add a row that the column `label` calls by a word, with sums; what isn't among them is null."""
+    """Add a row with `word` in the column `label`, and these sums; other columns are null."""
     nullable = pa.schema([field.with_nullable(True) for field in table.schema])
     row = {label: pa.array([word]), **sums}
     columns = [
@@ -141,9 +141,9 @@ def with_row(table: pa.Table, label: str, word: str, sums: Mapping[str, pa.Array
 
 
 def with_filtered(table: pa.Table, label: str, left_out: Mapping[str, int]) -> pa.Table:
-    """Add a row `filtered` for flows left out, of which there are sums by measure, or none.
+    """Add a row `filtered` with the totals of excluded flows by measure, if there are any.
 
-    `label` is the column that names the row; what can't be added up is null in it.
+    `label` is the column that names the row; columns that aren't additive are null.
     """
     if not left_out:
         return table

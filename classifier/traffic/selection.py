@@ -1,4 +1,4 @@
-"""Which flows a user wants to see: a condition, a span of time, networks."""
+"""Selection of flows: a condition, a time span, networks."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _SECOND_NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Selection:
-    """What flows must fulfil, all of it."""
+    """Conditions that flows must all meet."""
 
     conditions: tuple[Condition, ...] = ()
-    #: Flows that were active at or after this time, and before that one.
+    #: Flows that were active at or after `since_ns`, and before `until_ns`.
     since_ns: int | None = None
     until_ns: int | None = None
-    #: Flows with an end in one of them.
+    #: Flows with either endpoint in one of them.
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def mask(self, judged: Judged, captures: list[str]) -> Mask:
-        """Say for each of n judged flows whether it is wanted."""
+        """Return whether each of n judged flows is selected."""
         wanted = np.ones(judged.num_rows, dtype=bool)
         if self.since_ns is not None:
             wanted &= judged["last_seen_ns"].to_numpy() >= self.since_ns
@@ -54,7 +54,7 @@ def selection(
     until: str | datetime | None = None,
     net: str | Iterable[str] = (),
 ) -> Selection | None:
-    """Make sense of what a user wrote; None where all is wanted. FilterError says what can't be read."""
+    """Parse a user's conditions; None if there are none. FilterError: one is invalid."""
     if where is None and since is None and until is None and not net:
         return None
     return Selection(
@@ -66,8 +66,8 @@ def selection(
 
 
 def _names_of(name: str) -> frozenset[str]:
-    """Return the services that somebody may mean by a name."""
-    from classifier.ports.rules import Rules  # thousands, which most conditions don't need
+    """Return the services that a name may refer to."""
+    from classifier.ports.rules import Rules  # slow, and most conditions don't need it
 
     return Rules.load().names_of(name)
 
@@ -93,7 +93,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 def _within(judged: Judged, network: IPv4Network | IPv6Network) -> Mask:
-    """Say for each flow whether one of its ends is in a network."""
+    """Return for each flow whether either endpoint is in a network."""
     right_version = judged["ip_version"].to_numpy() == network.version
     size = len(network.network_address.packed)
     mask = np.frombuffer(network.netmask.packed, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The tables of sums: their columns, and what each means."""
+"""The columns of tables of totals, and their meanings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pyarrow as pa
 from classifier.flows.table import COUNT, PORT, VLAN
 from classifier.handshake import ATTEMPTED
 
-#: Outcomes of flows that came to nothing: counted apart, never as traffic of a service.
+#: Outcomes of failed attempts, which are counted separately, never as traffic of a service.
 ATTEMPTS = tuple(map(str, ATTEMPTED))
 ROLES = ("confirmed", "inferred", "ambiguous")
 VOLUMES = ("client_packets", "server_packets", "client_bytes", "server_bytes")
 SUMS = ("flows", *ROLES, "by_payload", *ATTEMPTS, *VOLUMES, "attempt_packets", "attempt_bytes")
-#: Where names of services come from, the weakest first.
+#: Sources of service names, the weakest first.
 SOURCES = (None, "official", "unofficial", "payload", "user")
 TIME = pa.timestamp("ns", tz="UTC")
 _COUNTS = {
@@ -122,7 +122,7 @@ MISMATCHES = pa.schema(
 
 
 def groups_schema(names: list[str]) -> pa.Schema:
-    """Return the columns of a table of groups, whose own columns are named."""
+    """Return the columns of a table of groups with these key columns."""
     kinds = {"server_port": PORT, "vlan": VLAN}
     return pa.schema(
         [

@@ -1,6 +1,6 @@
 """The traffic over time: packets and bytes per service and bin.
 
-The meter keeps each flow's traffic in bins of its own. Where they are no wider than the bins asked for,
+The meter keeps each flow's traffic in bins of its own. Where they are no wider than the requested bins,
 and these are a multiple of them, sums are exact; a wider one is spread evenly over the time it covers.
 """
 
@@ -20,19 +20,19 @@ from classifier.traffic.codes import Texts
 from classifier.traffic.judged import Judged
 from classifier.traffic.tables import ATTEMPTS
 
-#: The meter's narrowest bins: a 64th of a second.
+#: Width of the meter's narrowest bins: 1/64 s.
 BASE_NS = 1_000_000_000 // 64
-#: So many bins a timeline has if no interval is given …
+#: Maximum bins if no interval is given.
 USUAL_BINS = 120
-#: … and at most.
-MOST_BINS = 100_000
-#: Wider bins, of thirty years, are made as wide as this.
-MOST_SECONDS = 10**9
-#: Stands for the services of flows that came to nothing.
+#: Maximum bins.
+MAX_BINS = 100_000
+#: Maximum width of bins in seconds, about thirty years.
+MAX_SECONDS = 10**9
+#: In place of a service, for failed attempts.
 ATTEMPTED = "(attempts)"
 _KEYS = ("service", "proto", "bin")
 _MEASURES = plain("flows", "client_packets", "server_packets", "client_bytes", "server_bytes")
-_MOST_NS = 2**63 - 1
+_MAX_NS = 2**63 - 1
 
 SCHEMA = pa.schema(
     [
@@ -52,7 +52,7 @@ _Numbers = npt.NDArray[np.int64]
 
 
 def usual_interval_ns(begin_ns: int, end_ns: int) -> int:
-    """Return a width of bins that gives no more than `USUAL_BINS`, and exact sums."""
+    """Return a bin width with at most `USUAL_BINS` bins, and exact sums."""
     interval_ns = BASE_NS
     while end_ns // interval_ns - begin_ns // interval_ns >= USUAL_BINS:
         interval_ns *= 2
@@ -60,16 +60,16 @@ def usual_interval_ns(begin_ns: int, end_ns: int) -> int:
 
 
 class Timeline:
-    """Adds up judged flows in bins that begin at multiples of `interval_ns` since 1970 UTC."""
+    """Totals of judged flows in bins that begin at multiples of `interval_ns` since 1970 UTC."""
 
     def __init__(self, interval_ns: int) -> None:
-        """Start at nothing."""
+        """Create an empty timeline."""
         self.interval_ns = interval_ns
         self._texts = Texts()
         self._sums = Aggregate(_KEYS, _MEASURES)
 
     def rows(self, judged: Judged) -> Rows:
-        """Return what a batch of judged flows brings; may be called by several threads."""
+        """Return the rows of a batch of judged flows; may be called by several threads."""
         flow, begin, end, counts = _binned(judged)
         part, place, cut = _spread(begin, end, self.interval_ns)
         shared = {name: _share(values, part, cut) for name, values in counts.items()}
@@ -85,11 +85,11 @@ class Timeline:
         return summed(rows, _KEYS, _MEASURES)
 
     def add(self, rows: Rows) -> None:
-        """Add what `rows` returned."""
+        """Add the result of `rows`."""
         self._sums.add(rows)
 
     def _labels(self, judged: Judged) -> npt.NDArray[np.int32]:
-        """Return codes of the services of n flows, with one for all failed attempts."""
+        """Return the service codes of n flows, with one code for all failed attempts."""
         outcome = judged["outcome"]
         failed = np.isin(outcome.dictionary.to_pylist(), ATTEMPTS)[outcome.indices.to_numpy()]
         (attempted,) = self._texts.codes(pa.array([ATTEMPTED]).dictionary_encode())
@@ -129,9 +129,9 @@ def _binned(judged: Judged) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Nu
     single = np.flatnonzero(lengths == 0)
     flow = np.concatenate([several, single])
     start = np.concatenate([values.field("start_ns").to_numpy(), first[single]])
-    # No wider than the flow itself.
+    # Limited to the span of the flow.
     begin = np.maximum(start, first[flow])
-    end = np.minimum(np.minimum(start, _MOST_NS - width[flow]) + width[flow] - 1, last[flow])
+    end = np.minimum(np.minimum(start, _MAX_NS - width[flow]) + width[flow] - 1, last[flow])
     end = np.concatenate([end[: len(several)], last[single]])
     b_serves = judged["server_is_b"].to_numpy(zero_copy_only=False)[several]
     counts = {}
@@ -144,17 +144,17 @@ def _binned(judged: Judged) -> tuple[_Numbers, _Numbers, _Numbers, dict[str, _Nu
 
 
 class _Cut(NamedTuple):
-    """Parts of spans that reach over a multiple of the interval."""
+    """Parts of spans that cross a multiple of the interval."""
 
-    #: Their places among all parts.
+    #: Their indices among all parts.
     places: _Numbers
-    #: Which share of the span is over before each, and after it.
+    #: Share of the span elapsed before and after each part.
     before: npt.NDArray[np.float64]
     after: npt.NDArray[np.float64]
 
 
 def _spread(begin: _Numbers, end: _Numbers, interval_ns: int) -> tuple[_Numbers, _Numbers, _Cut]:
-    """Cut spans of time at multiples of the interval; return for each part its span and its place."""
+    """Cut time spans at multiples of the interval; return each part's span and bin, and the cuts."""
     first, last = begin // interval_ns, end // interval_ns
     parts = last - first + 1
     span = np.repeat(np.arange(len(begin)), parts)
@@ -169,7 +169,7 @@ def _spread(begin: _Numbers, end: _Numbers, interval_ns: int) -> tuple[_Numbers,
 
 
 def _first_in_bin(flow: _Numbers, place: _Numbers) -> _Numbers:
-    """Return 1 for the first of the parts that a flow has in a bin, 0 for the others (n)."""
+    """Return 1 for a flow's first part in a bin, 0 for its others (n)."""
     first = np.ones(len(flow), dtype=np.int64)
     if len(flow):
         since = place - place.min()
@@ -179,7 +179,7 @@ def _first_in_bin(flow: _Numbers, place: _Numbers) -> _Numbers:
 
 
 def _share(values: _Numbers, part: _Numbers, cut: _Cut) -> _Numbers:
-    """Share out whole numbers so that their sums stay what they are."""
+    """Distribute integers over parts such that their sums don't change."""
     share = values[part]
     whole = share[cut.places]
     upto = np.where(cut.after >= 1, whole, np.floor(whole * cut.after).astype(np.int64))

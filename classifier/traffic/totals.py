@@ -1,4 +1,4 @@
-"""The sums of a report: all tables from one pass over the rows of flows."""
+"""The totals of a report: all tables from one pass over the rows of flows."""
 
 from __future__ import annotations
 
@@ -49,30 +49,30 @@ _CLIENT_KEYS = ("service", "proto", *words_of("server"), "client_high", "client_
 
 
 class Totals:
-    """Adds up judged flows, exactly, in bounded memory.
+    """Exact totals of judged flows, in bounded memory.
 
-    Tables are sorted, and cut to their `top` rows and a row `other` where that is asked for: memory
-    grows with the rows that a table has, not with flows, servers and clients.
+    Tables are sorted, and rows beyond `top` are totalled as `other`: memory grows with the rows of a
+    table, not with flows, servers and clients.
     """
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
-        """Start at nothing. Past so many bytes rows go to a temporary file."""
+        """Create empty totals. Beyond `memory_bytes` rows spill to a temporary file."""
         self._memory_bytes = memory_bytes
         self._texts = Texts()
         self._flows = Aggregate(FLOW_KEYS, FLOW_MEASURES, words_of("server"), memory_bytes)
         view = VIEWS["mismatches"]
         self._mismatches = Aggregate(view.keys, FLOW_MEASURES, words_of("server"), memory_bytes // 8)
-        #: What evidence would have said of the flows whose server is proven.
+        #: Verdicts for confirmed flows with their handshakes hidden.
         self.self_check = roles.self_check()
 
     def rows(self, judged: Judged) -> tuple[Rows, Rows | None, SelfCheck]:
-        """Return what a batch of judged flows brings; may be called by several threads."""
+        """Return the rows of a batch of judged flows; may be called by several threads."""
         check = roles.self_check()
         check.add(LateView(*(judged[f"late_{name}"].to_numpy(zero_copy_only=False) for name in LATE)))
         return flow_rows(judged, self._texts), mismatch_rows(judged, self._texts), check
 
     def add(self, found: tuple[Rows, Rows | None, SelfCheck]) -> None:
-        """Add what `rows` returned; all come before the first table is asked for."""
+        """Add the result of `rows`; all must be added before the first table is requested."""
         flows, mismatches, check = found
         self._flows.add(flows)
         if mismatches:
@@ -80,35 +80,35 @@ class Totals:
         self.self_check.merge(check)
 
     def services(self, top: int | None = None) -> pa.Table:
-        """Sums per service and transport, most bytes first, attempts-only ones last."""
+        """Return totals per service and transport, most bytes first, attempts-only ones last."""
         rows, more = self._services
         return table(VIEWS["services"], rows, self._texts, top, more=more)
 
     def servers(self, top: int | None = None) -> pa.Table:
-        """Sums per server: endpoints that a handshake or other evidence shows to serve."""
+        """Return totals per server: endpoints that a handshake or other evidence shows to serve."""
         return self._table("servers", top)
 
     @property
     def server_count(self) -> int:
-        """How many rows `servers` has."""
+        """Number of rows of `servers`."""
         return self._found.groups["servers"].rows
 
     def clients(self, top: int | None = None) -> pa.Table:
-        """Sums per client address, most bytes first; ambiguous flows left out."""
+        """Return totals per client address, most bytes first, without ambiguous flows."""
         return self._table("clients", top)
 
     def attempts(self, top: int | None = None) -> pa.Table:
-        """Refused, unanswered and unsolicited attempts per target, most attempts first."""
+        """Return refused, unanswered and unsolicited attempts per target, most attempts first."""
         return self._table("attempts", top)
 
     def conversations(self, top: int | None = None) -> pa.Table:
-        """Sums per client, service and server, most bytes first; mere attempts left out."""
+        """Return totals per client, service and server, most bytes first, without failed attempts."""
         view = VIEWS["conversations"]
         parts = (grouped(view, *marked(rows)) for rows in self._flows.parts())
         return table(view, parts, self._texts, top)
 
     def mismatches(self, top: int | None = None) -> pa.Table:
-        """Flows whose payload isn't what their port promises, most flows first."""
+        """Return protocol mismatches: flows whose payload isn't expected at their port, most flows first."""
         view = VIEWS["mismatches"]
         parts = (summed(rows, view.keys, view.sums) for rows in self._mismatches.parts())
         return table(view, parts, self._texts, top)
@@ -122,7 +122,7 @@ class Totals:
 
     @cached_property
     def _services(self) -> tuple[list[Rows], Callable[[Rows], dict[str, pa.Array]]]:
-        """The rows of the services, and what makes those columns of some that aren't sums."""
+        """The rows of the services, and a function for their columns that aren't totals."""
         found = self._found
         clients, ports = _by_service(found.clients, "clients"), _by_service(found.ports, "server_port")
         view = VIEWS["services"]
@@ -141,7 +141,7 @@ class Totals:
 
     @cached_property
     def _found(self) -> _Sums:
-        """The rows of the tables, in one pass over those of flows."""
+        """The rows of the tables, from one pass over the rows of flows."""
         found = _Sums({name: Spool(self._memory_bytes // 4) for name in ("servers", "attempts", "clients")})
         by_client = Aggregate(_CLIENT_KEYS, FLOW_MEASURES, words_of("client"), self._memory_bytes)
         for flows in self._flows.parts():
@@ -166,7 +166,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class _Sums:
-    """The rows of tables of which each part has its own."""
+    """Rows of tables that are collected part by part."""
 
     groups: dict[str, Spool]
     #: By service and transport, to be summed.
@@ -179,7 +179,7 @@ class _Sums:
         self.groups[name].add(as_batch(rows))
 
     def add_services(self, rows: Rows, serving: Mask) -> None:
-        """Add what flows say of services, those of an address of a server together."""
+        """Add the services of flows; all flows of a server address must be in one call."""
         ids, row = numbered(rows, SERVICE)
         keys = {name: rows[name][row] for name in SERVICE}
         servers = {"servers": counted(ids[serving], len(row), rows["server"][serving])}
@@ -189,7 +189,7 @@ class _Sums:
         self.ports.append({name: keys[name][group] for name in SERVICE} | {"server_port": port})
 
     def add_clients(self, rows: Rows, masks: Mapping[str, Mask]) -> None:
-        """Add what flows say of clients, those of an address of a client together."""
+        """Add the clients of flows; all flows of a client address must be in one call."""
         self.add("clients", grouped(VIEWS["clients"], rows, masks))
         users = some({name: rows[name] for name in (*SERVICE, "client")}, masks["serving"])
         ids, row = numbered(users, SERVICE)
@@ -207,7 +207,7 @@ def _by_service(pieces: list[Rows], name: str) -> dict[tuple[int, ...], list[int
 
 
 def marked(flows: Rows) -> tuple[Rows, dict[str, Mask]]:
-    """Number servers, clients and their pairs; return rows with the numbers, and which rows views use."""
+    """Number servers, clients and their pairs; return rows with the numbers, and masks of rows for views."""
     rows = dict(flows)
     for name in ("server", "client"):
         rows[name] = numbered(rows, words_of(name))[0].astype(np.int32)
@@ -225,7 +225,7 @@ def marked(flows: Rows) -> tuple[Rows, dict[str, Mask]]:
 
 
 def grouped(view: View, rows: Rows, masks: Mapping[str, Mask]) -> Rows:
-    """Sum the rows that a view is made of."""
+    """Sum the rows of a view."""
     mask = masks[view.where]
     places = None if mask.all() else np.flatnonzero(mask)
     chosen = some({name: rows[name] for name in (view.id, *view.counts.values())}, mask)

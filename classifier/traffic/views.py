@@ -1,4 +1,4 @@
-"""The tables of sums, as data: which rows each has, what it sums by which keys, and how it is sorted.
+"""The tables of totals, as data: rows, measures, keys and sort order of each.
 
 `VIEWS` are the tables of a report; `BY` are the groups of `--by`, and a new one is an entry there.
 """
@@ -24,18 +24,18 @@ from classifier.traffic.tables import (
     groups_schema,
 )
 
-#: Kinds of flows: how the server is known, or how the attempt failed.
+#: Kinds of flows: role, or outcome of a failed attempt.
 KINDS = (*ROLES, *ATTEMPTS)
-#: Added where the payload is recognised.
+#: Added to a kind if the protocol was detected in the payload.
 BY_PAYLOAD = 8
-#: Stands for null in a key: above all values.
+#: Null in a key: greater than all values.
 NULL = 1 << 16
 #: Keys that are texts.
 TEXTS = ("service", "expected", "payload", "category")
 
 
 def _kinds(*names: str, by_payload: bool | None = None) -> tuple[bool, ...]:
-    """Return for each number of a kind whether it is one of those named."""
+    """Return for each kind number whether it is one of the named kinds."""
     return tuple(
         number % BY_PAYLOAD < len(KINDS)
         and KINDS[number % BY_PAYLOAD] in names
@@ -50,7 +50,7 @@ def words_of(name: str) -> tuple[str, str, str]:
 
 
 _REAL, _TRIED = _kinds(*ROLES), _kinds(*ATTEMPTS)
-#: What is summed; bytes and packets of failed attempts are apart.
+#: Measures; bytes and packets of failed attempts are separate.
 MEASURES: dict[str, Measure] = {
     "flows": Measure(("flows",), _REAL),
     **{kind: Measure(("flows",), _kinds(kind)) for kind in KINDS},
@@ -64,7 +64,7 @@ MEASURES: dict[str, Measure] = {
     },
     **plain("first_seen_ns", "last_seen_ns", "source"),
 }
-#: Names of measures whose public name is another.
+#: Measures by public name, where it differs.
 TIMES = {"first_seen": "first_seen_ns", "last_seen": "last_seen_ns"}
 _MEASURED = {**TIMES, "service_source": "source"}
 
@@ -72,32 +72,32 @@ SERVICE = ("service", "proto")
 SERVER = (*SERVICE, *words_of("server"), "server_port")
 CLIENT = words_of("client")
 PAIR = (*SERVER, "client_high", "client_low")
-#: What rows of flows have: keys, and what is summed of them. Past a limit rows that are alike become one.
+#: Keys and measures of rows of flows. Beyond a limit rows of equal keys are merged.
 FLOW_KEYS = (*PAIR, "kind")
 FLOW_MEASURES = plain("flows", *VOLUMES, "first_seen_ns", "last_seen_ns", "source")
 
 
 @dataclass(frozen=True)
 class View:
-    """A table of sums."""
+    """A table of totals."""
 
     #: Its public columns.
     schema: pa.Schema
-    #: What identifies a row; rows of one size are sorted by it.
+    #: Columns that identify a row, and order rows of equal size.
     keys: tuple[str, ...]
     #: Measures by which the table is sorted, largest first.
     order: tuple[str, ...] = ("bytes",)
-    #: The column of numbers that stands for the keys, if rows have it.
+    #: Column of numbers that can replace the keys, if there is one.
     id: str = ""
-    #: Which rows it is made of.
+    #: Name of the mask of its rows.
     where: str = ""
-    #: Columns that count the distinct values of another.
+    #: Columns that count the distinct values of another column.
     counts: Mapping[str, str] = field(default_factory=dict)
     measures: Mapping[str, Measure] = field(default_factory=lambda: MEASURES)
 
     @property
     def sums(self) -> dict[str, Measure]:
-        """The measures that the table shows, or is sorted by."""
+        """Measures that the table shows or is sorted by."""
         names = {_MEASURED.get(name, name) for name in self.schema.names} | {*self.order}
         return {name: measure for name, measure in self.measures.items() if name in names}
 
@@ -130,7 +130,7 @@ def _group(*keys: str) -> View:
     return View(groups_schema(shown), keys, ("bytes", "attempt_bytes"))
 
 
-#: What flows can be grouped by, each in exactly one row.
+#: Groups of `--by`; each flow is in exactly one row.
 BY = {
     "service": _group(*SERVICE),
     "server": _group(*words_of("server"), "server_port", "proto"),

@@ -1,8 +1,8 @@
 """Conditions on flows: `service == 'https' and server_port in (443, 8443)` as an Arrow expression.
 
 The grammar is a small part of Python's: columns of the flow table, literals, comparisons, `in`, `is
-None`, `and`, `or`, `not`, parentheses. It is parsed, never run, and all else is an error.
-A missing value equals nothing: `service != 'https'` is true where there is no service.
+None`, `and`, `or`, `not`, parentheses. It is parsed, never executed; anything else is an error.
+A missing value equals no other: `service != 'https'` is true where there is no service.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import pyarrow.compute as pc
 
 from classifier.errors import FilterError
 
-#: Lists are looked at as texts, with this before, between and behind their words.
+#: Separator of list items, which are matched as one text: before, between and after them.
 BAR = "\x1f"
-#: Columns that name services: there a familiar name means IANA's, too.
+#: Columns of service names, where a familiar name also matches IANA's.
 _SERVICES = ("service", "service_candidates", "expected")
-#: Longer ones are no conditions that a person wrote.
-_MOST_CHARACTERS = 10_000
+#: Maximum length of a condition.
+_MAX_CHARACTERS = 10_000
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[..., pc.Expression]]] = {
     ast.Eq: ("==", pc.equal),
-    ast.NotEq: ("!=", lambda one, other: pc.invert(_sure(pc.equal(one, other)))),
+    ast.NotEq: ("!=", lambda one, other: pc.invert(_or_false(pc.equal(one, other)))),
     ast.Lt: ("<", pc.less),
     ast.LtE: ("<=", pc.less_equal),
     ast.Gt: (">", pc.greater),
@@ -43,7 +43,7 @@ _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition, and the columns that it looks at."""
+    """A condition, and the columns it refers to."""
 
     text: str
     expression: pc.Expression
@@ -53,7 +53,7 @@ class Condition:
 def parse(
     text: str, schema: pa.Schema, names_of: Callable[[str], Iterable[str]] = lambda name: (name,)
 ) -> Condition:
-    """Read a condition on the columns of `schema`; FilterError points at what is wrong with it.
+    """Parse a condition on the columns of `schema`; FilterError points at the invalid part.
 
     `names_of` returns the services that a name may mean: `dns` is an alias of `domain`.
     """
@@ -61,12 +61,12 @@ def parse(
         raise TypeError(
             f"a condition must be a string like \"service == 'https'\", not {type(text).__name__}"
         )
-    if len(text) > _MOST_CHARACTERS:
-        raise FilterError(f"longer than {_MOST_CHARACTERS:,} characters; shorten it", text[:40], 0, 40)
+    if len(text) > _MAX_CHARACTERS:
+        raise FilterError(f"longer than {_MAX_CHARACTERS:,} characters; shorten it", text[:40], 0, 40)
     try:
         tree = ast.parse(text.strip(), mode="eval")
         reader = _Reader(text.strip(), schema, names_of)
-        return Condition(text, _sure(reader.condition(tree.body)), frozenset(reader.columns))
+        return Condition(text, _or_false(reader.condition(tree.body)), frozenset(reader.columns))
     except SyntaxError as error:
         start = max((error.offset or 1) - 1, 0)
         raise FilterError(f"invalid syntax: {error.msg}", text.strip(), start, start + 1) from None
@@ -75,13 +75,13 @@ def parse(
 
 
 def moment(text: str) -> datetime:
-    """Read a time: ISO 8601, UTC where it names no zone; ValueError says that it is none."""
+    """Parse a time: ISO 8601, UTC unless it has an offset. ValueError: it isn't one."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-def _sure(expression: pc.Expression) -> pc.Expression:
-    """Take what can't be said for false."""
+def _or_false(expression: pc.Expression) -> pc.Expression:
+    """Replace unknown (null) by false."""
     return pc.coalesce(expression, pa.scalar(False))
 
 
@@ -95,16 +95,16 @@ class _Reader:
         self.columns: set[str] = set()
 
     def condition(self, node: ast.expr) -> pc.Expression:
-        """Return what is true or false."""
+        """Return a Boolean expression."""
         match node:
             case ast.BoolOp(op=op, values=values):
-                parts = [_sure(self.condition(value)) for value in values]
+                parts = [_or_false(self.condition(value)) for value in values]
                 whole = parts[0]
                 for part in parts[1:]:
                     whole = whole & part if isinstance(op, ast.And) else whole | part
                 return whole
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return pc.invert(_sure(self.condition(operand)))
+                return pc.invert(_or_false(self.condition(operand)))
             case ast.Compare():
                 return self._chain(node)
             case ast.Name() if _kind(self._field(node).type) == "boolean":
@@ -114,10 +114,10 @@ class _Reader:
         self._fail(node, "not a condition; use columns, literals, comparisons, in, and, or, not, parentheses")
 
     def _chain(self, node: ast.Compare) -> pc.Expression:
-        """Read `a < b < c` as `a < b and b < c`."""
+        """Parse `a < b < c` as `a < b and b < c`."""
         ends = [node.left, *node.comparators]
         parts = [
-            _sure(self._comparison(left, op, right))
+            _or_false(self._comparison(left, op, right))
             for left, op, right in zip(ends, node.ops, ends[1:], strict=False)
         ]
         whole = parts[0]
@@ -133,7 +133,7 @@ class _Reader:
             absent = pc.is_null(pc.field(left.id))
             return absent if isinstance(op, ast.Is) else pc.invert(absent)
         if isinstance(op, ast.In | ast.NotIn):
-            found = _sure(self._membership(left, right))
+            found = _or_false(self._membership(left, right))
             return found if isinstance(op, ast.In) else pc.invert(found)
         if not isinstance(left, ast.Name) and isinstance(right, ast.Name):
             left, right, op = right, left, _MIRRORED.get(type(op), type(op))()
@@ -163,7 +163,7 @@ class _Reader:
         return found if isinstance(op, ast.Eq) else pc.invert(found)
 
     def _membership(self, left: ast.expr, right: ast.expr) -> pc.Expression:
-        """Read `column in (…)`, `'text' in column`."""
+        """Parse `column in (…)`, `'text' in column`."""
         if isinstance(right, ast.Tuple | ast.List | ast.Set):
             if not isinstance(left, ast.Name):
                 self._fail(left, "not a column; write COLUMN in (…, …)")
@@ -183,7 +183,7 @@ class _Reader:
             names = self._names_of(left.value) if field.name in _SERVICES else [left.value]
             whole = pc.scalar(False)
             for name in names:
-                whole = whole | _sure(pc.match_substring(pc.field(field.name), f"{BAR}{name}{BAR}"))
+                whole = whole | _or_false(pc.match_substring(pc.field(field.name), f"{BAR}{name}{BAR}"))
             return whole
         if _kind(field.type) != "text":
             self._fail(right, f"{_kind(field.type)}, not text; `in` needs a text or list column")
@@ -195,7 +195,7 @@ class _Reader:
         values = map(pa.scalar, self._names_of(value.as_py())) if field.name in _SERVICES else [value]
         whole = pc.scalar(False)
         for one in values:
-            whole = whole | _sure(pc.equal(pc.field(field.name), one))
+            whole = whole | _or_false(pc.equal(pc.field(field.name), one))
         return whole
 
     def _field(self, node: ast.Name) -> pa.Field:
@@ -207,7 +207,7 @@ class _Reader:
         return self._schema.field(node.id)
 
     def _value(self, node: ast.expr, field: pa.Field) -> pa.Scalar:
-        """Return a literal that fits a column."""
+        """Return a literal of a column's type."""
         kind = _kind(field.type)
         value = self._literal(node)
         match kind, value:
@@ -240,7 +240,7 @@ class _Reader:
         raise self._failed(node, f"{shown}: {message}")
 
     def _failed(self, node: ast.expr, message: str) -> FilterError:
-        """Return an error that points at a node; its places count bytes, on lines."""
+        """Return an error that points at a node, whose positions count bytes within lines."""
         lines = [line.encode() for line in self._text.splitlines()]
         before = sum(len(line.decode()) + 1 for line in lines[: node.lineno - 1])
         start = before + len(lines[node.lineno - 1][: node.col_offset].decode())

@@ -1,7 +1,7 @@
-//! The flow facts: every column, what it means, and how it merges.
+//! The flow facts: every column, its meaning, and how it merges.
 //!
-//! This is the one place where the schema stands. [`FlowRecord`] is a flow while it is metered, and one row
-//! of the Arrow table when it has ended.
+//! The schema is declared here and nowhere else. [`FlowRecord`] is a flow while it is metered, and one row of the
+//! Arrow table when it has ended.
 
 mod column;
 
@@ -15,46 +15,46 @@ use crate::flow::{Event, Events, Key, Numbers};
 use crate::payload::Hits;
 use crate::wire::Path;
 
-/// How a column of a later piece joins that of an earlier piece of the same flow.
+/// How a column of a later piece merges with that of an earlier piece of the same flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
     /// Part of the key: the same in both.
     Key,
-    /// The smaller.
+    /// Minimum.
     Min,
-    /// The larger.
+    /// Maximum.
     Max,
-    /// Both together.
+    /// Sum.
     Sum,
-    /// Either.
+    /// Logical or.
     Or,
-    /// The earlier piece's, unless that has none.
+    /// The earlier piece's value, unless it is null.
     First,
-    /// The later piece's, unless that has none.
+    /// The later piece's value, unless it is null.
     Last,
-    /// Of the piece that begins earlier.
+    /// The value of the piece that begins earlier.
     FirstByTime,
-    /// Of each kind of event the earliest, in time order.
+    /// The earliest occurrence of each kind of event, in time order.
     Events,
-    /// The end's own number before one that the peer acknowledged, else the earlier piece's.
+    /// The endpoint's own number before one acknowledged by the peer, else the earlier piece's.
     Isn,
-    /// Either, or the first acknowledgement numbers differ.
+    /// Logical or; also true where the first acknowledgement numbers differ.
     OrDiffers,
-    /// The earlier piece's packets, then the later's, as many as there are slots.
+    /// The earlier piece's packets, then the later's, until all slots are full.
     Slots,
-    /// The first of the earlier piece that has one, the furthest of both; a RST's only where nothing else tells.
+    /// The first of the earlier piece that has one, the furthest of both; a RST's only where there is no other.
     Numbers,
-    /// That of the earlier RST.
+    /// The value of the earlier RST.
     OfReset,
-    /// Found again whenever rows are stitched.
+    /// Recomputed whenever rows are stitched.
     Found,
 }
 
 macro_rules! columns {
     ($( $(#[doc = $doc:literal])+ $name:ident: $type:ty, $merge:ident; )+) => {
-        /// A flow: what was seen of it, without a verdict.
+        /// A flow: observed facts, without a verdict.
         ///
-        /// Laid out as declared, so that a packet of a known flow touches the first cache lines only.
+        /// Fields are laid out as declared, so that a packet of a known flow touches only the first cache lines.
         #[repr(C, align(64))]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct FlowRecord { $( $(#[doc = $doc])+ pub $name: $type, )+ }
@@ -65,7 +65,7 @@ macro_rules! columns {
             Arc::new(Schema::new(fields))
         });
 
-        /// Rows on their way into a record batch.
+        /// Builders of a record batch of rows.
         #[derive(Default)]
         pub struct FlowRecords { $( $name: <$type as Column>::Builder, )+ waiting: usize }
 
@@ -76,7 +76,7 @@ macro_rules! columns {
                 self.waiting += 1;
             }
 
-            /// The record batch of all rows since the last call.
+            /// Returns the record batch of all rows since the last call.
             pub fn take(&mut self) -> RecordBatch {
                 let mut arrays = Vec::with_capacity(SCHEMA.fields().len());
                 $( <$type>::finish(&mut self.$name, &mut arrays); )+
@@ -85,10 +85,10 @@ macro_rules! columns {
             }
         }
 
-        /// The rows of a record batch.
+        /// Returns the rows of a record batch.
         ///
         /// # Errors
-        /// The batch lacks a column, or has one of another type.
+        /// A column is missing or of another type.
         pub fn rows_of(batch: &RecordBatch) -> Result<Vec<FlowRecord>, ArrowError> {
             let arrays = columns_of(batch, schema().fields())?;
             let mut at = 0;
@@ -97,7 +97,7 @@ macro_rules! columns {
         }
 
         impl FlowRecord {
-            /// Adds what a later piece of the same flow has seen.
+            /// Merges a later piece of the same flow.
             pub fn absorb(&mut self, later: &Self) {
                 let before = *self;
                 $( self.$name = columns!(@$merge $name, before, later); )+
@@ -134,7 +134,7 @@ macro_rules! columns {
 }
 
 columns! {
-    /// Which packets belong together: transport, addresses and ports
+    /// Flow key: transport, addresses and ports
     key: Key, Key;
     /// The earliest packet came from b
     first_from_b: bool, FirstByTime;
@@ -150,17 +150,17 @@ columns! {
     last_data_from_b: Option<bool>, Last;
     /// Outermost VLAN id
     vlan: Option<u16>, First;
-    /// VXLAN, Geneve or NVGRE network id of its first packet; 0 outside of them
+    /// VXLAN, Geneve or NVGRE network id of the first packet; 0 if none
     network_id: u32, FirstByTime;
-    /// Packets are copies of others in another VLAN or virtual network
+    /// Some packets are duplicates of packets in another VLAN or virtual network
     copied_across: bool, Or;
     /// Rows of several VLANs or virtual networks were joined
     across: bool, Or;
     /// Number among the rows of the same key that begin at one time
     ordinal: u16, Found;
-    /// What its packets were wrapped in, outermost first
+    /// Encapsulation of the packets, outermost first
     tunnel: Path, First;
-    /// Packets that are copies of another, as a mirror port makes them
+    /// Duplicate packets, as from a mirror port
     duplicates: u32, Sum;
     /// Time of the earliest packet, nanoseconds since 1970 UTC
     first_seen_ns: i64, Min;
@@ -174,9 +174,9 @@ columns! {
     bytes_ab: u64, Sum;
     /// IP bytes on the wire from b to a
     bytes_ba: u64, Sum;
-    /// Bytes behind the transport header from a to b
+    /// Bytes after the transport header from a to b
     payload_bytes_ab: u64, Sum;
-    /// Bytes behind the transport header from b to a
+    /// Bytes after the transport header from b to a
     payload_bytes_ba: u64, Sum;
     /// Sequence and acknowledgement numbers of both endpoints
     numbers: Numbers, Numbers;
@@ -184,12 +184,12 @@ columns! {
     hits_a: Hits, Slots;
     /// Signatures in b's first packets with payload
     hits_b: Hits, Slots;
-    /// First occurrences of the kinds of event at both ends
+    /// First occurrences of each kind of event at both endpoints
     events: Events, Events;
 }
 
 impl FlowRecord {
-    /// A flow without packets yet.
+    /// Creates a flow without packets.
     #[must_use]
     pub fn new(key: Key, network_id: u32, time_ns: i64) -> Self {
         Self {
@@ -222,26 +222,26 @@ impl FlowRecord {
         }
     }
 
-    /// The VLAN, 0 for none, and the virtual network that its packets come from.
+    /// Returns the VLAN, 0 for none, and the virtual network of its packets.
     #[inline]
     #[must_use]
     pub fn lane(&self) -> (u16, u32) {
         (self.vlan.unwrap_or(0), self.network_id)
     }
 
-    /// Whether it has nothing but RSTs.
+    /// Returns whether it consists of RSTs only.
     #[must_use]
     pub fn is_reset_alone(&self) -> bool {
         self.events.are_all(Event::Rst)
     }
 
-    /// Whether it has a SYN or SYN+ACK.
+    /// Returns whether it has a SYN or SYN+ACK.
     #[must_use]
     pub fn opens(&self) -> bool {
         self.sent_isn(true) || self.sent_isn(false)
     }
 
-    /// Whether an end told its initial sequence number itself.
+    /// Returns whether an endpoint sent its initial sequence number itself.
     #[must_use]
     pub fn sent_isn(&self, from_a: bool) -> bool {
         self.events.seen(Event::Syn, from_a) || self.events.seen(Event::SynAck, from_a)
@@ -249,29 +249,29 @@ impl FlowRecord {
 }
 
 impl FlowRecords {
-    /// How many rows are waiting.
+    /// Returns the number of rows since the last batch.
     #[must_use]
     pub fn len(&self) -> usize {
         self.waiting
     }
 
-    /// Whether no row is waiting.
+    /// Returns whether no row was added since the last batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting == 0
     }
 }
 
-/// The Arrow schema of the flow facts. Each field's metadata has `doc` and `merge`.
+/// Returns the Arrow schema of the flow facts. Each field's metadata has `doc` and `merge`.
 #[must_use]
 pub fn schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
 }
 
-/// The keys of a record batch's rows.
+/// Returns the keys of a record batch's rows.
 ///
 /// # Errors
-/// The batch lacks a column of the key, or has one of another type.
+/// A column of the key is missing or of another type.
 pub fn keys_of(batch: &RecordBatch) -> Result<Vec<Key>, ArrowError> {
     let arrays = columns_of(batch, &schema().fields()[..Key::WIDTH])?; // the key comes first
     Ok((0..batch.num_rows()).map(|row| Key::read(&arrays, row)).collect())

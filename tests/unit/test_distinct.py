@@ -38,7 +38,7 @@ def test_each_row_is_worked_out_once_whatever_else_is_asked(asked: list[list[tup
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct, "MOST_REMEMBERED", 5)
+    monkeypatch.setattr(distinct, "MAX_REMEMBERED", 5)
     remembered = Remembered(digits)
     for first in range(20):
         a = np.arange(first, first + 3)

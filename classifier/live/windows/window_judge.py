@@ -31,7 +31,8 @@ class WindowJudge(Judge):
     @cached_property
     def judged(self) -> list[Judged]:
         """The judged flows."""
-        return list(map(self._judged, self._ends))
+        context = self.first_pass().context
+        return [self._judged(ends, context) for ends in self._ends]
 
     def looked_at(self, function: Callable[[roles.FlowFeatures], Result]) -> Iterator[Result]:
         """Yield the result of a function for each batch of flows, with the features of each flow."""

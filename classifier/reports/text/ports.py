@@ -164,7 +164,7 @@ def _grouped(others: Iterable[ClientRange]) -> Iterator[Row]:
 
 _OTHERS = [
     Column("Ports", lambda row: row["ports"]),
-    Column("PortUse", lambda row: row["role"], folds=True),
+    Column("Use", lambda row: row["role"], folds=True),
     Column("Systems", lambda row: row["systems"], folds=True),
 ]
 

@@ -1,4 +1,4 @@
-//! Fragments of datagrams astride a cut find their header in another piece of the capture.
+//! Joins fragments whose datagram lies across a cut with its header in another piece of the capture.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use super::fragments::LIFETIME_NS;
 use super::{Idle, Key, Meter, Options, Remnant};
 use crate::wire::Unmetered;
 
-/// What became of a piece's fragments that waited.
+/// Result for the orphan fragments of one piece.
 pub struct Found {
-    /// The rows of those whose header was in another piece.
+    /// Flows of the fragments whose header is in another piece.
     pub rows: RecordBatch,
-    /// Those that another piece shows to have no ports, by reason.
+    /// Reasons of the fragments whose datagram has no ports, as another piece shows.
     pub unmetered: Vec<Unmetered>,
 }
 
-/// Finds the headers of the fragments that waited in vain, piece by piece, in the other pieces.
+/// Returns, for each piece, its orphan fragments joined with headers from the other pieces.
 #[must_use]
 pub fn join_remnants(pieces: &[Vec<Remnant>], idle: Idle) -> Vec<Found> {
     type Headers<'r> = HashMap<(Key, u32, u32), Vec<(usize, &'r Remnant)>, RandomState>;
@@ -32,7 +32,7 @@ pub fn join_remnants(pieces: &[Vec<Remnant>], idle: Idle) -> Vec<Found> {
         let near = headers.get(&waiting.datagram()).into_iter().flatten().filter(|(other, header)| {
             *other != piece && header.time_ns().abs_diff(waiting.time_ns()) <= LIFETIME_NS
         });
-        // The latest before it, else the earliest after.
+        // The latest header before the fragment, else the earliest after it.
         near.min_by_key(|(other, header)| {
             (header.time_ns() > waiting.time_ns(), header.time_ns().abs_diff(waiting.time_ns()), *other)
         })

@@ -5,35 +5,35 @@ use super::{Event, Idle};
 use crate::table::FlowRecord;
 use crate::wire::{Content, Segment};
 
-/// An initial sequence number, and how it is known.
+/// An initial sequence number, and its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Isn {
     number: u32,
-    /// From the end's own SYN or SYN+ACK; else from the peer's SYN+ACK, less one.
+    /// From the endpoint's own SYN or SYN+ACK; else from the peer's SYN+ACK, less one.
     own: bool,
 }
 
 impl Isn {
-    /// An acknowledgement may cover data on the SYN (TCP Fast Open, RFC 7413), as much as a large
-    /// segment holds. Generated packets may not even count the SYN.
-    const MOST_DATA_ON_SYN: u32 = 16_384;
+    /// An acknowledgement may cover data on the SYN (TCP Fast Open, RFC 7413), up to one large segment. Generated
+    /// packets may not even count the SYN.
+    const MAX_DATA_ON_SYN: u32 = 16_384;
 
-    /// Whether one seen later can be the same: one that is acknowledged may count data on the SYN.
+    /// Returns whether `later` can be the same number; an acknowledged one may include data on the SYN.
     fn agrees(self, later: Self) -> bool {
         match (self.own, later.own) {
-            (true, false) => later.number.wrapping_sub(self.number).wrapping_add(1) <= Self::MOST_DATA_ON_SYN,
+            (true, false) => later.number.wrapping_sub(self.number).wrapping_add(1) <= Self::MAX_DATA_ON_SYN,
             _ => self.number == later.number,
         }
     }
 }
 
-/// What a segment, or a whole row, tells of how a connection was opened. Index 0 is end `a`.
+/// What a segment, or a whole row, shows of how a connection was opened. Index 0 is endpoint `a`.
 #[derive(Clone, Copy, Debug)]
 struct Opening {
     isn: [Option<Isn>; 2],
-    /// Which ends sent a SYN without ACK.
+    /// Endpoints that sent a SYN without ACK.
     syn: [bool; 2],
-    /// Something without SYN was seen: the opening is over.
+    /// Whether a segment without SYN was seen: the opening is over.
     over: bool,
 }
 
@@ -63,7 +63,7 @@ impl Opening {
         opening
     }
 
-    /// Whether `later` has a SYN+ACK that acknowledges the SYN of `self`.
+    /// Returns whether `later` has a SYN+ACK that acknowledges the SYN of `self`.
     fn is_acknowledged_by(&self, later: &Self) -> bool {
         (0..2).any(|end| {
             self.syn[end]
@@ -72,13 +72,12 @@ impl Opening {
         })
     }
 
-    /// Whether `later` can belong to the connection that `self` opened.
+    /// Returns whether `later` can belong to the connection that `self` opened.
     ///
-    /// A connection is known by the initial sequence number of the end that sent a SYN, as seen or
-    /// as acknowledged; failing that, by the one of the end that sent a SYN+ACK. Where nothing can
-    /// be compared, only an opening still under way takes a SYN: a SYN after midstream traffic
-    /// begins a new flow.
-    fn goes_on_with(&self, later: &Self) -> bool {
+    /// A connection is identified by the initial sequence number of the endpoint that sent a SYN, as seen or as
+    /// acknowledged; failing that, by that of the endpoint that sent a SYN+ACK. Where nothing can be compared, only
+    /// an opening still under way accepts a SYN: a SYN after midstream traffic begins a new flow.
+    fn continues_with(&self, later: &Self) -> bool {
         let compare = |end: usize| Some(self.isn[end]?.agrees(later.isn[end]?));
         if later.syn[0] || later.syn[1] {
             return (0..2).all(|end| !later.syn[end] || compare(end).unwrap_or(!self.over));
@@ -88,32 +87,32 @@ impl Opening {
     }
 }
 
-/// Nanoseconds from a time to the nearer end of a flow; 0 inside it.
+/// Returns the nanoseconds from a time to the nearer of a flow's first and last packets; 0 between them.
 fn distance_ns(row: &FlowRecord, first_ns: i64, last_ns: i64) -> u64 {
     let gap = |early: i64, late: i64| if late > early { late.abs_diff(early) } else { 0 };
     gap(row.last_seen_ns, first_ns).max(gap(last_ns, row.first_seen_ns))
 }
 
-/// Whether a flow has been idle for so long that a packet at this time begins a new one.
+/// Returns whether a flow has been idle for so long that a packet at this time begins a new one.
 #[inline]
 pub fn is_over(row: &FlowRecord, time_ns: i64, idle: &Idle) -> bool {
     distance_ns(row, time_ns, time_ns) > idle.of(row.key.proto)
 }
 
-/// What a packet, or a later row, is to a row of the same key.
+/// How a packet, or a later row, relates to a row of the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// It belongs to the row.
     Belongs,
-    /// It begins a new flow, after which the row takes nothing more.
+    /// It begins a new flow; the row accepts nothing more.
     Begins,
-    /// It is another connection's, whose numbers are far from the row's.
+    /// It belongs to another connection, whose numbers are far from the row's.
     Far,
     /// It comes from another VLAN or virtual network.
     Apart,
 }
 
-/// What a packet is to a row of its key.
+/// Returns how a packet relates to a row of its key.
 #[inline]
 pub fn fit(
     row: &FlowRecord,
@@ -145,7 +144,7 @@ fn unless(begins: bool) -> Fit {
     if begins { Fit::Begins } else { Fit::Belongs }
 }
 
-/// What a later row is to an earlier one of the same key: the same rule for rows.
+/// Returns how a later row relates to an earlier one of the same key: the same rule for rows.
 pub fn fit_rows(earlier: &FlowRecord, later: &FlowRecord, idle: &Idle) -> Fit {
     if earlier.lane() != later.lane() {
         return Fit::Apart;
@@ -156,20 +155,20 @@ pub fn fit_rows(earlier: &FlowRecord, later: &FlowRecord, idle: &Idle) -> Fit {
 
 /// Numbers come first: rows of other connections never end one.
 fn opening(earlier: &Opening, later: &Opening, is_far: bool, is_over: bool) -> Fit {
-    let goes_on = earlier.goes_on_with(later);
-    // SYN cookies change with the clock (RFC 4987 §3.6); what they acknowledge doesn't.
-    if is_far && !(goes_on && earlier.is_acknowledged_by(later)) {
+    let continues = earlier.continues_with(later);
+    // SYN cookies change with the clock (RFC 4987 §3.6); the number they acknowledge doesn't.
+    if is_far && !(continues && earlier.is_acknowledged_by(later)) {
         return Fit::Far;
     }
-    unless(is_over || !goes_on)
+    unless(is_over || !continues)
 }
 
-/// Whether two rows of one key are less than the idle time apart.
+/// Returns whether two rows of one key are less than the idle timeout apart.
 pub fn meet(one: &FlowRecord, other: &FlowRecord, idle: &Idle) -> bool {
     distance_ns(one, other.first_seen_ns, other.last_seen_ns) <= idle.of(one.key.proto)
 }
 
-/// Whether two rows can't be of one connection by what is known of their initial sequence numbers.
+/// Returns whether two rows' initial sequence numbers rule out that they belong to one connection.
 pub fn contradict(one: &FlowRecord, other: &FlowRecord) -> bool {
     let (one, other) = (Opening::of_row(one), Opening::of_row(other));
     (0..2).any(|end| {

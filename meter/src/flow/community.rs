@@ -1,14 +1,14 @@
 //! Community ID v1, the flow identifier that Zeek, Suricata, Arkime and others share.
 //!
-//! <https://github.com/corelight/community-id-spec>: SHA-1 over seed, smaller end first, protocol,
-//! a zero byte and the ports. The spec's order of ends is the key's.
+//! <https://github.com/corelight/community-id-spec>: SHA-1 over seed, smaller endpoint first, protocol, a zero byte
+//! and the ports. The spec orders endpoints as the key does.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 
 use super::Key;
 
-/// The id with seed 0.
+/// Returns the community ID with seed 0.
 #[must_use]
 pub fn community_id(key: &Key) -> String {
     let address_at = if key.ip_version == 4 { 12 } else { 0 };

@@ -4,8 +4,8 @@ use super::duplicates::Sensors;
 use super::tallies::Tallies;
 use crate::wire::{self, Unmetered};
 
-/// Packets in flows whose checksum is wrong: that says nothing against them, for a capture on the machine
-/// that sends has them before the network card fills checksums in.
+/// Packets in flows with a wrong checksum. This is no evidence of damage: a capture on the sending host sees packets
+/// before the network card fills in checksums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BadChecksums {
     /// Of IPv4 headers.
@@ -15,7 +15,7 @@ pub struct BadChecksums {
 }
 
 impl BadChecksums {
-    /// Counts those of a packet.
+    /// Adds the wrong checksums of a packet.
     #[inline]
     pub(super) fn add(&mut self, packet: wire::BadChecksums) {
         if packet != wire::BadChecksums::default() {
@@ -25,7 +25,7 @@ impl BadChecksums {
     }
 }
 
-/// Packets in no flow, and packets that are peculiar.
+/// Packets in no flow, and irregular packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnmeteredCounts {
     by_reason: [u64; Unmetered::ALL.len()],
@@ -46,41 +46,41 @@ impl UnmeteredCounts {
         self.tallies.merge(&other.tallies);
     }
 
-    /// Packets under a reason.
+    /// Returns the number of packets under a reason.
     #[must_use]
     pub fn of(&self, reason: Unmetered) -> u64 {
         self.by_reason[reason as usize]
     }
 
-    /// Packets by numbers that aren't known, and by departures from their headers.
+    /// Returns packets by unknown number, and by departure from their headers.
     #[must_use]
     pub fn tallies(&self) -> &Tallies {
         &self.tallies
     }
 
-    /// The same, to count more.
+    /// Returns the same tallies to add to.
     pub(super) fn tallies_mut(&mut self) -> &mut Tallies {
         &mut self.tallies
     }
 }
 
-/// What a meter has counted beside the flows.
+/// Counts of a meter beside the flows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Packets in no flow.
     pub unmetered: UnmeteredCounts,
-    /// Packets that are copies of another, in flows or left out of them.
+    /// Duplicate packets, in flows or excluded from them.
     pub duplicates: u64,
-    /// Packets that two interfaces captured.
+    /// Packets captured on two interfaces.
     pub sensors: Sensors,
     /// Flows ended early by the cap.
     pub evicted: u64,
-    /// Packets in flows whose checksum is wrong; none unless they are verified.
+    /// Packets in flows with a wrong checksum; 0 unless checksums are verified.
     pub bad_checksums: BadChecksums,
 }
 
 impl Counts {
-    /// Adds other counts of the same capture.
+    /// Adds the counts of another part of the same capture.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.unmetered.absorb(&other.unmetered);
         self.duplicates += other.duplicates;

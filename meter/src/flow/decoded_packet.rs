@@ -1,16 +1,16 @@
-//! Packets on their way from a frame into their flow.
+//! Decoded packets, between their frame and their flow.
 
 use ahash::RandomState;
 
 use super::counts::UnmeteredCounts;
 use super::{Key, Options};
 use crate::capture::Frame;
-use crate::payload::MOST_SEEN_BYTES;
+use crate::payload::MAX_SEEN_BYTES;
 use crate::wire::{
     self, BadChecksums, Content, Fragment, Identity, NotAFlowPacket, Packet, Quoted, Unmetered,
 };
 
-/// A packet on its way into its flow.
+/// A decoded packet that isn't in its flow yet.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodedPacket<P> {
     pub key: Key,
@@ -18,27 +18,27 @@ pub struct DecodedPacket<P> {
     pub from_a: bool,
     /// Part of the key space.
     part: u8,
-    /// Number of the interface that captured it.
+    /// Number of the capturing interface.
     pub interface: u8,
     /// VXLAN, Geneve or NVGRE network id; 0 outside of them.
     pub network_id: u32,
-    /// Of the key.
+    /// Hash of the key.
     pub hash: u64,
     pub time_ns: i64,
     pub identity: Identity,
     pub bad_checksums: BadChecksums,
-    /// What of its payload is looked at.
+    /// The part of its payload to inspect.
     pub payload: P,
 }
 
 impl<P> DecodedPacket<P> {
-    /// The part of the key space that it is in.
+    /// Returns the part of the key space that it belongs to.
     #[inline]
     pub fn part(&self) -> usize {
         usize::from(self.part)
     }
 
-    /// The same packet with its payload put in another way.
+    /// Returns the same packet with another representation of its payload.
     #[inline]
     pub fn with<Q>(&self, payload: Q) -> DecodedPacket<Q> {
         let Self { key, content, from_a, part, interface, network_id, hash, time_ns, .. } = *self;
@@ -59,27 +59,27 @@ impl<P> DecodedPacket<P> {
     }
 }
 
-/// What needs other frames to be understood.
-pub enum Left<'a> {
-    /// Its ports may be in another one.
+/// A packet that can only be interpreted with the help of other frames.
+pub enum Deferred<'a> {
+    /// A fragment, whose ports may be in another frame.
     Fragment(Fragment<'a>),
-    /// It is about a packet of another one.
+    /// An ICMP error about a packet in another frame.
     IcmpError(Quoted),
 }
 
-/// From frames to pending packets. It keeps nothing of a frame, so that it can run in a thread of its own.
+/// Decodes frames into packets. It keeps no state of a frame, so that it can run in a thread of its own.
 #[derive(Clone)]
 pub struct Decoder {
     options: Options,
-    /// Seeded at random: keys are chosen by strangers.
+    /// Randomly seeded, as strangers choose the keys.
     hasher: RandomState,
-    /// Payloads are looked at.
-    looks: bool,
+    /// Whether payloads are inspected.
+    inspects: bool,
 }
 
 impl Decoder {
-    pub fn new(options: Options, looks: bool) -> Self {
-        Self { options, hasher: RandomState::new(), looks }
+    pub fn new(options: Options, inspects: bool) -> Self {
+        Self { options, hasher: RandomState::new(), inspects }
     }
 
     #[inline]
@@ -87,7 +87,7 @@ impl Decoder {
         self.hasher.hash_one(key)
     }
 
-    /// The packet in a frame, or what is there instead.
+    /// Returns the packet in a frame, or the reason why there is none.
     #[inline]
     pub fn decode<'f>(&self, frame: &Frame<'f>) -> Result<DecodedPacket<&'f [u8]>, NotAFlowPacket<'f>> {
         let decode = if self.options.verify_checksums { wire::decode_verified } else { wire::decode };
@@ -96,17 +96,17 @@ impl Decoder {
         })
     }
 
-    /// Counts what isn't a plain packet, hands on the packets in it, and returns what needs other frames.
+    /// Counts an exceptional frame, passes on the packets in it, and returns what needs other frames.
     ///
     /// Of several packets in one frame, fragments and ICMP errors are only counted.
     #[cold]
-    pub fn settle<'f>(
+    pub fn count_exceptional<'f>(
         &self,
         aside: NotAFlowPacket<'f>,
         frame: &Frame<'f>,
         counts: &mut UnmeteredCounts,
         mut packet: impl FnMut(DecodedPacket<&'f [u8]>),
-    ) -> Option<Left<'f>> {
+    ) -> Option<Deferred<'f>> {
         match aside {
             NotAFlowPacket::Unmetered(reason) => counts.add(reason, 1),
             NotAFlowPacket::UnknownType(number) => {
@@ -134,16 +134,16 @@ impl Decoder {
                         Err(NotAFlowPacket::Unmetered(reason)) => counts.add(reason, 1),
                         Err(NotAFlowPacket::Fragment(_)) => counts.add(Unmetered::LaterFragment, 1),
                         Err(NotAFlowPacket::IcmpError(_)) => counts.add(Unmetered::Icmp, 1),
-                        // There is no 802.11 in LLC.
+                        // 802.11 can't be inside LLC.
                         Err(NotAFlowPacket::Aggregate(_)) => counts.add(Unmetered::TooDeep, 1),
                     }
                 }
                 counts.tallies_mut().aggregate(number);
             }
-            NotAFlowPacket::Fragment(fragment) => return Some(Left::Fragment(fragment)),
+            NotAFlowPacket::Fragment(fragment) => return Some(Deferred::Fragment(fragment)),
             NotAFlowPacket::IcmpError(quoted) => {
                 counts.add(Unmetered::Icmp, 1);
-                return Some(Left::IcmpError(quoted));
+                return Some(Deferred::IcmpError(quoted));
             }
         }
         None
@@ -152,9 +152,9 @@ impl Decoder {
     #[inline]
     pub fn pending<'f>(&self, packet: &Packet<'f>, time_ns: i64) -> DecodedPacket<&'f [u8]> {
         let (key, from_a) = Key::of(&packet.ends);
-        // What a RST carries is a diagnosis for people (RFC 9293 §3.5.3).
-        let unseen = !self.looks || packet.content.segment.is_some_and(|segment| segment.flags.rst());
-        let payload = if unseen { &[] } else { &packet.payload[..packet.payload.len().min(MOST_SEEN_BYTES)] };
+        // The payload of a RST is a diagnostic text for people (RFC 9293 §3.5.3).
+        let unseen = !self.inspects || packet.content.segment.is_some_and(|segment| segment.flags.rst());
+        let payload = if unseen { &[] } else { &packet.payload[..packet.payload.len().min(MAX_SEEN_BYTES)] };
         DecodedPacket {
             key,
             content: packet.content,
@@ -171,14 +171,14 @@ impl Decoder {
     }
 }
 
-/// What frames come to, whatever is in them.
+/// Totals over frames, whatever they contain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
     /// Packets.
     pub packets: u64,
     /// Bytes on the wire, link headers included.
     pub wire_bytes: u64,
-    /// Time of the earliest and of the latest.
+    /// Times of the earliest and the latest frame.
     pub span_ns: Option<(i64, i64)>,
 }
 

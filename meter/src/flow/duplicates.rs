@@ -1,65 +1,66 @@
-//! Copies of a packet that was captured more than once, told from what was sent twice.
+//! Recognises packets that were captured more than once, and distinguishes them from packets that were sent twice.
 //!
-//! A packet is a copy if one with the same identity came shortly before; [`Proof`] says what that takes.
-//! Where the sequence number alone shows it, the original must be the sender's last such packet of the flow:
-//! a retransmission has others between, or waits for an answer. What proves nothing by itself, an
-//! acknowledgement without an identification, is a copy in a flow that has others.
+//! A packet is a duplicate if one with the same identity came shortly before; [`Proof`] defines what that requires.
+//! Where only the sequence number shows it, the original must be the sender's last such packet of the flow: a
+//! retransmission follows other packets, or waits for an answer. A packet that proves nothing by itself, an
+//! acknowledgement without an identification, is a duplicate in a flow that has others.
 //!
-//! Two sensors whose captures were merged have clocks of their own: a packet that another interface saw is a
-//! copy within seconds.
+//! Sensors whose captures were merged have separate clocks: a packet that another interface saw is a duplicate if it
+//! came within seconds.
 
 use super::decoded_packet::DecodedPacket;
 use crate::wire::Proof;
 
-/// Packets of a part of the key space that are remembered, at places that follow from what they are: newer ones take
-/// them over.
+/// Places for remembered packets in one part of the key space. A packet's place follows from its contents; newer
+/// packets overwrite older ones.
 const PLACES: usize = 1 << 10;
-/// For each of these so many more where there are several interfaces.
+/// Additional places for each of these where there are several interfaces.
 const PLACES_MORE: usize = 1 << 6;
-/// Flows remembered that have copies.
+/// Remembered flows with duplicates.
 const FLOWS: usize = 1 << 7;
-/// Mirrored copies come within milliseconds. By then no sender has used up all identifications.
+/// Mirrored packets arrive within milliseconds. No sender wraps its identifications in that time.
 const WINDOW_NS: u64 = 50_000_000;
-/// No retransmission follows its original that soon (RFC 6298 §2: a second; Linux: 200 ms, tail loss probe 10).
+/// Time after a packet within which it isn't retransmitted (RFC 6298 §2: 1 s; Linux: 200 ms, tail loss probe
+/// 10 ms).
 const SEQUENCE_WINDOW_NS: u64 = 1_000_000;
-/// Clocks of two sensors may be apart by this: what came from both is a copy.
+/// Maximum clock difference of two sensors: a packet seen by both within this time is a duplicate.
 const SENSOR_WINDOW_NS: u64 = 2_000_000_000;
-/// If they are apart by at most this, that is known, and no more.
+/// Maximum clock difference that is measured; such packets are not counted as duplicates.
 const SENSORS_APART_NS: u64 = 3_600_000_000_000;
-/// A flow has copies as long as the latest is not older.
+/// A flow counts as having duplicates for this long after the latest.
 const FLOW_WINDOW_NS: u64 = 60_000_000_000;
 
-/// Parts of a mark: the hop limit in the lowest byte, then interface, then VLAN and virtual network.
+/// Fields of a mark: the hop limit in the lowest byte, then interface, VLAN, and virtual network.
 const HOPS: u64 = 0xff;
 const INTERFACE: u64 = 0xff << 8;
 const LANE: u64 = 0xfff << 16;
 const REST: u64 = !(HOPS | INTERFACE | LANE);
-/// An odd number without a pattern: the fraction of the golden ratio.
+/// Odd multiplier without a pattern: the fraction of the golden ratio.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// What a packet is to those before it.
+/// Whether a packet is a duplicate, and of which kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Copied {
-    /// Nobody's copy.
+pub enum Duplicate {
+    /// Not a duplicate.
     #[default]
     No,
-    /// A copy of one from the same VLAN and virtual network.
+    /// A duplicate from the same VLAN and virtual network.
     Within,
-    /// A copy of one from another.
+    /// A duplicate from another VLAN or virtual network.
     Across,
 }
 
-/// Packets that two interfaces captured.
+/// Packets captured on two interfaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sensors {
-    /// How many; those of clocks too far apart to be copies too.
+    /// Number of packets, including those whose clocks differ too much for a duplicate.
     pub packets: u64,
-    /// By how much later the interface with the higher number captured them, all together.
+    /// Total delay of the captures on the interface with the higher number.
     pub later_ns: i128,
 }
 
 impl Sensors {
-    /// Adds those of another part.
+    /// Adds the packets of another part.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.packets += other.packets;
         self.later_ns += other.later_ns;
@@ -72,24 +73,24 @@ struct Seen {
     time_ns: i64,
 }
 
-/// The packets seen lately; no places before the first.
+/// The most recent packets; no places are allocated before the first.
 #[derive(Default)]
 pub struct Duplicates {
     seen: Vec<Seen>,
-    /// Where there are several interfaces: by identity, the first that saw it.
+    /// The interface that saw each identity first; used where there are several interfaces.
     of_interfaces: Vec<Seen>,
-    /// Flows that have copies, by direction.
+    /// Flows that have duplicates, by direction.
     flows: Vec<Seen>,
     sensors: Sensors,
 }
 
 impl Duplicates {
-    /// The place of a packet, if copies of it can be recognised.
+    /// Returns the place of a packet, if duplicates of it can be recognised.
     #[inline]
     fn place<P>(DecodedPacket { key, from_a, identity, .. }: &DecodedPacket<P>) -> Option<usize> {
         let place = match identity.proof {
             Proof::None => return None,
-            // Not by the hash of the key, which differs from run to run: so would the places taken over.
+            // Not by the hash of the key: it differs between runs, and so would the places overwritten.
             Proof::Sequence => {
                 let ports = u64::from(key.port_a) << 16 | u64::from(key.port_b);
                 ((address(key.addr_a)
@@ -104,16 +105,16 @@ impl Duplicates {
         Some(place % PLACES)
     }
 
-    /// Reads what is at the place of a packet, for the sake of the cache.
+    /// Prefetches the place of a packet.
     #[inline]
     pub fn fetch<P>(&self, packet: &DecodedPacket<P>) {
         std::hint::black_box(Self::place(packet).and_then(|place| Some(self.seen.get(place)?.mark)));
     }
 
-    /// What a packet is to those before it.
+    /// Returns whether a packet is a duplicate of an earlier one.
     #[inline]
-    pub fn copied<P>(&mut self, packet: &DecodedPacket<P>) -> Copied {
-        let Some(place) = Self::place(packet) else { return Copied::No };
+    pub fn check<P>(&mut self, packet: &DecodedPacket<P>) -> Duplicate {
+        let Some(place) = Self::place(packet) else { return Duplicate::No };
         let DecodedPacket { key, hash, from_a, network_id, time_ns, identity, interface, .. } = packet;
         let vlan = packet.content.vlan.unwrap_or(0);
         let lane = if vlan == 0 && *network_id == 0 {
@@ -131,45 +132,46 @@ impl Duplicates {
             self.flows.resize(FLOWS, Seen::default());
         }
         if *interface != 0 {
-            let copied = self.copied_elsewhere(now, identity.digest);
-            if copied != Copied::No {
-                return copied;
+            let duplicate = self.check_interfaces(now, identity.digest);
+            if duplicate != Duplicate::No {
+                return duplicate;
             }
         }
         let before = std::mem::replace(&mut self.seen[place], now);
         if (before.mark ^ mark) & REST != 0 {
-            return Copied::No;
+            return Duplicate::No;
         }
         let apart_ns = before.time_ns.abs_diff(*time_ns);
         let is_copy = match identity.proof {
             Proof::Id => apart_ns <= WINDOW_NS,
             Proof::Hops => {
                 apart_ns <= WINDOW_NS && (before.mark ^ mark) & (HOPS | LANE) != 0
-                    || apart_ns <= SEQUENCE_WINDOW_NS && self.has_copies(*hash, address(key.addr_a), *time_ns)
+                    || apart_ns <= SEQUENCE_WINDOW_NS
+                        && self.has_duplicates(*hash, address(key.addr_a), *time_ns)
             }
             Proof::Sequence | Proof::None => apart_ns <= SEQUENCE_WINDOW_NS,
         };
         if !is_copy {
-            return Copied::No;
+            return Duplicate::No;
         }
         self.flows[flow_place(address(key.addr_a))] = Seen { mark: *hash, time_ns: *time_ns };
-        if (before.mark ^ mark) & LANE == 0 { Copied::Within } else { Copied::Across }
+        if (before.mark ^ mark) & LANE == 0 { Duplicate::Within } else { Duplicate::Across }
     }
 
-    /// Packets that two interfaces captured.
+    /// Returns the packets captured on two interfaces.
     pub fn sensors(&self) -> &Sensors {
         &self.sensors
     }
 
-    /// Whether the flow has had copies lately.
-    fn has_copies(&self, hash: u64, address: u64, time_ns: i64) -> bool {
+    /// Returns whether the flow has had duplicates recently.
+    fn has_duplicates(&self, hash: u64, address: u64, time_ns: i64) -> bool {
         let flow = self.flows[flow_place(address)];
         flow.mark == hash && flow.time_ns.abs_diff(time_ns) <= FLOW_WINDOW_NS
     }
 
-    /// What a packet is to those of other interfaces.
+    /// Returns whether a packet is a duplicate of one from another interface.
     #[cold]
-    fn copied_elsewhere(&mut self, now: Seen, digest: u32) -> Copied {
+    fn check_interfaces(&mut self, now: Seen, digest: u32) -> Duplicate {
         if self.of_interfaces.is_empty() {
             self.of_interfaces = vec![Seen::default(); PLACES * PLACES_MORE];
         }
@@ -183,16 +185,16 @@ impl Duplicates {
             let sign = if now.mark & INTERFACE > before.mark & INTERFACE { 1 } else { -1 };
             self.sensors.absorb(&Sensors { packets: 1, later_ns: sign * later_ns });
             if apart_ns > SENSOR_WINDOW_NS {
-                return Copied::No;
+                return Duplicate::No;
             }
-            return if (before.mark ^ now.mark) & LANE == 0 { Copied::Within } else { Copied::Across };
+            return if (before.mark ^ now.mark) & LANE == 0 { Duplicate::Within } else { Duplicate::Across };
         }
         *before = now;
-        Copied::No
+        Duplicate::No
     }
 }
 
-/// The lower half of an address.
+/// Returns the lower half of an address.
 fn address(bytes: [u8; 16]) -> u64 {
     u128::from_be_bytes(bytes) as u64
 }

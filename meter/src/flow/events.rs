@@ -1,8 +1,8 @@
-//! The first occurrence of each kind of event at each end, in time order.
+//! The first occurrence of each kind of event at each endpoint, in time order.
 
 use crate::wire::{Content, Segment};
 
-/// A kind of event. The numbers are the order in which one packet's events are noted.
+/// A kind of event. The numbers are the order in which the events of one packet are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Event {
@@ -18,17 +18,17 @@ pub enum Event {
     Fin = 5,
     /// RST.
     Rst = 6,
-    /// An ICMP error says that this end can't be reached. Not sent by the end itself.
+    /// An ICMP error reports that this endpoint is unreachable. Not sent by the endpoint itself.
     Unreachable = 7,
 }
 
 const KINDS: [Event; 6] = [Event::Syn, Event::SynAck, Event::Ack, Event::Data, Event::Fin, Event::Rst];
 /// Added to an event's number when `b` sent it.
 const FROM_B: u8 = 8;
-/// Seven kinds at two ends.
-pub const MOST_EVENTS: usize = 14;
+/// Seven kinds at two endpoints.
+pub const MAX_EVENTS: usize = 14;
 
-/// The bits, by event number, of what one packet shows.
+/// Returns the events of one packet as bits, by event number.
 #[inline]
 fn shown(packet: &Content) -> u16 {
     let Some(Segment { flags, .. }) = packet.segment else {
@@ -39,64 +39,64 @@ fn shown(packet: &Content) -> u16 {
     u16::from(flags.syn() && !flags.ack()) << Event::Syn as u8
         | u16::from(flags.syn() && flags.ack()) << Event::SynAck as u8
         | u16::from(pure_ack) << Event::Ack as u8
-        // The payload of a RST is a diagnosis for people (RFC 9293 §3.5.3), and that of a SYN waits for
-        // the handshake: neither shows that a connection carries data.
+        // The payload of a RST is a diagnostic text for people (RFC 9293 §3.5.3), and that of a SYN waits for the
+        // handshake: neither shows that a connection carries data.
         | u16::from(payload && !flags.rst() && !flags.syn()) << Event::Data as u8
         | u16::from(flags.fin()) << Event::Fin as u8
         | u16::from(flags.rst()) << Event::Rst as u8
 }
 
-/// Which events a flow has seen, when each was first seen, and in which order: by time, packets of
-/// the same time by their place in the capture.
+/// The events of a flow with the time of each one's first occurrence, in order of time; packets of the same time are
+/// ordered by their place in the capture.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Events {
-    /// One bit for each code in `order`. Looked at for every packet, the rest seldom.
+    /// One bit for each code in `order`. Read for every packet; the other fields rarely.
     seen: u16,
     /// Four bits an event, the first in the lowest: its number, plus 8 if `b` sent it.
     order: u64,
-    /// When each was first seen, in the same order.
-    times_ns: [i64; MOST_EVENTS],
+    /// First time of each, in the same order.
+    times_ns: [i64; MAX_EVENTS],
 }
 
 impl Events {
-    /// From the packed order and the times beside it; what doesn't fit together is dropped.
+    /// Restores events from the packed order and the times beside it; entries that are inconsistent are dropped.
     #[must_use]
     pub fn new(order: u64, times_ns: &[i64]) -> Self {
         let mut events = Self::default();
-        for (place, &time_ns) in times_ns.iter().take(MOST_EVENTS).enumerate() {
-            events.note((order >> (4 * place)) as u8 & 0xf, time_ns);
+        for (place, &time_ns) in times_ns.iter().take(MAX_EVENTS).enumerate() {
+            events.record_code((order >> (4 * place)) as u8 & 0xf, time_ns);
         }
         events
     }
 
-    /// The codes, four bits each, first in the lowest bits.
+    /// Returns the codes, four bits each, the first in the lowest bits.
     #[must_use]
     pub fn order(&self) -> u64 {
         self.order
     }
 
-    /// When each event was first seen, in order.
+    /// Returns the time of each event's first occurrence, in order.
     #[must_use]
     pub fn times_ns(&self) -> &[i64] {
         &self.times_ns[..self.len()]
     }
 
-    /// Whether an end has sent such a packet.
+    /// Returns whether an endpoint has sent such a packet.
     #[inline]
     #[must_use]
     pub fn seen(&self, event: Event, from_a: bool) -> bool {
         self.seen >> (event as u8 + if from_a { 0 } else { FROM_B }) & 1 != 0
     }
 
-    /// When an end first sent such a packet.
+    /// Returns when an endpoint first sent such a packet.
     #[must_use]
     pub fn time_ns(&self, event: Event, from_a: bool) -> Option<i64> {
         let code = event as u8 + if from_a { 0 } else { FROM_B };
         (0..self.len()).find(|&place| self.code(place) == code).map(|place| self.times_ns[place])
     }
 
-    /// Whether packets of this kind were sent and no others.
+    /// Returns whether all packets were of this kind.
     #[must_use]
     pub fn are_all(&self, event: Event) -> bool {
         let both = |event: Event| 1 << event as u8 | 1 << (event as u8 + FROM_B);
@@ -112,7 +112,7 @@ impl Events {
         (self.order >> (4 * place)) as u8 & 0xf
     }
 
-    /// Notes what a packet shows. `in_order`: no packet of the flow so far has a later time.
+    /// Records the events of a packet. `in_order`: no earlier packet of the flow has a later time.
     #[inline]
     pub fn record(&mut self, packet: &Content, from_a: bool, time_ns: i64, in_order: bool) {
         let shift = if from_a { 0 } else { FROM_B };
@@ -123,18 +123,18 @@ impl Events {
         for event in KINDS {
             let code = event as u8 + shift;
             if shown >> code & 1 != 0 {
-                self.note(code, time_ns);
+                self.record_code(code, time_ns);
             }
         }
     }
 
-    /// Notes that an end can't be reached.
+    /// Records that an endpoint is unreachable.
     pub fn record_unreachable(&mut self, is_a: bool, time_ns: i64) {
-        self.note(Event::Unreachable as u8 + if is_a { 0 } else { FROM_B }, time_ns);
+        self.record_code(Event::Unreachable as u8 + if is_a { 0 } else { FROM_B }, time_ns);
     }
 
-    /// Notes one event, unless it is known from an earlier or the same time.
-    fn note(&mut self, code: u8, time_ns: i64) {
+    /// Records one event, unless an occurrence at an earlier or the same time is known.
+    fn record_code(&mut self, code: u8, time_ns: i64) {
         if matches!(code, 0 | FROM_B) {
             return;
         }
@@ -145,7 +145,7 @@ impl Events {
             }
             self.remove(place);
         }
-        // Mostly the last.
+        // Usually the last.
         let place = self.times_ns().iter().rposition(|&known| known <= time_ns).map_or(0, |last| last + 1);
         self.insert(place, code, time_ns);
     }
@@ -170,7 +170,7 @@ impl Events {
     /// Adds the events of a later piece of the same flow.
     pub fn absorb(&mut self, later: &Self) {
         for (place, &time_ns) in later.times_ns().iter().enumerate() {
-            self.note(later.code(place), time_ns);
+            self.record_code(later.code(place), time_ns);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Flows that have ended, on their way into a record batch.
+//! Finished flows, before they become a record batch.
 
 use arrow_array::RecordBatch;
 
@@ -6,52 +6,52 @@ use super::bins::{self, Tracks};
 use crate::payload::{PayloadMeta, PayloadMetas};
 use crate::table::{FlowRecord, FlowRecords};
 
-/// Ended flows that are put into columns together: what is known of them lies far apart in memory.
+/// Finished flows put into columns together: their data lies far apart in memory.
 pub const TOGETHER: usize = 16;
 
-/// A flow that has ended.
+/// A finished flow.
 pub struct Ended {
     pub row: FlowRecord,
     pub track: bins::Ended,
-    pub note: Option<PayloadMeta>,
+    pub meta: Option<PayloadMeta>,
 }
 
-/// The columns of flows that have ended: rows, bins and notes.
+/// Column builders of finished flows: rows, bins and payload metadata.
 pub struct Finished {
     /// Rows of a full batch.
     batch_rows: usize,
     rows: FlowRecords,
     bins: bins::Columns,
-    notes: PayloadMetas,
+    metas: PayloadMetas,
 }
 
 impl Finished {
-    /// No rows yet; a batch is full with `batch_rows`, or a few more.
+    /// Creates builders without rows; a batch is full with `batch_rows` rows, or a few more.
     pub fn new(batch_rows: usize) -> Self {
         Self {
             batch_rows,
             rows: FlowRecords::default(),
             bins: bins::Columns::default(),
-            notes: PayloadMetas::default(),
+            metas: PayloadMetas::default(),
         }
     }
 
-    /// Rows that wait to be taken.
+    /// Returns the number of rows not taken yet.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Rows of a full batch.
+    /// Returns the number of rows of a full batch.
     pub fn batch_rows(&self) -> usize {
         self.batch_rows
     }
 
-    /// Rows until a batch is full.
+    /// Returns the number of rows until a batch is full.
     pub fn room(&self) -> usize {
         self.batch_rows.saturating_sub(self.rows.len())
     }
 
-    /// Adds flows whose tracks have ended.
+    /// Adds finished flows.
     pub fn collect(&mut self, ended: &mut Vec<Ended>, tracks: &mut Tracks) {
         for together in ended.chunks(TOGETHER) {
             let mut of_ended = [bins::Ended::default(); TOGETHER];
@@ -59,35 +59,35 @@ impl Finished {
                 *track = ended.track;
             }
             tracks.fetch(of_ended);
-            for Ended { row, track, note } in together {
+            for Ended { row, track, meta } in together {
                 self.rows.push(row);
                 self.bins.push(tracks.of_ended(*track, row));
-                self.notes.push(note.as_ref());
+                self.metas.push(meta.as_ref());
             }
         }
         ended.clear();
     }
 
-    /// Adds a flow that goes on.
-    pub fn copy(&mut self, row: &FlowRecord, bins: &bins::Bins, note: Option<&PayloadMeta>) {
+    /// Adds a copy of an active flow.
+    pub fn copy(&mut self, row: &FlowRecord, bins: &bins::Bins, meta: Option<&PayloadMeta>) {
         self.rows.push(row);
         self.bins.push(bins);
-        self.notes.push(note);
+        self.metas.push(meta);
     }
 
-    /// Takes the rows since the last call.
+    /// Returns the rows since the last call.
     pub fn take(&mut self) -> RecordBatch {
-        self.bins.beside(&self.notes.beside(&self.rows.take()))
+        self.bins.beside(&self.metas.beside(&self.rows.take()))
     }
 
-    /// Takes the rows if they make a full batch.
+    /// Returns the rows if they make a full batch.
     #[inline]
     pub fn take_full(&mut self) -> Option<RecordBatch> {
         (self.rows.len() >= self.batch_rows).then(|| self.take())
     }
 }
 
-/// A batch without rows.
+/// Returns a batch without rows.
 #[must_use]
 pub fn no_rows() -> RecordBatch {
     Finished::new(0).take()

@@ -8,30 +8,29 @@ use super::Key;
 use super::decoded_packet::{DecodedPacket, Decoder};
 use crate::table::FlowRecord;
 
-/// So many packets are looked up together: their flows lie far apart in memory, and the processor
-/// fetches them side by side instead of one after the other.
+/// Packets looked up together: their flows lie far apart in memory, and the processor fetches them in parallel.
 pub const LOOKED_UP: usize = 32;
 
-/// Past the cap on flows, of so many the one that has been idle the longest is ended.
+/// Candidates for eviction beyond the cap on flows; the longest idle of them is ended.
 const CANDIDATES: usize = 16;
 
-/// With so many flows room is set aside for all that there may be, up to [`MOST_RESERVED`]: memory that isn't touched
-/// costs nothing; growing by copies would, twice over.
+/// Number of flows from which on memory for all possible ones is reserved, up to [`MAX_RESERVED`]: untouched memory
+/// costs nothing, whereas growing copies everything and needs twice the memory.
 const MANY: usize = 256;
-const MOST_RESERVED: usize = 1 << 14;
+const MAX_RESERVED: usize = 1 << 14;
 
-/// Rows of one key at a time, in other VLANs or of other connections. An older one is ended, and joined with
-/// what comes of it later when rows are stitched.
-pub const MOST_OF_KEY: usize = 8;
+/// Maximum rows of one key at a time, in other VLANs or of other connections. Beyond this the oldest is ended; later
+/// packets of it are joined with it when rows are stitched.
+pub const MAX_OF_KEY: usize = 8;
 
 /// No place.
 const NONE: u32 = u32::MAX;
 
-/// The place of a key's newest row in the index.
+/// Index entry: the place of a key's newest row.
 #[derive(Clone, Copy)]
 struct Slot {
     place: u32,
-    /// Of the key's hash: tells nearly all other keys apart without a look at their rows.
+    /// Bits of the key's hash: they exclude nearly all other keys without reading their rows.
     tag: u32,
 }
 
@@ -41,59 +40,60 @@ impl Slot {
     }
 }
 
-/// The rows of active flows, each at a place that it keeps.
+/// The rows of active flows, each at a fixed place.
 pub struct FlowTable {
     index: HashTable<Slot>,
     /// A vacant place is listed in `vacant` and has no packets.
     rows: Vec<FlowRecord>,
-    /// For each place that of the next older row of the same key, or [`NONE`].
+    /// For each place, the place of the next older row of the same key, or [`NONE`].
     older: Vec<u32>,
-    /// Rows that have an older one of the same key.
+    /// Number of rows that have an older one of the same key.
     chained: usize,
     vacant: Vec<u32>,
     swept: u32,
-    /// There may be so many.
+    /// Maximum number of flows.
     most: usize,
 }
 
 impl FlowTable {
-    /// No flows; there may be so many.
+    /// Creates a table without flows, for at most `most`.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
         let (rows, older, vacant) = (Vec::new(), Vec::new(), Vec::new());
         Self { index: HashTable::new(), rows, older, chained: 0, vacant, swept: 0, most }
     }
 
-    /// How many flows there are.
+    /// Returns the number of flows.
     pub fn len(&self) -> usize {
         self.rows.len() - self.vacant.len()
     }
 
-    /// All places, vacant ones too.
+    /// Returns the number of places, including vacant ones.
     pub fn places(&self) -> u32 {
         self.rows.len() as u32
     }
 
-    /// Whether there is no place for a new flow.
+    /// Returns whether there is no place for a new flow.
     pub fn is_full(&self) -> bool {
         self.vacant.is_empty() && self.rows.len() >= self.most
     }
 
-    /// Where the newest flow with a key is.
+    /// Returns the place of the newest flow with a key.
     #[inline]
     pub fn find(&self, key: &Key, hash: u64) -> Option<u32> {
         let tag = Slot::tag(hash);
         self.index.find(hash, |slot| slot.tag == tag && self[slot.place].key == *key).map(|slot| slot.place)
     }
 
-    /// Where the flow with a hash probably is: see [`confirmed`](Self::confirmed).
+    /// Returns the probable place of the flow with a hash: see [`confirmed`](Self::confirmed).
     #[inline]
     pub fn look_up(&self, hash: u64) -> Option<u32> {
         let tag = Slot::tag(hash);
         self.index.find(hash, |slot| slot.tag == tag).map(|slot| slot.place)
     }
 
-    /// Where the newest flow of a packet's key is. One before it may have begun or ended it since it was looked up.
+    /// Returns the place of the newest flow with a packet's key. An earlier packet may have begun or ended that flow
+    /// since the lookup.
     #[inline]
     pub fn confirmed<P>(&self, place: Option<u32>, packet: &DecodedPacket<P>) -> Option<u32> {
         place
@@ -101,20 +101,20 @@ impl FlowTable {
             .or_else(|| self.find(&packet.key, packet.hash))
     }
 
-    /// Where the next older flow of the same key is.
+    /// Returns the place of the next older flow of the same key.
     #[inline]
     pub fn older(&self, place: u32) -> Option<u32> {
         Some(self.older[place as usize]).filter(|&older| older != NONE)
     }
 
-    /// Finds a place for a new flow, the newest of its key.
+    /// Inserts a new flow, the newest of its key, and returns its place.
     pub fn insert(&mut self, row: &FlowRecord, hash: u64, decoder: &Decoder) -> u32 {
         let place = if let Some(place) = self.vacant.pop() {
             self[place] = *row;
             place
         } else {
             if self.rows.len() == MANY {
-                self.rows.reserve(self.most.min(MOST_RESERVED).saturating_sub(MANY));
+                self.rows.reserve(self.most.min(MAX_RESERVED).saturating_sub(MANY));
             }
             self.rows.push(*row);
             self.older.push(NONE);
@@ -135,7 +135,7 @@ impl FlowTable {
         place
     }
 
-    /// Leaves a place vacant.
+    /// Vacates a place.
     pub fn remove(&mut self, place: u32, decoder: &Decoder) {
         let key = self[place].key;
         let (hash, older) = (decoder.hash(&key), self.older[place as usize]);
@@ -164,13 +164,13 @@ impl FlowTable {
         self.older[newer as usize] = older;
     }
 
-    /// The next place of the sweep, which goes round and round; there must be one.
+    /// Returns the next place of the sweep, which is cyclic; there must be at least one.
     pub fn sweep(&mut self) -> u32 {
         self.swept = if self.swept + 1 < self.places() { self.swept + 1 } else { 0 };
         self.swept
     }
 
-    /// Near the sweep's place, the flow that was idle for the longest. For when none is vacant.
+    /// Returns the flow near the sweep's place that has been idle longest. Only valid while no place is vacant.
     pub fn most_idle(&mut self) -> Option<u32> {
         let places = self.rows.len();
         let candidates = (0..CANDIDATES).map(|step| ((self.swept as usize + step) % places) as u32);

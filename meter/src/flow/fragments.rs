@@ -1,7 +1,7 @@
-//! Which datagram a fragment belongs to, so that fragments without ports find their flow.
+//! Assigns fragments without ports to the flow of their datagram.
 //!
-//! Datagrams are not put together; only a header that is spread over fragments is. The first fragment
-//! to show the ports decides: one that overlaps it later is not believed.
+//! Datagrams are not reassembled; only a header that spans several fragments is. The first fragment that shows the
+//! ports decides: a later overlapping one is ignored.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,35 +12,35 @@ use crate::wire::{
     BadChecksums, Content, Datagram, Ends, Fragment, Identity, Packet, Segment, Unmetered, decode_first,
 };
 
-/// So many datagrams are remembered; past that the oldest is given up.
-const MOST_DATAGRAMS: usize = 4096;
-/// So many fragments wait for one datagram's first.
-const MOST_WAITING: usize = 64;
-/// Fragments and headers that are kept for other pieces of the capture: of datagrams next to its beginning, and to its
+/// Maximum datagrams remembered; beyond this the oldest is given up.
+const MAX_DATAGRAMS: usize = 4096;
+/// Maximum fragments waiting for one datagram's first fragment.
+const MAX_WAITING: usize = 64;
+/// Maximum fragments and headers kept for other pieces of the capture, of datagrams next to its beginning and to its
 /// end.
-const MOST_REMNANTS: usize = 1 << 13;
-/// After this an identification means another datagram. RFC 1122 §3.3.2: 60 to 120 seconds, RFC 8200: 60.
+const MAX_REMNANTS: usize = 1 << 13;
+/// Time after which an identification means another datagram. RFC 1122 §3.3.2: 60 to 120 seconds, RFC 8200: 60.
 pub const LIFETIME_NS: u64 = 60_000_000_000;
-/// More of a datagram's start than extension and transport headers need.
+/// Bytes of a datagram's start that are kept; extension and transport headers need less.
 const START_BYTES: usize = 256;
 
-/// What the start of a datagram shows.
+/// Headers from the start of a datagram.
 #[derive(Clone, Copy)]
 pub struct Header {
     pub ends: Ends,
     pub bytes: u32,
-    /// All its fragments say what it says.
+    /// Packet fields that are common to all its fragments.
     pub segment: Option<Segment>,
 }
 
 impl Header {
-    /// The packet of a fragment, and its time.
+    /// Returns the packet of a fragment, and its time.
     pub fn packet(self, fragment: &Waiting) -> (Packet<'static>, i64) {
         let Self { ends, bytes, segment } = self;
         let Waiting { mut content, offset, time_ns } = *fragment;
         content.segment = segment;
         content.payload_bytes = content.payload_bytes.saturating_sub(bytes.saturating_sub(offset));
-        // A fragment is of the same datagram as others, and so never taken for a copy.
+        // A fragment shares its identification with others, and so never counts as a duplicate.
         let (identity, bad_checksums) = (Identity::default(), BadChecksums::default());
         (Packet { ends, content, payload: &[], identity, bad_checksums }, time_ns)
     }
@@ -53,42 +53,42 @@ pub struct Waiting {
     pub time_ns: i64,
 }
 
-/// What is known of a datagram.
+/// State of a datagram.
 struct State {
     first_seen_ns: i64,
-    /// Its header, or why it has none with ports; `None` as long as that isn't known.
+    /// Its header, or the reason why it has no ports; `None` while that isn't known.
     header: Option<Result<Header, Unmetered>>,
-    /// Its first bytes, while they are too few.
+    /// Its first bytes, while they are too few for the header.
     start: Vec<u8>,
-    /// Bytes of its fragments, and of all of it once its last fragment is known.
+    /// Bytes of its fragments, and its total length once its last fragment is known.
     seen_bytes: u64,
     whole_bytes: Option<u64>,
     waiting: Vec<Waiting>,
 }
 
-/// The datagrams of which fragments were seen lately.
+/// The datagrams of recent fragments.
 #[derive(Default)]
 pub struct Fragments {
-    /// Seeded at random, as the flows' table is: identifications are chosen by strangers.
+    /// Randomly seeded, as for the flow table: strangers choose the identifications.
     states: HashMap<Datagram, State, RandomState>,
-    /// Oldest first, with the time of the first fragment; may name a datagram that is already gone.
+    /// Oldest first, with the time of the first fragment; may contain datagrams that are already gone.
     order: VecDeque<(Datagram, i64)>,
     /// Times of the first fragment and of the latest.
     span_ns: Option<(i64, i64)>,
     remnants: Vec<Remnant>,
 }
 
-/// What became of fragments: packets of flows with their times, or a reason with a number.
+/// Resolved fragments: packets of flows with their times, or a reason with a count.
 #[derive(Default)]
 pub struct Attributed {
     /// Fragments whose flow is known.
     pub packets: Vec<(Packet<'static>, i64)>,
-    /// Fragments that have none.
+    /// Fragments that belong to no flow.
     pub unmetered: Vec<(Unmetered, u64)>,
 }
 
 impl Fragments {
-    /// Takes in a fragment; gives back those whose fate is now known.
+    /// Accepts a fragment; returns the fragments that are now resolved.
     pub fn take(&mut self, fragment: &Fragment<'_>, time_ns: i64) -> Attributed {
         let mut attributed = Attributed::default();
         let datagram = fragment.datagram;
@@ -117,35 +117,35 @@ impl Fragments {
         state.waiting.push(fragment);
         if let Some(header) = state.header {
             attributed.settle(header, &mut state.waiting);
-        } else if state.waiting.len() > MOST_WAITING {
+        } else if state.waiting.len() > MAX_WAITING {
             self.give_up(datagram, &mut attributed);
         }
         attributed
     }
 
-    /// Gives up all that still wait: the capture is over.
+    /// Gives up all waiting fragments at the end of the capture.
     pub fn finish(&mut self) -> Attributed {
         let mut attributed = Attributed::default();
         let (_, end_ns) = self.span_ns.unwrap_or_default();
         let early = self.remnants.len();
-        // The newest first: of those that are too many the oldest are left out.
+        // Newest first: beyond the maximum the oldest are left out.
         for (datagram, first_seen_ns) in std::mem::take(&mut self.order).into_iter().rev() {
             if self.states.get(&datagram).is_none_or(|state| state.first_seen_ns != first_seen_ns) {
                 continue;
             }
             let Some(state) = self.states.remove(&datagram) else { continue };
-            self.keep(datagram, &state, end_ns, early + MOST_REMNANTS);
+            self.keep(datagram, &state, end_ns, early + MAX_REMNANTS);
             attributed.orphan(state);
         }
         attributed
     }
 
-    /// What the fragments of other pieces may need, and what waited in vain.
+    /// Returns headers that fragments of other pieces may need, and orphan fragments.
     pub fn remnants(&self) -> &[Remnant] {
         &self.remnants
     }
 
-    /// Keeps what is known of a datagram for other pieces, which end or begin at a time.
+    /// Keeps a datagram's header or fragments for other pieces, which end or begin at `cut_ns`.
     fn keep(&mut self, datagram: Datagram, state: &State, cut_ns: i64, most: usize) {
         let is_whole = state.header.is_some() && state.is_complete();
         if is_whole || state.first_seen_ns.abs_diff(cut_ns) > LIFETIME_NS {
@@ -158,7 +158,7 @@ impl Fragments {
     }
 
     fn remember(&mut self, datagram: Datagram, time_ns: i64, attributed: &mut Attributed) {
-        while self.order.len() >= MOST_DATAGRAMS {
+        while self.order.len() >= MAX_DATAGRAMS {
             let Some((oldest, first_seen_ns)) = self.order.pop_front() else { break };
             if self.states.get(&oldest).is_some_and(|state| state.first_seen_ns == first_seen_ns) {
                 self.give_up(oldest, attributed);
@@ -168,11 +168,11 @@ impl Fragments {
         self.states.insert(datagram, State::new(time_ns));
     }
 
-    /// Forgets a datagram; what still waits for its first fragment is counted.
+    /// Forgets a datagram; fragments still waiting for its first one are counted.
     fn give_up(&mut self, datagram: Datagram, attributed: &mut Attributed) {
         if let Some(state) = self.states.remove(&datagram) {
             let (begin_ns, _) = self.span_ns.unwrap_or_default();
-            self.keep(datagram, &state, begin_ns, MOST_REMNANTS);
+            self.keep(datagram, &state, begin_ns, MAX_REMNANTS);
             attributed.orphan(state);
         }
     }
@@ -184,7 +184,8 @@ impl State {
         Self { first_seen_ns, header: None, start, seen_bytes: 0, whole_bytes: None, waiting }
     }
 
-    /// A fragment with this offset is of another datagram: this one is too old, or was complete before.
+    /// Returns whether a fragment with this offset belongs to another datagram: this one is too old, or already
+    /// complete.
     fn is_over(&self, offset: u32, time_ns: i64) -> bool {
         time_ns.abs_diff(self.first_seen_ns) > LIFETIME_NS || offset == 0 && self.is_complete()
     }
@@ -193,7 +194,7 @@ impl State {
         self.whole_bytes.is_some_and(|whole_bytes| self.seen_bytes >= whole_bytes)
     }
 
-    /// Learns what a fragment shows.
+    /// Updates the state from a fragment.
     fn read(&mut self, fragment: &Fragment<'_>) {
         let body_bytes = u64::from(fragment.body_bytes);
         self.seen_bytes += body_bytes;
@@ -212,7 +213,7 @@ impl State {
             decode_first(fragment, &self.start)
         };
         let header = match decoded {
-            // More fragments may show more of the header.
+            // More fragments may complete the header.
             Err(Unmetered::CutShort) if room == fragment.body_bytes as usize => {
                 if self.start.is_empty() {
                     self.start.extend_from_slice(body);

@@ -1,30 +1,30 @@
-//! What packets of one flow have in common.
+//! The flow key.
 
 use std::hash::{Hash, Hasher};
 
 use crate::wire::Ends;
 
-/// The key of a bidirectional flow. End `a` is the one with the smaller (address, port), so that
-/// both directions meet. VLAN and overlay ids may differ per direction: stitching decides on them.
+/// The key of a bidirectional flow. Endpoint `a` is the one with the smaller (address, port), so that both directions
+/// have one key. VLAN and overlay ids may differ by direction: stitching decides on them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Address of end `a`; IPv4 as `::ffff:a.b.c.d`.
+    /// Address of endpoint `a`; IPv4 as `::ffff:a.b.c.d`.
     pub addr_a: [u8; 16],
-    /// Address of end `b`; IPv4 as `::ffff:a.b.c.d`.
+    /// Address of endpoint `b`; IPv4 as `::ffff:a.b.c.d`.
     pub addr_b: [u8; 16],
-    /// Port of end `a`.
+    /// Port of endpoint `a`.
     pub port_a: u16,
-    /// Port of end `b`.
+    /// Port of endpoint `b`.
     pub port_b: u16,
     /// IP protocol number of the transport.
     pub proto: u8,
-    /// 4 or 6: a mapped IPv4 address is also a possible, if odd, IPv6 address.
+    /// 4 or 6: a mapped IPv4 address is also a possible, if unusual, IPv6 address.
     pub ip_version: u8,
 }
 
 impl Key {
-    /// The key of a packet's flow, and whether the packet was sent by `a`.
+    /// Returns the key of a packet's flow, and whether the packet was sent by `a`.
     #[inline]
     #[must_use]
     pub fn of(ends: &Ends) -> (Self, bool) {
@@ -43,7 +43,7 @@ impl Key {
         (key, from_a)
     }
 
-    /// Whether it is between one port and the same of a group: no port that a system chose for one exchange.
+    /// Returns whether the flow runs between one port and the same port of a group: not an ephemeral port.
     #[must_use]
     pub fn is_announcement(&self) -> bool {
         let is_group = |address: &[u8; 16]| match self.ip_version {

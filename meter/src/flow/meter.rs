@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::counts::{Counts, UnmeteredCounts};
-use super::decoded_packet::{DecodedPacket, Decoder, Left, Totals};
+use super::decoded_packet::{DecodedPacket, Decoder, Deferred, Totals};
 use super::finished::Finished;
 use super::flow_table::LOOKED_UP;
 use super::fragments::{Attributed, Fragments, Header, Waiting};
@@ -16,36 +16,36 @@ use crate::capture::Frame;
 use crate::payload::Signatures;
 use crate::wire::{NotAFlowPacket, Unmetered};
 
-/// Active flows, and the finished ones that nobody has taken yet.
+/// Active flows, and finished ones that haven't been taken yet.
 pub struct Meter {
     decoder: Decoder,
     fragments: Fragments,
     parts: Vec<Part>,
-    /// Where finished flows go: those of all parts together, or those of each part.
+    /// Finished flows: of all parts together, or of each part.
     finished: Vec<Finished>,
     /// Full batches, if each part has batches of its own.
     ready: VecDeque<RecordBatch>,
-    /// Parts that `finish` has ended.
+    /// Number of parts that `finish` has ended.
     finished_parts: usize,
     totals: Totals,
     unmetered: UnmeteredCounts,
 }
 
 impl Meter {
-    /// An empty meter, which looks for these signatures.
+    /// Creates an empty meter that matches these signatures.
     #[must_use]
     pub fn new(options: Options, signatures: Arc<Signatures>) -> Self {
         Self::together(options, signatures, usize::MAX)
     }
 
-    /// An empty meter with batches of so many rows: see [`next_batch`](Self::next_batch).
+    /// Creates an empty meter with batches of this many rows: see [`next_batch`](Self::next_batch).
     #[must_use]
     pub fn together(options: Options, signatures: Arc<Signatures>, batch_rows: usize) -> Self {
         Self::with(options, signatures, vec![Finished::new(batch_rows)])
     }
 
-    /// An empty meter with batches of its own for each part of the key space, in the order in which
-    /// [`Cores`](super::Cores) has them: see [`next_batch`](Self::next_batch).
+    /// Creates an empty meter with separate batches for each part of the key space, in the order of
+    /// [`Cores`](super::Cores): see [`next_batch`](Self::next_batch).
     #[must_use]
     pub fn by_part(options: Options, signatures: Arc<Signatures>, batch_rows: usize) -> Self {
         Self::with(options, signatures, (0..PARTS).map(|_| Finished::new(batch_rows)).collect())
@@ -66,12 +66,12 @@ impl Meter {
         }
     }
 
-    /// Takes in one frame: afterwards it is in a flow, or in a count.
+    /// Meters one frame: afterwards it is in a flow, or in a count.
     pub fn frame(&mut self, frame: &Frame<'_>) {
         self.frames(std::iter::once(frame.clone()));
     }
 
-    /// Takes in frames. That is faster than one by one.
+    /// Meters frames; faster than one by one.
     pub fn frames<'f>(&mut self, frames: impl Iterator<Item = Frame<'f>>) {
         let mut pending =
             Vec::with_capacity(frames.size_hint().1.map_or(LOOKED_UP, |most| most.min(LOOKED_UP)));
@@ -79,7 +79,7 @@ impl Meter {
             self.totals.add(&frame);
             match self.decoder.decode(&frame) {
                 Ok(packet) => pending.push(packet),
-                Err(aside) => self.aside(aside, &frame, &mut pending),
+                Err(aside) => self.exceptional(aside, &frame, &mut pending),
             }
             if pending.len() >= LOOKED_UP {
                 self.meter_pending(&mut pending);
@@ -89,19 +89,20 @@ impl Meter {
     }
 
     #[cold]
-    fn aside<'f>(
+    fn exceptional<'f>(
         &mut self,
         aside: NotAFlowPacket<'f>,
         frame: &Frame<'f>,
         pending: &mut Vec<DecodedPacket<&'f [u8]>>,
     ) {
-        let left = self.decoder.settle(aside, frame, &mut self.unmetered, |packet| pending.push(packet));
+        let left =
+            self.decoder.count_exceptional(aside, frame, &mut self.unmetered, |packet| pending.push(packet));
         match left {
-            Some(Left::Fragment(fragment)) => {
+            Some(Deferred::Fragment(fragment)) => {
                 let attributed = self.fragments.take(&fragment, frame.time_ns);
                 self.attribute(attributed, pending);
             }
-            Some(Left::IcmpError(quoted)) => {
+            Some(Deferred::IcmpError(quoted)) => {
                 self.meter_pending(pending);
                 let part = super::Key::of(&quoted.ends).0.part();
                 self.parts[part].unreachable(&quoted, frame.time_ns);
@@ -119,7 +120,7 @@ impl Meter {
         }
     }
 
-    /// Takes the waiting packets into their flows.
+    /// Meters the decoded packets.
     fn meter_pending(&mut self, pending: &mut Vec<DecodedPacket<&[u8]>>) {
         for pending in pending.chunks(LOOKED_UP) {
             let mut places = [None; LOOKED_UP];
@@ -147,9 +148,9 @@ impl Meter {
         self.ready.extend(finished.take_full());
     }
 
-    /// Ends the flows that are still active, until `most` rows wait: the capture is over.
+    /// Ends the flows that are still active, until `most` rows wait: the capture has ended.
     ///
-    /// Returns whether none is left. Nothing may be taken in after the first call.
+    /// Returns whether none is left. No frame may follow the first call.
     pub fn finish(&mut self, most: usize) -> bool {
         self.give_up_fragments();
         while let Some(part) = self.parts.get_mut(self.finished_parts) {
@@ -171,19 +172,19 @@ impl Meter {
         self.meter_pending(&mut pending);
     }
 
-    /// Takes in a fragment whose datagram's header is known from elsewhere.
+    /// Meters a fragment whose datagram's header is known from elsewhere.
     pub(super) fn fragment(&mut self, header: Header, fragment: &Waiting) {
         let (packet, time_ns) = header.packet(fragment);
         self.meter_pending(&mut vec![self.decoder.pending(&packet, time_ns)]);
     }
 
-    /// What fragments in other pieces of the capture may need, and what waited in vain; complete at the end.
+    /// Returns headers that fragments of other pieces may need, and orphan fragments; complete at the end.
     #[must_use]
     pub fn remnants(&self) -> &[Remnant] {
         self.fragments.remnants()
     }
 
-    /// The next full batch, if there is one; at the end of the capture those of the flows that are left.
+    /// Returns the next full batch, if there is one; at the end of the capture, also that of the remaining flows.
     pub fn next_batch(&mut self, at_end: bool) -> Option<RecordBatch> {
         if at_end && self.ready.is_empty() {
             self.end_batch();
@@ -206,19 +207,19 @@ impl Meter {
         }
     }
 
-    /// How many places for flows are in memory.
+    /// Returns the number of places for flows in memory.
     #[cfg(test)]
     pub(super) fn held_rows(&self) -> usize {
         self.parts.iter().map(Part::held_rows).sum()
     }
 
-    /// How many finished flows wait to be taken.
+    /// Returns the number of finished flows not taken yet.
     #[must_use]
     pub fn finished_rows(&self) -> usize {
         self.finished[0].len() + self.parts.iter().map(Part::ended_flows).sum::<usize>()
     }
 
-    /// The flows that have ended since the last call.
+    /// Returns the flows that have ended since the last call.
     pub fn take(&mut self) -> RecordBatch {
         for part in &mut self.parts {
             part.collect(&mut self.finished[0]);
@@ -226,14 +227,14 @@ impl Meter {
         self.finished[0].take()
     }
 
-    /// How many flows are active.
+    /// Returns the number of active flows.
     #[must_use]
     pub fn active_flows(&self) -> usize {
         self.parts.iter().map(Part::active_flows).sum()
     }
 
-    /// A copy of the active flows with a packet at `since_ns` or later; those that are over by the clock of
-    /// the capture are ended.
+    /// Returns a copy of the active flows with a packet at `since_ns` or later; ends those that are over by the clock
+    /// of the capture.
     pub fn active(&mut self, since_ns: i64) -> RecordBatch {
         let now_ns = self.totals.span_ns.map_or(i64::MIN, |(_, last_ns)| last_ns);
         let mut copies = Finished::new(usize::MAX);
@@ -243,19 +244,19 @@ impl Meter {
         copies.take()
     }
 
-    /// Packets taken in.
+    /// Returns the number of packets metered.
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.totals.packets + self.unmetered.tallies().more_packets()
     }
 
-    /// What frames come to, whatever is in them.
+    /// Returns the totals over frames, whatever they contain.
     #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// What is counted beside the flows.
+    /// Returns the counts beside the flows.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { unmetered: self.unmetered.clone(), ..Counts::default() };
@@ -263,31 +264,31 @@ impl Meter {
         counts
     }
 
-    /// Flows ended early by the cap.
+    /// Returns the number of flows ended early by the cap.
     #[must_use]
     pub fn evicted(&self) -> u64 {
         self.counts().evicted
     }
 
-    /// Packets that are copies of another, in flows or left out of them.
+    /// Returns the number of duplicate packets, in flows or excluded from them.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.counts().duplicates
     }
 
-    /// Bytes of all frames on the wire, link headers included.
+    /// Returns the bytes of all frames on the wire, link headers included.
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
         self.totals.wire_bytes
     }
 
-    /// Packets in no flow, by reason.
+    /// Returns packets in no flow, by reason.
     pub fn unmetered(&self) -> impl Iterator<Item = (Unmetered, u64)> + use<> {
         let counts = self.counts();
         Unmetered::ALL.into_iter().map(move |reason| (reason, counts.unmetered.of(reason)))
     }
 
-    /// Time of the earliest and of the latest packet.
+    /// Returns the times of the earliest and the latest packet.
     #[must_use]
     pub fn span_ns(&self) -> Option<(i64, i64)> {
         self.totals.span_ns

@@ -1,4 +1,4 @@
-//! From packets to flows: the key, the events, where one flow ends and the next begins.
+//! From packets to flows: the key, the events, and the boundaries between flows.
 
 mod astride;
 pub mod bins;

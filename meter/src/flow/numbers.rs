@@ -1,20 +1,20 @@
-//! Where the endpoints of a connection are in their sequence numbers. RFC 9293 §3.4.
+//! Positions of a connection's endpoints in their sequence numbers. RFC 9293 §3.4.
 //!
-//! Connections that share a five-tuple are told apart by them, and a connection that was idle is known again.
+//! They distinguish connections that share a five-tuple, and identify a connection again after an idle time.
 
 use super::Event;
 use crate::table::FlowRecord;
 use crate::wire::{Flags, Segment};
 
-/// Numbers further apart than this are of different connections. Of random numbers one in 128 is nearer; a
-/// capture that lost more than this at once has two rows for a time, which stitching joins.
+/// Numbers further apart than this belong to different connections. One random number in 128 is nearer; a capture
+/// that lost more than this at once temporarily has two rows, which stitching joins.
 const NEAR: u32 = 1 << 24;
-/// A connection that goes on after a pause may have been captured with gaps: it is at most this far ahead …
+/// Maximum gap ahead of a connection that continues after a pause, as captures may have gaps.
 const AHEAD: u32 = 1 << 18;
-/// … or repeats at most this much.
+/// Maximum overlap of a connection that continues after a pause, as segments may be repeated.
 const REPEATED: u32 = 1 << 16;
 
-/// One endpoint's sequence numbers: from the first seen to the next expected, as itself or its peer shows them.
+/// One endpoint's sequence numbers: from the first seen to the next expected, as shown by itself or its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The first sequence number seen.
@@ -28,25 +28,25 @@ impl Span {
         Self { first: number, next: number }
     }
 
-    /// How far apart two numbers are, whichever is ahead.
+    /// Returns the distance of two numbers, whichever is ahead.
     #[inline]
     fn apart(one: u32, other: u32) -> u32 {
         one.wrapping_sub(other).min(other.wrapping_sub(one))
     }
 
-    /// Whether a number is in the span or near its end.
+    /// Returns whether a number is in the span or near its end.
     #[inline]
     fn is_near(self, number: u32) -> bool {
         number.wrapping_sub(self.next).wrapping_add(NEAR) <= 2 * NEAR || self.covers(number, NEAR)
     }
 
-    /// Whether a number is in the span, or at most `slack` before or after it.
+    /// Returns whether a number is in the span, or at most `slack` before or after it.
     fn covers(self, number: u32, slack: u32) -> bool {
         let length = u64::from(self.next.wrapping_sub(self.first)) + 2 * u64::from(slack);
         u64::from(number.wrapping_sub(self.first).wrapping_add(slack)) <= length
     }
 
-    /// Whether some numbers of both are at most `slack` apart.
+    /// Returns whether the spans are at most `slack` apart.
     fn touches(self, other: Self, slack: u32) -> bool {
         self.covers(other.first, slack)
             || other.covers(self.first, slack)
@@ -54,7 +54,7 @@ impl Span {
             || Self::apart(self.first, other.next) <= slack
     }
 
-    /// Of both, `other` being the later piece.
+    /// Returns the union of both, `other` being the later piece.
     fn joined(self, other: Self, other_ends_later: bool) -> Self {
         let ahead = other.next.wrapping_sub(self.next);
         let next = if Self::apart(other.next, self.next) <= NEAR {
@@ -68,9 +68,9 @@ impl Span {
     }
 }
 
-/// Sequence numbers and what goes with them; in all of it index 0 is endpoint `a`.
+/// Sequence numbers and related fields; index 0 is endpoint `a` throughout.
 ///
-/// Numbers that nothing shows are 0, and not in `known`.
+/// Unknown numbers are 0, and not in `known`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
@@ -90,7 +90,7 @@ const RESET: u16 = 1 << 4;
 const ACK: u16 = 1 << 6;
 const RESET_LATE: u16 = 1 << 8;
 
-/// What a segment shows: the sender's number and the next one, and what it acknowledges.
+/// Returns the sender's number, the next one, and the acknowledgement number of a segment.
 #[inline]
 fn shown(segment: &Segment, payload_bytes: u32) -> (u32, u32, Option<u32>) {
     let flags = segment.flags;
@@ -110,46 +110,46 @@ impl Numbers {
         self.knows(what, end).then_some(numbers[end])
     }
 
-    /// An endpoint's sequence numbers.
+    /// Returns an endpoint's sequence numbers.
     #[inline]
     #[must_use]
     pub fn span(&self, end: usize) -> Option<Span> {
         self.knows(SPAN, end).then_some(Span { first: self.first[end], next: self.next[end] })
     }
 
-    /// An endpoint's initial sequence number, from its SYN or SYN+ACK, else from its peer's SYN+ACK.
+    /// Returns an endpoint's initial sequence number, from its SYN or SYN+ACK, else from its peer's SYN+ACK.
     #[inline]
     #[must_use]
     pub fn isn(&self, end: usize) -> Option<u32> {
         self.one(ISN, end, &self.isn)
     }
 
-    /// Sequence number of an endpoint's first RST.
+    /// Returns the sequence number of an endpoint's first RST.
     #[must_use]
     pub fn reset(&self, end: usize) -> Option<u32> {
         self.one(RESET, end, &self.reset)
     }
 
-    /// Acknowledgement number of an endpoint's first segment with ACK and neither SYN nor RST.
+    /// Returns the acknowledgement number of an endpoint's first segment with ACK and neither SYN nor RST.
     #[inline]
     #[must_use]
     pub fn first_ack(&self, end: usize) -> Option<u32> {
         self.one(ACK, end, &self.first_ack)
     }
 
-    /// Window of the same segment, not scaled.
+    /// Returns the window of the same segment, not scaled.
     #[must_use]
     pub fn first_window(&self, end: usize) -> Option<u16> {
         self.one(ACK, end, &self.first_window)
     }
 
-    /// Whether an endpoint's first RST came after the next connection between the same ports was opened.
+    /// Returns whether an endpoint's first RST came after the next connection between the same ports was opened.
     #[must_use]
     pub fn is_reset_late(&self, end: usize) -> bool {
         self.knows(RESET_LATE, end)
     }
 
-    /// Whether nothing shows where an endpoint is.
+    /// Returns whether no number of either endpoint is known.
     pub(crate) fn show_nothing(&self) -> bool {
         self.known & (SPAN | SPAN << 1) == 0
     }
@@ -187,7 +187,7 @@ impl Numbers {
         self.know(ACK, end, ack.is_some());
     }
 
-    /// From the columns of both endpoints, in the order of [`columns`](Self::columns).
+    /// Restores numbers from the columns of both endpoints, in the order of [`columns`](Self::columns).
     pub(crate) fn new(columns: [[Option<u32>; 6]; 2], late: [bool; 2]) -> Self {
         let mut numbers = Self::default();
         for (end, [first, next, isn, reset, ack, window]) in columns.into_iter().enumerate() {
@@ -200,14 +200,14 @@ impl Numbers {
         numbers
     }
 
-    /// The same with the endpoints' parts exchanged.
+    /// Returns the same numbers with the endpoints exchanged.
     #[cfg(test)]
     pub(crate) fn mirrored(&self) -> Self {
         let columns = [1, 0].map(|end| self.columns(end));
         Self::new(columns, [1, 0].map(|end| self.is_reset_late(end)))
     }
 
-    /// An endpoint's columns: first, next, initial, of its first RST, its first acknowledgement, its window.
+    /// Returns an endpoint's columns: first, next, initial, of its first RST, its first acknowledgement, its window.
     pub(crate) fn columns(&self, end: usize) -> [Option<u32>; 6] {
         let span = self.span(end);
         [
@@ -220,7 +220,7 @@ impl Numbers {
         ]
     }
 
-    /// Whether a segment's numbers are near these.
+    /// Returns whether a segment's numbers are near these.
     #[inline]
     pub(crate) fn are_near(&self, segment: &Segment, from_a: bool) -> bool {
         let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
@@ -232,7 +232,7 @@ impl Numbers {
             || self.are_near_in_any_way(segment, sender, receiver)
     }
 
-    /// Whether both endpoints' numbers are known, and the segment, which is no RST, shows both too.
+    /// Returns whether both endpoints' numbers are known, and the segment, not a RST, shows both too.
     #[inline]
     fn know_both(&self, segment: &Segment) -> bool {
         self.known & (SPAN | SPAN << 1) == SPAN | SPAN << 1
@@ -242,14 +242,14 @@ impl Numbers {
     #[cold]
     fn are_near_in_any_way(&self, segment: &Segment, sender: usize, receiver: usize) -> bool {
         let near = |end, number| self.span(end).is_none_or(|span| span.is_near(number));
-        // The zero of a RST that answers a SYN says nothing.
-        let tells = !segment.flags.rst() || segment.sequence != 0;
-        (!tells || near(sender, segment.sequence))
+        // The zero of a RST that answers a SYN is no evidence.
+        let shows_number = !segment.flags.rst() || segment.sequence != 0;
+        (!shows_number || near(sender, segment.sequence))
             && (!segment.flags.ack() || near(receiver, segment.acknowledgement))
     }
 
-    /// Records a segment that is near. `resets`: the row has nothing but RSTs, which tell something only where
-    /// nothing else does.
+    /// Records a segment that is near. `resets`: the row has only RSTs, which are evidence only where there is no
+    /// other.
     #[inline]
     pub(crate) fn record(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, resets: bool) {
         let (sender, receiver) = (usize::from(!from_a), usize::from(from_a));
@@ -296,25 +296,26 @@ impl Numbers {
         }
     }
 
-    /// Whether two rows' numbers are apart by more than one connection's could be.
+    /// Returns whether two rows' numbers are too far apart for one connection.
     pub(crate) fn are_far(&self, other: &Self) -> bool {
         self.pairs(other).any(|(one, other)| !one.touches(other, NEAR))
     }
 
-    /// Whether two rows' numbers are those of one connection: what both know overlaps or follows closely.
+    /// Returns whether two rows' numbers belong to one connection: the numbers known in both overlap or follow
+    /// closely.
     pub(crate) fn overlap(&self, other: &Self) -> bool {
         self.pairs(other).next().is_some() && self.pairs(other).all(|(one, other)| one.touches(other, AHEAD))
     }
 
-    /// Whether a later row goes on where this one ended. `within`: at most so far ahead.
+    /// Returns whether a later row continues this one, at most `AHEAD` ahead.
     ///
-    /// Of unrelated connections one in 170 million passes: both endpoints' numbers are compared.
-    pub(crate) fn go_on(&self, later: &Self) -> bool {
+    /// One in 170 million unrelated connections passes, as both endpoints' numbers are compared.
+    pub(crate) fn continue_in(&self, later: &Self) -> bool {
         self.follow(later, AHEAD)
     }
 
-    /// The same after an unknown loss: anywhere ahead.
-    pub(crate) fn go_on_somewhere(&self, later: &Self) -> bool {
+    /// Returns the same after an unknown loss: any distance ahead.
+    pub(crate) fn continue_anywhere_in(&self, later: &Self) -> bool {
         self.follow(later, 1 << 31)
     }
 
@@ -327,8 +328,8 @@ impl Numbers {
         follow && known == 2
     }
 
-    /// Whether one endpoint alone is known in both, and goes on exactly.
-    pub(crate) fn go_on_exactly(&self, later: &Self) -> bool {
+    /// Returns whether exactly one endpoint is known in both rows, and continues exactly.
+    pub(crate) fn continue_exactly_in(&self, later: &Self) -> bool {
         let mut pairs = self.pairs(later);
         pairs.next().is_some_and(|(one, later)| later.first == one.next) && pairs.next().is_none()
     }
@@ -337,7 +338,7 @@ impl Numbers {
         (0..2).filter_map(|end| self.span(end).zip(other.span(end)))
     }
 
-    /// Of an earlier and a later piece of one flow.
+    /// Returns the numbers of an earlier and a later piece of one flow, merged.
     pub(crate) fn merged(earlier: &FlowRecord, later: &FlowRecord) -> Self {
         let (before, after) = (&earlier.numbers, &later.numbers);
         let mut merged = *before;

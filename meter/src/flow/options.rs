@@ -1,13 +1,13 @@
-//! How to meter.
+//! Options of the meter.
 
 use crate::wire::Transport;
 
-/// How long a flow may be silent before its next packet begins a new one, in nanoseconds.
+/// Idle timeouts, in nanoseconds: a packet after a longer pause begins a new flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idle {
-    /// For transports with connections.
+    /// For connection-oriented transports.
     pub tcp_ns: u64,
-    /// For transports without a connection.
+    /// For connectionless transports.
     pub udp_ns: u64,
 }
 
@@ -22,17 +22,17 @@ impl Idle {
     }
 }
 
-/// How to meter.
+/// Options of the meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// When flows end.
+    /// Idle timeouts.
     pub idle: Idle,
-    /// So many flows are active at a time at the most: past that, idle ones are ended early.
+    /// Maximum active flows: beyond this, idle ones are ended early.
     pub most_flows: usize,
-    /// Look into tunnels over IP.
+    /// Whether to decapsulate tunnels over IP.
     pub decapsulate: bool,
-    /// Leave copies of packets out of the flows; otherwise they only are counted there.
+    /// Whether to exclude duplicate packets from the flows; otherwise they are only counted.
     pub dedup: bool,
-    /// Verify checksums.
+    /// Whether to verify checksums.
     pub verify_checksums: bool,
 }

@@ -1,7 +1,7 @@
 //! The flows of one part of the key space.
 //!
-//! Nothing that a part does depends on the packets of another one: so parts can be metered by any number of
-//! threads, and the rows are the same.
+//! A part is independent of the packets of other parts: parts can be metered by any number of threads with the same
+//! rows.
 
 use std::sync::Arc;
 
@@ -9,23 +9,22 @@ use super::bins::{self, Tracks};
 use super::boundary::{self, Fit};
 use super::counts::Counts;
 use super::decoded_packet::{DecodedPacket, Decoder};
-use super::duplicates::{Copied, Duplicates};
+use super::duplicates::{Duplicate, Duplicates};
 use super::finished::{Ended, Finished, TOGETHER};
-use super::flow_table::{FlowTable, MOST_OF_KEY};
+use super::flow_table::{FlowTable, MAX_OF_KEY};
 use super::{Key, Options};
 use crate::payload::{PayloadInspector, Seen, Signatures};
 use crate::table::FlowRecord;
 use crate::wire::{Quoted, Unmetered};
 
-/// Parts of the key space: a constant, so that no result depends on the number of threads.
+/// Number of parts of the key space: a constant, so that no result depends on the number of threads.
 pub const PARTS: usize = 16;
 
-/// Old flows that the sweep looks at for each new flow, so that the flows held are at most a third more than those
-/// that are active.
+/// Old flows that the sweep visits for each new flow: enough to hold at most a third more flows than are active.
 const SWEPT_PER_NEW: u32 = 4;
 
 impl Key {
-    /// The part of the key space that it is in: from transport, addresses and ports only, and the same in each run.
+    /// Returns the part of the key space of this key: from transport, addresses and ports only, the same in each run.
     #[inline]
     #[must_use]
     pub fn part(&self) -> usize {
@@ -41,58 +40,58 @@ impl Key {
     }
 }
 
-/// The active flows of a part, and those that have ended and wait to be collected.
+/// The active flows of a part, and finished ones that wait to be collected.
 pub struct Part {
     options: Options,
     decoder: Decoder,
     active: FlowTable,
     /// The time bins that flows have left.
     tracks: Tracks,
-    observer: PayloadInspector,
-    copies: Duplicates,
+    inspector: PayloadInspector,
+    duplicates: Duplicates,
     ended: Vec<Ended>,
-    /// Places whose flows `finish` has ended.
+    /// Number of places whose flows `finish` has ended.
     finished_places: u32,
     counts: Counts,
 }
 
 impl Part {
-    /// A part without flows.
+    /// Creates a part without flows.
     pub fn new(options: Options, signatures: Arc<Signatures>, decoder: Decoder) -> Self {
         Self {
             options,
             decoder,
             active: FlowTable::new(options.most_flows.div_ceil(PARTS)),
             tracks: Tracks::default(),
-            observer: PayloadInspector::new(signatures),
-            copies: Duplicates::default(),
+            inspector: PayloadInspector::new(signatures),
+            duplicates: Duplicates::default(),
             ended: Vec::new(),
             finished_places: 0,
             counts: Counts::default(),
         }
     }
 
-    /// Where the flow of a packet probably is: see [`FlowTable::confirmed`].
+    /// Returns the probable place of a packet's flow: see [`FlowTable::confirmed`].
     #[inline]
     pub fn look_up(&self, hash: u64) -> Option<u32> {
         self.active.look_up(hash)
     }
 
-    /// Reads what a packet will change, for the sake of the cache; its flow was looked up at `place`.
+    /// Prefetches what a packet will change; its flow was looked up at `place`.
     #[inline]
     pub fn fetch<P>(&self, packet: &DecodedPacket<P>, place: Option<u32>) {
-        self.copies.fetch(packet);
+        self.duplicates.fetch(packet);
         if let Some(place) = place {
             let row = &self.active[place];
             std::hint::black_box((row.key.proto, row.packets_ab, row.hits_a.0));
         }
     }
 
-    /// Takes a packet into its flow, which was looked up at `place`.
+    /// Meters a packet; its flow was looked up at `place`.
     #[inline]
     pub fn packet<P>(&mut self, packet: &DecodedPacket<P>, payload: &[u8], place: Option<u32>) {
-        let copied = self.copies.copied(packet);
-        if copied != Copied::No {
+        let duplicate = self.duplicates.check(packet);
+        if duplicate != Duplicate::No {
             self.counts.duplicates += 1;
             if self.options.dedup {
                 self.counts.unmetered.add(Unmetered::Duplicate, 1);
@@ -101,14 +100,14 @@ impl Part {
         }
         self.counts.bad_checksums.add(packet.bad_checksums);
         let place = self.active.confirmed(place, packet);
-        self.meter(packet, payload, copied, place);
+        self.meter(packet, payload, duplicate, place);
     }
 
-    /// Notes an ICMP error in the flow of the packet that it quotes, if such a packet was seen.
+    /// Records an ICMP error in the flow of the quoted packet, if such a packet was seen.
     pub fn unreachable(&mut self, quoted: &Quoted, time_ns: i64) {
         let (key, from_a) = Key::of(&quoted.ends);
         let hash = self.decoder.hash(&key);
-        // It may come in another VLAN than the packet.
+        // It may arrive in another VLAN than the packet.
         let mut next = self.active.find(&key, hash);
         while let Some(place) = next {
             next = self.active.older(place);
@@ -122,7 +121,13 @@ impl Part {
     }
 
     #[inline]
-    fn meter<P>(&mut self, pending: &DecodedPacket<P>, payload: &[u8], copied: Copied, place: Option<u32>) {
+    fn meter<P>(
+        &mut self,
+        pending: &DecodedPacket<P>,
+        payload: &[u8],
+        duplicate: Duplicate,
+        place: Option<u32>,
+    ) {
         let DecodedPacket { content, from_a, network_id, time_ns, .. } = pending;
         let fits = |place: &u32| {
             let row = &self.active[*place];
@@ -142,14 +147,14 @@ impl Part {
         };
         let row = &mut self.active[place];
         row.record(content, *from_a, *time_ns);
-        row.duplicates = row.duplicates.saturating_add(u32::from(copied != Copied::No));
-        row.copied_across |= copied == Copied::Across;
+        row.duplicates = row.duplicates.saturating_add(u32::from(duplicate != Duplicate::No));
+        row.copied_across |= duplicate == Duplicate::Across;
         if !payload.is_empty() {
             self.observe(pending, payload, place);
         }
     }
 
-    /// The place of a packet's flow where it isn't the newest of its key. Ends those that take nothing more.
+    /// Returns the place of a packet's flow among the older rows of its key. Ends rows that accept nothing more.
     #[cold]
     fn among_older<P>(&mut self, newest: u32, pending: &DecodedPacket<P>) -> Option<u32> {
         let DecodedPacket { content, from_a, network_id, time_ns, .. } = pending;
@@ -164,14 +169,14 @@ impl Part {
                     self.end(place);
                     break;
                 }
-                Fit::Far | Fit::Apart if seen >= MOST_OF_KEY => self.end(place),
+                Fit::Far | Fit::Apart if seen >= MAX_OF_KEY => self.end(place),
                 Fit::Far | Fit::Apart => {}
             }
         }
         None
     }
 
-    /// A new flow, which begins with a packet.
+    /// Begins a new flow with a packet.
     fn begin<P>(&mut self, pending: &DecodedPacket<P>) -> u32 {
         self.tracks.now(pending.time_ns);
         self.sweep(pending.time_ns);
@@ -182,12 +187,12 @@ impl Part {
         self.active.insert(&row, pending.hash, &self.decoder)
     }
 
-    /// Looks at a packet's payload.
+    /// Inspects a packet's payload.
     #[inline]
     fn observe<P>(&mut self, pending: &DecodedPacket<P>, payload: &[u8], place: u32) {
         let row = &mut self.active[place];
         let hits = if pending.from_a { row.hits_a } else { row.hits_b };
-        if hits.is_full() && !self.observer.is_watching(place) {
+        if hits.is_full() && !self.inspector.is_watching(place) {
             return;
         }
         let Key { addr_a, addr_b, port_a, port_b, .. } = row.key;
@@ -205,16 +210,16 @@ impl Part {
             payload,
             payload_bytes: pending.content.payload_bytes,
         };
-        self.observer.observe(place, hits, &seen);
+        self.inspector.observe(place, hits, &seen);
     }
 
-    /// Sets aside what is known of a flow that has ended.
+    /// Queues a finished flow for collection.
     fn emit(&mut self, place: u32) {
-        let (track, note) = (self.tracks.end(place), self.observer.forget(place));
-        self.ended.push(Ended { row: self.active[place], track, note });
+        let (track, meta) = (self.tracks.end(place), self.inspector.forget(place));
+        self.ended.push(Ended { row: self.active[place], track, meta });
     }
 
-    /// Notes that a flow has a packet in another time bin.
+    /// Records that a flow has a packet in another time bin.
     #[inline]
     fn leave_bin<P>(&mut self, place: u32, pending: &DecodedPacket<P>) {
         let (ab, ba) = (u64::from(pending.from_a), u64::from(!pending.from_a));
@@ -232,14 +237,14 @@ impl Part {
         self.end(place);
     }
 
-    /// Frees flows that are over by the clock of the capture. That only saves memory: a packet that
-    /// still belongs to one, because time ran back, is joined with it when rows are stitched.
+    /// Frees flows that are over by the clock of the capture. This only saves memory: a packet that still belongs to
+    /// one, because time ran back, is joined with it when rows are stitched.
     fn sweep(&mut self, now_ns: i64) {
         let shortest_ns = self.options.idle.tcp_ns.min(self.options.idle.udp_ns);
         for _ in 0..SWEPT_PER_NEW.min(self.active.places()) {
             let place = self.active.sweep();
             let row = &self.active[place];
-            // Mostly that alone tells, without the key, which is in another cache line.
+            // This usually decides, without the key, which is in another cache line.
             let may_be_over = now_ns.abs_diff(row.last_seen_ns) > shortest_ns;
             if may_be_over && !row.is_vacant() && boundary::is_over(row, now_ns, &self.options.idle) {
                 self.end(place);
@@ -252,9 +257,9 @@ impl Part {
         self.active.remove(place, &self.decoder);
     }
 
-    /// Ends the flows that are still active, until `most` more wait to be collected: the capture is over.
+    /// Ends the flows that are still active, until `most` more wait to be collected: the capture has ended.
     ///
-    /// Returns whether none is left. Nothing may be taken in after the first call.
+    /// Returns whether none is left. No packet may follow the first call.
     pub fn finish(&mut self, most: usize) -> bool {
         while self.ended.len() < most {
             if self.finished_places >= self.active.places() {
@@ -268,23 +273,23 @@ impl Part {
         false
     }
 
-    /// Flows that have ended and wait to be collected.
+    /// Returns the number of finished flows not collected yet.
     pub fn ended_flows(&self) -> usize {
         self.ended.len()
     }
 
-    /// Whether so many flows have ended that they are worth collecting.
+    /// Returns whether enough flows have ended to collect them.
     #[inline]
     pub fn is_to_collect(&self) -> bool {
         self.ended.len() >= TOGETHER
     }
 
-    /// Puts the flows that have ended into columns.
+    /// Puts the finished flows into columns.
     pub fn collect(&mut self, finished: &mut Finished) {
         finished.collect(&mut self.ended, &mut self.tracks);
     }
 
-    /// The next batch of the flows that are left at the end of the capture.
+    /// Returns the next batch of the flows that remain at the end of the capture.
     pub fn last_batch(&mut self, finished: &mut Finished) -> Option<arrow_array::RecordBatch> {
         self.finish(finished.room());
         self.collect(finished);
@@ -301,25 +306,25 @@ impl Part {
             if boundary::is_over(row, now_ns, &self.options.idle) {
                 self.end(place);
             } else if row.last_seen_ns >= since_ns {
-                copies.copy(row, self.tracks.of(place, row), self.observer.noted(place));
+                copies.copy(row, self.tracks.of(place, row), self.inspector.meta(place));
             }
         }
     }
 
-    /// How many flows are active.
+    /// Returns the number of active flows.
     pub fn active_flows(&self) -> usize {
         self.active.len()
     }
 
-    /// How many places for flows are in memory.
+    /// Returns the number of places for flows in memory.
     #[cfg(test)]
     pub fn held_rows(&self) -> usize {
         self.active.places() as usize
     }
 
-    /// Adds what was counted beside the flows.
+    /// Adds the counts beside the flows.
     pub fn add_to(&self, counts: &mut Counts) {
         counts.absorb(&self.counts);
-        counts.sensors.absorb(self.copies.sensors());
+        counts.sensors.absorb(self.duplicates.sensors());
     }
 }

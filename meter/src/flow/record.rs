@@ -1,4 +1,4 @@
-//! What a packet changes in the row of its flow.
+//! Updates the row of a flow with a packet.
 
 use super::{Event, Key};
 use crate::table::FlowRecord;
@@ -8,7 +8,7 @@ use crate::wire::{Content, Segment, Transport};
 const _: () = assert!(size_of::<FlowRecord>() == 320);
 
 impl FlowRecord {
-    /// Takes in a packet of this flow.
+    /// Records a packet of this flow.
     #[inline]
     pub(super) fn record(&mut self, packet: &Content, from_a: bool, time_ns: i64) {
         if self.is_vacant() || time_ns < self.first_seen_ns {
@@ -38,7 +38,7 @@ impl FlowRecord {
         self.events.record(packet, from_a, time_ns, in_order);
     }
 
-    /// Sequence numbers and acknowledgements.
+    /// Records sequence and acknowledgement numbers.
     #[inline]
     fn record_numbers(&mut self, segment: &Segment, payload_bytes: u32, from_a: bool, time_ns: i64) {
         let flags = segment.flags;

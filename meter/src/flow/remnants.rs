@@ -1,4 +1,4 @@
-//! What fragments leave of datagrams that may be astride a cut: columns for `astride`.
+//! Fragments and headers of datagrams that may lie across a cut, as columns for `astride`.
 
 use std::sync::Arc;
 
@@ -37,10 +37,10 @@ macro_rules! columns {
             RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         }
 
-        /// The remnants of a batch.
+        /// Returns the remnants of a batch.
         ///
         /// # Errors
-        /// The batch has other columns.
+        /// The columns of the batch differ.
         pub fn remnants_of(other: &RecordBatch) -> Result<Vec<Remnant>, ArrowError> {
             let schema = batch(&[])?.schema();
             let same = |(one, other): (&Arc<_>, &Arc<_>)| {
@@ -50,7 +50,7 @@ macro_rules! columns {
             if other.num_columns() != schema.fields().len()
                 || !schema.fields().iter().zip(other.schema().fields()).all(same)
             {
-                return Err(ArrowError::SchemaError("no remnants of fragments".to_owned()));
+                return Err(ArrowError::SchemaError("not a table of fragment remnants".to_owned()));
             }
             let (arrays, mut at) = (other.columns(), 0);
             $( let $name = { let from = at; at += <$type>::WIDTH; &arrays[from..at] }; )+
@@ -60,27 +60,27 @@ macro_rules! columns {
 }
 
 columns! {
-    // Of the datagram; its protocol and addresses in the key, whose end `a` is the sender.
+    // The datagram; its protocol and addresses in the key, whose endpoint `a` is the sender.
     datagram: Key,
     identification: u32,
     network_id: u32,
     time_ns: i64,
-    // Of a fragment that waits.
+    // A waiting fragment.
     offset: u32,
     ip_bytes: u32,
     payload_bytes: u32,
     vlan: Option<u16>,
     tunnel: Path,
-    // Of a header: its bytes; none in a fragment that waits.
+    // A header: its bytes; none in a waiting fragment.
     header_bytes: Option<u32>,
-    // Its ends, `a` being the sender.
+    // Its endpoints, `a` being the sender.
     ends: Key,
     ends_network_id: u32,
     flags: Option<u8>,
     sequence: u32,
     acknowledgement: u32,
     window: u16,
-    // Why the header has no ports: the number of the reason.
+    // The number of the reason why the header has no ports.
     reason: Option<u8>,
 }
 
@@ -113,14 +113,14 @@ impl Remnant {
         }
     }
 
-    /// Of a fragment that waits for its datagram's header.
+    /// Creates the remnant of a fragment that waits for its datagram's header.
     pub(super) fn of_waiting(datagram: &Datagram, waiting: &Waiting) -> Self {
         let Content { ip_bytes, payload_bytes, vlan, tunnel, .. } = waiting.content;
         let Waiting { offset, time_ns, .. } = *waiting;
         Self { offset, ip_bytes, payload_bytes, vlan, tunnel, ..Self::new(datagram, time_ns) }
     }
 
-    /// Of a datagram's header.
+    /// Creates the remnant of a datagram's header.
     pub(super) fn of_header(datagram: &Datagram, header: Result<Header, Unmetered>, time_ns: i64) -> Self {
         let remnant = Self { header_bytes: Some(0), ..Self::new(datagram, time_ns) };
         let Header { ends, bytes, segment } = match header {
@@ -140,28 +140,28 @@ impl Remnant {
         }
     }
 
-    /// The datagram that it is of.
+    /// Returns the identity of its datagram.
     pub(super) fn datagram(&self) -> (Key, u32, u32) {
         (self.datagram, self.identification, self.network_id)
     }
 
-    /// When it, or the first fragment of its datagram, was captured.
+    /// Returns the capture time of it, or of its datagram's first fragment.
     pub(super) fn time_ns(&self) -> i64 {
         self.time_ns
     }
 
-    /// Whether it is a header.
+    /// Returns whether it is a header.
     pub(super) fn is_header(&self) -> bool {
         self.header_bytes.is_some()
     }
 
-    /// A fragment that waits.
+    /// Returns the waiting fragment.
     pub(super) fn waiting(&self) -> Waiting {
         let Self { ip_bytes, payload_bytes, vlan, tunnel, offset, time_ns, .. } = *self;
         Waiting { content: Content { ip_bytes, payload_bytes, vlan, tunnel, segment: None }, offset, time_ns }
     }
 
-    /// A header, or why it has no ports.
+    /// Returns the header, or the reason why it has no ports.
     pub(super) fn header(&self) -> Result<Header, Unmetered> {
         if let Some(&reason) = self.reason.and_then(|reason| Unmetered::ALL.get(usize::from(reason))) {
             return Err(reason);

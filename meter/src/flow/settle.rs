@@ -1,10 +1,10 @@
-//! Decides what only all rows of a five-tuple can show, when nothing more is to come.
+//! Final decisions that need all rows of a five-tuple, once the capture is complete.
 //!
 //! - Rows from several VLANs or virtual networks are one flow where each has one direction, or where one has
-//!   copies of the other's packets. They stay apart where each shows a conversation of its own.
-//! - A connection goes on after a pause, however long, where both endpoints' sequence numbers do.
-//! - What is announced to a group, from a port to the same port, is one flow however seldom.
-//! - A connection ends where the next one between the same ports begins: what comes of it later isn't its end.
+//!   duplicates of the other's packets. They stay apart where each shows a conversation of its own.
+//! - A connection continues after a pause of any length if both endpoints' sequence numbers continue.
+//! - Announcements to a group, from a port to the same port, are one flow however rare.
+//! - A connection ends where the next one between the same ports begins: its later packets aren't its end.
 
 use hashbrown::HashMap;
 
@@ -13,16 +13,16 @@ use super::{Event, Idle, Key, boundary};
 use crate::table::FlowRecord;
 use crate::wire::Transport;
 
-/// No connection is known again after more than 30 days.
+/// Longest pause after which a connection can continue: 30 days.
 const LONGEST_PAUSE_NS: u64 = 30 * 86_400 * 1_000_000_000;
-/// Announcements come that seldom: NTP's broadcasts each 64 to 1,024 s (RFC 5905 §3.2), others each half an hour.
+/// Longest interval of announcements: NTP broadcasts every 64 to 1,024 s (RFC 5905 §3.2), others every half hour.
 const LONGEST_ANNOUNCED_NS: i64 = 3_600 * 1_000_000_000;
-/// Rows of one key that are compared with a row, those next to it in time.
+/// Rows of one key that are compared with a row: the next ones in time.
 const COMPARED: usize = 64;
 
-/// Joins rows, which come in the order of the capture; returns them as `stitch` does.
+/// Joins rows that come in the order of the capture; returns them as `stitch` does.
 ///
-/// Without `past_idle`, what goes on after a pause is a row of its own.
+/// Without `past_idle`, what continues after a pause is a row of its own.
 pub fn settle(mut rows: Vec<FlowRecord>, idle: &Idle, past_idle: bool) -> (Vec<FlowRecord>, Vec<u32>) {
     let mut of_key: HashMap<Key, Vec<usize>, ahash::RandomState> = HashMap::default();
     for (place, row) in rows.iter_mut().enumerate() {
@@ -49,7 +49,8 @@ pub fn settle(mut rows: Vec<FlowRecord>, idle: &Idle, past_idle: bool) -> (Vec<F
     gather(rows, &went_to)
 }
 
-/// By time, and by what tells rows of one time apart: not by their place, which another cut would change.
+/// Returns the sort key: time, then facts that distinguish rows of one time. Not their position, which another cut
+/// would change.
 fn order_of(row: &FlowRecord) -> impl Ord + use<> {
     let [isn, peer_isn] = [0, 1].map(|end| row.numbers.isn(end));
     let isns = (isn.min(peer_isn), isn.max(peer_isn));
@@ -80,7 +81,7 @@ fn absorb(rows: &mut [FlowRecord], went_to: &mut [usize], one: usize, other: usi
     into
 }
 
-/// Joins rows of different lanes that are of one conversation.
+/// Joins rows of different lanes that belong to one conversation.
 fn join_lanes(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
     let mut pairs = Vec::new();
     for (at, &one) in group.iter().enumerate() {
@@ -111,7 +112,7 @@ fn root(went_to: &[usize], mut place: usize) -> usize {
     place
 }
 
-/// Whether two rows of different lanes show the same conversation.
+/// Returns whether two rows of different lanes show the same conversation.
 fn are_one(rows: &[FlowRecord], group: &[usize], one: &FlowRecord, other: &FlowRecord, idle: &Idle) -> bool {
     let copied = one.copied_across || other.copied_across;
     let both = |row: &FlowRecord| row.packets_ab > 0 && row.packets_ba > 0;
@@ -124,7 +125,7 @@ fn are_one(rows: &[FlowRecord], group: &[usize], one: &FlowRecord, other: &FlowR
     if copied {
         return true;
     }
-    // Nothing but the addresses speaks for it, so there must be no choice.
+    // Only the addresses support it, so no other pairing may be possible.
     let opposite = |one: &FlowRecord, other: &FlowRecord| {
         !both(one) && !both(other) && (one.packets_ab > 0) != (other.packets_ab > 0)
     };
@@ -136,13 +137,13 @@ fn are_one(rows: &[FlowRecord], group: &[usize], one: &FlowRecord, other: &FlowR
     opposite(one, other) && only(one, other) && only(other, one)
 }
 
-/// Joins rows of one connection that was idle for longer than the idle time.
+/// Joins rows of one connection that was idle for longer than the idle timeout.
 fn join_continued(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
     let mut at = 1;
     while at < group.len() {
         let later = &rows[group[at]];
         let earlier = (0..at).rev().take(COMPARED);
-        let mut found = earlier.filter(|&before| goes_on(rows, &group[before..=at], later, idle));
+        let mut found = earlier.filter(|&before| continues(rows, &group[before..=at], later, idle));
         if let Some(before) = found.next() {
             group[before] = absorb(rows, went_to, group[before], group[at]);
             group.remove(at);
@@ -152,7 +153,7 @@ fn join_continued(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut
     }
 }
 
-/// Joins what one endpoint, always the same, announced to a group.
+/// Joins the announcements of one and the same endpoint to a group.
 fn join_announced(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut [usize]) {
     let mut at = 1;
     while at < group.len() {
@@ -169,10 +170,10 @@ fn join_announced(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut
     }
 }
 
-/// Whether a row goes on where the first of those before it ended; it is the last of them itself.
-fn goes_on(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle: &Idle) -> bool {
+/// Returns whether a row continues the first of the rows before it, `from_earlier`; its last entry is the row itself.
+fn continues(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle: &Idle) -> bool {
     let earlier = &rows[from_earlier[0]];
-    // A RST with numbers of no connection is counted with the newest one, which doesn't believe it.
+    // A RST with numbers of no connection is counted with the newest one, which ignores it.
     if later.is_reset_alone() && earlier.lane() == later.lane() && boundary::meet(earlier, later, idle) {
         return true;
     }
@@ -180,17 +181,17 @@ fn goes_on(rows: &[FlowRecord], from_earlier: &[usize], later: &FlowRecord, idle
     if earlier.last_seen_ns > later.first_seen_ns || pause_ns > LONGEST_PAUSE_NS || later.opens() {
         return false;
     }
-    if earlier.numbers.go_on(&later.numbers)
-        || later.is_reset_alone() && earlier.numbers.go_on_exactly(&later.numbers)
+    if earlier.numbers.continue_in(&later.numbers)
+        || later.is_reset_alone() && earlier.numbers.continue_exactly_in(&later.numbers)
     {
         return true;
     }
-    // The capture lost much, and nothing of the lane came between.
+    // The capture lost many packets, and no row of the lane is in between.
     let between = &from_earlier[1..from_earlier.len() - 1];
     earlier.lane() == later.lane()
         && boundary::meet(earlier, later, idle)
         && between.iter().all(|&place| rows[place].lane() != later.lane())
-        && earlier.numbers.go_on_somewhere(&later.numbers)
+        && earlier.numbers.continue_anywhere_in(&later.numbers)
 }
 
 /// Marks the RSTs of established connections that came when the next one between the same ports was opened.
@@ -210,7 +211,7 @@ fn mark_late_resets(rows: &mut [FlowRecord], group: &[usize]) {
     }
 }
 
-/// When a later connection was opened between the ports of one that was established by then.
+/// Returns when a later connection was opened between the ports of one that was established by then.
 fn reopened_ns(row: &FlowRecord, next: &FlowRecord) -> Option<i64> {
     let either = [true, false];
     let opened_ns = either.iter().filter_map(|&end| next.events.time_ns(Event::Syn, end)).min()?;
@@ -222,7 +223,7 @@ fn reopened_ns(row: &FlowRecord, next: &FlowRecord) -> Option<i64> {
     (established && accepted && one_lane).then_some(opened_ns)
 }
 
-/// Numbers the rows that begin at one time.
+/// Numbers the rows that begin at the same time.
 fn number(rows: &mut [FlowRecord], group: &[usize]) {
     for pair in group.windows(2) {
         if rows[pair[0]].first_seen_ns == rows[pair[1]].first_seen_ns {

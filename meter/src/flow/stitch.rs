@@ -1,7 +1,7 @@
-//! Joins rows of one flow that were metered apart.
+//! Joins rows of one flow that were metered separately.
 //!
-//! A flow's rows come apart where a capture was cut into pieces, and where time ran back after the
-//! meter had freed the flow. The rule that joins them is the one that would have kept them together.
+//! A flow is split into several rows where a capture was cut into pieces, and where time ran back after the meter had
+//! freed the flow. The rule that joins them is the one that would have kept them together.
 
 use hashbrown::HashMap;
 
@@ -9,16 +9,16 @@ use super::boundary::{self, Fit};
 use super::{Idle, Key, settle};
 use crate::table::FlowRecord;
 
-/// Rows of one key that are looked at for a later one, the newest first.
-const MOST_OPEN: usize = 64;
+/// Rows of one key that are compared with a later one, the newest first.
+const MAX_OPEN: usize = 64;
 
-/// Rows, in the order of each one's first piece, and for each input row the index of the row that it went into.
+/// Rows in the order of each one's first piece, and for each input row the index of the row it went into.
 type Joined = (Vec<FlowRecord>, Vec<u32>);
 
-/// Joins what belongs together in all that was captured. `rows` come in the order of the capture.
+/// Joins all rows of one flow, given the whole capture. `rows` come in the order of the capture.
 ///
-/// What more rows could change is decided here: does an idle connection go on, do VLANs and virtual networks
-/// separate conversations.
+/// This makes the decisions that further rows could change: whether an idle connection continues, and whether VLANs
+/// and virtual networks separate conversations.
 #[must_use]
 pub fn stitch(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle, past_idle: bool) -> Joined {
     let (rows, groups) = join(rows, idle);
@@ -30,7 +30,7 @@ pub fn stitch(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle, past_idle
 #[must_use]
 pub fn join(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle) -> Joined {
     let mut rows: Vec<FlowRecord> = rows.into_iter().collect();
-    // Of each key in each lane the open rows, the newest last.
+    // Open rows of each key in each lane, the newest last.
     let mut open: HashMap<(Key, (u16, u32)), Vec<usize>, ahash::RandomState> = HashMap::default();
     let mut went_to: Vec<usize> = (0..rows.len()).collect();
     for row in 0..rows.len() {
@@ -52,9 +52,9 @@ pub fn join(rows: impl IntoIterator<Item = FlowRecord>, idle: &Idle) -> Joined {
     gather(rows, &went_to)
 }
 
-/// The row that another one belongs to, or that belongs to it.
+/// Returns the open row that belongs together with the grown one.
 fn partner(rows: &[FlowRecord], open: &[usize], grown: usize, idle: &Idle) -> Option<usize> {
-    for &other in open.iter().rev().take(MOST_OPEN).filter(|&&other| other != grown) {
+    for &other in open.iter().rev().take(MAX_OPEN).filter(|&&other| other != grown) {
         match boundary::fit_rows(&rows[grown.min(other)], &rows[grown.max(other)], idle) {
             Fit::Belongs => return Some(other),
             Fit::Begins if other < grown => return None,
@@ -64,7 +64,7 @@ fn partner(rows: &[FlowRecord], open: &[usize], grown: usize, idle: &Idle) -> Op
     None
 }
 
-/// Leaves out the rows that went into others, none of which is later.
+/// Removes the rows that went into earlier ones.
 pub fn gather(mut rows: Vec<FlowRecord>, went_to: &[usize]) -> Joined {
     let mut groups = vec![0; rows.len()];
     let mut kept = 0;

@@ -1,32 +1,32 @@
-//! Endpoints that a control connection announces: where the next flow will go to, or come from.
+//! Endpoints announced on a control connection: destinations or sources of later flows.
 
 use std::net::IpAddr;
 
 use super::bytes::Bytes;
 
-/// A message has no more that are worth keeping.
-const MOST_IN_MESSAGE: usize = 8;
+/// Maximum endpoints kept of one message.
+const MAX_IN_MESSAGE: usize = 8;
 
-/// What an announced endpoint will be used for, and how.
+/// The purpose of an announced endpoint, which implies who will use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Use {
-    /// FTP data: somebody will connect to it. RFC 959 §4.1.2, RFC 2428.
+    /// FTP data: the peer will connect to it. RFC 959 §4.1.2, RFC 2428.
     FtpData = 1,
-    /// TFTP: it has asked, and somebody will answer from a port of his own. RFC 1350 §4.
+    /// TFTP: the source of a request, answered from a new port of the server. RFC 1350 §4.
     Tftp = 2,
-    /// Media: both sides announce theirs, and either may send first. RFC 8866 §5.14.
+    /// Media: both sides announce their endpoints, and either may send first. RFC 8866 §5.14.
     Media = 3,
-    /// A program of ONC RPC, as portmap tells: somebody will call it. RFC 1833.
+    /// A program of ONC RPC, from portmap: clients will connect to it. RFC 1833.
     OncRpc = 4,
-    /// An interface of DCE/RPC, as the endpoint mapper tells: somebody will call it. C706 appendix O.
+    /// An interface of DCE/RPC, from the endpoint mapper: clients will connect to it. C706 appendix O.
     DceRpc = 5,
 }
 
 /// An announced endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Announced {
-    /// What it will be used for.
+    /// Its purpose.
     pub purpose: Use,
     /// IP protocol number of the transport.
     pub proto: u8,
@@ -37,10 +37,10 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// Bytes of its packed form: purpose, transport, port, address.
+    /// Bytes of the packed form: purpose, transport, port, address.
     pub const BYTES: usize = 20;
 
-    /// The packed form.
+    /// Returns the packed form.
     #[must_use]
     pub fn packed(&self) -> [u8; Self::BYTES] {
         let mut packed = [0; Self::BYTES];
@@ -55,8 +55,8 @@ impl Announced {
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 
-/// FTP commands and replies that name the port of a data connection. The address is the sender's own:
-/// the one in the message may be from behind a translator.
+/// Parses FTP commands and replies that name the port of a data connection. The address is the sender's own: the one
+/// in the message may be from behind a NAT.
 pub fn ftp(payload: &[u8], sender: [u8; 16]) -> Option<Announced> {
     let upper = |command: &[u8]| {
         payload.get(..command.len()).is_some_and(|start| start.eq_ignore_ascii_case(command))
@@ -78,7 +78,7 @@ pub fn ftp(payload: &[u8], sender: [u8; 16]) -> Option<Announced> {
     (port != 0).then_some(Announced { purpose: Use::FtpData, proto: TCP, port, address: sender })
 }
 
-/// The last two of `h1,h2,h3,h4,p1,p2`.
+/// Returns the port in the last two of `h1,h2,h3,h4,p1,p2`.
 fn port_of_six(text: &[u8]) -> Option<u16> {
     let mut numbers = text.split(|&byte| byte == b',').take(6).map(|part| {
         let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -91,12 +91,12 @@ fn port_of_six(text: &[u8]) -> Option<u16> {
     Some(high << 8 | low)
 }
 
-/// The sender of a TFTP request, who will be answered.
+/// Returns the source of a TFTP request, which the answer will be sent to.
 pub fn tftp(sender: [u8; 16], port: u16) -> Announced {
     Announced { purpose: Use::Tftp, proto: UDP, port, address: sender }
 }
 
-/// The sender's ports for media in the Transport header of an RTSP request or response. RFC 2326 §12.39.
+/// Parses the sender's media ports in the Transport header of an RTSP request or response. RFC 2326 §12.39.
 pub fn rtsp(payload: &[u8], sender: [u8; 16]) -> Vec<Announced> {
     let key: &[u8] = if payload.starts_with(b"RTSP/") { b"server_port" } else { b"client_port" };
     let mut found = Vec::new();
@@ -114,7 +114,7 @@ pub fn rtsp(payload: &[u8], sender: [u8; 16]) -> Vec<Announced> {
             },
         );
         let at = |port| Announced { purpose: Use::Media, proto: UDP, port, address: sender };
-        found.extend(ports.map(at).take(MOST_IN_MESSAGE - found.len()));
+        found.extend(ports.map(at).take(MAX_IN_MESSAGE - found.len()));
     }
     found
 }
@@ -124,7 +124,7 @@ fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((&text[..place], &text[place + 1..]))
 }
 
-/// The media endpoints in an SDP body. RFC 8866 §5.7, §5.14.
+/// Parses the media endpoints in an SDP body. RFC 8866 §5.7, §5.14.
 pub fn sdp(payload: &[u8]) -> Vec<Announced> {
     let mut found = Vec::new();
     let mut address = None;
@@ -135,7 +135,7 @@ pub fn sdp(payload: &[u8]) -> Vec<Announced> {
             let text = connection.get(2..).unwrap_or_default();
             let end = text.iter().position(|byte| !byte.is_ascii_graphic()).unwrap_or(text.len());
             let here = std::str::from_utf8(&text[..end]).ok().and_then(|text| text.parse().ok());
-            // Behind a media line it is for that one only.
+            // After a media line it applies to that one only.
             if let Some(port) = media.take() {
                 found.extend(here.map(|address| media_at(address, port)));
             } else {
@@ -151,7 +151,7 @@ pub fn sdp(payload: &[u8]) -> Vec<Announced> {
             });
             media = port.filter(|&port| port != 0 && over_udp);
         }
-        if found.len() >= MOST_IN_MESSAGE {
+        if found.len() >= MAX_IN_MESSAGE {
             return found;
         }
     }
@@ -168,8 +168,8 @@ fn media_at(address: IpAddr, port: u16) -> Announced {
 }
 
 fn line(payload: &[u8]) -> &[u8] {
-    const MOST_LINE_BYTES: usize = 256;
-    let payload = Bytes(payload).take_up_to(MOST_LINE_BYTES).0;
+    const MAX_LINE_BYTES: usize = 256;
+    let payload = Bytes(payload).take_up_to(MAX_LINE_BYTES).0;
     let end = payload.iter().position(|&byte| byte == b'\r' || byte == b'\n').unwrap_or(payload.len());
     &payload[..end]
 }
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(ports, [(49170, 1), (51372, 2)]);
         assert!(sdp(b"m=audio 4000 RTP/AVP 0").is_empty(), "without an address");
         assert!(
-            sdp("m=audio 4000 RTP/AVP 0\nc=IN IP4 1.2.3.4\n".repeat(100).as_bytes()).len() <= MOST_IN_MESSAGE
+            sdp("m=audio 4000 RTP/AVP 0\nc=IN IP4 1.2.3.4\n".repeat(100).as_bytes()).len() <= MAX_IN_MESSAGE
         );
     }
 }

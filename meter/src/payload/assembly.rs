@@ -1,23 +1,23 @@
-//! Puts a message together that is spread over packets: its beginning, within bounds.
+//! Reassembles the beginning of a message that is spread over packets, within bounds.
 
-/// No `ClientHello` that is met is longer.
-const MOST_BYTES: usize = 16_384;
-/// More pieces than that are not waited for.
-const MOST_PIECES: usize = 24;
+/// Maximum bytes reassembled; longer `ClientHello` messages don't occur.
+const MAX_BYTES: usize = 16_384;
+/// Maximum pieces kept.
+const MAX_PIECES: usize = 24;
 
-/// A stream's beginning, of which pieces have come.
+/// The beginning of a stream, of which pieces have arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assembly {
     bytes: Vec<u8>,
-    /// Pieces that are there, apart from each other and in order.
+    /// Pieces so far, disjoint and in order.
     pieces: Vec<(usize, usize)>,
 }
 
 impl Assembly {
-    /// Takes a piece that stands at `offset` of the stream; what is beyond the bounds is left out.
+    /// Adds a piece at `offset` of the stream; bytes beyond the bounds are ignored.
     pub fn add(&mut self, offset: usize, piece: &[u8]) {
-        let end = offset.saturating_add(piece.len()).min(MOST_BYTES);
-        if offset >= end || self.pieces.len() >= MOST_PIECES {
+        let end = offset.saturating_add(piece.len()).min(MAX_BYTES);
+        if offset >= end || self.pieces.len() >= MAX_PIECES {
             return;
         }
         if self.bytes.len() < end {
@@ -35,7 +35,7 @@ impl Assembly {
         });
     }
 
-    /// The stream from its start up to the first gap.
+    /// Returns the stream from its start up to the first gap.
     pub fn start(&self) -> &[u8] {
         match self.pieces.first() {
             Some(&(0, end)) => &self.bytes[..end],
@@ -63,13 +63,13 @@ mod tests {
     fn it_is_bounded() {
         let mut assembly = Assembly::default();
         assembly.add(usize::MAX, b"x");
-        assembly.add(MOST_BYTES, b"x");
+        assembly.add(MAX_BYTES, b"x");
         assert_eq!(assembly, Assembly::default());
-        assembly.add(MOST_BYTES - 1, b"xy");
-        assert_eq!(assembly.bytes.len(), MOST_BYTES);
+        assembly.add(MAX_BYTES - 1, b"xy");
+        assert_eq!(assembly.bytes.len(), MAX_BYTES);
         for piece in 0..1000 {
             assembly.add(2 * piece, b"z");
         }
-        assert!(assembly.pieces.len() <= MOST_PIECES);
+        assert!(assembly.pieces.len() <= MAX_PIECES);
     }
 }

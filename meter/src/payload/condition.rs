@@ -1,4 +1,4 @@
-//! Conditions of signatures: numbers in a payload that must fit each other, or the payload's length.
+//! Conditions of signatures: comparisons of numbers in the payload, or of the payload's length.
 
 use std::cmp::Ordering;
 use std::num::NonZeroU64;
@@ -14,12 +14,12 @@ struct Field {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Value {
     Number(u64),
-    /// Bytes of the payload on the wire.
+    /// Length of the payload on the wire, in bytes.
     Length,
     Field(Field),
 }
 
-/// One side of a condition: a value, perhaps its remainder, and a number added to it.
+/// One side of a condition: a value, optionally its remainder, and an added number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Term {
     value: Value,
@@ -27,7 +27,7 @@ struct Term {
     plus: u64,
 }
 
-/// Two terms that must compare: `u16@3 + 5 <= length`, `length % 4 = 0`.
+/// A comparison of two terms: `u16@3 + 5 <= length`, `length % 4 = 0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     left: Term,
@@ -36,10 +36,10 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Reads a condition.
+    /// Parses a condition.
     ///
     /// # Errors
-    /// What of it can't be understood.
+    /// The part that can't be parsed.
     pub fn parse(text: &str) -> Result<Self, String> {
         const OPERATORS: [(&str, &[Ordering]); 4] = [
             ("<=", &[Ordering::Less, Ordering::Equal]),
@@ -52,11 +52,11 @@ impl Condition {
             .find_map(|(operator, allowed)| {
                 text.split_once(operator).map(|(left, right)| (left, *allowed, right))
             })
-            .ok_or_else(|| format!("{text:?} has none of = != <= >="))?;
+            .ok_or_else(|| format!("missing comparison in {text:?}; use = != <= or >="))?;
         Ok(Self { left: Term::parse(left)?, right: Term::parse(right)?, allowed })
     }
 
-    /// Whether it holds; it does not where a field lies beyond what was captured.
+    /// Returns whether it holds; it does not if a field lies beyond the captured bytes.
     #[inline]
     pub fn holds(&self, payload: &[u8], wire_bytes: u32) -> bool {
         match (self.left.read(payload, wire_bytes), self.right.read(payload, wire_bytes)) {
@@ -90,12 +90,12 @@ impl Term {
 }
 
 fn number(text: &str) -> Result<u64, String> {
-    text.trim().parse::<u32>().map(u64::from).map_err(|_| format!("{text:?} is no number"))
+    text.trim().parse::<u32>().map(u64::from).map_err(|_| format!("not a number: {text:?}"))
 }
 
 impl Value {
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no number, no `length` and no field like u16@3 or u32le@0");
+        let wrong = || format!("not a number, `length` or a field such as u16@3 or u32le@0: {text:?}");
         if text == "length" {
             return Ok(Self::Length);
         }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_refused() {
+    fn invalid_conditions_are_rejected() {
         for text in [
             "",
             "length",

@@ -1,6 +1,6 @@
-//! Names of addresses, from what DNS answers say of them. Messages: RFC 1035 §4; over multicast: RFC 6762, RFC 4795.
+//! Names of addresses from DNS answers. Messages: RFC 1035 §4; over multicast: RFC 6762, RFC 4795.
 //!
-//! What an answer said is noted, whoever sent it and whether or not anybody asked.
+//! All answers count, whoever sent them and whether or not there was a query.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,45 +12,45 @@ use arrow_schema::ArrowError;
 
 use super::bytes::Bytes;
 
-/// So many addresses have names; answers about others are counted.
-pub const MOST_ADDRESSES: usize = 1 << 16;
-/// A name of more characters isn't kept. RFC 1035 §2.3.4 allows 253, and bytes that are no text take four.
-const MOST_NAME_CHARS: usize = 255;
-/// DNS, mDNS, LLMNR: answers come from these.
+/// Maximum addresses with names; answers about further ones are counted.
+pub const MAX_ADDRESSES: usize = 1 << 16;
+/// Maximum characters of a name. RFC 1035 §2.3.4 allows 253, and non-printable bytes take four.
+const MAX_NAME_CHARS: usize = 255;
+/// Source ports of answers: DNS, mDNS, LLMNR.
 const PORTS: [u16; 3] = [53, 5353, 5355];
 const A: usize = 1;
 const AAAA: usize = 28;
 
-/// The name that was last given to each address.
+/// The latest name of each address.
 #[derive(Debug, Default)]
 pub struct DnsNames {
-    /// By address, as a number; IPv4 as `::ffff:a.b.c.d`: when that was said, and the name.
+    /// By address as a number, IPv4 as `::ffff:a.b.c.d`: time of the answer, and the name.
     names: BTreeMap<u128, (i64, Box<str>)>,
     left_out: u64,
 }
 
 impl DnsNames {
-    /// Reads what a UDP datagram that came from a port says, if that is a port of DNS servers.
+    /// Reads a UDP datagram, if its source port is one of DNS servers.
     pub fn datagram(&mut self, source_port: u16, payload: &[u8], time_ns: i64) {
         if PORTS.contains(&source_port) {
             let mut found = Vec::new();
-            let _ = answers(payload, &mut found); // cut or not: what was read counts
+            let _ = answers(payload, &mut found); // truncated or not: the answers read so far count
             for (address, name) in found {
                 self.take(address, name, time_ns);
             }
         }
     }
 
-    /// Answers about addresses for which there was no room.
+    /// Returns the number of answers about addresses for which there was no room.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// The columns `addr` (16 bytes), `name` and `time_ns`, in the order of the addresses.
+    /// Returns the columns `addr` (16 bytes), `name` and `time_ns`, in the order of the addresses.
     ///
     /// # Errors
-    /// None that an input can cause: the columns are of one length.
+    /// None: all columns are of one length.
     pub fn batch(&self) -> Result<RecordBatch, ArrowError> {
         let addresses = self.names.keys().map(|address| Some(address.to_be_bytes()));
         let addresses = FixedSizeBinaryArray::try_from_sparse_iter_with_size(addresses, 16)?;
@@ -63,26 +63,27 @@ impl DnsNames {
         ])
     }
 
-    /// Keeps the latest name of an address; of two at the same time the one that sorts last, whatever the order.
+    /// Keeps the latest name of an address; of two at the same time the one that sorts last, in whatever order they
+    /// come.
     fn take(&mut self, address: u128, name: String, time_ns: i64) {
-        let is_full = self.names.len() >= MOST_ADDRESSES;
-        let said = (time_ns, name.into());
+        let is_full = self.names.len() >= MAX_ADDRESSES;
+        let answer = (time_ns, name.into());
         match self.names.entry(address) {
             Entry::Occupied(mut known) => {
-                if said > *known.get() {
-                    known.insert(said);
+                if answer > *known.get() {
+                    known.insert(answer);
                 }
             }
             Entry::Vacant(free) if !is_full => {
-                free.insert(said);
+                free.insert(answer);
             }
             Entry::Vacant(_) => self.left_out += 1,
         }
     }
 }
 
-/// Adds the addresses in the answers of a message, each with the name that was asked for; `None`: it is cut, or no
-/// answer. Aliases (CNAME) lead to the address: its own name would be that of some machine in a data centre.
+/// Adds the addresses in the answers of a message, each with the queried name; `None`: truncated, or not an answer.
+/// Aliases (CNAME) lead to the address: its own name would be that of some machine in a data centre.
 fn answers(message: &[u8], found: &mut Vec<(u128, String)>) -> Option<()> {
     const ANSWER: usize = 0x8000;
     const ANSWER_OPCODE_AND_RCODE: usize = 0xf80f;
@@ -105,7 +106,7 @@ fn answers(message: &[u8], found: &mut Vec<(u128, String)>) -> Option<()> {
         rest.take(4)?;
         let length = rest.number(2)?;
         let data = rest.take(length)?;
-        // The highest bit of the class tells caches of mDNS to forget older records. RFC 6762 §10.2.
+        // The highest bit of the class is the cache-flush bit of mDNS. RFC 6762 §10.2.
         let is_internet = class & 0x7fff == 1;
         let address = match kind {
             A => <[u8; 4]>::try_from(data).ok().map(IpAddr::from),
@@ -114,7 +115,7 @@ fn answers(message: &[u8], found: &mut Vec<(u128, String)>) -> Option<()> {
         };
         let name = asked.as_ref().unwrap_or(&owner);
         if let Some(address) = address.filter(|address| is_internet && is_of_a_host(address)) {
-            if !name.is_empty() && name.len() <= MOST_NAME_CHARS {
+            if !name.is_empty() && name.len() <= MAX_NAME_CHARS {
                 found.push((number(address), name.clone()));
             }
         }
@@ -122,7 +123,7 @@ fn answers(message: &[u8], found: &mut Vec<(u128, String)>) -> Option<()> {
     Some(())
 }
 
-/// Block lists answer with addresses that are nobody's, and the same for all names.
+/// Returns whether an address can be a host's: block lists answer with placeholders, the same for all names.
 fn is_of_a_host(address: &IpAddr) -> bool {
     !(address.is_unspecified() || address.is_loopback() || address.is_multicast())
 }
@@ -135,9 +136,9 @@ fn number(address: IpAddr) -> u128 {
     six.to_bits()
 }
 
-/// Reads a name, in the form of RFC 1035 §5.1: bytes that are no printable ASCII as `\DDD`.
+/// Reads a name, in the form of RFC 1035 §5.1: non-printable bytes as `\DDD`.
 fn name<'a>(message: &'a [u8], rest: &mut Bytes<'a>) -> Option<String> {
-    const MOST_BYTES: usize = 255;
+    const MAX_BYTES: usize = 255;
     let mut text = String::new();
     let mut bytes = 0;
     let mut labels = *rest;
@@ -154,7 +155,7 @@ fn name<'a>(message: &'a [u8], rest: &mut Bytes<'a>) -> Option<String> {
                     return Some(text);
                 }
                 bytes += label.len() + 1;
-                if bytes > MOST_BYTES {
+                if bytes > MAX_BYTES {
                     return None;
                 }
                 push(&mut text, label);
@@ -164,7 +165,7 @@ fn name<'a>(message: &'a [u8], rest: &mut Bytes<'a>) -> Option<String> {
                 if jumped_to.is_none() {
                     *rest = labels;
                 }
-                // Back and back again: so it ends. RFC 1035 §4.1.4.
+                // Pointers only lead backwards, so this ends. RFC 1035 §4.1.4.
                 if jumped_to.is_some_and(|before| place >= before) {
                     return None;
                 }
@@ -197,7 +198,7 @@ fn push(text: &mut String, label: &[u8]) {
 mod tests {
     use super::*;
 
-    /// A name in bytes.
+    /// Returns a name in wire format.
     fn labels(name: &str) -> Vec<u8> {
         let mut bytes: Vec<u8> =
             name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).collect();
@@ -221,7 +222,7 @@ mod tests {
         bytes
     }
 
-    fn said(message: &[u8]) -> Vec<(String, String)> {
+    fn names_in(message: &[u8]) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let _ = answers(message, &mut found);
         let text = |address: u128| std::net::Ipv6Addr::from(address).to_canonical().to_string();
@@ -244,16 +245,16 @@ mod tests {
             ],
         );
         let name = "www.example.com".to_owned();
-        assert_eq!(said(&bytes), [("192.0.2.1".into(), name.clone()), ("2001:db8::9".into(), name)]);
+        assert_eq!(names_in(&bytes), [("192.0.2.1".into(), name.clone()), ("2001:db8::9".into(), name)]);
         for end in 0..bytes.len() {
-            assert!(said(&bytes[..end]).len() < 2, "cut");
+            assert!(names_in(&bytes[..end]).len() < 2, "cut");
         }
     }
 
     #[test]
     fn without_a_question_the_record_names_itself() {
         let bytes = message(0x8400, None, &[(labels("printer.local"), A, vec![10, 0, 0, 9])]);
-        assert_eq!(said(&bytes), [("10.0.0.9".into(), "printer.local".into())]);
+        assert_eq!(names_in(&bytes), [("10.0.0.9".into(), "printer.local".into())]);
     }
 
     #[test]
@@ -261,26 +262,26 @@ mod tests {
         let asked = labels("example.com");
         let records = |data: [u8; 4]| [(POINTER.to_vec(), A, data.to_vec())];
         for flags in [0x0100, 0x8183, 0xa000] {
-            assert!(said(&message(flags, Some(&asked), &records([192, 0, 2, 1]))).is_empty());
+            assert!(names_in(&message(flags, Some(&asked), &records([192, 0, 2, 1]))).is_empty());
         }
         for address in [[0, 0, 0, 0], [127, 0, 0, 1], [224, 0, 0, 251]] {
-            assert!(said(&message(0x8180, Some(&asked), &records(address))).is_empty());
+            assert!(names_in(&message(0x8180, Some(&asked), &records(address))).is_empty());
         }
         let short = [(POINTER.to_vec(), A, vec![192, 0, 2])];
-        assert!(said(&message(0x8180, Some(&asked), &short)).is_empty());
+        assert!(names_in(&message(0x8180, Some(&asked), &short)).is_empty());
     }
 
     #[test]
     fn hostile_names_are_harmless() {
         let asked = [3, b'a', b'.', 0x1b, 1, b'\\', 0];
         let bytes = message(0x8180, Some(&asked), &[(POINTER.to_vec(), A, vec![192, 0, 2, 1])]);
-        assert_eq!(said(&bytes), [("192.0.2.1".into(), "a\\.\\027.\\\\".into())]);
+        assert_eq!(names_in(&bytes), [("192.0.2.1".into(), "a\\.\\027.\\\\".into())]);
         for pointers in [[0xc0, 12], [0xc0, 13], [0xc0, 0xff]] {
             let bytes = message(0x8180, Some(&pointers), &[(POINTER.to_vec(), A, vec![192, 0, 2, 1])]);
-            assert!(said(&bytes).is_empty(), "it points at itself, or nowhere");
+            assert!(names_in(&bytes).is_empty(), "it points at itself, or nowhere");
         }
         let endless = [[63].as_slice(), &[b'a'; 63]].concat().repeat(5);
-        assert!(said(&message(0x8180, Some(&[&endless[..], &[0]].concat()), &[])).is_empty());
+        assert!(names_in(&message(0x8180, Some(&[&endless[..], &[0]].concat()), &[])).is_empty());
     }
 
     #[test]
@@ -300,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many() {
+    fn the_number_of_names_is_bounded() {
         let mut names = DnsNames::default();
-        for address in 0..=MOST_ADDRESSES as u128 {
+        for address in 0..=MAX_ADDRESSES as u128 {
             names.take(address, "a".into(), 0);
         }
         names.take(0, "b".into(), 1);
-        assert_eq!((names.names.len(), names.left_out()), (MOST_ADDRESSES, 1));
+        assert_eq!((names.names.len(), names.left_out()), (MAX_ADDRESSES, 1));
         assert_eq!(&*names.names[&0].1, "b");
     }
 }

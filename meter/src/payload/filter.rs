@@ -1,19 +1,19 @@
-//! Which of many patterns a payload may fit, found for all of them at once by its first bytes.
+//! Finds candidates among many patterns at once, by the first bytes of a payload.
 //!
-//! For each of the first places and each byte there is a set of the patterns that allow it there; what the sets of a
-//! payload's bytes have in common is worth a closer look, and that is seldom more than one pattern.
+//! For each of the first positions and each byte there is the set of patterns that allow it there. The intersection
+//! of the sets of a payload's bytes holds the candidates, rarely more than one.
 
 use ahash::AHashMap;
 
 use super::pattern::{Bytes, Pattern, ones};
 
-/// Places that are looked at. The filter shows exactly which bytes stand there, where a pattern fixes them.
+/// Number of positions examined. Where a pattern fixes the bytes there, the filter is exact.
 pub const PLACES: usize = 12;
-/// Any byte, or none: the payload is over.
+/// Values at a position: any byte, or the end of the payload.
 const VALUES: usize = 257;
 const NO_BYTE: usize = 256;
 
-/// Numbers of patterns as bits, some of which a processor combines together.
+/// Pattern numbers as bits, several of which a processor combines at once.
 type Set = [u64; 4];
 const SET_BITS: usize = 256;
 
@@ -27,22 +27,22 @@ fn unite(set: &mut [Set], other: &[Set]) {
     }
 }
 
-/// The sets of patterns that allow each byte at each place, and of those that allow each port.
+/// The sets of patterns that allow each byte at each position, and of those that allow each port.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// Sets in a row, which together have a bit for each pattern.
+    /// Sets in a row, together one bit for each pattern.
     row: usize,
-    /// Different rows.
+    /// Distinct rows.
     sets: Vec<Set>,
-    /// Where the row of each value begins, for each place.
+    /// For each position, the start of each value's row.
     places: Vec<[u32; VALUES]>,
-    /// The row of the patterns for any port, and those for some port only: by the port.
+    /// The row of the patterns for any port, and the rows of those for certain ports only, by port.
     any_port: Vec<Set>,
     ports: Vec<(u16, Vec<Set>)>,
 }
 
 impl Filter {
-    /// A filter of these patterns, which go by their numbers; each with the ports of which one end must have one, if
+    /// Creates a filter of these patterns, numbered in order; each with ports of which one endpoint must have one, if
     /// there are any.
     pub fn new<'p>(patterns: &[(&'p Pattern, &'p [u16])]) -> Self {
         let row = patterns.len().div_ceil(SET_BITS);
@@ -69,7 +69,7 @@ impl Filter {
         filter
     }
 
-    /// Adds the next place: what each pattern allows there.
+    /// Adds the next position: the bytes each pattern allows there.
     fn add_place(
         &mut self,
         allowed: impl Iterator<Item = Option<Bytes>>,
@@ -106,7 +106,7 @@ impl Filter {
         Some(&self.ports[place].1)
     }
 
-    /// The first pattern, by its number, that ports and the first bytes of a payload fit, and that `fits`.
+    /// Returns the number of the first pattern whose ports and first bytes match a payload, and that `fits`.
     #[inline]
     pub fn find(
         &self,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_those_of_either_end() {
+    fn ports_of_either_endpoint_match() {
         let pattern = Pattern::parse("16").expect("a pattern");
         let filter = Filter::new(&[(&pattern, &[5, 7][..]), (&pattern, &[]), (&pattern, &[7])]);
         let fitting = |ports: (u16, u16)| fitting(&filter, ports, b"\x16");

@@ -1,32 +1,31 @@
-//! Which signatures the first payloads of one end bear.
+//! Signatures found in the first payloads of an endpoint.
 
-/// So many packets of each end are looked at.
+/// Packets of each endpoint that are inspected.
 pub const SLOTS: u32 = 4;
 const SLOT_BITS: u32 = 16;
-/// A slot's signature number, plus 2; 1: none was found; 0: the slot is free.
+/// A slot's signature number plus 2; 1: no signature; 0: the slot is free.
 const NUMBER: u16 = 0x0fff;
-/// The message settles what its end speaks: one more packet is looked at, and no further one.
+/// The message settles its sender's protocol: one more packet is inspected, and no further one.
 const SETTLES: u16 = 1 << 14;
 const ANY_SETTLES: u64 = 0x4000_4000_4000_4000;
 
-/// What a message proves beyond the signature that it bears.
+/// Decryption that a message passed, as evidence beyond its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// Nothing.
+    /// None.
     None = 0,
-    /// It was decrypted with keys that follow from it.
+    /// It was decrypted with keys derived from itself.
     Opened = 1 << 12,
-    /// It was decrypted with keys that follow from what the peer sent.
+    /// It was decrypted with keys derived from the peer's packet.
     Answered = 1 << 13,
 }
 
-/// The signatures of an end's first packets with payload, as many as there are slots: 16 bits each, the first in
-/// the lowest.
+/// Signatures of an endpoint's first packets with payload, one slot each: 16 bits, the first in the lowest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hits(pub u64);
 
 impl Hits {
-    /// Whether no further packet is looked at.
+    /// Returns whether no further packet is inspected.
     #[inline]
     #[must_use]
     pub fn is_full(self) -> bool {
@@ -37,7 +36,7 @@ impl Hits {
         (u64::BITS - self.0.leading_zeros()).div_ceil(SLOT_BITS)
     }
 
-    /// Adds the next packet: the signature it bears, if any.
+    /// Adds the next packet: its signature, if any.
     pub fn push(&mut self, signature: Option<u16>, proof: Proof, settles: bool) {
         let slot = signature.map_or(1, |number| (number + 2).min(NUMBER) | proof as u16);
         self.append(slot | if settles { SETTLES } else { 0 });
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_message_that_settles_one_more_packet_is_looked_at() {
+    fn one_more_packet_is_inspected_after_a_message_that_settles() {
         let mut hits = Hits::default();
         hits.push(Some(7), Proof::None, true);
         assert!(!hits.is_full());

@@ -1,4 +1,4 @@
-//! Looks at the first payloads of each flow's ends.
+//! Inspects the first payloads of both endpoints of each flow.
 
 use std::sync::Arc;
 
@@ -9,34 +9,34 @@ use super::signatures::{Extract, Found, Signatures};
 use super::tls::{self, Hello};
 use super::{Hits, Proof, proxy, quic, rpc, rtp, utp};
 
-/// So much of a payload is looked at.
-pub const MOST_SEEN_BYTES: usize = 16_384;
-/// A `ClientHello` is put together from so many packets at the most.
-const MOST_PACKETS: u8 = 3;
-/// Messages that are put together at a time in one part of the key space: at most 64 MB in all parts.
-const MOST_STREAMS: usize = 256;
+/// Bytes of a payload that are inspected.
+pub const MAX_SEEN_BYTES: usize = 16_384;
+/// Maximum packets a `ClientHello` is reassembled from.
+const MAX_PACKETS: u8 = 3;
+/// Maximum messages being reassembled in one part of the key space: at most 64 MB in all parts.
+const MAX_STREAMS: usize = 256;
 
 /// A packet with payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// IP protocol number of the transport.
     pub proto: u8,
-    /// Which end sent it.
+    /// Whether `a` or `b` sent it.
     pub from_a: bool,
     /// The sender's address; IPv4 as `::ffff:a.b.c.d`.
     pub sender: [u8; 16],
     /// The sender's port, and the receiver's.
     pub ports: (u16, u16),
-    /// Of TCP.
+    /// TCP sequence number.
     pub sequence: Option<u32>,
-    /// What was captured of it.
+    /// Captured bytes of the payload.
     pub payload: &'a [u8],
-    /// Its length on the wire.
+    /// Length on the wire, in bytes.
     pub payload_bytes: u32,
 }
 
 impl Seen<'_> {
-    /// The same packet without its first `count` bytes; `None` where nothing more was captured.
+    /// Returns the same packet without its first `count` bytes; `None` if nothing more was captured.
     fn behind(&self, count: usize) -> Option<Self> {
         let payload = self.payload.get(count..).filter(|rest| !rest.is_empty())?;
         let count = u32::try_from(count).ok()?;
@@ -49,7 +49,7 @@ impl Seen<'_> {
     }
 }
 
-/// A message that goes on in the next packets.
+/// A message that continues in later packets.
 struct Stream {
     assembly: Assembly,
     begin: u32,
@@ -63,12 +63,12 @@ struct QuicClient {
     crypto: Option<Assembly>,
 }
 
-/// What is kept of a flow while it is active, if anything is.
+/// State of an active flow.
 #[derive(Default)]
 struct State {
-    note: PayloadMeta,
+    meta: PayloadMeta,
     watched: Option<Box<Watched>>,
-    /// The latest packets of a and of b that show their protocol only together with others.
+    /// The latest packets of `a` and of `b` that show their protocol only together with others.
     latest: Option<Box<Latest>>,
 }
 
@@ -81,48 +81,48 @@ struct Latest {
 /// What is still expected of a flow.
 #[derive(Default)]
 struct Watched {
-    /// Of a and of b.
+    /// Messages of `a` and of `b`.
     streams: [Option<Stream>; 2],
     quic: Option<QuicClient>,
-    /// All its packets may announce endpoints.
+    /// Whether any of its packets may announce endpoints.
     is_ftp: bool,
 }
 
-/// Looks for signatures in the payloads of flows, which it knows by their places.
+/// Matches signatures against the payloads of flows, which are identified by their places.
 pub struct PayloadInspector {
     signatures: Arc<Signatures>,
     states: Vec<Option<Box<State>>>,
-    /// Which of them watch for more. Looked at for every packet, the states seldom.
+    /// Flows that are watched for more. Read for every packet; the states rarely.
     watching: Vec<bool>,
     streams: usize,
 }
 
 impl PayloadInspector {
-    /// An observer of no flow yet.
+    /// Creates an inspector without flows.
     #[must_use]
     pub fn new(signatures: Arc<Signatures>) -> Self {
         Self { signatures, states: Vec::new(), watching: Vec::new(), streams: 0 }
     }
 
-    /// What has been noted of a flow so far.
+    /// Returns the metadata of a flow so far.
     #[must_use]
-    pub fn noted(&self, place: u32) -> Option<&PayloadMeta> {
-        Some(&self.states.get(place as usize)?.as_ref()?.note)
+    pub fn meta(&self, place: u32) -> Option<&PayloadMeta> {
+        Some(&self.states.get(place as usize)?.as_ref()?.meta)
     }
 
-    /// Forgets a flow, and returns what was noted of it.
+    /// Forgets a flow, and returns its metadata.
     pub fn forget(&mut self, place: u32) -> Option<PayloadMeta> {
         let state = self.states.get_mut(place as usize)?.take()?;
         self.watching[place as usize] = false;
         if let Some(watched) = &state.watched {
             self.streams -= watched.streams.iter().flatten().count();
         }
-        Some(state.note)
+        Some(state.meta)
     }
 
-    /// Looks at a packet; `hits` are those of its sender.
+    /// Inspects a packet; `hits` are those of its sender.
     pub fn observe(&mut self, place: u32, hits: &mut Hits, seen: &Seen<'_>) {
-        if self.is_watching(place) && self.goes_on(place, seen) {
+        if self.is_watching(place) && self.continues_message(place, seen) {
             hits.push(None, Proof::None, false);
             return;
         }
@@ -145,7 +145,7 @@ impl PayloadInspector {
         };
         let settles = found.is_some_and(|found| found.settles);
         hits.push(found.map(|found| found.number), proof, settles);
-        // What a proxy passes on is a message of its own, with a slot of its own.
+        // Data behind a proxy header is a message of its own, with its own slot.
         if found.and_then(|found| found.extract) == Some(Extract::ProxyHeader) && !hits.is_full() {
             if let Some(behind) = proxy::header_bytes(seen.payload).and_then(|count| seen.behind(count)) {
                 self.look_for_signatures(place, hits, &behind);
@@ -153,20 +153,20 @@ impl PayloadInspector {
         }
     }
 
-    /// Whether more than the first packets of a flow are looked at.
+    /// Returns whether more than the first packets of a flow are inspected.
     #[inline]
     #[must_use]
     pub fn is_watching(&self, place: u32) -> bool {
         self.watching.get(place as usize).is_some_and(|&watching| watching)
     }
 
-    /// Looks at a packet for the sake of what others said.
+    /// Inspects a packet that earlier messages led to expect.
     fn watch(&mut self, place: u32, seen: &Seen<'_>) {
         let Some(Some(state)) = self.states.get_mut(place as usize) else { return };
         let Some(watched) = &mut state.watched else { return };
         if watched.is_ftp {
             if let Some(endpoint) = announce::ftp(seen.payload, seen.sender) {
-                state.note.announce(endpoint.packed());
+                state.meta.announce(endpoint.packed());
             }
         }
     }
@@ -186,14 +186,14 @@ impl PayloadInspector {
         self.states[place].get_or_insert_default()
     }
 
-    /// Whether a packet goes on with a message that an earlier one began.
-    fn goes_on(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+    /// Returns whether a packet continues a message that an earlier one began.
+    fn continues_message(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(Some(state)) = self.states.get_mut(place as usize) else { return false };
         let Some(watched) = &mut state.watched else { return false };
         let slot = &mut watched.streams[usize::from(!seen.from_a)];
         let (Some(stream), Some(sequence)) = (slot.as_mut(), seen.sequence) else { return false };
         let offset = sequence.wrapping_sub(stream.begin) as usize;
-        if offset > MOST_SEEN_BYTES {
+        if offset > MAX_SEEN_BYTES {
             return false;
         }
         stream.assembly.add(offset, seen.payload);
@@ -203,25 +203,25 @@ impl PayloadInspector {
             *slot = None;
             self.streams -= 1;
         }
-        state.note.take_hello(hello);
+        state.meta.take_hello(hello);
         true
     }
 
-    /// Reads what a message has to say; `None` if it turns out to be none of its kind.
+    /// Extracts metadata from a message; `None` if it turns out to be of another kind.
     fn extract(&mut self, place: u32, extract: Extract, seen: &Seen<'_>) -> Option<Proof> {
         match extract {
             Extract::ProxyHeader => {}
-            Extract::Utp => return self.utp(place, seen).then_some(Proof::None),
-            Extract::Rtp => return self.rtp(place, seen).then_some(Proof::None),
+            Extract::Utp => return self.is_utp(place, seen).then_some(Proof::None),
+            Extract::Rtp => return self.is_rtp(place, seen).then_some(Proof::None),
             Extract::ClientHello => self.client_hello(place, seen),
             Extract::DtlsClientHello => {
                 let hello = tls::in_datagram(seen.payload).unwrap_or_default();
-                self.state(place).note.take_hello(hello);
+                self.state(place).meta.take_hello(hello);
             }
             Extract::QuicInitial => return Some(self.quic(place, seen).unwrap_or(Proof::None)),
             Extract::HttpHost => {
                 if let Some(name) = http_host(seen.payload) {
-                    self.state(place).note.server_name.get_or_insert(name);
+                    self.state(place).meta.server_name.get_or_insert(name);
                 }
             }
             Extract::Ftp => self.watched(place).is_ftp = true,
@@ -236,8 +236,8 @@ impl PayloadInspector {
         Some(Proof::None)
     }
 
-    /// Whether a packet that looks like micro transport opens a connection, or agrees with one of the peer's.
-    fn utp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+    /// Returns whether a packet that looks like micro transport opens a connection, or agrees with one of the peer's.
+    fn is_utp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(header) = utp::Header::read(seen.payload) else { return false };
         let latest = &mut self.latest(place).utp;
         let peer = latest[usize::from(seen.from_a)];
@@ -245,8 +245,8 @@ impl PayloadInspector {
         header.is_syn() || peer.is_some_and(|peer| header.answers(peer))
     }
 
-    /// Whether a packet that looks like media is the next one of its source.
-    fn rtp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
+    /// Returns whether a packet that looks like media is the next one of its source.
+    fn is_rtp(&mut self, place: u32, seen: &Seen<'_>) -> bool {
         let Some(header) = rtp::Header::read(seen.payload) else { return false };
         let earlier = self.latest(place).rtp[usize::from(!seen.from_a)].replace(header);
         earlier.is_some_and(|earlier| header.follows(earlier))
@@ -258,9 +258,9 @@ impl PayloadInspector {
 
     fn announce(&mut self, place: u32, endpoints: &[Announced]) {
         if !endpoints.is_empty() {
-            let note = &mut self.state(place).note;
+            let meta = &mut self.state(place).meta;
             for endpoint in endpoints {
-                note.announce(endpoint.packed());
+                meta.announce(endpoint.packed());
             }
         }
     }
@@ -268,14 +268,14 @@ impl PayloadInspector {
     fn client_hello(&mut self, place: u32, seen: &Seen<'_>) {
         let hello = tls::in_records(seen.payload).unwrap_or_default();
         let complete = hello.complete;
-        let room = self.streams < MOST_STREAMS;
-        self.state(place).note.take_hello(hello);
+        let room = self.streams < MAX_STREAMS;
+        self.state(place).meta.take_hello(hello);
         let (false, true, Some(begin)) = (complete, room, seen.sequence) else { return };
         let slot = &mut self.watched(place).streams[usize::from(!seen.from_a)];
         if slot.is_none() {
             let mut assembly = Assembly::default();
             assembly.add(0, seen.payload);
-            *slot = Some(Stream { assembly, begin, packets_left: MOST_PACKETS - 1 });
+            *slot = Some(Stream { assembly, begin, packets_left: MAX_PACKETS - 1 });
             self.streams += 1;
         }
     }
@@ -283,36 +283,36 @@ impl PayloadInspector {
     fn quic(&mut self, place: u32, seen: &Seen<'_>) -> Option<Proof> {
         let header = quic::header(seen.payload)?;
         let known = self.states.get_mut(place as usize).and_then(Option::as_mut);
-        let known = known.and_then(|state| Some((&mut state.note, state.watched.as_mut()?.quic.as_mut()?)));
-        if let Some((note, client)) = known {
+        let known = known.and_then(|state| Some((&mut state.meta, state.watched.as_mut()?.quic.as_mut()?)));
+        if let Some((meta, client)) = known {
             if client.is_a != seen.from_a {
                 let answers =
                     quic::open(seen.payload, &header, &client.chose, quic::Sender::Server).is_some();
                 return answers.then_some(Proof::Answered);
             }
             let frames = quic::open(seen.payload, &header, &client.chose, quic::Sender::Client)?;
-            client.read(&frames, note);
+            client.read(&frames, meta);
             return Some(Proof::Opened);
         }
         let chose = header.destination;
         let frames = quic::open(seen.payload, &header, &chose, quic::Sender::Client)?;
         let mut client = QuicClient { is_a: seen.from_a, chose, crypto: Some(Assembly::default()) };
-        client.read(&frames, &mut self.state(place).note);
+        client.read(&frames, &mut self.state(place).meta);
         self.watched(place).quic = Some(client);
         Some(Proof::Opened)
     }
 }
 
 impl QuicClient {
-    /// Reads on in the `ClientHello`.
-    fn read(&mut self, frames: &[u8], note: &mut PayloadMeta) {
+    /// Continues reading the `ClientHello`.
+    fn read(&mut self, frames: &[u8], meta: &mut PayloadMeta) {
         let Some(crypto) = &mut self.crypto else { return };
         let whole = quic::add_crypto(frames, crypto).is_some();
         let hello = tls::message(crypto.start()).unwrap_or_default();
         if hello.complete || !whole {
             self.crypto = None;
         }
-        note.take_hello(hello);
+        meta.take_hello(hello);
     }
 }
 
@@ -323,13 +323,13 @@ impl PayloadMeta {
     }
 }
 
-/// The name in the Host header of an HTTP request, without a port. RFC 9112 §3.2.
+/// Parses the name in the Host header of an HTTP request, without a port. RFC 9112 §3.2.
 fn http_host(request: &[u8]) -> Option<Box<str>> {
-    const MOST_HEADER_BYTES: usize = 4096;
-    let head = &request[..request.len().min(MOST_HEADER_BYTES)];
+    const MAX_HEADER_BYTES: usize = 4096;
+    let head = &request[..request.len().min(MAX_HEADER_BYTES)];
     let mut lines = head.split(|&byte| byte == b'\n');
     let is_host = |line: &&[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"host:"));
-    // The last line may be cut.
+    // The last line may be truncated.
     let line = lines.find(is_host)?.strip_suffix(b"\r")?;
     let host = line[5..].trim_ascii();
     let without_port = match host.iter().rposition(|&byte| byte == b':') {
@@ -347,7 +347,7 @@ mod tests {
     use super::super::tls::tests::{hello, record};
     use super::*;
 
-    fn observer() -> PayloadInspector {
+    fn inspector() -> PayloadInspector {
         let rule = |pattern: &str, extract: &str| Rule {
             transports: vec![6],
             patterns: vec![pattern.to_owned()],
@@ -372,19 +372,19 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_is_put_together_from_three_packets() {
+    fn a_hello_is_reassembled_from_three_packets() {
         let stream = record(&hello("example.com", &["h2"], 3000));
         let begin = u32::MAX - 5; // the sequence number wraps
         for order in [[0, 1, 2], [0, 2, 1]] {
-            let (mut observer, mut hits) = (observer(), Hits::default());
+            let (mut inspector, mut hits) = (inspector(), Hits::default());
             for piece in order {
                 let start = piece * 1400;
                 let end = stream.len().min(start + 1400);
-                observer.observe(7, &mut hits, &seen(begin.wrapping_add(start as u32), &stream[start..end]));
+                inspector.observe(7, &mut hits, &seen(begin.wrapping_add(start as u32), &stream[start..end]));
             }
-            assert_eq!(observer.streams, 0);
-            let note = observer.forget(7).expect("a note");
-            assert_eq!(note.server_name.as_deref(), Some("example.com"));
+            assert_eq!(inspector.streams, 0);
+            let meta = inspector.forget(7).expect("a meta");
+            assert_eq!(meta.server_name.as_deref(), Some("example.com"));
             assert_eq!(hits.0, 0x1_0001_0002);
         }
     }
@@ -392,23 +392,23 @@ mod tests {
     #[test]
     fn a_fourth_packet_is_not_waited_for() {
         let stream = record(&hello("example.com", &[], 9000));
-        let (mut observer, mut hits) = (observer(), Hits::default());
+        let (mut inspector, mut hits) = (inspector(), Hits::default());
         for (number, piece) in stream.chunks(1400).enumerate() {
-            observer.observe(0, &mut hits, &seen(number as u32 * 1400, piece));
+            inspector.observe(0, &mut hits, &seen(number as u32 * 1400, piece));
         }
-        assert_eq!(observer.streams, 0);
-        assert_eq!(observer.forget(0), Some(PayloadMeta::default()));
-        assert_eq!(observer.forget(0), None);
+        assert_eq!(inspector.streams, 0);
+        assert_eq!(inspector.forget(0), Some(PayloadMeta::default()));
+        assert_eq!(inspector.forget(0), None);
     }
 
     #[test]
     fn an_ftp_connection_is_watched_to_its_end() {
-        let (mut observer, mut hits) = (observer(), Hits::default());
+        let (mut inspector, mut hits) = (inspector(), Hits::default());
         for _ in 0..20 {
-            observer.observe(3, &mut hits, &seen(0, b"220 ready\r\n"));
+            inspector.observe(3, &mut hits, &seen(0, b"220 ready\r\n"));
         }
-        observer.observe(3, &mut hits, &seen(0, b"PORT 10,0,0,1,4,1\r\n"));
-        assert_eq!(observer.forget(3).expect("a note").announced.len(), 1);
+        inspector.observe(3, &mut hits, &seen(0, b"PORT 10,0,0,1,4,1\r\n"));
+        assert_eq!(inspector.forget(3).expect("a meta").announced.len(), 1);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the first payloads of a flow's ends look like: which signatures they bear, and what few messages say of
-//! the flow. The signatures are handed in: this module knows formats, and no service.
+//! Inspection of the first payloads of each flow: signatures found, and metadata of a few message types. The
+//! signatures are passed in: this module knows formats, and no service.
 
 mod announce;
 mod assembly;
@@ -22,6 +22,6 @@ mod utp;
 pub use announce::{Announced, Use};
 pub use dns_names::DnsNames;
 pub use hits::{Hits, Proof, SLOTS};
-pub use inspector::{MOST_SEEN_BYTES, PayloadInspector, Seen};
+pub use inspector::{MAX_SEEN_BYTES, PayloadInspector, Seen};
 pub use payload_meta::{PayloadMeta, PayloadMetas, notes_of};
 pub use signatures::{Extract, Found, Rule, Signatures};

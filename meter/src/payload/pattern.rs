@@ -1,14 +1,14 @@
-//! The pattern language of signatures: what the first bytes of a message look like.
+//! The pattern language of signatures, which describes the first bytes of a message.
 //!
-//! A pattern is a row of steps, each taken once from the left, without going back: matching is linear in
-//! the payload. `rules/README.md` explains the notation.
+//! A pattern is a sequence of steps, each matched once from the left, without backtracking: matching is linear in the
+//! payload. `rules/README.md` explains the notation.
 
-/// A text is searched for so far into a payload, and no further.
+/// Bytes of a payload within which a text is searched for.
 const SEARCHED_BYTES: usize = 2048;
-/// More than any pattern needs; keeps a rule file from asking for gigabytes.
-const MOST_REPEATS: usize = 1024;
+/// Maximum repetitions; keeps a rule file from requesting gigabytes.
+const MAX_REPEATS: usize = 1024;
 
-/// Which bytes may stand at one place.
+/// The set of bytes allowed at one position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes([u64; 4]);
 
@@ -31,12 +31,12 @@ impl Bytes {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
     }
 
-    /// The allowed ones.
+    /// Yields the allowed bytes.
     pub fn allowed(self) -> impl Iterator<Item = u8> {
         (0..).zip(self.0).flat_map(|(word, bits)| ones(bits).map(move |bit| word << 6 | bit as u8))
     }
 
-    /// Bits that every allowed byte has in common, as (mask, value): a quick test that lets all of them pass.
+    /// Returns the bits common to all allowed bytes, as (mask, value): a quick test that all of them pass.
     fn common_bits(self) -> (u8, u8) {
         let (ones, zeros) =
             self.allowed().fold((u8::MAX, u8::MAX), |(ones, zeros), byte| (ones & byte, zeros & !byte));
@@ -44,7 +44,7 @@ impl Bytes {
     }
 }
 
-/// The places of the ones among bits, from the lowest on.
+/// Yields the positions of the one bits, from the lowest on.
 #[inline]
 pub fn ones(mut bits: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
@@ -54,7 +54,7 @@ pub fn ones(mut bits: u64) -> impl Iterator<Item = u32> {
     })
 }
 
-/// A length that a message states before the bytes it counts.
+/// Encoding of a length that precedes the bytes it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Length {
     /// X.690 §8.1.3, the definite forms.
@@ -67,7 +67,7 @@ enum Length {
 }
 
 impl Length {
-    /// The length, and what is behind it.
+    /// Returns the length, and the bytes after it.
     fn read(self, bytes: &[u8]) -> Option<(usize, &[u8])> {
         match self {
             Self::Ber => {
@@ -102,31 +102,31 @@ fn number(bytes: &[u8]) -> usize {
 enum Step {
     /// One byte.
     Byte(Bytes),
-    /// So many bytes, whatever they are.
+    /// A fixed number of arbitrary bytes.
     Any(usize),
-    /// One byte or more, as many as there are.
+    /// One or more of these bytes, as many as there are.
     Run(Bytes),
     /// A length.
     Length(Length),
-    /// A length, and so many bytes.
+    /// A length, and that many bytes.
     Counted(Length),
     /// A DNS name: labels up to the empty one, or to a pointer. RFC 1035 §3.1, §4.1.4.
     Name,
-    /// Up to and including the next such text.
+    /// Up to and including the next occurrence of a text.
     Find(Vec<Bytes>),
-    /// Here the payload ends.
+    /// The end of the payload.
     End,
 }
 
-/// A pattern, ready to be matched.
+/// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(Vec<Step>);
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// What of it can't be understood.
+    /// The part that can't be parsed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
         let mut rest = text.trim();
@@ -134,14 +134,14 @@ impl Pattern {
             let (step, behind) = token(rest)?;
             steps.extend(step);
             if !(behind.is_empty() || behind.starts_with(char::is_whitespace)) {
-                return Err(format!("a space is missing before {behind:?}"));
+                return Err(format!("missing space before {behind:?}"));
             }
             rest = behind.trim_start();
         }
-        if steps.is_empty() { Err("an empty pattern".to_owned()) } else { Ok(Self(steps)) }
+        if steps.is_empty() { Err("empty pattern".to_owned()) } else { Ok(Self(steps)) }
     }
 
-    /// The same, without looking at its first fixed bytes, up to so many: they are known to fit.
+    /// Returns the pattern without checks of its first fixed bytes, at most `places`, which are known to match.
     pub fn behind(&self, places: usize) -> Self {
         let known = self.fixed().take(places).count();
         let mut steps = Vec::new();
@@ -156,7 +156,7 @@ impl Pattern {
         Self(steps)
     }
 
-    /// Whether the payload begins like this.
+    /// Returns whether the payload begins with this pattern.
     #[inline]
     pub fn matches(&self, payload: &[u8]) -> bool {
         let mut rest = payload;
@@ -169,12 +169,12 @@ impl Pattern {
         true
     }
 
-    /// The bytes allowed at the places that are the same in every message, from the first on.
+    /// Yields the bytes allowed at the positions that are the same in every message, from the first on.
     fn fixed(&self) -> impl Iterator<Item = Bytes> {
         self.0.iter().map_while(|step| if let Step::Byte(bytes) = step { Some(*bytes) } else { None })
     }
 
-    /// The bytes that a message begins with, as far as that is known: those allowed at each place.
+    /// Yields the bytes allowed at each position of a message's start, as far as they are known.
     pub fn start(&self) -> impl Iterator<Item = Bytes> {
         let behind = match self.0.get(self.fixed().count()) {
             Some(Step::Run(bytes)) => Some(*bytes),
@@ -185,7 +185,7 @@ impl Pattern {
 }
 
 impl Step {
-    /// What is behind this step, if it can be taken.
+    /// Returns the bytes after this step, if it matches.
     fn take<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         match self {
             Self::Byte(allowed) => {
@@ -206,9 +206,9 @@ impl Step {
     }
 }
 
-/// What follows a text, wherever it begins.
+/// Returns the bytes after the first occurrence of a text.
 fn behind_text<'a>(bytes: &'a [u8], text: &[Bytes]) -> Option<&'a [u8]> {
-    /// Places looked at together for the first byte, which vectorises: most payloads don't hold the text.
+    /// Positions compared at once with the first byte, which vectorises: most payloads don't contain the text.
     const TOGETHER: usize = 32;
     let searched = &bytes[..bytes.len().min(SEARCHED_BYTES)];
     let starts = &searched[..(searched.len() + 1).checked_sub(text.len())?];
@@ -228,9 +228,9 @@ fn behind_text<'a>(bytes: &'a [u8], text: &[Bytes]) -> Option<&'a [u8]> {
 }
 
 fn behind_name(bytes: &[u8]) -> Option<&[u8]> {
-    const MOST_LABELS: usize = 128;
+    const MAX_LABELS: usize = 128;
     let mut rest = bytes;
-    for _ in 0..MOST_LABELS {
+    for _ in 0..MAX_LABELS {
         let (&length, behind) = rest.split_first()?;
         match length {
             0 => return Some(behind),
@@ -242,7 +242,7 @@ fn behind_name(bytes: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The steps of the first token, and the text behind it.
+/// Parses the first token; returns its steps and the remaining text.
 fn token(text: &str) -> Result<(Vec<Step>, &str), String> {
     if let Some(quoted) = text.strip_prefix('\'') {
         let (letters, rest) = quoted_text(quoted, false)?;
@@ -282,18 +282,19 @@ fn token(text: &str) -> Result<(Vec<Step>, &str), String> {
 }
 
 fn quoted_text(quoted: &str, any_case: bool) -> Result<(Vec<Bytes>, &str), String> {
-    let (letters, rest) = quoted.split_once('\'').ok_or_else(|| format!("'{quoted} has no end"))?;
+    let (letters, rest) =
+        quoted.split_once('\'').ok_or_else(|| format!("missing closing quote: '{quoted}"))?;
     if letters.is_empty() {
-        return Err("an empty text".to_owned());
+        return Err("empty text".to_owned());
     }
     let allowed =
         |letter: u8| Bytes::of(|byte| byte == letter || any_case && byte.eq_ignore_ascii_case(&letter));
     Ok((letters.bytes().map(allowed).collect(), rest))
 }
 
-/// Bytes by their hexadecimal digits: `0d0a`.
+/// Parses hexadecimal digits: `0d0a`.
 fn hex_text(digits: &str) -> Result<Vec<Bytes>, String> {
-    let wrong = || format!("..{digits} is no text and no bytes");
+    let wrong = || format!("not a text or hexadecimal bytes: ..{digits}");
     let pairs = digits.as_bytes().chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
         u8::from_str_radix(pair, 16).ok()
@@ -302,13 +303,13 @@ fn hex_text(digits: &str) -> Result<Vec<Bytes>, String> {
     Ok(bytes.into_iter().map(|only| Bytes::of(|byte| byte == only)).collect())
 }
 
-/// One byte, or the same several times: `16`, `1?`, `{01,02,10-1f}`, `&80`, `!80`, `??*16`.
+/// Parses one byte, or a repeated one: `16`, `1?`, `{01,02,10-1f}`, `&80`, `!80`, `??*16`.
 fn bytes_token(word: &str) -> Result<Vec<Step>, String> {
     let (class, count) = match word.split_once('*') {
         None => (word, 1),
         Some((class, count)) => {
-            let count = count.parse().ok().filter(|&count| (1..=MOST_REPEATS).contains(&count));
-            (class, count.ok_or_else(|| format!("{word}: repeat 1 to {MOST_REPEATS} times"))?)
+            let count = count.parse().ok().filter(|&count| (1..=MAX_REPEATS).contains(&count));
+            (class, count.ok_or_else(|| format!("{word}: repeat 1 to {MAX_REPEATS} times"))?)
         }
     };
     let hex = |digits: &str| match digits.len() {
@@ -325,7 +326,7 @@ fn bytes_token(word: &str) -> Result<Vec<Step>, String> {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             match (hex(first), hex(last)) {
                 (Some(first), Some(last)) if first <= last => (first..=last).for_each(|byte| bytes.add(byte)),
-                _ => return Err(format!("{part:?} in {word} is no byte and no range of bytes")),
+                _ => return Err(format!("not a byte or range of bytes in {word}: {part:?}")),
             }
         }
         bytes
@@ -340,7 +341,7 @@ fn bytes_token(word: &str) -> Result<Vec<Step>, String> {
                 Bytes::of(|byte| Some(u32::from(byte >> 4)) == high.to_digit(16))
             }
             _ => {
-                let only = hex(class).ok_or_else(|| format!("{word:?} is no step of a pattern"))?;
+                let only = hex(class).ok_or_else(|| format!("unknown pattern step {word:?}"))?;
                 Bytes::of(|byte| byte == only)
             }
         }
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn stated_lengths_are_passed() {
+    fn stated_lengths_are_skipped() {
         assert!(matches("30 <ber> 02 01 01 04 <ber+> a0", b"\x30\x82\x01\x00\x02\x01\x01\x04\x06public\xa0"));
         assert!(matches("10 <varint> 00 04 'MQTT'", b"\x10\x80\x01\x00\x04MQTT"));
         assert!(matches("<u8+> 2a", b"\x02ab\x2a"));
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn invalid_patterns_are_rejected() {
         for text in [
             "", "1", "1g", "é", "{}", "{02-01}", "'open", "''", "00*0", "00*9999", "..", "..0", "..0x",
             "'a''b'", "<u9>",
@@ -402,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn known_bytes_are_passed() {
+    fn known_bytes_are_skipped() {
         let pattern = Pattern::parse("16 03 {00-04} ?? &80 'ab' <u8+> ?? ??").expect("a pattern");
         let behind = pattern.behind(3);
         assert!(behind.matches(b"xyz\xff\x80ab\x01xyz"));

@@ -1,4 +1,5 @@
-//! What few flows have: a server name, application protocols, announced endpoints. Columns beside the flow facts.
+//! Metadata that few flows have: server name, application protocols, announced endpoints. Columns beside the flow
+//! facts.
 
 use std::sync::Arc;
 
@@ -9,29 +10,29 @@ use arrow_schema::{ArrowError, DataType, Field};
 
 use super::announce::Announced;
 
-/// A flow announces no more that are worth keeping.
-pub const MOST_ANNOUNCED: usize = 32;
+/// Maximum announced endpoints kept of one flow.
+pub const MAX_ANNOUNCED: usize = 32;
 
-/// What was read of a flow's messages.
+/// Metadata extracted from a flow's messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PayloadMeta {
-    /// The name that the client asked for: in a TLS or QUIC `ClientHello`, else the Host of an HTTP request.
+    /// Name that the client requested: in a TLS or QUIC `ClientHello`, else the Host of an HTTP request.
     pub server_name: Option<Box<str>>,
-    /// Application protocols that the client offers, joined by commas.
+    /// Application protocols that the client offers, separated by commas.
     pub alpn: Option<Box<str>>,
-    /// Endpoints that a control connection announces, in order, packed.
+    /// Endpoints announced on a control connection, in order, packed.
     pub announced: Vec<[u8; Announced::BYTES]>,
 }
 
 impl PayloadMeta {
     /// Adds an endpoint, unless it is known or there is no room.
     pub fn announce(&mut self, endpoint: [u8; Announced::BYTES]) {
-        if self.announced.len() < MOST_ANNOUNCED && !self.announced.contains(&endpoint) {
+        if self.announced.len() < MAX_ANNOUNCED && !self.announced.contains(&endpoint) {
             self.announced.push(endpoint);
         }
     }
 
-    /// Adds what a later piece of the same flow says.
+    /// Adds the metadata of a later piece of the same flow.
     pub fn absorb(&mut self, later: Self) {
         self.server_name = self.server_name.take().or(later.server_name);
         self.alpn = self.alpn.take().or(later.alpn);
@@ -39,7 +40,7 @@ impl PayloadMeta {
     }
 }
 
-/// Notes on their way into a record batch, one for each row.
+/// Builders of the metadata columns of a record batch.
 pub struct PayloadMetas {
     server_name: StringBuilder,
     alpn: StringBuilder,
@@ -56,30 +57,30 @@ impl Default for PayloadMetas {
     }
 }
 
-/// [`Announced::BYTES`] as Arrow counts.
+/// [`Announced::BYTES`] in Arrow's type.
 const WIDTH: i32 = 20;
 const _: () = assert!(WIDTH as usize == Announced::BYTES);
 
 const COLUMNS: [&str; 3] = ["server_name", "alpn", "announced"];
 
 impl PayloadMetas {
-    /// Adds the note of the next row.
+    /// Adds the metadata of the next row.
     ///
     /// # Panics
     /// Never: all endpoints have the same width.
-    pub fn push(&mut self, note: Option<&PayloadMeta>) {
-        self.server_name.append_option(note.and_then(|note| note.server_name.as_deref()));
-        self.alpn.append_option(note.and_then(|note| note.alpn.as_deref()));
-        for endpoint in note.map_or(&[][..], |note| &note.announced) {
+    pub fn push(&mut self, meta: Option<&PayloadMeta>) {
+        self.server_name.append_option(meta.and_then(|meta| meta.server_name.as_deref()));
+        self.alpn.append_option(meta.and_then(|meta| meta.alpn.as_deref()));
+        for endpoint in meta.map_or(&[][..], |meta| &meta.announced) {
             self.announced.values().append_value(endpoint).expect("the width of all");
         }
         self.announced.append(true);
     }
 
-    /// The rows with the columns of all notes since the last call beside them.
+    /// Returns `rows` with the metadata columns of all rows since the last call appended.
     ///
     /// # Panics
-    /// Another number of notes was pushed than there are rows.
+    /// The number of metadata entries pushed differs from the number of rows.
     pub fn beside(&mut self, rows: &RecordBatch) -> RecordBatch {
         let arrays: [ArrayRef; 3] = [
             Arc::new(self.server_name.finish()),
@@ -93,14 +94,14 @@ impl PayloadMetas {
         }));
         let columns = rows.columns().iter().cloned().chain(arrays).collect();
         RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields)), columns)
-            .expect("one note was pushed for each row")
+            .expect("one meta was pushed for each row")
     }
 }
 
-/// The notes of a record batch's rows.
+/// Returns the metadata of a record batch's rows.
 ///
 /// # Errors
-/// The batch lacks a column, or has one of another type.
+/// A column is missing or of another type.
 pub fn notes_of(batch: &RecordBatch) -> Result<Vec<PayloadMeta>, ArrowError> {
     let column = |name: &str| {
         batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
@@ -114,7 +115,7 @@ pub fn notes_of(batch: &RecordBatch) -> Result<Vec<PayloadMeta>, ArrowError> {
         return Err(wrong("announced"));
     }
     let text = |texts: &arrow_array::StringArray, row| texts.is_valid(row).then(|| texts.value(row).into());
-    let note = |row: usize| {
+    let meta = |row: usize| {
         let here = announced.value(row);
         let packed = here.as_fixed_size_binary().iter().flatten();
         PayloadMeta {
@@ -123,7 +124,7 @@ pub fn notes_of(batch: &RecordBatch) -> Result<Vec<PayloadMeta>, ArrowError> {
             announced: packed.filter_map(|endpoint| endpoint.try_into().ok()).collect(),
         }
     };
-    Ok((0..batch.num_rows()).map(note).collect())
+    Ok((0..batch.num_rows()).map(meta).collect())
 }
 
 #[cfg(test)]
@@ -132,34 +133,34 @@ mod tests {
     use crate::table::FlowRecords;
 
     #[test]
-    fn notes_go_through_a_batch_and_back() {
-        let note = PayloadMeta {
+    fn metadata_survives_a_batch() {
+        let meta = PayloadMeta {
             server_name: Some("example.com".into()),
             alpn: None,
             announced: vec![[1; 20], [2; 20]],
         };
-        let mut notes = PayloadMetas::default();
-        notes.push(Some(&note));
-        notes.push(None);
+        let mut metas = PayloadMetas::default();
+        metas.push(Some(&meta));
+        metas.push(None);
         let rows = arrow_array::UInt8Array::from(vec![1, 2]);
         let rows = RecordBatch::try_from_iter([("rows", Arc::new(rows) as ArrayRef)]).expect("a batch");
-        let batch = notes.beside(&rows);
-        assert_eq!(notes_of(&batch).expect("its own columns"), [note, PayloadMeta::default()]);
+        let batch = metas.beside(&rows);
+        assert_eq!(notes_of(&batch).expect("its own columns"), [meta, PayloadMeta::default()]);
         assert!(notes_of(&FlowRecords::default().take()).is_err());
     }
 
     #[test]
-    fn the_earlier_note_counts_and_endpoints_add_up() {
-        let mut note = PayloadMeta { announced: vec![[1; 20]], ..PayloadMeta::default() };
+    fn the_earlier_metadata_counts_and_endpoints_add_up() {
+        let mut meta = PayloadMeta { announced: vec![[1; 20]], ..PayloadMeta::default() };
         let later = PayloadMeta {
             server_name: Some("b".into()),
             alpn: Some("h2".into()),
             announced: vec![[1; 20], [2; 20]],
         };
-        note.absorb(later.clone());
-        note.absorb(PayloadMeta { server_name: Some("c".into()), ..PayloadMeta::default() });
-        assert_eq!(note, later);
-        (0..100).for_each(|number| note.announce([number; 20]));
-        assert_eq!(note.announced.len(), MOST_ANNOUNCED);
+        meta.absorb(later.clone());
+        meta.absorb(PayloadMeta { server_name: Some("c".into()), ..PayloadMeta::default() });
+        assert_eq!(meta, later);
+        (0..100).for_each(|number| meta.announce([number; 20]));
+        assert_eq!(meta.announced.len(), MAX_ANNOUNCED);
     }
 }

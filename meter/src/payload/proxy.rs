@@ -1,16 +1,16 @@
-//! The header that a proxy writes before what its client says: which connection it stands for.
-//! The PROXY protocol, versions 1 and 2, §2.
+//! The header that a proxy sends before its client's data; it describes the original connection. The PROXY protocol,
+//! versions 1 and 2, §2.
 
-/// Version 1: a line, no longer than this.
-const MOST_LINE_BYTES: usize = 107;
-/// Version 2: a signature, version and command, families, and the length of the rest.
+/// Version 1: maximum length of the line, in bytes.
+const MAX_LINE_BYTES: usize = 107;
+/// Version 2: bytes of the signature, version and command, families, and the length of the rest.
 const FIXED_BYTES: usize = 16;
 const LENGTH_AT: usize = 14;
 
-/// Returns the length of the header that a payload begins with; `None` if it is none, or goes on later.
+/// Returns the length of the header that a payload begins with; `None` if there is none, or if it isn't complete.
 pub fn header_bytes(payload: &[u8]) -> Option<usize> {
     if payload.starts_with(b"PROXY ") {
-        let line = &payload[..payload.len().min(MOST_LINE_BYTES)];
+        let line = &payload[..payload.len().min(MAX_LINE_BYTES)];
         return line.windows(2).position(|two| two == b"\r\n").map(|at| at + 2);
     }
     let length = payload.get(..FIXED_BYTES)?.last_chunk::<{ FIXED_BYTES - LENGTH_AT }>()?;

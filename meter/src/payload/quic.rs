@@ -1,5 +1,5 @@
-//! QUIC Initial packets: their keys follow from the client's first connection id and a published salt, so
-//! that anyone on the way can read the `ClientHello`. RFC 9000 §17.2, RFC 9001 §5, RFC 9369 §3.
+//! QUIC Initial packets: their keys derive from the client's first connection id and a published salt, so that any
+//! observer can read the `ClientHello`. RFC 9000 §17.2, RFC 9001 §5, RFC 9369 §3.
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::aes::Aes128;
@@ -11,13 +11,13 @@ use sha2::Sha256;
 use super::assembly::Assembly;
 use super::bytes::Bytes;
 
-/// RFC 9000 §17.2: connection ids of versions 1 and 2 have at most so many bytes.
-const MOST_ID_BYTES: usize = 20;
+/// Maximum bytes of a connection id in versions 1 and 2. RFC 9000 §17.2.
+const MAX_ID_BYTES: usize = 20;
 const TAG_BYTES: usize = 16;
 const SAMPLE_BYTES: usize = 16;
-const MOST_NUMBER_BYTES: usize = 4;
+const MAX_NUMBER_BYTES: usize = 4;
 
-/// What differs between the versions that can be read.
+/// Parameters that differ between the supported versions.
 struct Version {
     salt: [u8; 20],
     /// The bits of an Initial packet's type.
@@ -81,13 +81,13 @@ impl Version {
 /// A connection id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id {
-    bytes: [u8; MOST_ID_BYTES],
+    bytes: [u8; MAX_ID_BYTES],
     length: u8,
 }
 
 impl Id {
     fn new(id: &[u8]) -> Option<Self> {
-        let mut bytes = [0; MOST_ID_BYTES];
+        let mut bytes = [0; MAX_ID_BYTES];
         bytes.get_mut(..id.len())?.copy_from_slice(id);
         Some(Self { bytes, length: id.len() as u8 })
     }
@@ -97,16 +97,16 @@ impl Id {
     }
 }
 
-/// A long header up to what differs between packet types. RFC 8999 §5.1.
+/// A long header up to the fields that differ between packet types. RFC 8999 §5.1.
 pub struct Header<'a> {
     version: usize,
     first: u8,
-    /// Whom the packet is for.
+    /// Destination connection id.
     pub destination: Id,
     rest: Bytes<'a>,
 }
 
-/// Reads a long header.
+/// Parses a long header.
 pub fn header(datagram: &[u8]) -> Option<Header<'_>> {
     let mut rest = Bytes(datagram);
     let first = rest.number(1)? as u8;
@@ -119,7 +119,7 @@ pub fn header(datagram: &[u8]) -> Option<Header<'_>> {
     (first & 0x80 != 0).then_some(Header { version, first, destination, rest })
 }
 
-/// Who sent a packet: each has keys of its own.
+/// The sender of a packet: each one has its own keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     Client,
@@ -158,8 +158,8 @@ fn expand<const N: usize>(secret: &Hkdf<Sha256>, label: &[u8]) -> Option<[u8; N]
     Some(key)
 }
 
-/// The frames of an Initial packet, if that is what the datagram begins with and it decrypts with the sender's
-/// keys. Both senders' follow from `client_chose`, where the client sent its first packet to.
+/// Returns the frames of an Initial packet, if the datagram begins with one and it decrypts with the sender's keys.
+/// Both senders' keys derive from `client_chose`, the destination id of the client's first packet.
 pub fn open(datagram: &[u8], header: &Header<'_>, client_chose: &Id, sender: Sender) -> Option<Vec<u8>> {
     let version = Version::of(header.version)?;
     if header.first >> 4 & 3 != version.initial {
@@ -172,8 +172,8 @@ pub fn open(datagram: &[u8], header: &Header<'_>, client_chose: &Id, sender: Sen
     let number_at = datagram.len() - rest.0.len();
     let protected = rest.take(length)?;
     let keys = Keys::new(version, client_chose, sender)?;
-    // §5.4.2: the packet number is taken to have four bytes.
-    let sample: [u8; SAMPLE_BYTES] = protected.get(MOST_NUMBER_BYTES..)?.first_chunk().copied()?;
+    // §5.4.2: the packet number is assumed to have four bytes.
+    let sample: [u8; SAMPLE_BYTES] = protected.get(MAX_NUMBER_BYTES..)?.first_chunk().copied()?;
     let mut mask = sample.into();
     keys.header_protection.encrypt_block(&mut mask);
     let mut associated = datagram.get(..number_at)?.to_vec();
@@ -197,7 +197,7 @@ pub fn open(datagram: &[u8], header: &Header<'_>, client_chose: &Id, sender: Sen
     Some(frames)
 }
 
-/// Adds what the CRYPTO frames among `frames` hold. RFC 9000 §19; other frames of an Initial are passed.
+/// Adds the data of the CRYPTO frames among `frames`. RFC 9000 §19; other frames of an Initial are skipped.
 pub fn add_crypto(frames: &[u8], assembly: &mut Assembly) -> Option<()> {
     const PADDING: usize = 0;
     const PING: usize = 1;
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_initial_is_left_alone() {
+    fn other_packets_are_ignored() {
         assert!(header(b"\x40\0\0\0\x01\0\0").is_none());
         assert!(header(b"\xc0\0\0\0\x01\x15aaaaaaaaaaaaaaaaaaaaa\0").is_none(), "an id of 21 bytes");
         let handshake =

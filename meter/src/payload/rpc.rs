@@ -1,5 +1,5 @@
-//! Endpoints that the mappers of remote procedure calls tell of: portmap and rpcbind (RFC 1833), and the endpoint
-//! mapper of DCE/RPC (C706 appendix O).
+//! Endpoints in answers of RPC mappers: portmap and rpcbind (RFC 1833), and the endpoint mapper of DCE/RPC (C706
+//! appendix O).
 
 use super::announce::{Announced, TCP, UDP, Use};
 use super::bytes::Bytes;
@@ -7,8 +7,8 @@ use super::bytes::Bytes;
 const PORTMAP: u16 = 111;
 const ENDPOINT_MAPPER: u16 = 135;
 
-/// The port in an answer to GETPORT, or in the universal address of one to GETADDR. For which transport it was
-/// asked only the call says, so it is announced for both. RFC 5531 §9, RFC 1833 §2.2.1, §3.1.
+/// Parses the port in an answer to GETPORT, or in the universal address of one to GETADDR. Only the call names the
+/// transport, so the port is announced for both. RFC 5531 §9, RFC 1833 §2.2.1, §3.1.
 pub fn portmap(payload: &[u8], sender: [u8; 16], sender_port: u16, proto: u8) -> Vec<Announced> {
     let port = (sender_port == PORTMAP).then(|| mapped(payload, proto == TCP)).flatten();
     let at = |proto, port| Announced { purpose: Use::OncRpc, proto, port, address: sender };
@@ -41,7 +41,7 @@ fn mapped(payload: &[u8], marked: bool) -> Option<u16> {
     u16::try_from(port).ok().filter(|&port| port > 1)
 }
 
-/// The endpoints in the towers of a mapper's answer: floors of TCP or UDP, each with a floor of IPv4 above it.
+/// Parses the endpoints in the towers of a mapper's answer: floors of TCP or UDP, each with a floor of IPv4 above it.
 /// C706 appendix L.
 pub fn towers(payload: &[u8], sender: [u8; 16], sender_port: u16) -> Vec<Announced> {
     const MOST: usize = 8;
@@ -66,7 +66,7 @@ fn tower(floors: &[u8], sender: [u8; 16]) -> Option<Announced> {
     let mut address = [0; 16];
     address[10..12].fill(0xff);
     address[12..].copy_from_slice(floors.take(4)?);
-    // Where it has several, a server may leave open which.
+    // A server with several addresses may leave the address open.
     let address = if address[12..] == [0; 4] { sender } else { address };
     Some(Announced { purpose: Use::DceRpc, proto, port, address })
 }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn portmap_tells_a_port() {
+    fn portmap_answers_announce_a_port() {
         let answer = reply(&[0, 0, 8, 1]);
         assert_eq!(ports(&answer, UDP), [(TCP, 2049), (UDP, 2049)]);
         let marked = [&[0x80, 0, 0, 28][..], &answer].concat();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn rpcbind_tells_a_universal_address() {
+    fn rpcbind_answers_announce_a_universal_address() {
         let text = b"192.0.2.1.78.49\0";
         let answer = reply(&[&[0, 0, 0, 15][..], text].concat());
         assert_eq!(ports(&answer, UDP), [(TCP, 20017), (UDP, 20017)]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_no_port_is_passed() {
+    fn answers_without_a_port_are_skipped() {
         let (refused, call) = (reply(&[0, 0, 0, 0]), reply(&[0, 0, 8, 1]));
         assert!(ports(&refused, UDP).is_empty(), "not registered");
         assert!(ports(&reply(&[0, 0, 0, 1]), UDP).is_empty(), "SET succeeded");
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_mapper_tells_of_towers() {
+    fn endpoint_mapper_answers_announce_towers() {
         let floors = [1, 0, 7, 2, 0, 0xc0, 0x28, 1, 0, 9, 4, 0, 192, 0, 2, 1];
         let open = [1, 0, 8, 2, 0, 0xc0, 0x29, 1, 0, 9, 4, 0, 0, 0, 0, 0];
         let unset = [1, 0, 7, 2, 0, 0, 0, 1, 0, 9, 4, 0, 192, 0, 2, 1];
         let payload = [&[5, 0, 2, 3][..], &floors, &[0; 3], &open, &unset, &floors[..15]].concat();
         let found = towers(&payload, SENDER, ENDPOINT_MAPPER);
-        let told: Vec<(u8, u16)> = found.iter().map(|one| (one.proto, one.port)).collect();
-        assert_eq!(told, [(TCP, 49_192), (UDP, 49_193)]);
+        let endpoints: Vec<(u8, u16)> = found.iter().map(|one| (one.proto, one.port)).collect();
+        assert_eq!(endpoints, [(TCP, 49_192), (UDP, 49_193)]);
         assert_eq!(found[0].address, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]);
         assert_eq!(found[1].address, SENDER);
         assert!(towers(&payload, SENDER, 445).is_empty());

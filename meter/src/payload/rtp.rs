@@ -1,12 +1,12 @@
-//! Real-time packets: those of one source have its number, and are counted. RFC 3550 §5.1.
+//! RTP packets: those of one source share its identifier, and are numbered. RFC 3550 §5.1.
 
 const VERSION_BITS: u8 = 0xc0;
 const VERSION_2: u8 = 0x80;
 const HEADER_BYTES: usize = 12;
-/// Packets that may be missing between two that are compared.
-const MOST_LOST: u16 = 100;
+/// Maximum packets missing between two compared ones.
+const MAX_LOST: u16 = 100;
 
-/// What tells packets of one source from others.
+/// Header fields that identify packets of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     sequence: u16,
@@ -14,7 +14,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header of a datagram; `None`: it is none.
+    /// Parses the header of a datagram; `None` if it isn't one.
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = datagram.first_chunk()?;
         let source = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
@@ -22,10 +22,10 @@ impl Header {
             .then_some(Self { sequence: u16::from_be_bytes([header[2], header[3]]), source })
     }
 
-    /// Whether it is a later one of the same source.
+    /// Returns whether it is a later one of the same source.
     pub fn follows(self, earlier: Self) -> bool {
         let apart = self.sequence.wrapping_sub(earlier.sequence);
-        self.source == earlier.source && (1..=MOST_LOST).contains(&apart)
+        self.source == earlier.source && (1..=MAX_LOST).contains(&apart)
     }
 }
 

@@ -1,18 +1,18 @@
-//! The table of signatures: which one, if any, a payload bears.
+//! The signature table: finds the signature of a payload, if any.
 
 use super::condition::Condition;
 use super::filter::{Filter, PLACES};
 use super::pattern::Pattern;
 use crate::wire::Transport;
 
-/// What a signature may ask to be read from a message that bears it.
+/// Metadata that a signature may extract from a matching message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extract {
     /// Server name and application protocols of a TLS `ClientHello`.
     ClientHello,
-    /// The same of one in DTLS.
+    /// The same from DTLS.
     DtlsClientHello,
-    /// The same of one in a QUIC Initial packet, once decrypted.
+    /// The same from a QUIC Initial packet, once decrypted.
     QuicInitial,
     /// The Host header of an HTTP request.
     HttpHost,
@@ -26,13 +26,13 @@ pub enum Extract {
     Portmap,
     /// The endpoints in an answer of the endpoint mapper.
     Towers,
-    /// The endpoint that a TFTP request will be answered at: its own.
+    /// The endpoint that a TFTP request will be answered at: its own source.
     Tftp,
-    /// What stands behind the header that a proxy writes.
+    /// The message after a proxy's header.
     ProxyHeader,
-    /// Whether the packets of both ends are of one micro transport connection.
+    /// Whether the packets of both endpoints belong to one micro transport connection.
     Utp,
-    /// Whether the packets of an end are of one source of media.
+    /// Whether the packets of an endpoint belong to one source of media.
     Rtp,
 }
 
@@ -57,22 +57,22 @@ impl Extract {
     }
 }
 
-/// A signature as rules state it.
+/// A signature as declared in the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
     /// IP protocol numbers.
     pub transports: Vec<u8>,
-    /// It only counts where one end has one of these; empty: anywhere.
+    /// Ports of which one endpoint must have one; empty: any.
     pub ports: Vec<u16>,
-    /// Any of them.
+    /// Patterns of which one must match.
     pub patterns: Vec<String>,
-    /// All of them.
+    /// Conditions that must all hold.
     pub conditions: Vec<String>,
-    /// Of several signatures the one with the lowest is taken, then the first.
+    /// Of several matching signatures the one with the lowest precedence is chosen, then the first.
     pub precedence: u8,
     /// The name of an [`Extract`].
     pub extract: Option<String>,
-    /// It settles what its sender speaks.
+    /// Whether it settles its sender's protocol.
     pub settles: bool,
 }
 
@@ -87,7 +87,7 @@ struct Signature {
 #[derive(Debug)]
 struct Candidate {
     signature: u16,
-    /// What of it the filter doesn't show.
+    /// The rest of it, which the filter doesn't check.
     pattern: Pattern,
 }
 
@@ -113,35 +113,35 @@ impl Candidates {
     }
 }
 
-/// A signature that a payload bears.
+/// A signature found in a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its place among the rules.
+    /// Its index among the rules.
     pub number: u16,
-    /// What to read from the message.
+    /// Metadata to extract from the message.
     pub extract: Option<Extract>,
-    /// It settles what its sender speaks.
+    /// Whether it settles its sender's protocol.
     pub settles: bool,
 }
 
 const TRANSPORTS: [u8; 2] = [Transport::Tcp as u8, Transport::Udp as u8];
 
-/// Signatures, compiled.
+/// Compiled signatures.
 #[derive(Debug, Default)]
 pub struct Signatures {
     signatures: Vec<Signature>,
-    /// Of each transport.
+    /// By transport.
     candidates: [Candidates; TRANSPORTS.len()],
 }
 
 impl Signatures {
-    /// As many as fit into a slot of [`super::Hits`].
+    /// Maximum number of signatures: as many as fit into a slot of [`super::Hits`].
     pub const MOST: usize = 4000;
 
     /// Compiles rules.
     ///
     /// # Errors
-    /// The place of a rule that can't be understood, and why.
+    /// The index of an invalid rule, and the problem.
     pub fn new(rules: &[Rule]) -> Result<Self, (usize, String)> {
         if rules.len() > Self::MOST {
             return Err((Self::MOST, format!("more than {} signatures", Self::MOST)));
@@ -159,13 +159,13 @@ impl Signatures {
         Ok(Self { signatures, candidates: patterns.map(|patterns| Candidates::new(rules, patterns)) })
     }
 
-    /// Whether there is nothing to look for.
+    /// Returns whether there are no signatures.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.signatures.is_empty()
     }
 
-    /// The signature that a payload bears. `wire_bytes` is its length before any snap length.
+    /// Returns the signature of a payload. `wire_bytes` is its length before any snap length.
     #[must_use]
     pub fn find(&self, proto: u8, ports: (u16, u16), payload: &[u8], wire_bytes: u32) -> Option<Found> {
         let transport = match proto {
@@ -195,13 +195,13 @@ fn add(
     signature: u16,
 ) -> Result<(), String> {
     if rule.patterns.is_empty() {
-        return Err("it has no pattern".to_owned());
+        return Err("no pattern".to_owned());
     }
     for &proto in &rule.transports {
         let transport = TRANSPORTS
             .iter()
             .position(|&known| known == proto)
-            .ok_or_else(|| format!("payloads of IP protocol {proto} aren't looked at"))?;
+            .ok_or_else(|| format!("unsupported IP protocol {proto}; use tcp or udp"))?;
         for text in &rule.patterns {
             patterns[transport].push((signature, Pattern::parse(text)?));
         }
@@ -212,9 +212,7 @@ fn add(
 impl Signature {
     fn new(rule: &Rule) -> Result<Self, String> {
         let extract = match &rule.extract {
-            Some(name) => {
-                Some(Extract::named(name).ok_or_else(|| format!("{name:?} is nothing to extract"))?)
-            }
+            Some(name) => Some(Extract::named(name).ok_or_else(|| format!("unknown extractor {name:?}"))?),
             None => None,
         };
         let conditions =
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_rule_is_named_by_its_place() {
+    fn an_invalid_rule_is_reported_by_its_index() {
         let place = |rules: &[Rule]| Signatures::new(rules).map(|_| ()).expect_err("a wrong rule").0;
         assert_eq!(place(&[rule("16"), rule("xx")]), 1);
         assert_eq!(place(&[Rule { patterns: vec![], ..rule("") }]), 0);

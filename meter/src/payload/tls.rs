@@ -1,4 +1,4 @@
-//! What a `ClientHello` asks for. RFC 8446 §4.1.2, RFC 6066 §3, RFC 7301 §3.1.
+//! Server name and application protocols of a `ClientHello`. RFC 8446 §4.1.2, RFC 6066 §3, RFC 7301 §3.1.
 
 use super::bytes::Bytes;
 
@@ -8,26 +8,26 @@ const CLIENT_HELLO: usize = 1;
 const SERVER_NAME: usize = 0;
 const HOST_NAME: usize = 0;
 const ALPN: usize = 16;
-/// RFC 1035 §2.3.4: no name is longer.
-const MOST_NAME_BYTES: usize = 255;
-/// Application protocols beyond so many bytes of names are left out.
-const MOST_ALPN_BYTES: usize = 64;
+/// Maximum length of a name. RFC 1035 §2.3.4.
+const MAX_NAME_BYTES: usize = 255;
+/// Maximum bytes of application protocol names; further ones are left out.
+const MAX_ALPN_BYTES: usize = 64;
 
-/// What was read of a `ClientHello`.
+/// Fields read from a `ClientHello`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hello {
     /// Host name, RFC 6066 §3.
     pub server_name: Option<Box<str>>,
-    /// Names of application protocols, the client's favourite first, joined by commas.
+    /// Names of application protocols in the client's order of preference, separated by commas.
     pub alpn: Option<Box<str>>,
-    /// It was read to its end.
+    /// Whether it was read to its end.
     pub complete: bool,
 }
 
-/// Reads the beginning of a TCP stream, of which more may come. `None`: it is no `ClientHello`.
+/// Parses the beginning of a TCP stream, which may continue. `None`: not a `ClientHello`.
 pub fn in_records(stream: &[u8]) -> Option<Hello> {
     let mut bytes = Bytes(stream);
-    // Mostly one record has all of it.
+    // Usually one record contains all of it.
     if let Some((header @ [22, ..], rest)) = stream.split_first_chunk::<RECORD_HEADER_BYTES>() {
         let length = usize::from(header[3]) << 8 | usize::from(header[4]);
         let first = Bytes(rest).take_up_to(length).0;
@@ -49,7 +49,7 @@ pub fn in_records(stream: &[u8]) -> Option<Hello> {
     message(&handshake)
 }
 
-/// Reads a datagram with a DTLS record. RFC 6347 §4.1, §4.2.2.
+/// Parses a datagram with a DTLS record. RFC 6347 §4.1, §4.2.2.
 pub fn in_datagram(datagram: &[u8]) -> Option<Hello> {
     const HEADER_BYTES: usize = 13;
     let mut bytes = Bytes(datagram.get(HEADER_BYTES..)?);
@@ -69,7 +69,7 @@ pub fn in_datagram(datagram: &[u8]) -> Option<Hello> {
     Some(hello)
 }
 
-/// Reads a handshake message that may be cut. `None`: it is no `ClientHello`.
+/// Parses a handshake message that may be truncated. `None`: not a `ClientHello`.
 pub fn message(handshake: &[u8]) -> Option<Hello> {
     let mut bytes = Bytes(handshake);
     if bytes.number(1)? != CLIENT_HELLO {
@@ -83,7 +83,7 @@ pub fn message(handshake: &[u8]) -> Option<Hello> {
     Some(hello)
 }
 
-/// `None` where the body ends too early; what was read until then stays.
+/// Reads the body; `None` if it ends too early; fields read until then are kept.
 fn read_body(body: &mut Bytes<'_>, datagrams: bool, hello: &mut Hello) -> Option<()> {
     const VERSION_AND_RANDOM_BYTES: usize = 34;
     body.take(VERSION_AND_RANDOM_BYTES)?;
@@ -94,7 +94,7 @@ fn read_body(body: &mut Bytes<'_>, datagrams: bool, hello: &mut Hello) -> Option
     body.pass_vector(2)?; // cipher suites
     body.pass_vector(1)?; // compression methods
     if body.0.is_empty() {
-        return Some(()); // extensions are an extension
+        return Some(()); // extensions are optional
     }
     let length = body.number(2)?;
     let mut extensions = body.take_up_to(length);
@@ -127,11 +127,11 @@ fn protocols(mut extension: Bytes<'_>) -> Option<Box<str>> {
     let mut names = String::new();
     while let Some(length) = list.number(1) {
         let Some(name) = list.take(length) else { break };
-        // Nonsense that some clients mix in on purpose (RFC 8701) isn't text.
+        // Random values that some clients insert on purpose (RFC 8701) aren't text.
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
             continue;
         }
-        if names.len() + 1 + name.len() > MOST_ALPN_BYTES {
+        if names.len() + 1 + name.len() > MAX_ALPN_BYTES {
             break;
         }
         if !names.is_empty() {
@@ -142,9 +142,9 @@ fn protocols(mut extension: Bytes<'_>) -> Option<Box<str>> {
     (!names.is_empty()).then(|| names.into())
 }
 
-/// A host name that can be shown: letters, digits, and what else occurs in names, in lower case.
+/// Returns a host name that can be displayed, in lower case: letters, digits, and the other characters of names.
 pub fn name(bytes: &[u8]) -> Option<Box<str>> {
-    let fits = !bytes.is_empty() && bytes.len() <= MOST_NAME_BYTES;
+    let fits = !bytes.is_empty() && bytes.len() <= MAX_NAME_BYTES;
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]%".contains(byte);
     if !fits || !bytes.iter().all(allowed) {
         return None;
@@ -165,7 +165,7 @@ pub mod tests {
         [&kind.to_be_bytes()[..], &vector(2, inside)].concat()
     }
 
-    /// A `ClientHello` message for a name and protocols, with so many bytes of padding (RFC 7685).
+    /// Returns a `ClientHello` message for a name and protocols, with this many bytes of padding (RFC 7685).
     pub fn hello(name: &str, protocols: &[&str], padding: usize) -> Vec<u8> {
         let server_name = vector(2, &[&[0], &vector(2, name.as_bytes())[..]].concat());
         let alpn: Vec<u8> = protocols.iter().flat_map(|name| vector(1, name.as_bytes())).collect();
@@ -235,7 +235,7 @@ pub mod tests {
     fn a_hello_in_datagrams_is_read() {
         let message = hello("example.com", &[], 0);
         let (head, body) = message.split_at(4);
-        // Behind the session id of 32 bytes stands an empty cookie.
+        // The session id of 32 bytes is followed by an empty cookie.
         let body = [&body[..67], &[0], &body[67..]].concat();
         let length = &vector(3, &body)[..3];
         let datagram = [&[22, 0xfe, 0xfd][..], &[0; 10], &head[..1], length, &[0; 5], length, &body].concat();

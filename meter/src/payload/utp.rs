@@ -1,14 +1,14 @@
-//! Micro transport packets. One by itself looks like any header of a version 1 and a few counters; two of
-//! one connection agree on its ids and on what was received. BEP 29.
+//! Micro transport (uTP) packets. A single one looks like any header with version 1 and a few counters; two of one
+//! connection agree on its ids and on the packets received. BEP 29.
 
 const VERSION: u8 = 1;
 const SYN: u8 = 4;
-const MOST_TYPE: u8 = SYN;
+const MAX_TYPE: u8 = SYN;
 const HEADER_BYTES: usize = 20;
-/// Packets that a side may have sent since the last that was acknowledged.
-const MOST_ON_THE_WAY: u16 = 1000;
+/// Maximum packets of one side in flight since the last acknowledged one.
+const MAX_ON_THE_WAY: u16 = 1000;
 
-/// What a packet says of its connection.
+/// Header fields of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     is_syn: bool,
@@ -18,13 +18,13 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header of a datagram; `None`: it is none.
+    /// Parses the header of a datagram; `None` if it isn't one.
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = datagram.first_chunk()?;
         let number = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let (kind, version) = (header[0] >> 4, header[0] & 15);
         let has_time = header[4..8] != [0; 4];
-        (version == VERSION && kind <= MOST_TYPE && has_time).then_some(Self {
+        (version == VERSION && kind <= MAX_TYPE && has_time).then_some(Self {
             is_syn: kind == SYN,
             connection: number(2),
             sequence: number(16),
@@ -32,18 +32,18 @@ impl Header {
         })
     }
 
-    /// Whether this one opens a connection.
+    /// Returns whether this one opens a connection.
     pub fn is_syn(self) -> bool {
         self.is_syn
     }
 
-    /// Whether it may be of the same connection as the peer's latest one: the opener sends with an id one
-    /// higher than that of its SYN, which the other side sends with; and it has received what was sent.
+    /// Returns whether it may belong to the same connection as the peer's latest one: the initiator sends with an id
+    /// one higher than that of its SYN, which the other side sends with; and it has received what was sent.
     pub fn answers(self, peer: Self) -> bool {
         let apart = self.connection.wrapping_sub(peer.connection);
         let ids_agree = if peer.is_syn { apart == 0 } else { apart == 1 || apart == u16::MAX };
         let on_the_way = peer.sequence.wrapping_sub(self.acknowledged);
-        ids_agree && (on_the_way <= MOST_ON_THE_WAY || on_the_way == u16::MAX)
+        ids_agree && (on_the_way <= MAX_ON_THE_WAY || on_the_way == u16::MAX)
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_refused() {
+    fn other_datagrams_are_rejected() {
         assert_eq!(Header::read(&[0x51; 20]), None, "no such type");
         assert_eq!(Header::read(&[0x12; 20]), None, "another version");
         assert_eq!(Header::read(&[0x11; 19]), None, "too short");

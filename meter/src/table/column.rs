@@ -1,4 +1,4 @@
-//! Types of the table: how each becomes Arrow columns, and comes back.
+//! Column types of the table: conversion to Arrow columns and back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -147,7 +147,7 @@ impl Column for Events {
 
     fn fields(name: &str, doc: &str, merge: Merge, fields: &mut Vec<Field>) {
         let packed = format!(
-            "{doc}, in time order, four bits each from the lowest: 1 SYN, 2 SYN+ACK, 3 pure ACK, 4 data, 5 FIN, 6 RST of a, 7 ICMP says that a can't be reached; plus 8 of b"
+            "{doc}, in time order, four bits each from the lowest: 1 SYN, 2 SYN+ACK, 3 pure ACK, 4 data, 5 FIN, 6 RST of a, 7 ICMP reports a as unreachable; plus 8 of b"
         );
         fields.push(field(name, DataType::UInt64, false, &packed, merge));
         let times = DataType::new_list(DataType::Int64, true);

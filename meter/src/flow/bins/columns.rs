@@ -26,7 +26,7 @@ fn item() -> Field {
     Field::new_struct("item", fields(), false)
 }
 
-/// The bins of many flows on their way into a record batch.
+/// Builders of the bin columns of a record batch.
 pub struct Columns {
     width: Int64Builder,
     lengths: Vec<usize>,
@@ -46,7 +46,7 @@ impl Default for Columns {
 }
 
 impl Columns {
-    /// Adds the bins of the next row, or none where it has all its packets in one.
+    /// Adds the bins of the next row; none if all its packets are in one bin.
     pub fn push(&mut self, bins: &Bins) {
         let width_ns = BASE_NS << bins.level;
         self.width.append_value(width_ns);
@@ -61,10 +61,10 @@ impl Columns {
         self.lengths.push(filled.len());
     }
 
-    /// The rows with the columns of all bins since the last call beside them.
+    /// Returns `rows` with the columns of all bins since the last call appended.
     ///
     /// # Panics
-    /// Bins were not pushed for each row.
+    /// The number of bins pushed differs from the number of rows.
     pub fn beside(&mut self, rows: &RecordBatch) -> RecordBatch {
         let described = |name: &str, array: &ArrayRef, doc: &str| {
             let metadata =
@@ -92,12 +92,12 @@ impl Columns {
     }
 }
 
-/// The bins of a record batch's rows.
+/// Returns the bins of a record batch's rows.
 ///
 /// # Errors
-/// The batch lacks a column, or has one of another type.
+/// A column is missing or of another type.
 pub fn bins_of(batch: &RecordBatch, rows: &[FlowRecord]) -> Result<Vec<Bins>, ArrowError> {
-    let wrong = |name: &str| ArrowError::SchemaError(format!("no column {name} of the type it should have"));
+    let wrong = |name: &str| ArrowError::SchemaError(format!("column {name} is missing or of another type"));
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| wrong(name));
     let width = column(WIDTH)?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(WIDTH))?;
     let lists = column(BINS)?.as_list_opt::<i32>().ok_or_else(|| wrong(BINS))?;

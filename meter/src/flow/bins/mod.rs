@@ -1,10 +1,10 @@
 //! A flow's packets and bytes over time, in a bounded number of bins.
 //!
-//! A bin is as wide as a power of two times [`BASE_NS`], and aligned to the epoch; the width follows
-//! from the span of the capture so far. So the bins of pieces, made as wide as the span of them all
-//! asks for and added, are those of the whole.
+//! The width of a bin is a power of two times [`BASE_NS`], and bins are aligned to the epoch. The width follows from
+//! the span of the capture so far: the bins of pieces, widened to the width for the whole span and added, are the
+//! bins of the whole.
 //!
-//! Few packets come here: while a flow stays in one bin its row counts for it.
+//! Few packets get here: while a flow stays in one bin, its row holds the counts.
 
 mod columns;
 mod track;
@@ -14,12 +14,12 @@ use crate::table::FlowRecord;
 pub use columns::{Columns, bins_of};
 pub use track::{Ended, Tracks};
 
-/// The width of the narrowest bin: a 64th of a second.
+/// Width of the narrowest bin: 1/64 s.
 pub const BASE_NS: i64 = 1_000_000_000 / 64;
-/// A capture has at most so many bins.
-pub const MOST_BINS: i64 = 128;
+/// Maximum bins of a capture.
+pub const MAX_BINS: i64 = 128;
 
-/// What was seen within some time.
+/// Packets and bytes within a span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Packets from a to b.
@@ -55,26 +55,26 @@ impl Counts {
     }
 }
 
-/// How many times bins are doubled in width, so that [`MOST_BINS`] are enough.
+/// Returns how often the width of bins is doubled so that [`MAX_BINS`] suffice.
 #[inline]
 fn level(first_ns: i64, last_ns: i64) -> u32 {
     let (first, last) = (first_ns.div_euclid(BASE_NS), last_ns.div_euclid(BASE_NS));
-    let level = u64::BITS - ((last - first) / MOST_BINS).unsigned_abs().leading_zeros();
-    // As many may lie across one more border.
-    level + u32::from((last >> level) - (first >> level) >= MOST_BINS)
+    let level = u64::BITS - ((last - first) / MAX_BINS).unsigned_abs().leading_zeros();
+    // Up to this many bins may span one more boundary.
+    level + u32::from((last >> level) - (first >> level) >= MAX_BINS)
 }
 
-/// The number of the bin that a time is in.
+/// Returns the number of the bin that contains a time.
 #[inline]
 fn number(time_ns: i64, level: u32) -> i64 {
     time_ns.div_euclid(BASE_NS) >> level
 }
 
-/// The bins of a flow that has ended.
+/// The time bins of a finished flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bins {
     level: u32,
-    /// Those with packets, the latest first.
+    /// Non-empty bins, latest first.
     filled: Vec<(i64, Counts)>,
 }
 
@@ -83,13 +83,13 @@ impl Bins {
         Self { level, filled: Vec::new() }
     }
 
-    /// Forgets all, but not the room for it.
+    /// Clears the bins but keeps their memory.
     fn begin(&mut self, level: u32) {
         self.level = level;
         self.filled.clear();
     }
 
-    /// Adds what was seen in the bin of a time.
+    /// Adds packets and bytes to the bin that contains a time.
     fn add_at(&mut self, time_ns: i64, counts: &Counts) {
         if *counts != Counts::default() {
             self.add(number(time_ns, self.level), counts);
@@ -97,7 +97,7 @@ impl Bins {
     }
 
     fn add(&mut self, number: i64, counts: &Counts) {
-        // Mostly they come in order.
+        // Usually in order.
         if self.filled.last().is_none_or(|last| number < last.0) {
             self.filled.push((number, *counts));
             return;
@@ -129,7 +129,7 @@ impl Bins {
     }
 }
 
-/// The bins of so many joined rows, given those of their pieces and into which row each went.
+/// Returns the bins of `most` joined rows, given the bins of their pieces and the row that each piece went into.
 #[must_use]
 pub fn joined(pieces: Vec<Bins>, groups: &[u32], most: usize) -> Vec<Bins> {
     let mut joined = vec![Bins::default(); most];

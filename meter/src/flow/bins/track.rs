@@ -1,44 +1,44 @@
-//! The bins of flows while they are metered.
+//! The time bins of active flows.
 
 use super::{BASE_NS, Bins, Counts, level};
 use crate::table::FlowRecord;
 
 const NONE: u32 = u32::MAX;
 
-/// What a flow had counted when it left a bin.
+/// Totals of a flow at the moment when it left a bin.
 struct Entry {
-    /// The entry before it of the same flow, or [`NONE`].
+    /// The flow's previous entry, or [`NONE`].
     before: u32,
-    /// The packets of one that came out of order, which are not in the bin of the row's last packet.
+    /// Packets that came out of order, outside the bin of the row's last packet.
     apart: bool,
-    /// A time in the bin.
+    /// A time within the bin.
     time_ns: i64,
     counts: Counts,
 }
 
-/// The bins that flows have left, by the flow's place; each is still in the bin of its last packet.
+/// Time bins that flows have left, by the flow's place. The bin of a flow's last packet is still open.
 ///
-/// Flows lie far apart in memory. Leaving a bin only adds an entry, and reads none.
+/// Flows lie far apart in memory. Leaving a bin only appends an entry, and reads none.
 pub struct Tracks {
-    /// Latest entries, or [`NONE`].
+    /// Latest entry of each place, or [`NONE`].
     of_place: Vec<u32>,
     entries: Vec<Entry>,
     vacant: Vec<u32>,
-    /// How wide all bins are now; that follows from the span of the capture so far.
+    /// Level of all bins at present; it follows from the span of the capture so far.
     level: u32,
     span_ns: Option<(i64, i64)>,
-    /// The bin of the latest packet.
+    /// Bin of the latest packet.
     bin_ns: (i64, i64),
-    /// Those that were asked for last.
+    /// Bins returned last.
     asked: Bins,
 }
 
-/// The track of a flow that has ended.
+/// The track of a finished flow.
 #[derive(Clone, Copy)]
 pub struct Ended {
     /// Its latest entry, or [`NONE`].
     latest: u32,
-    /// How wide the bins were at its end.
+    /// Level of the bins when the flow ended.
     level: u32,
 }
 
@@ -63,14 +63,14 @@ impl Default for Tracks {
 }
 
 impl Tracks {
-    /// Whether a packet falls into the bin that the row's last packet was in.
+    /// Returns whether a packet falls into the bin of the row's last packet.
     #[inline]
     pub fn stays(&mut self, row: &FlowRecord, time_ns: i64) -> bool {
         self.now(time_ns);
         (self.bin_ns.0..=self.bin_ns.1).contains(&row.last_seen_ns)
     }
 
-    /// Notes the time of a packet.
+    /// Records the time of a packet.
     #[inline]
     pub fn now(&mut self, time_ns: i64) {
         if !(self.bin_ns.0..=self.bin_ns.1).contains(&time_ns) {
@@ -78,7 +78,7 @@ impl Tracks {
         }
     }
 
-    /// Enters another bin, of the width that the span of the capture asks for.
+    /// Enters another bin, widening all bins as the span of the capture requires.
     #[cold]
     fn enter(&mut self, time_ns: i64) {
         let (first, last) = self.span_ns.unwrap_or((time_ns, time_ns));
@@ -90,9 +90,9 @@ impl Tracks {
         self.bin_ns = (start_ns, start_ns.saturating_add(width_ns - 1));
     }
 
-    /// Notes that a flow leaves the bin of its last packet for one that [`stays`](Self::stays) not.
+    /// Records a packet outside the flow's current bin, that is, after [`stays`](Self::stays) returned false.
     ///
-    /// `counts` are the packet's own.
+    /// `counts` are those of the packet alone.
     #[inline]
     pub fn leave(&mut self, place: u32, row: &FlowRecord, time_ns: i64, counts: Counts) {
         if time_ns < row.last_seen_ns {
@@ -125,8 +125,8 @@ impl Tracks {
         Ended { latest, level: self.level }
     }
 
-    /// Reads tracks that are about to be collected, side by side: their entries have long been out of the cache,
-    /// and each tells where the next one is.
+    /// Prefetches tracks that are about to be collected, side by side: their entries have long left the cache, and
+    /// each one holds the place of the next.
     pub fn fetch<const MOST: usize>(&self, mut tracks: [Ended; MOST]) {
         while tracks.iter().any(|track| track.latest != NONE) {
             for track in &mut tracks {
@@ -135,13 +135,13 @@ impl Tracks {
         }
     }
 
-    /// The bins of a flow whose track was ended, as wide as they were then.
+    /// Returns the bins of a finished flow, as wide as they were when it ended.
     pub fn of_ended(&mut self, track: Ended, row: &FlowRecord) -> &Bins {
         self.collect(track, row, true);
         &self.asked
     }
 
-    /// The bins so far of the flow at a place, as wide as they are now.
+    /// Returns the bins so far of the active flow at a place, as wide as they are now.
     pub fn of(&mut self, place: u32, row: &FlowRecord) -> &Bins {
         let latest = self.of_place.get(place as usize).copied().unwrap_or(NONE);
         self.collect(Ended { latest, level: self.level }, row, false);
@@ -152,7 +152,7 @@ impl Tracks {
         let mut sums = Counts::of(row);
         let mut time_ns = row.last_seen_ns;
         self.asked.begin(level);
-        // Backwards: what came apart is not in the sums of the bin it was seen in.
+        // Backwards: packets out of order are not in the totals of the bin that was current then.
         while let Some(entry) = self.entries.get(latest as usize) {
             if entry.apart {
                 self.asked.add_at(entry.time_ns, &entry.counts);

@@ -1,14 +1,14 @@
-//! A block of a capture: its bytes, its frames, and the packets in them by part of the key space.
+//! A block of a capture: its bytes, its frames, and their packets by part of the key space.
 
 use crate::capture::{Buffer, Capture, CaptureError, Frame};
 use crate::flow::Key;
 use crate::flow::counts::UnmeteredCounts;
-use crate::flow::decoded_packet::{DecodedPacket, Decoder, Left, Totals};
+use crate::flow::decoded_packet::{DecodedPacket, Decoder, Deferred, Totals};
 use crate::flow::fragments::Fragments;
 use crate::flow::part::PARTS;
 use crate::wire::{NotAFlowPacket, Quoted};
 
-/// Some bytes of a buffer.
+/// A range of bytes of a buffer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Span {
     start: u32,
@@ -16,11 +16,11 @@ pub struct Span {
 }
 
 impl Span {
-    /// That of a part of a buffer which begins at this address.
+    /// Returns the range of a part of the buffer that begins at address `begin`.
     #[inline]
     fn of(part: &[u8], begin: usize) -> Self {
         if part.is_empty() {
-            return Self::default(); // it may be no part
+            return Self::default(); // possibly not a part of the buffer
         }
         Self { start: (part.as_ptr().addr() - begin) as u32, length: part.len() as u32 }
     }
@@ -31,7 +31,7 @@ impl Span {
     }
 }
 
-/// Where a frame lies in a block.
+/// Position of a frame in a block.
 #[derive(Clone, Copy)]
 struct Located {
     time_ns: i64,
@@ -49,26 +49,26 @@ impl Located {
     }
 }
 
-/// A packet of a part.
+/// A packet of one part of the key space.
 pub struct Decoded {
-    /// Number of its frame in the block.
+    /// Number of its frame within the block.
     pub frame: u32,
     pub packet: DecodedPacket<Span>,
 }
 
-/// What few blocks have for a part.
+/// Input for a part that few blocks have.
 pub enum Rare {
-    /// A fragment whose datagram's ports are known.
+    /// A fragment of a datagram whose ports are known.
     Fragment(DecodedPacket<Span>),
-    /// An ICMP error, and when it came.
+    /// An ICMP error and its time.
     IcmpError(Quoted, i64),
 }
 
-/// The packets of a block: in one piece, so that it needs no more memory whatever part has many of them.
+/// The packets of a block, in one allocation: memory doesn't grow if one part has most of them.
 #[derive(Default)]
 pub struct Packets {
     all: Vec<Decoded>,
-    /// Places of those of each part.
+    /// Indices of each part's packets.
     of_parts: [Vec<u32>; PARTS],
 }
 
@@ -78,7 +78,7 @@ impl Packets {
         self.all.push(Decoded { frame, packet });
     }
 
-    /// Those of a part, some at a time, in the order of frames.
+    /// Yields a part's packets in groups, in the order of frames.
     pub fn of(
         &self,
         part: usize,
@@ -100,15 +100,15 @@ impl Packets {
 pub struct Block {
     pub buffer: Buffer,
     frames: Vec<Located>,
-    /// Numbers of the frames that hold a fragment: what these mean depends on those before.
+    /// Numbers of the frames that hold a fragment: their meaning depends on earlier frames.
     fragments: Vec<u32>,
     pub packets: Packets,
-    /// What else there is for each part, with the numbers of the frames, in their order.
+    /// Everything else for each part, with the numbers of the frames, in their order.
     pub rare: [Vec<(u32, Rare)>; PARTS],
 }
 
 impl Block {
-    /// Forgets everything but the memory for it.
+    /// Clears the block but keeps its memory.
     pub fn clear(&mut self) {
         self.buffer = Buffer::default();
         self.frames.clear();
@@ -117,7 +117,7 @@ impl Block {
         self.rare.iter_mut().for_each(Vec::clear);
     }
 
-    /// Decodes the frames into the packets of the parts; fragments stay for [`attribute`](Self::attribute).
+    /// Decodes the frames into the packets of the parts; fragments wait for [`attribute`](Self::attribute).
     pub fn decode(&mut self, decoder: &Decoder, unmetered: &mut UnmeteredCounts) {
         let Self { buffer, frames, fragments, packets, rare } = self;
         let begin = buffer.as_ptr().addr();
@@ -128,10 +128,10 @@ impl Block {
                 Err(NotAFlowPacket::Fragment(_)) => fragments.push(number),
                 Err(aside) => {
                     let frame = located.frame(buffer);
-                    let left = decoder.settle(aside, &frame, unmetered, |packet| {
+                    let left = decoder.count_exceptional(aside, &frame, unmetered, |packet| {
                         packets.push(number, packet.with(Span::of(packet.payload, begin)));
                     });
-                    if let Some(Left::IcmpError(quoted)) = left {
+                    if let Some(Deferred::IcmpError(quoted)) = left {
                         let part = Key::of(&quoted.ends).0.part();
                         rare[part].push((number, Rare::IcmpError(quoted, located.time_ns)));
                     }
@@ -140,7 +140,7 @@ impl Block {
         }
     }
 
-    /// Puts the fragments to their flows' parts. For one block after the other, in the order of the capture.
+    /// Assigns the fragments to the parts of their flows. Blocks must come in the order of the capture.
     pub fn attribute(&mut self, decoder: &Decoder, known: &mut Fragments, unmetered: &mut UnmeteredCounts) {
         for &number in &self.fragments {
             let frame = self.frames[number as usize].frame(&self.buffer);
@@ -162,10 +162,10 @@ impl Block {
 /// Reads a capture block by block.
 pub struct BlockReader {
     capture: Capture,
-    /// Frames of the buffer that is being read.
+    /// Frames of the buffer being read.
     frames: Vec<Located>,
     totals: Totals,
-    /// How the capture ended, once it has.
+    /// Result of the capture, once it has ended.
     pub end: Option<Result<(), CaptureError>>,
 }
 
@@ -183,8 +183,8 @@ impl BlockReader {
         self.capture.dropped()
     }
 
-    /// Reads the next block into `block`, which is empty, and returns what its frames come to. With the last one
-    /// `end` is set.
+    /// Reads the next block into the empty `block`, and returns the totals of its frames. Sets `end` with the last
+    /// block.
     pub fn next(&mut self, block: &mut Block) -> Totals {
         let left = loop {
             match self.capture.next_frames() {

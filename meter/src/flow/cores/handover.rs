@@ -1,59 +1,59 @@
-//! Who does what next: blocks are read one after the other, worked on by any thread, published in order, and metered
-//! by all; results come out in one order, whatever the number of threads.
+//! Scheduling: blocks are read one after the other, decoded by any thread, published in order, and metered by all;
+//! results come out in one order, whatever the number of threads.
 //!
-//! It knows nothing of packets. Each worker asks for its [`Turn`] and reports what it has done:
+//! It knows nothing about packets. Each worker asks for its [`Turn`] and reports its progress:
 //!
 //! ```text
 //! Turn::Read ──► read() ──► decoded() ──► [published, in order] ──► Turn::Meter ──► metered() ──► next()
 //! ```
 //!
-//! A worker meters before it reads, so that few blocks are under way. Nobody waits for a thread that waits: a reader
-//! waits for nobody, the results of blocks are limited by not reading on, and those of a part's end by a queue that
-//! the consumer empties first where it needs them first.
+//! A worker meters before it reads, so that few blocks are in flight. There is no cycle of waiting threads: a reader
+//! waits for nobody; results of blocks are limited by pausing reading; results of a part's end are limited by a queue
+//! that the consumer empties first where it needs them first.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait, wait_for};
 
-/// Results that may wait for the consumer before no further block is read.
-const MOST_WAITING: usize = 8;
-/// Results of a part's end that may wait for the consumer.
-const MOST_LAST: usize = 2;
+/// Results waiting for the consumer beyond which no further block is read.
+const MAX_WAITING: usize = 8;
+/// Maximum results of a part's end waiting for the consumer.
+const MAX_LAST: usize = 2;
 
-/// What a worker has to do.
+/// A worker's next task.
 #[derive(Debug)]
 pub enum Turn<B> {
     /// Meter this block.
     Meter(Arc<B>),
-    /// Read the next block; until [`Handover::read`] no other worker does.
+    /// Read the next block; no other worker does so until [`Handover::read`].
     Read,
     /// End the parts: all blocks have been metered.
     Finish,
-    /// Give up: nobody wants the results.
+    /// Quit: the results are no longer wanted.
     Quit,
 }
 
-/// What the consumer gets.
+/// What the consumer receives.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<R> {
     /// The next result.
     Result(R),
     /// None yet.
     Waiting,
-    /// There are no more.
+    /// No more results.
     End,
     /// A worker has failed.
     Failed,
 }
 
-/// The place of a result among those of blocks: the block, the frame in it, and the number among those of one frame.
+/// Position of a result among those of blocks: the block, the frame within it, and the number within the frame.
 type Place = (u64, u32, u32);
 
-/// Why all workers quit.
+/// Reason why all workers quit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum GivenUp {
-    /// Nobody wants the results.
+    /// The consumer no longer wants results.
     Unwanted,
     /// A worker has failed.
     Failed,
@@ -61,43 +61,43 @@ enum GivenUp {
 
 struct State<B, R> {
     workers: usize,
-    /// A worker is reading.
+    /// Whether a worker is reading.
     reading: bool,
-    /// There are no more blocks to read.
+    /// Whether there are no more blocks to read.
     ended: bool,
     given_up: Option<GivenUp>,
     /// Blocks read.
     read: u64,
-    /// Blocks that wait for those before them.
+    /// Decoded blocks waiting for earlier ones.
     decoded: BTreeMap<u64, B>,
-    /// A worker is publishing.
+    /// Whether a worker is publishing.
     publishing: bool,
-    /// Blocks that some worker has still to meter.
+    /// Blocks that some worker has yet to meter.
     published: VecDeque<Arc<B>>,
-    /// Number of the first of them: all before have been metered by all.
+    /// Number of the first of them: all workers have metered every earlier block.
     first: u64,
-    /// Blocks that each worker has metered.
+    /// Number of blocks that each worker has metered.
     metered: Vec<u64>,
     results: BTreeMap<Place, R>,
-    /// Results of each part's end, and whether there are no more.
+    /// Results of each part's end, and whether they are complete.
     last: Vec<(VecDeque<R>, bool)>,
     /// The part whose last results come next.
     part: usize,
-    /// Workers that wait.
+    /// Number of waiting workers.
     sleeping: usize,
 }
 
 /// The hand-over of blocks `B` and results `R` between workers and a consumer.
 pub struct Handover<B, R> {
     state: Mutex<State<B, R>>,
-    /// Blocks that may be under way.
+    /// Maximum blocks in flight.
     most_blocks: u64,
     turns: Condvar,
     results: Condvar,
 }
 
 impl<B, R> Handover<B, R> {
-    /// One for so many workers, and parts whose ends have results of their own.
+    /// Creates the handover for a number of workers, and of parts whose ends have results of their own.
     pub fn new(workers: usize, parts: usize, most_blocks: u64) -> Self {
         let state = State {
             workers,
@@ -135,7 +135,7 @@ impl<B, R> Handover<B, R> {
         state
     }
 
-    /// What a worker has to do next; waits until there is something.
+    /// Returns a worker's next task; waits until there is one.
     pub fn turn(&self, worker: usize) -> Turn<B> {
         let mut state = self.state();
         loop {
@@ -149,7 +149,7 @@ impl<B, R> Handover<B, R> {
             if !state.ended
                 && !state.reading
                 && state.read < state.first + self.most_blocks
-                && state.results.len() < MOST_WAITING
+                && state.results.len() < MAX_WAITING
             {
                 state.reading = true;
                 return Turn::Read;
@@ -161,7 +161,7 @@ impl<B, R> Handover<B, R> {
         }
     }
 
-    /// Reports that a block was read, and whether it is the last; returns its number.
+    /// Records that a block was read, and whether it is the last; returns its number.
     pub fn read(&self, is_last: bool) -> u64 {
         let mut state = self.state();
         state.reading = false;
@@ -171,8 +171,8 @@ impl<B, R> Handover<B, R> {
         state.read - 1
     }
 
-    /// Reports that a block was decoded. Whoever completes the lowest one publishes it and those behind it, each after
-    /// `in_order`, which is called for one block at a time, in order.
+    /// Records that a block was decoded. The worker that completes the lowest one publishes it and its successors,
+    /// each after `in_order`, which is called for one block at a time, in order.
     pub fn decoded(&self, number: u64, block: B, mut in_order: impl FnMut(&mut B)) {
         let mut state = self.state();
         state.decoded.insert(number, block);
@@ -192,7 +192,7 @@ impl<B, R> Handover<B, R> {
         state.publishing = false;
     }
 
-    /// Reports that a worker has metered its next block, with the results: of which frame each, in order.
+    /// Records that a worker has metered its next block, with the results: the frame of each, in order.
     ///
     /// Returns the block if all have metered it.
     pub fn metered(
@@ -216,16 +216,16 @@ impl<B, R> Handover<B, R> {
         self.wake(&state);
         let is_ready = state.results.first_key_value().is_some_and(|(place, _)| place.0 < state.first);
         if is_ready || state.ended && state.first == state.read {
-            self.results.notify_one(); // not for each block: the consumer waits for some time only
+            self.results.notify_one(); // not for each block: the consumer waits for a limited time only
         }
         drop(state);
         block.and_then(Arc::into_inner)
     }
 
-    /// Hands over a result of a part's end; waits as long as others of the part do. Returns whether anybody wants it.
+    /// Hands over a result of a part's end; waits while the part's queue is full. Returns whether it is still wanted.
     pub fn last(&self, part: usize, result: R) -> bool {
         let mut state = self.state();
-        while state.last[part].0.len() >= MOST_LAST && state.given_up.is_none() {
+        while state.last[part].0.len() >= MAX_LAST && state.given_up.is_none() {
             state = self.sleep(state);
         }
         state.last[part].0.push_back(result);
@@ -233,31 +233,31 @@ impl<B, R> Handover<B, R> {
         state.given_up.is_none()
     }
 
-    /// Reports that a part has ended.
+    /// Records that a part has ended.
     pub fn part_ended(&self, part: usize) {
         self.state().last[part].1 = true;
         self.results.notify_one();
     }
 
-    /// Reports that a worker has ended.
+    /// Records that a worker has ended.
     pub fn worker_ended(&self) {
         self.state().workers -= 1;
         self.results.notify_one();
     }
 
-    /// Reports that a worker can't go on: all others quit.
+    /// Records that a worker has failed: all others quit.
     pub fn fail(&self) {
         self.give_up(GivenUp::Failed);
     }
 
-    /// Reads no further; what was read is metered.
+    /// Stops reading; blocks already read are metered.
     pub fn stop(&self) {
         let mut state = self.state();
         state.ended = true;
         self.wake(&state);
     }
 
-    /// Ends all workers: nobody wants the results.
+    /// Ends all workers: the results are no longer wanted.
     pub fn quit(&self) {
         self.give_up(GivenUp::Unwanted);
     }
@@ -268,7 +268,7 @@ impl<B, R> Handover<B, R> {
         self.results.notify_one();
     }
 
-    /// The next result; waits for it for some time.
+    /// Returns the next result; waits at most `most` for it.
     pub fn next(&self, most: Duration) -> Next<R> {
         let mut state = self.state();
         let mut waited = false;
@@ -286,7 +286,7 @@ impl<B, R> Handover<B, R> {
             return Next::Failed;
         }
         if let Some(result) = state.results.first_entry() {
-            // The other parts may have results of an earlier frame as long as the block isn't metered by all.
+            // Until all workers have metered the block, other parts may have results of an earlier frame.
             if result.key().0 >= state.first {
                 return Next::Waiting;
             }

@@ -1,11 +1,11 @@
-//! Meters one capture on several cores, with the rows and the batches that a single thread gives.
+//! Meters one capture on several cores, with the same rows and batches as a single thread.
 //!
-//! All threads do the same work. The one that needs a block of the capture reads it, decodes its packets into lists,
-//! one for each part of the key space, and publishes it; blocks are published in the order of the capture, and
-//! fragments are put to their flows then. Each thread meters the lists of its own parts, block by block.
+//! All threads do the same work. The one that needs a block of the capture reads it, decodes its packets into one
+//! list for each part of the key space, and publishes it. Blocks are published in the order of the capture; fragments
+//! are assigned to their flows then. Each thread meters the lists of its own parts, block by block.
 //!
-//! What a part does follows from its packets alone, and the number of parts is a constant: nothing depends on the
-//! number of threads.
+//! A part depends on its own packets alone, and the number of parts is a constant: no result depends on the number of
+//! threads.
 
 mod block;
 mod handover;
@@ -38,28 +38,28 @@ use crate::payload::Signatures;
 /// Bytes of a block. Small enough that the blocks under way stay in the second-level caches until their packets are
 /// metered.
 pub const BLOCK_BYTES: usize = 128 * 1024;
-/// The consumer is told at least this often that it goes on.
-const MOST_WAIT: Duration = Duration::from_millis(100);
+/// Maximum time between two reports of progress to the consumer.
+const MAX_WAIT: Duration = Duration::from_millis(100);
 
-/// How to share the work out.
+/// How the work is divided.
 #[derive(Clone, Copy, Debug)]
 pub struct Sharing {
     /// Threads; no more than [`PARTS`] are started.
     pub threads: NonZero<usize>,
     /// Bytes of a block.
     pub block_bytes: usize,
-    /// Rows of a batch, or a few more.
+    /// Rows of a batch; a batch may have a few more.
     pub batch_rows: usize,
 }
 
-/// How far a capture has been read.
+/// Progress in reading a capture.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     /// [`Capture::bytes_read`].
     pub bytes_read: u64,
     /// [`Capture::dropped`].
     pub dropped: u64,
-    /// What the frames read come to.
+    /// Totals of the frames read.
     pub totals: Totals,
 }
 
@@ -68,31 +68,31 @@ pub struct Progress {
 pub enum Step {
     /// Finished flows.
     Batch(RecordBatch),
-    /// None yet: it goes on.
+    /// None yet: metering continues.
     Waiting,
-    /// The capture is over, as it should be or not.
+    /// The capture has ended, regularly or with an error.
     End(Result<(), CaptureError>),
 }
 
-/// What the threads share.
+/// State shared by the threads.
 struct Shared {
     handover: Handover<Block, RecordBatch>,
     decoder: Decoder,
     reader: Mutex<BlockReader>,
     progress: Mutex<Progress>,
-    /// For whoever publishes.
+    /// Used by the thread that publishes.
     fragments: Mutex<(Fragments, UnmeteredCounts)>,
-    /// Of the workers that have ended.
+    /// Counts of the workers that have ended.
     counts: Mutex<Counts>,
 }
 
-/// A capture that is being metered. When it is dropped, its threads end with their next block.
+/// A capture that is being metered. Dropping it ends its threads after their current block.
 pub struct Cores {
     shared: Arc<Shared>,
 }
 
 impl Cores {
-    /// Starts to meter.
+    /// Starts the threads.
     ///
     /// # Errors
     /// A thread can't be started.
@@ -128,10 +128,10 @@ impl Cores {
         Ok(cores)
     }
 
-    /// The next finished flows; waits for them, but not long.
+    /// Returns the next finished flows; waits for them for a short time.
     #[must_use]
     pub fn next(&self) -> Step {
-        match self.shared.handover.next(MOST_WAIT) {
+        match self.shared.handover.next(MAX_WAIT) {
             Next::Result(batch) => Step::Batch(batch),
             Next::Waiting => Step::Waiting,
             Next::End => Step::End(lock(&self.shared.reader).end.clone().unwrap_or(Ok(()))),
@@ -142,12 +142,12 @@ impl Cores {
         }
     }
 
-    /// Reads no further; the flows of what was read follow.
+    /// Stops reading; the flows of packets already read follow.
     pub fn stop(&self) {
         self.shared.handover.stop();
     }
 
-    /// How far the capture has been read.
+    /// Returns the progress in reading the capture.
     #[must_use]
     pub fn progress(&self) -> Progress {
         *lock(&self.shared.progress)
@@ -159,7 +159,7 @@ impl Cores {
         lock(&self.shared.fragments).0.remnants().to_vec()
     }
 
-    /// What was counted beside the flows; complete at the end.
+    /// Returns the counts beside the flows; complete at the end.
     #[must_use]
     pub fn counts(&self) -> Counts {
         lock(&self.shared.counts).clone()

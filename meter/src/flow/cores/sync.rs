@@ -1,4 +1,4 @@
-//! Locks that a panic of another thread doesn't close. The model checker of `meter/model` has its own in their place.
+//! Locks that survive a panic of another thread. The model checker in `meter/model` substitutes its own.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for so long at the most; returns whether it was that long.
+/// Waits at most this long; returns whether the time ran out.
 pub fn wait_for<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,

@@ -1,4 +1,4 @@
-//! The number of threads makes no difference to what is said of a capture, and no thread is left behind.
+//! Results don't depend on the number of threads, and no thread is left behind.
 
 use std::io::{self, Cursor, Read};
 use std::num::NonZero;
@@ -35,7 +35,7 @@ fn open(bytes: &[u8]) -> Capture {
     Capture::open(Box::new(Cursor::new(bytes.to_vec()))).expect("a pcap header")
 }
 
-/// What is said of a capture.
+/// Everything returned for a capture.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     batches: Vec<RecordBatch>,
@@ -88,7 +88,7 @@ fn sharing(threads: usize, block_bytes: usize, batch_rows: usize) -> Sharing {
     Sharing { threads: NonZero::new(threads).expect("some"), block_bytes, batch_rows }
 }
 
-/// An IPv4 datagram of 40 bytes in two fragments, the second first.
+/// Returns an IPv4 datagram of 40 bytes in two fragments, the second first.
 fn fragments(id: u16) -> [Vec<u8>; 2] {
     let fragment = |offset: u16, body: &[u8]| {
         let total = 20 + body.len() as u16;
@@ -107,7 +107,7 @@ fn fragments(id: u16) -> [Vec<u8>; 2] {
     [fragment(3, &[0; 16]), fragment(0x2000, &[[4, 0, 0, 80, 0, 40, 0, 0], [0; 8], [0; 8]].concat())]
 }
 
-/// An ICMP error about a packet.
+/// Returns an ICMP error about a packet.
 fn unreachable(packet: &Sent) -> Vec<u8> {
     let quoted = packet.ip();
     let quoted = &quoted[..quoted.len().min(28)];
@@ -132,7 +132,7 @@ proptest! {
         for (place, packet) in packets.iter().enumerate() {
             let time_ns = packet.time_ns.abs_diff(first_ns);
             frames.push((time_ns, packet.ip()));
-            // What needs the order of the capture; and some that are larger than the room in front of a block.
+            // Input that depends on the order of the capture, and frames larger than the room in front of a block.
             match place % 16 {
                 2 => frames.push((time_ns, unreachable(packet))),
                 5 => frames.push((time_ns, fragments(place as u16 / 32)[place / 16 % 2].clone())),
@@ -153,7 +153,7 @@ proptest! {
     }
 }
 
-/// Packets without end; reports when nobody reads them any more.
+/// An endless stream of packets; reports when it is no longer read.
 struct Endless {
     file: Cursor<Vec<u8>>,
     over: Sender<()>,
@@ -189,7 +189,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn threads_end_when_nobody_wants_their_results() {
-    // With a small cap results come all the time, and the threads wait for somebody to take them.
+    // With a small cap there are always results, and the threads wait for the consumer.
     for most_flows in [1, 1 << 20] {
         for taken in [0, 1, 8] {
             let (over, ended) = channel();
@@ -207,7 +207,7 @@ fn a_slow_consumer_is_waited_for() {
     let (over, ended) = channel();
     let cores =
         start(Endless::capture(over), Options { most_flows: 1, ..options(IDLE) }, sharing(2, 4096, 16));
-    // On a busy machine it takes a while until the threads have read all that they may.
+    // On a busy machine it takes a while until the threads have read all they may.
     let patience = Instant::now() + SOON;
     let mut before = 0;
     loop {
@@ -223,7 +223,7 @@ fn a_slow_consumer_is_waited_for() {
 }
 
 #[test]
-fn what_was_read_until_a_stop_is_metered() {
+fn packets_read_until_a_stop_are_metered() {
     let (over, _ended) = channel();
     let cores = start(Endless::capture(over), options(IDLE), sharing(3, 4096, 100));
     while cores.progress().totals.packets < 10_000 {
@@ -265,7 +265,7 @@ fn failing(panics: bool) -> Capture {
 }
 
 #[test]
-fn what_was_read_before_a_failure_is_metered() {
+fn packets_read_before_a_failure_are_metered() {
     let found = on_threads(failing(false), options(IDLE), sharing(3, 4096, 100));
     assert_eq!(found, directly(failing(false), options(IDLE), 100));
     let error = found.end.expect_err("the disk has gone");
@@ -280,7 +280,7 @@ fn a_thread_that_panics_is_an_error_and_no_deadlock() {
     assert!(error.kind == CaptureErrorKind::Io && error.message.contains("has failed"), "{error:?}");
 }
 
-/// Lets other threads go first, for a time that follows from a seed.
+/// Yields to other threads first, for a time derived from a seed.
 struct Delays(u64);
 
 impl Delays {
@@ -294,7 +294,7 @@ impl Delays {
     }
 }
 
-/// A worker without packets: it hands over block numbers.
+/// Runs a worker without packets: it hands over block numbers.
 fn hand_over(handover: &Handover<u64, (u64, usize)>, worker: usize, blocks: u64, mut delays: Delays) {
     loop {
         delays.wait();
@@ -366,7 +366,7 @@ fn parts_are_about_equal_and_all_used() {
 }
 
 #[test]
-fn who_fills_one_part_ends_flows_early_and_nothing_is_lost() {
+fn filling_one_part_ends_flows_early_and_loses_nothing() {
     // A thousand flows of one part, under a cap that leaves room for a hundred of them.
     let in_part = |port: &u16| udp(0, &format!("a{port}>b")).part() == 3;
     let ports: Vec<u16> = (1..40_000).filter(in_part).take(1000).collect();

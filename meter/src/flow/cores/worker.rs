@@ -1,4 +1,4 @@
-//! One of the threads: reads, decodes and publishes blocks, and meters its parts.
+//! A worker thread: reads, decodes and publishes blocks, and meters its parts.
 
 use std::sync::Arc;
 use std::thread;
@@ -20,14 +20,14 @@ type Full = (u32, RecordBatch);
 pub struct Worker {
     number: usize,
     shared: Arc<Shared>,
-    /// Its parts, by their numbers.
+    /// Its parts, with their numbers.
     parts: Vec<(usize, Part, Finished)>,
     unmetered: UnmeteredCounts,
-    /// Blocks to be used again, for the sake of their memory.
+    /// Blocks to reuse, to save allocations.
     spare: Vec<Block>,
 }
 
-/// Tells the others when a thread panics: they would wait for it.
+/// Reports a panic of its thread to the others, which would otherwise wait for it.
 struct Alarm<'s>(&'s Shared);
 
 impl Drop for Alarm<'_> {
@@ -82,7 +82,7 @@ impl Worker {
         });
     }
 
-    /// Meters what a block has for the worker's parts.
+    /// Meters a block's packets for the worker's parts.
     fn meter(&mut self, block: &Block) -> Vec<Full> {
         let mut full = Vec::new();
         for (number, part, finished) in &mut self.parts {
@@ -116,7 +116,7 @@ impl Worker {
     }
 }
 
-/// Meters what a block has for a part.
+/// Meters a block's packets for one part.
 fn meter(part: &mut Part, finished: &mut Finished, block: &Block, number: usize, full: &mut Vec<Full>) {
     let mut rare = block.rare[number].iter().peekable();
     for packets in block.packets.of(number, LOOKED_UP) {

@@ -10,14 +10,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::packets::{Sent, options, udp};
-use crate::flow::bins::{BASE_NS, Bins, Columns, MOST_BINS, bins_of, joined};
+use crate::flow::bins::{BASE_NS, Bins, Columns, MAX_BINS, bins_of, joined};
 use crate::flow::{Idle, Meter, stitch};
 use crate::table::{FlowRecord, FlowRecords, rows_of};
 
 /// No flow ever ends by idling.
 const NEVER: Idle = Idle { tcp_ns: u64::MAX, udp_ns: u64::MAX };
 
-/// The batch of packets, metered but not stitched.
+/// Returns the batch of packets, metered but not stitched.
 fn metered(packets: &[Sent], idle: Idle) -> RecordBatch {
     let mut meter = Meter::new(options(idle), Arc::default());
     for packet in packets {
@@ -27,42 +27,42 @@ fn metered(packets: &[Sent], idle: Idle) -> RecordBatch {
     meter.take()
 }
 
-/// The width of a row's bins, and start, packets and bytes of each.
-fn told(batch: &RecordBatch, row: usize) -> (i64, Vec<(i64, [u64; 4])>) {
+/// Returns the width of a row's bins, and the start, packets and bytes of each.
+fn bins_at(batch: &RecordBatch, row: usize) -> (i64, Vec<(i64, [u64; 4])>) {
     let width = batch.column_by_name("bin_ns").unwrap().as_primitive::<Int64Type>();
     let list = batch.column_by_name("bins").unwrap().as_list::<i32>().value(row);
     let bins = list.as_struct();
     let count = |place: usize, bin| bins.column(place).as_primitive::<UInt64Type>().value(bin);
     let start = bins.column(0).as_primitive::<Int64Type>();
-    let told = |bin| (start.value(bin), [1, 2, 3, 4].map(|place| count(place, bin)));
-    (width.value(row), (0..bins.len()).map(told).collect())
+    let bin_at = |bin| (start.value(bin), [1, 2, 3, 4].map(|place| count(place, bin)));
+    (width.value(row), (0..bins.len()).map(bin_at).collect())
 }
 
 #[test]
-fn one_bin_is_told_by_the_row() {
+fn a_single_bin_is_described_by_the_row() {
     let batch = metered(&[udp(1, "a>b"), udp(BASE_NS - 1, "b>a")], NEVER);
-    assert_eq!(told(&batch, 0), (BASE_NS, vec![]));
+    assert_eq!(bins_at(&batch, 0), (BASE_NS, vec![]));
 }
 
 #[test]
 fn bins_are_aligned_to_the_epoch() {
     let batch = metered(&[udp(BASE_NS - 1, "a>b"), udp(BASE_NS, "b>a"), udp(5 * BASE_NS + 7, "a>b")], NEVER);
     let expected = vec![(0, [1, 0, 35, 0]), (BASE_NS, [0, 1, 0, 35]), (5 * BASE_NS, [1, 0, 35, 0])];
-    assert_eq!(told(&batch, 0), (BASE_NS, expected));
+    assert_eq!(bins_at(&batch, 0), (BASE_NS, expected));
 }
 
 #[test]
 fn bins_before_the_epoch_are_too() {
     let batch = metered(&[udp(-1, "a>b"), udp(0, "a>b")], NEVER);
-    assert_eq!(told(&batch, 0), (BASE_NS, vec![(-BASE_NS, [1, 0, 35, 0]), (0, [1, 0, 35, 0])]));
+    assert_eq!(bins_at(&batch, 0), (BASE_NS, vec![(-BASE_NS, [1, 0, 35, 0]), (0, [1, 0, 35, 0])]));
 }
 
 #[test]
 fn the_width_doubles_when_there_are_too_many() {
-    let packets: Vec<Sent> = (0..=MOST_BINS).map(|number| udp(number * BASE_NS, "a>b")).collect();
-    let (width_ns, bins) = told(&metered(&packets[..packets.len() - 1], NEVER), 0);
+    let packets: Vec<Sent> = (0..=MAX_BINS).map(|number| udp(number * BASE_NS, "a>b")).collect();
+    let (width_ns, bins) = bins_at(&metered(&packets[..packets.len() - 1], NEVER), 0);
     assert_eq!((width_ns, bins.len()), (BASE_NS, 128));
-    let (width_ns, bins) = told(&metered(&packets, NEVER), 0);
+    let (width_ns, bins) = bins_at(&metered(&packets, NEVER), 0);
     assert_eq!((width_ns, bins.len()), (2 * BASE_NS, 65));
     assert!(bins[..64].iter().all(|(_, counts)| counts[0] == 2));
 }
@@ -70,7 +70,7 @@ fn the_width_doubles_when_there_are_too_many() {
 #[test]
 fn times_as_far_apart_as_can_be_have_bins() {
     let batch = metered(&[udp(i64::MIN, "a>b"), udp(i64::MAX, "a>b"), udp(0, "a>b")], NEVER);
-    let (width_ns, bins) = told(&batch, 0);
+    let (width_ns, bins) = bins_at(&batch, 0);
     assert!(width_ns > 0 && bins.len() == 3, "{width_ns} {bins:?}");
 }
 
@@ -79,7 +79,7 @@ fn a_new_flow_in_the_place_of_an_old_one_has_bins_of_its_own() {
     let idle = Idle { tcp_ns: 0, udp_ns: 10 * BASE_NS as u64 };
     let times = [0, BASE_NS, 2 * BASE_NS, 40 * BASE_NS, 41 * BASE_NS];
     let batch = metered(&times.map(|time_ns| udp(time_ns, "a>b")), idle);
-    let starts = |row: usize| told(&batch, row).1.iter().map(|bin| bin.0 / BASE_NS).collect::<Vec<_>>();
+    let starts = |row: usize| bins_at(&batch, row).1.iter().map(|bin| bin.0 / BASE_NS).collect::<Vec<_>>();
     assert_eq!((starts(0), starts(1)), (vec![0, 1, 2], vec![40, 41]));
 }
 
@@ -94,7 +94,7 @@ fn a_table_of_another_kind_is_refused() {
     }
 }
 
-/// Packets of one flow over any span, near together or far apart.
+/// Generates times of packets of one flow over any span, near together or far apart.
 fn times() -> impl Strategy<Value = Vec<i64>> {
     prop_oneof![Just(BASE_NS), Just(200 * BASE_NS), Just(1_000_000 * BASE_NS), Just(1 << 60)]
         .prop_flat_map(|most_ns| vec(-most_ns..most_ns, 1..60))
@@ -105,7 +105,7 @@ fn packets(times: &[i64]) -> Vec<Sent> {
     times.iter().enumerate().map(|(place, &time_ns)| udp(time_ns, ends(place))).collect()
 }
 
-/// Rows and bins after stitching.
+/// Returns rows and bins after stitching.
 fn stitched(pieces: &[Vec<Sent>]) -> RecordBatch {
     let batches: Vec<RecordBatch> = pieces.iter().map(|piece| metered(piece, NEVER)).collect();
     let rows: Vec<FlowRecord> = batches.iter().flat_map(|batch| rows_of(batch).unwrap()).collect();
@@ -120,11 +120,11 @@ fn stitched(pieces: &[Vec<Sent>]) -> RecordBatch {
     columns.beside(&table.take())
 }
 
-/// The bins of the first row, as wide as that.
+/// Returns the bins of the first row, widened to that width.
 fn widened(batch: &RecordBatch, width_ns: i64) -> Vec<(i64, [u64; 4])> {
     let row = rows_of(batch).unwrap()[0];
     let single = (row.first_seen_ns, [row.packets_ab, row.packets_ba, row.bytes_ab, row.bytes_ba]);
-    let bins = told(batch, 0).1;
+    let bins = bins_at(batch, 0).1;
     let mut wide = BTreeMap::<i64, [u64; 4]>::new();
     for (start_ns, counts) in if bins.is_empty() { vec![single] } else { bins } {
         let sums = wide.entry(start_ns.div_euclid(width_ns) * width_ns).or_default();
@@ -138,7 +138,7 @@ proptest! {
     fn nothing_is_lost_and_little_is_kept(times in times()) {
         let batch = metered(&packets(&times), NEVER);
         let row = rows_of(&batch).unwrap()[0];
-        let (width_ns, bins) = told(&batch, 0);
+        let (width_ns, bins) = bins_at(&batch, 0);
         prop_assert!(bins.len() <= 128);
         prop_assert!(bins.windows(2).all(|pair| pair[0].0 < pair[1].0));
         for &(start_ns, counts) in &bins {
@@ -158,8 +158,8 @@ proptest! {
         let packets = packets(&times);
         let pieces: Vec<Vec<Sent>> = packets.chunks(often).map(<[Sent]>::to_vec).collect();
         let (whole, parts) = (metered(&packets, NEVER), stitched(&pieces));
-        let (width_ns, bins) = told(&whole, 0);
-        prop_assert!(told(&parts, 0).0 <= width_ns);
+        let (width_ns, bins) = bins_at(&whole, 0);
+        prop_assert!(bins_at(&parts, 0).0 <= width_ns);
         prop_assert_eq!(widened(&parts, width_ns), if bins.is_empty() { widened(&whole, width_ns) } else { bins });
         prop_assert_eq!(parts.num_rows(), whole.num_rows());
     }

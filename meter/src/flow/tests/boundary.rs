@@ -1,4 +1,4 @@
-//! Where one flow ends and the next begins. ISN of `a`: 100, of `b`: 500, if nothing else is said.
+//! Where one flow ends and the next begins. ISN of `a`: 100, of `b`: 500, unless given.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::packets::{Sent, finished, frame, histories, metered, options, tcp, ud
 use crate::flow::Meter;
 use crate::wire::TypeNumber;
 
-/// The three packets of a handshake, from `time_ns` on.
+/// Returns the three packets of a handshake, from `time_ns` on.
 fn handshake(time_ns: i64) -> [Sent; 3] {
     [
         tcp(time_ns, "a>b", "S", 100, 0, 0),
@@ -15,7 +15,7 @@ fn handshake(time_ns: i64) -> [Sent; 3] {
     ]
 }
 
-/// A handshake, then what is given.
+/// Returns the histories of a handshake followed by `later`.
 fn after_handshake(later: &[Sent]) -> Vec<String> {
     histories(&[&handshake(0), later].concat())
 }
@@ -105,7 +105,7 @@ fn data_on_the_syn_may_be_acknowledged_or_not() {
         let syn_ack = tcp(1, "b>a", "SA", 500, acknowledged, 0);
         assert_eq!(histories(&[syn.clone(), syn_ack.clone()]), ["Sh"]);
     }
-    // Captured late, it must be acknowledged exactly: else a new SYN with a number a little lower would pass for it.
+    // Captured late, it must be acknowledged exactly: else a new SYN with a slightly lower number would match.
     let late = |acknowledged| histories(&[tcp(1, "b>a", "SA", 500, acknowledged, 0), syn.clone()]);
     assert_eq!((late(101), late(101 + 1400)), (vec!["Sh".into()], vec!["h".into(), "S".into()]));
     let beyond = tcp(1, "b>a", "SA", 500, 101 + 16_384, 0);
@@ -126,7 +126,7 @@ fn sequence_numbers_wrap() {
 }
 
 #[test]
-fn ports_addresses_and_transports_tell_flows_apart() {
+fn ports_addresses_and_transports_distinguish_flows() {
     let packets = [
         udp(0, "a1>b2"),
         udp(0, "b2>a1"),
@@ -143,7 +143,7 @@ fn ports_addresses_and_transports_tell_flows_apart() {
 }
 
 #[test]
-fn an_idle_flow_ends_after_its_limit_not_at_it() {
+fn an_idle_flow_ends_after_its_timeout_not_at_it() {
     let elsewhere = [101, 2_000_000_000, 900_000_000].map(|number| tcp(0, "a>b", "PA", number, number, 1));
     for (limit_ns, packets) in [(100, elsewhere), (10, [(); 3].map(|()| udp(0, "a>b")))] {
         let every = |gap_ns| [0, 1, 2].map(|n| packets[n].clone().at(gap_ns * [0_i64, 1, 2][n]));
@@ -158,7 +158,7 @@ fn an_idle_flow_ends_after_its_limit_not_at_it() {
 }
 
 #[test]
-fn a_flows_own_span_says_whether_it_is_idle() {
+fn idle_time_is_measured_from_the_flows_own_span() {
     let [early, at_limit, past_limit] = [50, 40, 39].map(|time_ns| udp(time_ns, "a>b"));
     assert_eq!(histories(&[early.clone(), at_limit.clone()]), ["D"], "time ran back, but not far");
     assert_eq!(histories(&[early.clone(), past_limit.clone()]), ["D", "D"]);

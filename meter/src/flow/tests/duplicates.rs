@@ -1,4 +1,4 @@
-//! Copies that a mirror port makes, and what only looks like one.
+//! Duplicates from a mirror port, and packets that only look like them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const RAW: u16 = 101;
 const MS: i64 = 1_000_000;
 const LONG: Idle = Idle { tcp_ns: 300_000_000_000, udp_ns: 120_000_000_000 };
 
-/// Packets of IPv4 with an identification and a time to live, given as (time, id, ttl, packet).
+/// Meters packets of IPv4 with an identification and a time to live, given as (time, id, ttl, packet).
 fn metered(packets: &[(i64, u16, u8, Vec<u8>)], dedup: bool) -> (Meter, Vec<FlowRecord>) {
     let mut meter = Meter::new(Options { dedup, ..options(LONG) }, Arc::default());
     for (time_ns, id, ttl, ip) in packets {
@@ -46,7 +46,7 @@ fn acknowledgement() -> Vec<u8> {
 }
 
 #[test]
-fn the_same_identification_shortly_after_is_a_copy() {
+fn the_same_identification_shortly_after_is_a_duplicate() {
     for packet in [datagram(), data(), acknowledgement()] {
         assert_eq!(duplicates(&[(0, 7, 64, packet.clone()), (MS, 7, 64, packet.clone())]), 1);
         assert_eq!(duplicates(&[(0, 7, 64, packet.clone()), (MS, 7, 63, packet.clone())]), 1, "routed");
@@ -63,7 +63,7 @@ fn the_same_identification_shortly_after_is_a_copy() {
 }
 
 #[test]
-fn copies_may_come_after_other_packets() {
+fn duplicates_may_come_after_other_packets() {
     let segment = |number: u16| tcp(0, "a>b", "PA", 100 + u32::from(number), 500, 1).ip();
     let sent = (1..40).map(|number| (i64::from(number), number, 64, segment(number)));
     let copies = (1..40).map(|number| (MS + i64::from(number), number, 64, segment(number)));
@@ -71,7 +71,7 @@ fn copies_may_come_after_other_packets() {
 }
 
 #[test]
-fn without_identification_only_a_segment_directly_repeated_is_a_copy() {
+fn without_identification_only_a_segment_directly_repeated_is_a_duplicate() {
     let twice = |packet: Vec<u8>, ns| duplicates(&[(0, 0, 64, packet.clone()), (ns, 0, 64, packet)]);
     assert_eq!(twice(data(), MS / 2), 1);
     assert_eq!(twice(tcp(0, "a>b", "S", 1, 0, 0).ip(), MS / 2), 1);
@@ -87,7 +87,7 @@ fn without_identification_only_a_segment_directly_repeated_is_a_copy() {
 }
 
 #[test]
-fn what_may_be_sent_twice_needs_another_hop() {
+fn repeatable_packets_are_duplicates_only_with_another_hop_limit() {
     for packet in [datagram(), acknowledgement()] {
         assert_eq!(duplicates(&[(0, 0, 64, packet.clone()), (1, 0, 64, packet.clone())]), 0);
         assert_eq!(duplicates(&[(0, 0, 64, packet.clone()), (1, 0, 63, packet.clone())]), 1);
@@ -101,7 +101,7 @@ fn directions_and_flows_are_apart() {
 }
 
 #[test]
-fn copies_left_out_are_counted() {
+fn excluded_duplicates_are_counted() {
     let packets = [(0, 7, 64, data()), (1, 7, 64, data()), (2, 8, 64, data())];
     let (meter, rows) = metered(&packets, true);
     let [row] = rows[..] else { panic!("{rows:?}") };
@@ -110,7 +110,7 @@ fn copies_left_out_are_counted() {
 }
 
 #[test]
-fn fragments_are_no_copies_of_each_other() {
+fn fragments_are_not_duplicates_of_each_other() {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     let ip = udp(0, "a>b").ip();
     for (time_ns, more) in [(0, 0x20), (1, 0x20)] {
@@ -123,7 +123,7 @@ fn fragments_are_no_copies_of_each_other() {
 }
 
 proptest! {
-    /// The law of stitching holds for copies as well, where no pair is astride a cut.
+    /// The law of stitching holds for duplicates as well, where no pair lies across a cut.
     #[test]
     fn a_pair_is_found_whatever_came_before(hosts in prop::collection::vec(1_u8..=255, 0..60)) {
         let before = hosts.iter().zip(0..).map(|(&host, at)| {

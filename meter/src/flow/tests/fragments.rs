@@ -1,4 +1,4 @@
-//! Fragments find the flow of their datagram, and ICMP errors that of the packet they quote.
+//! Fragments are assigned to the flow of their datagram, and ICMP errors to that of the packet they quote.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::wire::Unmetered;
 const RAW: u16 = 101;
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// A datagram of IPv4 or IPv6, and how it is cut up.
+/// A datagram of IPv4 or IPv6, and how it is fragmented.
 #[derive(Clone, Debug)]
 struct Datagram {
     identification: u16,
     protocol: u8,
     v6: bool,
-    /// Behind the IP header.
+    /// Bytes after the IP header.
     body: Vec<u8>,
 }
 
@@ -29,7 +29,7 @@ impl Datagram {
         Self { identification, protocol: ip[9], v6: false, body: ip[20..].to_vec() }
     }
 
-    /// The fragment with these bytes of the body.
+    /// Returns the fragment with these bytes of the body.
     fn part(&self, from: usize, to: usize) -> Vec<u8> {
         let to = to.min(self.body.len());
         let more = to < self.body.len();
@@ -54,13 +54,13 @@ impl Datagram {
         [&header, body].concat()
     }
 
-    /// All fragments, of so many bytes each.
+    /// Returns all fragments, of this many bytes each.
     fn parts(&self, bytes: usize) -> Vec<Vec<u8>> {
         (0..self.body.len()).step_by(bytes).map(|from| self.part(from, from + bytes)).collect()
     }
 }
 
-/// A datagram with 93 bytes of payload.
+/// Returns a datagram with 93 bytes of payload.
 fn large(identification: u16, port: u16) -> Datagram {
     let mut datagram = Datagram::v4(identification, &udp(0, &format!("a{port}>b")));
     datagram.body.resize(8 + 93, 0);
@@ -79,7 +79,7 @@ fn counted(meter: &Meter, reason: Unmetered) -> u64 {
     meter.unmetered().find(|(other, _)| *other == reason).map_or(0, |(_, packets)| packets)
 }
 
-/// The rows of these frames, and the fragments that have no flow. No packet may be missing.
+/// Returns the rows of these frames, and the orphan fragments. No packet may be missing.
 fn metered(parts: &[Vec<u8>]) -> (Vec<FlowRecord>, u64) {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     pass(&mut meter, parts);
@@ -93,8 +93,8 @@ fn ended(meter: &mut Meter) -> (Vec<FlowRecord>, u64) {
     (rows, counted(meter, Unmetered::LaterFragment))
 }
 
-/// Port of `a`, packets, IP bytes and bytes of payload of a row.
-fn told(row: &FlowRecord) -> (u16, u64, u64, u64) {
+/// Returns port of `a`, packets, IP bytes and bytes of payload of a row.
+fn summary(row: &FlowRecord) -> (u16, u64, u64, u64) {
     (row.key.port_a, row.packets_ab, row.bytes_ab, row.payload_bytes_ab)
 }
 
@@ -104,7 +104,7 @@ fn fragments_belong_to_their_datagrams_flow_in_any_order() {
     assert_eq!(parts.len(), 3);
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
         let (rows, later) = metered(&order.map(|part| parts[part].clone()));
-        assert_eq!(rows.iter().map(told).collect::<Vec<_>>(), [(1024, 3, 3 * 20 + 101, 93)], "{order:?}");
+        assert_eq!(rows.iter().map(summary).collect::<Vec<_>>(), [(1024, 3, 3 * 20 + 101, 93)], "{order:?}");
         assert_eq!((rows[0].first_seen_ns, rows[0].last_seen_ns, later), (0, 2, 0), "{order:?}");
     }
 }
@@ -128,7 +128,7 @@ fn datagrams_may_be_interleaved() {
 }
 
 #[test]
-fn protocol_and_addresses_tell_datagrams_apart() {
+fn protocol_and_addresses_distinguish_datagrams() {
     let datagram = large(1, 1024);
     let other_protocol = Datagram { protocol: 6, ..datagram.clone() };
     let mut other_address = datagram.part(40, 80);
@@ -145,10 +145,10 @@ fn a_header_may_be_spread_over_fragments() {
         let (rows, later) = metered(&segment.parts(bytes));
         let [row] = rows[..] else { panic!("{rows:?}") };
         let parts = 80_u64.div_ceil(bytes as u64);
-        assert_eq!((told(&row), later), ((1024, parts, parts * 20 + 80, 60), 0));
+        assert_eq!((summary(&row), later), ((1024, parts, parts * 20 + 80, 60), 0));
         assert_eq!((history(&row).as_str(), row.numbers.isn(0)), ("S", Some(100)));
     }
-    // Of a header only the beginning is kept: its end must not come first.
+    // Only the beginning of a header is kept: its end must not come first.
     let backwards: Vec<_> = segment.parts(8).into_iter().rev().collect();
     assert_eq!(metered(&backwards), (vec![], 10));
 }
@@ -172,11 +172,11 @@ fn ipv6_fragments_as_well() {
     let mut parts = datagram.parts(40);
     parts.rotate_left(1);
     let (rows, later) = metered(&parts);
-    assert_eq!((told(&rows[0]), rows[0].key.ip_version, later), ((1024, 3, 3 * 48 + 101, 93), 6, 0));
+    assert_eq!((summary(&rows[0]), rows[0].key.ip_version, later), ((1024, 3, 3 * 48 + 101, 93), 6, 0));
     // Destination options in the datagram, behind the fragment header. RFC 8200 §4.1.
     let body = [&[17, 1][..], &[0; 14], &datagram.body].concat();
     let (rows, later) = metered(&Datagram { protocol: 60, body, ..datagram }.parts(40));
-    assert_eq!((told(&rows[0]), later), ((1024, 3, 3 * 48 + 117, 93), 0));
+    assert_eq!((summary(&rows[0]), later), ((1024, 3, 3 * 48 + 117, 93), 0));
 }
 
 #[test]
@@ -184,8 +184,8 @@ fn an_identification_used_again_is_another_datagram() {
     let (one, other) = (large(1, 1024).parts(56), large(1, 1025).parts(56));
     // As soon as the first datagram is complete,
     let (rows, later) = metered(&[one.clone(), other.clone()].concat());
-    let told: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
-    assert_eq!((told, later), (BTreeMap::from([(1024, 2), (1025, 2)]), 0));
+    let summary: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
+    assert_eq!((summary, later), (BTreeMap::from([(1024, 2), (1025, 2)]), 0));
     // or else after a minute.
     for (gap_ns, expected) in
         [(60 * SECOND_NS, vec![(1024, 3)]), (60 * SECOND_NS + 1, vec![(1024, 1), (1025, 2)])]
@@ -195,8 +195,8 @@ fn an_identification_used_again_is_another_datagram() {
         frame(&mut meter, RAW, gap_ns, &other[0]);
         frame(&mut meter, RAW, gap_ns, &other[1]);
         let (rows, later) = ended(&mut meter);
-        let told: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
-        assert_eq!((told, later), (BTreeMap::from_iter(expected), 0));
+        let summary: BTreeMap<_, _> = rows.iter().map(|row| (row.key.port_a, row.packets_ab)).collect();
+        assert_eq!((summary, later), (BTreeMap::from_iter(expected), 0));
     }
 }
 
@@ -204,7 +204,7 @@ fn an_identification_used_again_is_another_datagram() {
 fn a_datagram_captured_twice_is_one_flow() {
     let twice: Vec<_> = large(1, 1024).parts(40).into_iter().flat_map(|part| [part.clone(), part]).collect();
     let (rows, later) = metered(&twice);
-    assert_eq!((told(&rows[0]), rows.len(), later), ((1024, 6, 6 * 20 + 202, 186), 1, 0));
+    assert_eq!((summary(&rows[0]), rows.len(), later), ((1024, 6, 6 * 20 + 202, 186), 1, 0));
 }
 
 #[test]
@@ -260,14 +260,14 @@ fn a_snap_length_may_cut_a_fragment() {
         if let Some(reason) = reason {
             assert_eq!((rows, counted(&meter, reason)), (vec![], 3));
         } else {
-            assert_eq!(told(&rows[0]), (1024, 3, 3 * 20 + 101, 93));
+            assert_eq!(summary(&rows[0]), (1024, 3, 3 * 20 + 101, 93));
         }
     }
 }
 
 #[test]
 fn lengths_no_packet_has_do_no_harm() {
-    // The length left out, and said to be enormous on the wire.
+    // The length is omitted, and claimed to be enormous on the wire.
     let datagram = Datagram::v4(1, &tcp(0, "a1024>b", "S", 1, 0, 60));
     let mut meter = Meter::new(options(IDLE), Arc::default());
     for mut part in datagram.parts(8) {
@@ -283,7 +283,7 @@ fn lengths_no_packet_has_do_no_harm() {
     ended(&mut meter);
 }
 
-/// An ICMP error from host `r` about a packet, to whoever sent it.
+/// Returns an ICMP error from host `r` to the sender of a packet.
 fn unreachable(sent: &Sent) -> Vec<u8> {
     let quote = sent.ip();
     let mut ip = [&[0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, b'r'], &quote[12..16]].concat();
@@ -293,7 +293,7 @@ fn unreachable(sent: &Sent) -> Vec<u8> {
     ip
 }
 
-/// The history of the only flow of packets and one error at the end.
+/// Returns the history of the only flow of packets and one error at the end.
 fn history_of(packets: &[&Sent], error: &[u8], error_ns: i64) -> String {
     let mut meter = Meter::new(options(IDLE), Arc::default());
     for packet in packets {
@@ -306,7 +306,7 @@ fn history_of(packets: &[&Sent], error: &[u8], error_ns: i64) -> String {
 }
 
 #[test]
-fn an_icmp_error_is_noted_at_the_end_that_cant_be_reached() {
+fn an_icmp_error_is_recorded_at_the_unreachable_endpoint() {
     let (there, back) = (udp(0, "a1024>b"), udp(1, "b>a1024"));
     assert_eq!(history_of(&[&there], &unreachable(&there), 2), "Du");
     assert_eq!(history_of(&[&there, &back], &unreachable(&back), 2), "DdU");
@@ -327,7 +327,7 @@ fn an_icmp_error_counts_only_if_the_quoted_packet_was_seen() {
     assert_eq!(history_of(&[&there], &unreachable(&there), idle_ns + 1), "D", "the flow is over");
 }
 
-/// Fragments of up to five datagrams, in any order, and how many datagrams.
+/// Generates fragments of up to five datagrams, in any order, and the number of datagrams.
 fn mixed() -> impl Strategy<Value = (Vec<Vec<u8>>, usize)> {
     prop::collection::vec((any::<bool>(), 1..6_usize), 1..6).prop_flat_map(|datagrams| {
         let parts = (1024..).zip(&datagrams).flat_map(|(port, &(v6, eights))| {
@@ -350,7 +350,7 @@ proptest! {
     }
 }
 
-/// Rows and orphans of a capture in pieces, joined.
+/// Returns rows and orphans of a capture in pieces, joined.
 fn in_pieces(pieces: &[&[(i64, Vec<u8>)]]) -> (Vec<FlowRecord>, u64) {
     let (mut rows, mut orphans, mut remnants) = (Vec::new(), 0, Vec::new());
     for piece in pieces {
@@ -400,7 +400,7 @@ fn a_header_of_a_minute_ago_is_another_datagrams() {
     let (rows, orphans) = after(60 * SECOND_NS);
     assert_eq!((rows.iter().map(|row| row.packets_ab).sum::<u64>(), orphans), (3, 0));
     assert_eq!(after(60 * SECOND_NS + 1).1, 2);
-    // Of the first datagrams something is kept, however many follow.
+    // Something is kept of the first datagrams, however many follow.
     let flood = (0..10_000).map(|id| (1, large(id + 2, 1025).part(40, 80)));
     let long: Vec<_> = [(1, parts[1].clone())].into_iter().chain(flood).collect();
     let (rows, _) = in_pieces(&[&[(0, parts[0].clone())], &long]);

@@ -1,4 +1,4 @@
-//! The law of stitching: a capture metered in pieces gives the rows that it gives as a whole.
+//! The law of stitching: a capture metered in pieces gives the same rows as the whole.
 
 use proptest::bool::weighted;
 use proptest::collection::vec;
@@ -9,7 +9,7 @@ use super::stories::{LAWFUL, captures, monotone, running_back};
 use crate::flow::{join, stitch};
 use crate::table::FlowRecord;
 
-/// A capture, cut rarely, often, or wherever it is allowed.
+/// Returns a capture cut rarely, often, or wherever it is allowed.
 fn pieces(
     captures: impl Strategy<Value = Vec<Sent>>,
     allowed: fn(&Sent, &Sent) -> bool,
@@ -22,7 +22,7 @@ fn pieces(
     })
 }
 
-/// Cut anywhere.
+/// Allows any cut.
 fn anywhere(_: &Sent, _: &Sent) -> bool {
     true
 }

@@ -1,4 +1,4 @@
-//! What a row says, what is counted, and how much is held.
+//! Contents of a row, counts, and bounds of memory.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ fn a_connection_is_one_row() {
 }
 
 #[test]
-fn a_lone_syn_ack_tells_both_initial_sequence_numbers() {
+fn a_lone_syn_ack_shows_both_initial_sequence_numbers() {
     let rows = metered(&[tcp(0, "b>a", "SA", 500, 101, 0)]);
     let [row] = rows[..] else { panic!("{rows:?}") };
     assert_eq!(
@@ -184,11 +184,11 @@ proptest! {
         prop_assert_eq!(meter.packets(), (packets.len() + frames.len()) as u64);
         prop_assert_eq!(in_flows + unmetered(&meter), meter.packets());
         prop_assert_eq!(meter.wire_bytes(), bytes as u64);
-        let told: u64 = metered(&packets).iter().map(|row| row.bytes_ab + row.bytes_ba).sum();
-        prop_assert_eq!(told, ip_bytes as u64);
+        let row_bytes: u64 = metered(&packets).iter().map(|row| row.bytes_ab + row.bytes_ba).sum();
+        prop_assert_eq!(row_bytes, ip_bytes as u64);
     }
 
-    /// No end is preferred.
+    /// Neither endpoint is preferred.
     #[test]
     fn swapping_all_sources_and_destinations_mirrors_the_table(packets in captures(ANY, running_back())) {
         let back: Vec<Sent> = packets.iter().map(Sent::mirrored).collect();
@@ -208,12 +208,12 @@ fn past_the_cap_idle_flows_end_early_and_nothing_is_lost() {
     let rows = finished(&mut meter);
     assert_eq!(rows.iter().map(|row| row.packets_ab + row.packets_ba).sum::<u64>(), 2000);
     assert_eq!(rows.iter().filter(|row| row.evicted).count() as u64, meter.evicted());
-    // The busy flow is not the one that goes.
+    // The busy flow is not the one evicted.
     assert_eq!(rows.iter().filter(|row| row.key.port_a == 65_000).count(), 1);
 }
 
 #[test]
-fn payloads_of_a_flow_that_was_ended_early_are_looked_at_anew() {
+fn payloads_of_a_flow_that_was_ended_early_are_inspected_anew() {
     let mut meter = Meter::new(Options { most_flows: 1, ..options(IDLE) }, signatures());
     // Another flow of the same part, which has room for one.
     let first = udp(0, "a1>b53");

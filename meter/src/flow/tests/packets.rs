@@ -1,4 +1,4 @@
-//! Packets that read like a trace: `tcp(3, "a>b", "SA", 500, 101, 0)`; and their rows as short as their history.
+//! Packets that read like a trace: `tcp(3, "a>b", "SA", 500, 101, 0)`; and their rows, abbreviated to their history.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::wire::{Unmetered, decode};
 /// Short enough to count with.
 pub const IDLE: Idle = Idle { tcp_ns: 100, udp_ns: 10 };
 
-/// Without a cap that any test would reach.
+/// Returns options without a cap that any test would reach.
 pub fn options(idle: Idle) -> Options {
     Options { idle, most_flows: 1 << 20, decapsulate: true, dedup: false, verify_checksums: false }
 }
@@ -31,7 +31,7 @@ pub struct Sent {
     transport: Header,
     payload_bytes: u16,
     vlan: Option<u16>,
-    /// Another one for each packet: none is a copy.
+    /// IP identification, different for each packet: none is a duplicate.
     identification: u16,
 }
 
@@ -49,8 +49,8 @@ enum Header {
 
 const FLAGS: &str = "FSRPA";
 
-/// A segment: when, between whom (`a>b`, with a port `a1024>b`), its flags out of `FSRPA`, its sequence and
-/// acknowledgement number, its bytes of payload.
+/// Returns a segment: time, direction (`a>b`, with a port `a1024>b`), flags out of `FSRPA`, sequence and
+/// acknowledgement number, bytes of payload.
 pub fn tcp(
     time_ns: i64,
     ends: &str,
@@ -65,7 +65,7 @@ pub fn tcp(
     Sent { transport, payload_bytes, ..udp(time_ns, ends) }
 }
 
-/// A datagram with 7 bytes of payload.
+/// Returns a datagram with 7 bytes of payload.
 pub fn udp(time_ns: i64, ends: &str) -> Sent {
     static IDENTIFICATION: AtomicU16 = AtomicU16::new(1);
     let end = |name: &str| End { host: name.as_bytes()[0], port: name[1..].parse().unwrap_or(80) };
@@ -103,27 +103,27 @@ impl fmt::Debug for Sent {
 }
 
 impl Sent {
-    /// The same packet at another time.
+    /// Returns the same packet at another time.
     pub fn at(self, time_ns: i64) -> Self {
         Self { time_ns, ..self }
     }
 
-    /// The same packet in a VLAN, or in none.
+    /// Returns the same packet in a VLAN, or in none.
     pub fn in_vlan(self, vlan: Option<u16>) -> Self {
         Self { vlan, ..self }
     }
 
-    /// Whether a host sent it.
+    /// Returns whether a host sent it.
     pub fn is_from(&self, host: char) -> bool {
         char::from(self.source.host) == host
     }
 
-    /// The same packet the other way.
+    /// Returns the same packet in the other direction.
     pub fn mirrored(&self) -> Self {
         Self { source: self.destination, destination: self.source, ..self.clone() }
     }
 
-    /// The bytes of the IP packet.
+    /// Returns the bytes of the IP packet.
     pub fn ip(&self) -> Vec<u8> {
         let (protocol, header) = match self.transport {
             Header::Udp => (17, vec![0; 4]), // length and checksum
@@ -141,14 +141,14 @@ impl Sent {
         [&ip[..], &addresses, &ports, &header, &vec![0; self.payload_bytes.into()]].concat()
     }
 
-    /// The part of the key space that its flow is in.
+    /// Returns the part of the key space of its flow.
     pub fn part(&self) -> usize {
         let ip = self.ip();
         let decoded = decode(101, &ip, ip.len() as u32, true).expect("a packet");
         Key::of(&decoded.ends).0.part()
     }
 
-    /// The link type and the bytes of the frame.
+    /// Returns the link type and the bytes of the frame.
     pub fn frame(&self) -> (u16, Vec<u8>) {
         let Some(vlan) = self.vlan else { return (101, self.ip()) };
         let [high, low] = vlan.to_be_bytes();
@@ -167,7 +167,7 @@ pub fn frame(meter: &mut Meter, link_type: u16, time_ns: i64, data: &[u8]) {
     meter.frame(&Frame { interface: 0, link_type, time_ns, wire_bytes: data.len() as u32, data });
 }
 
-/// The rows of a meter at the end of its capture.
+/// Returns the rows of a meter at the end of its capture.
 pub fn finished(meter: &mut Meter) -> Vec<FlowRecord> {
     let mut rows = Vec::new();
     loop {
@@ -179,7 +179,7 @@ pub fn finished(meter: &mut Meter) -> Vec<FlowRecord> {
     }
 }
 
-/// Signatures that tell payloads by their lengths: the packets hold nothing but zeros.
+/// Returns signatures that distinguish payloads by their lengths: the packets contain only zeros.
 pub fn signatures() -> Arc<Signatures> {
     let of_length = |length: u32| Rule {
         transports: vec![6, 17],
@@ -192,14 +192,14 @@ pub fn signatures() -> Arc<Signatures> {
     Arc::new(Signatures::new(&rules).expect("rules"))
 }
 
-/// The rows of packets, metered but not stitched.
+/// Returns the rows of packets, metered but not stitched.
 pub fn metered(packets: &[Sent]) -> Vec<FlowRecord> {
     let mut meter = Meter::new(options(IDLE), signatures());
     pass_together(packets, &mut meter);
     finished(&mut meter)
 }
 
-/// Passes packets to a meter as a file's come, side by side.
+/// Passes packets to a meter several at a time, as a file's are.
 pub fn pass_together(packets: &[Sent], meter: &mut Meter) {
     let frames: Vec<(i64, (u16, Vec<u8>))> =
         packets.iter().map(|packet| (packet.time_ns, packet.frame())).collect();
@@ -212,13 +212,13 @@ pub fn pass_together(packets: &[Sent], meter: &mut Meter) {
     }));
 }
 
-/// The flows of a capture.
+/// Returns the flows of a capture.
 pub fn flows(packets: &[Sent]) -> Vec<FlowRecord> {
     stitch(metered(packets), &IDLE, true).0
 }
 
-/// The flows of a capture, each as its history: `S` SYN, `H` SYN+ACK, `A` pure ACK, `D` data, `F` FIN, `R` RST,
-/// `U` unreachable, of end `a`; in small letters of end `b`.
+/// Returns the flows of a capture, each as its history: `S` SYN, `H` SYN+ACK, `A` pure ACK, `D` data, `F` FIN, `R`
+/// RST, `U` unreachable, of endpoint `a`; in lower case of endpoint `b`.
 pub fn histories(packets: &[Sent]) -> Vec<String> {
     flows(packets).iter().map(history).collect()
 }
@@ -228,8 +228,8 @@ pub fn history(row: &FlowRecord) -> String {
     (0..row.events.times_ns().len()).map(letter).collect()
 }
 
-/// Rows as a set: those that make a difference in any column stand in one order. Copies are left out: of a
-/// pair astride a cut the law says nothing.
+/// Sorts rows by every column, for comparison as sets. Duplicates are left out: the law doesn't cover a pair that
+/// lies across a cut.
 pub fn as_set(mut rows: Vec<FlowRecord>) -> Vec<FlowRecord> {
     for row in &mut rows {
         row.duplicates = 0;
@@ -238,7 +238,7 @@ pub fn as_set(mut rows: Vec<FlowRecord>) -> Vec<FlowRecord> {
     rows
 }
 
-/// A row as if all its packets had gone the other way.
+/// Returns a row as if all its packets had gone in the other direction.
 pub fn mirrored(row: &FlowRecord) -> FlowRecord {
     let ends_swapped = row.events.order() ^ row.events.times_ns().iter().fold(0, |mask, _| mask << 4 | 8);
     FlowRecord {
@@ -260,7 +260,7 @@ pub fn mirrored(row: &FlowRecord) -> FlowRecord {
     }
 }
 
-/// How many packets of a meter are in no flow.
+/// Returns the number of packets that are in no flow.
 pub fn unmetered(meter: &Meter) -> u64 {
     meter.unmetered().map(|(_, packets): (Unmetered, u64)| packets).sum()
 }

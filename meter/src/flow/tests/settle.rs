@@ -1,9 +1,9 @@
-//! What is decided when all rows of a five-tuple are there, with cuts at every packet as without.
+//! Decisions that need all rows of a five-tuple, with cuts at every packet as without.
 
 use super::packets::{IDLE, Sent, as_set, flows, history, metered, tcp, udp};
 use crate::flow::stitch;
 
-/// Histories of the flows, which are the same however the capture is cut.
+/// Returns histories of the flows, which are the same however the capture is cut.
 fn settled(packets: &[Sent]) -> Vec<String> {
     let whole = flows(packets);
     for cut in 1..packets.len() {
@@ -16,7 +16,7 @@ fn settled(packets: &[Sent]) -> Vec<String> {
     whole.iter().map(history).collect()
 }
 
-/// A handshake, a question, an answer; a packet each nanosecond.
+/// Returns a handshake, a question, an answer; a packet each nanosecond.
 fn talk(time_ns: i64, isn: [u32; 2]) -> Vec<Sent> {
     let [own, peer] = isn.map(|isn| isn.wrapping_add(1));
     vec![
@@ -68,7 +68,7 @@ fn numbers_far_apart_are_of_two_connections() {
 }
 
 #[test]
-fn a_connection_goes_on_after_any_pause() {
+fn a_connection_continues_after_any_pause() {
     let mut packets = talk(0, FAR);
     packets.push(tcp(5_000, "a>b", "FA", FAR[0] + 11, FAR[1] + 21, 0));
     packets.push(tcp(9_000, "b>a", "FA", FAR[1] + 21, FAR[0] + 12, 0));
@@ -78,7 +78,7 @@ fn a_connection_goes_on_after_any_pause() {
 }
 
 #[test]
-fn a_loss_tears_no_connection() {
+fn packet_loss_splits_no_connection() {
     let mut packets = talk(0, FAR);
     packets.push(tcp(9, "a>b", "PA", FAR[0] + (1 << 28), FAR[1] + 21, 10));
     assert_eq!(settled(&packets), ["ShADd"]);

@@ -1,21 +1,21 @@
-//! Which row goes where.
+//! The row that each piece goes into.
 
 use super::packets::{IDLE, Sent, history, metered, tcp, udp};
 use crate::flow::stitch;
 use crate::table::FlowRecord;
 
-/// A row for each packet.
+/// Yields a row for each packet.
 fn rows(packets: &[Sent]) -> impl Iterator<Item = FlowRecord> {
     packets.iter().flat_map(|packet| metered(std::slice::from_ref(packet)))
 }
 
-/// Where the rows of single packets go.
+/// Returns the groups of rows of single packets.
 fn groups(packets: &[Sent]) -> Vec<u32> {
     stitch(rows(packets), &IDLE, true).1
 }
 
 #[test]
-fn nothing_comes_of_nothing() {
+fn no_rows_give_no_rows() {
     assert_eq!(stitch([], &IDLE, true), (vec![], vec![]));
 }
 

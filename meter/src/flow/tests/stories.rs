@@ -1,4 +1,4 @@
-//! Captures made up of stories: what connections do, on few endpoints, mixed and disordered.
+//! Captures made up of stories: sequences of packets as connections have, on few endpoints, mixed and disordered.
 
 use std::collections::VecDeque;
 
@@ -11,8 +11,8 @@ use super::packets::{Sent, tcp, udp};
 /// Initiator and responder.
 const PAIRS: [(&str, &str); 3] = [("a1024", "b80"), ("b1024", "a80"), ("c5000", "c5001")];
 
-/// One letter a packet: those of [`super::packets::history`], capital ones of the initiator; `T` is a SYN with
-/// data, `k` the SYN+ACK that acknowledges them, `U` a datagram.
+/// One letter a packet: those of [`super::packets::history`], upper case of the initiator; `T` is a SYN with data,
+/// `k` the SYN+ACK that acknowledges them, `U` a datagram.
 const STORIES: [&str; 23] = [
     "ShADadFfA",
     "ShADadFfARr",
@@ -39,16 +39,16 @@ const STORIES: [&str; 23] = [
     "Uuu",
 ];
 
-/// Nonsense, but such as the law of stitching holds for. Its known exceptions: both ends of a key send a SYN, or
-/// one end sends both SYN and SYN+ACK; or initial sequence numbers so close that the next connection's passes
-/// for an acknowledgement of data on the SYN.
+/// Nonsense that the law of stitching covers. Its known exceptions: both endpoints of a key send a SYN, or one
+/// endpoint sends both SYN and SYN+ACK; or initial sequence numbers so close that the next connection's passes for an
+/// acknowledgement of data on the SYN.
 pub const LAWFUL: &str = "[ShADadFfRrTkUu]{1,10}";
 /// Nonsense of any kind.
 pub const ANY: &str = "[ShADadFfRrTkUusH]{1,10}";
 
 const DATA_ON_SYN: u16 = 100;
 
-/// What the packets of a connection between the ends with these initial sequence numbers look like.
+/// Returns the packets of a connection between two endpoints with these initial sequence numbers.
 fn play(script: &str, (initiator, responder): (&str, &str), isn: [u32; 2]) -> VecDeque<Sent> {
     let mut next = isn.map(|isn| isn.wrapping_add(1));
     let packet = |letter: char| {
@@ -75,8 +75,8 @@ fn play(script: &str, (initiator, responder): (&str, &str), isn: [u32; 2]) -> Ve
     script.chars().map(packet).collect()
 }
 
-/// A story, or nonsense, on any pair, perhaps with a VLAN for each direction. Initial sequence numbers are few, so
-/// that the same comes up twice; some are far from the others.
+/// Generates a story, or nonsense, on any pair, possibly with a VLAN for each direction. Initial sequence numbers are
+/// few, so that the same one occurs twice; some are far from the others.
 fn stories(nonsense: &'static str) -> impl Strategy<Value = VecDeque<Sent>> {
     let script = prop_oneof![3 => select(&STORIES[..]).prop_map(str::to_owned), 1 => nonsense];
     let isns =
@@ -92,19 +92,19 @@ fn stories(nonsense: &'static str) -> impl Strategy<Value = VecDeque<Sent>> {
     })
 }
 
-/// One step of a capture: which story goes on, and how time does.
+/// One step of a capture: which story continues, and how time passes.
 #[derive(Clone, Debug)]
 pub struct Step {
     story: Index,
     gap_ns: i64,
-    /// The packet was captured before the one before it.
+    /// The packet was captured before its predecessor.
     overtakes: bool,
     vlan: Option<u16>,
-    /// Strangers appear so much later: reason for the meter to free what is over by then.
+    /// Strangers appear this much later, which makes the meter free flows that are over by then.
     strangers_ns: Option<i64>,
 }
 
-/// Time goes on, by little or by about the idle timeouts of UDP and TCP.
+/// Generates gaps, small or about the idle timeouts of UDP and TCP.
 fn gaps() -> impl Strategy<Value = i64> {
     prop_oneof![12 => 0..4_i64, 3 => 9..12_i64, 2 => 99..102_i64, 1 => 50..90_i64, 1 => Just(1_000)]
 }
@@ -123,17 +123,17 @@ fn steps(gap_ns: impl Strategy<Value = i64>, far: &'static [i64]) -> impl Strate
     )
 }
 
-/// Time never runs back.
+/// Generates steps whose time never runs back.
 pub fn monotone() -> impl Strategy<Value = Step> {
     steps(gaps(), &[0])
 }
 
-/// Time runs back now and then.
+/// Generates steps whose time runs back now and then.
 pub fn running_back() -> impl Strategy<Value = Step> {
     steps(prop_oneof![4 => gaps(), 1 => gaps().prop_map(i64::wrapping_neg)], &[0, 50, 5_000, -5_000])
 }
 
-/// Captures of one to six stories.
+/// Generates captures of one to six stories.
 pub fn captures(
     nonsense: &'static str,
     step: impl Strategy<Value = Step>,
@@ -141,7 +141,7 @@ pub fn captures(
     (vec(stories(nonsense), 1..=6), vec(step, 60)).prop_map(|(stories, steps)| mix(stories, &steps))
 }
 
-/// Lets the stories go on, step by step, until all are told.
+/// Continues the stories, step by step, until all are finished.
 fn mix(mut stories: Vec<VecDeque<Sent>>, steps: &[Step]) -> Vec<Sent> {
     let mut packets: Vec<Sent> = Vec::new();
     for step in steps {
