@@ -8,6 +8,7 @@
 //! Sensors whose captures were merged have separate clocks: a packet that another interface saw is a duplicate if it
 //! came within seconds.
 
+use super::Key;
 use super::decoded_packet::DecodedPacket;
 use crate::wire::Proof;
 
@@ -92,13 +93,7 @@ impl Duplicates {
             Proof::None => return None,
             // Not by the hash of the key: it differs between runs, and so would the places overwritten.
             Proof::Sequence => {
-                let ports = u64::from(key.port_a) << 16 | u64::from(key.port_b);
-                ((address(key.addr_a)
-                    ^ address(key.addr_b).rotate_left(32)
-                    ^ ports
-                    ^ u64::from(*from_a) << 32)
-                    .wrapping_mul(MULTIPLIER)
-                    >> 32) as usize
+                ((folded(key) ^ u64::from(*from_a) << 32).wrapping_mul(MULTIPLIER) >> 32) as usize
             }
             Proof::Id | Proof::Hops => identity.digest as usize,
         };
@@ -132,7 +127,7 @@ impl Duplicates {
             self.flows.resize(FLOWS, Seen::default());
         }
         if *interface != 0 {
-            let duplicate = self.check_interfaces(now, identity.digest);
+            let duplicate = self.check_interfaces(now, interfaces_place(key, identity.digest));
             if duplicate != Duplicate::No {
                 return duplicate;
             }
@@ -171,11 +166,11 @@ impl Duplicates {
 
     /// Returns whether a packet is a duplicate of one from another interface.
     #[cold]
-    fn check_interfaces(&mut self, now: Seen, digest: u32) -> Duplicate {
+    fn check_interfaces(&mut self, now: Seen, place: usize) -> Duplicate {
         if self.of_interfaces.is_empty() {
             self.of_interfaces = vec![Seen::default(); PLACES * PLACES_MORE];
         }
-        let before = &mut self.of_interfaces[more_place(digest as usize % PLACES, now.mark)];
+        let before = &mut self.of_interfaces[place];
         let apart_ns = before.time_ns.abs_diff(now.time_ns);
         if (before.mark ^ now.mark) & REST == 0
             && (before.mark ^ now.mark) & INTERFACE != 0
@@ -203,6 +198,13 @@ fn flow_place(address: u64) -> usize {
     (address.wrapping_mul(MULTIPLIER) >> 54) as usize % FLOWS
 }
 
-fn more_place(place: usize, mark: u64) -> usize {
-    place * PLACES_MORE + (mark >> 40) as usize % PLACES_MORE
+/// Addresses and ports in one number, the same in each run.
+fn folded(key: &Key) -> u64 {
+    let ports = u64::from(key.port_a) << 16 | u64::from(key.port_b);
+    address(key.addr_a) ^ address(key.addr_b).rotate_left(32) ^ ports
+}
+
+fn interfaces_place(key: &Key, digest: u32) -> usize {
+    let more = (folded(key).wrapping_mul(MULTIPLIER) >> 40) as usize % PLACES_MORE;
+    digest as usize % PLACES * PLACES_MORE + more
 }
