@@ -105,7 +105,8 @@ pub fn is_without_ip(ethertype: u16) -> bool {
     WITHOUT_IP.binary_search(&ethertype).is_ok()
 }
 
-/// `EtherType`s of decoded headers, except VLAN tags.
+/// `EtherType`s of decoded headers, except VLAN tags: those that GRE and others may announce, too. What is behind them is in
+/// `tag::next` and `Walk::ether`.
 const DECODED: [u16; 26] = [
     IPV4,
     IPV6,
