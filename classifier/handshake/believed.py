@@ -45,7 +45,7 @@ def _is_challenge(facts: pa.RecordBatch, end: str, peer: str) -> npt.NDArray[np.
 
 
 def _leave_out(packed: npt.NDArray[np.uint64], rows: npt.NDArray[np.intp], code: int) -> None:
-    """Take an event out of some rows' packed events."""
+    """Remove an event from some rows' packed events."""
     for row in rows.tolist():
         codes = [event for event in _codes(int(packed[row])) if event != code]
         packed[row] = sum(event << (4 * place) for place, event in enumerate(codes))

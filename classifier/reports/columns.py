@@ -30,7 +30,7 @@ class ReportColumn(NamedTuple):
 
     @property
     def is_number(self) -> bool:
-        """Whether its values are numbers, to be aligned on the right and sorted by size."""
+        """Return whether its values are numbers: aligned on the right, sorted by size."""
         return self.kind in ("count", "bytes", "share")
 
     def text(self, row: Row) -> str:

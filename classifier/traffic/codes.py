@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from classifier.traffic.aggregate import Rows
 from classifier.traffic.judged import Judged
 from classifier.traffic.tables import SOURCES, VOLUMES
 from classifier.traffic.views import BY_PAYLOAD, FLOW_KEYS, KINDS, NULL, VIEWS
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 class Texts:
@@ -28,11 +30,7 @@ class Texts:
     def codes(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
         """Return the codes of n texts; null has a code, too."""
         with self._lock:
-            texts = [*column.dictionary.to_pylist(), None]
-            codes = [self._codes.setdefault(text, len(self._codes)) for text in texts]
-        place = column.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)
-        found: npt.NDArray[np.int32] = np.array(codes, dtype=np.int32)[place]
-        return found
+            return _mapped(column, lambda text: self._codes.setdefault(text, len(self._codes)), np.int32)
 
     def ranks(self, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the sort ranks of n codes: by text, null last."""
@@ -87,10 +85,7 @@ def _key(judged: Judged, name: str, texts: Texts) -> npt.NDArray[np.generic]:
 
 def source_ranks(column: pa.DictionaryArray) -> npt.NDArray[np.uint8]:
     """Return the indices in `SOURCES` of n values of `service_source`."""
-    ranks = [*(SOURCES.index(word) for word in column.dictionary.to_pylist()), 0]
-    index = column.indices.fill_null(len(ranks) - 1).to_numpy(zero_copy_only=False)
-    found: npt.NDArray[np.uint8] = np.array(ranks, dtype=np.uint8)[index]
-    return found
+    return _mapped(column, SOURCES.index, np.uint8)
 
 
 def _kind(judged: Judged) -> npt.NDArray[np.uint8]:
@@ -103,9 +98,16 @@ def _kind(judged: Judged) -> npt.NDArray[np.uint8]:
 
 def _places(column: pa.DictionaryArray, words: tuple[str, ...]) -> npt.NDArray[np.uint8]:
     """Return the indices of n texts in `words`; the length of `words` for others."""
-    places = [words.index(word) if word in words else len(words) for word in column.dictionary.to_pylist()]
-    index = column.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)
-    found: npt.NDArray[np.uint8] = np.array([*places, len(words)], dtype=np.uint8)[index]
+    return _mapped(column, lambda word: words.index(word) if word in words else len(words), np.uint8)
+
+
+def _mapped(
+    column: pa.DictionaryArray, number: Callable[[str | None], int], kind: type[Number]
+) -> npt.NDArray[Number]:
+    """Return a number for each of n texts, computed once for each distinct one; null has a number, too."""
+    texts = [*column.dictionary.to_pylist(), None]
+    index = column.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[Number] = np.array([number(text) for text in texts], dtype=kind)[index]
     return found
 
 

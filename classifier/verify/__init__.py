@@ -20,6 +20,7 @@ from classifier.roles import INFERRED
 from classifier.traffic.judged_flows import JudgedFlows
 from classifier.verify.dissection import Datagram, dissect
 from classifier.verify.words import ProtocolNames, load
+from classifier.wording import endpoint
 
 #: Maximum flows compared; of more, a sample of this size.
 MOST_FLOWS = 20_000
@@ -213,7 +214,7 @@ def _compared(flow: _Flow, rules: Rules, words: ProtocolNames) -> dict[str, Any]
     return {
         **{name: row[name] for name in _AS_THEY_ARE},
         "tshark": "/".join(flow.seen.most_common(1)[0][0]) if flow.seen else None,
-        "tshark_server": _text(flow.server) if flow.server else None,
+        "tshark_server": endpoint(*flow.server) if flow.server else None,
         "on_service": str(_on_service(flow, rules, words)),
         "on_server": str(_on_server(flow)),
         "why": _why(row),
@@ -250,11 +251,6 @@ def _why(row: dict[str, Any]) -> str:
     source = row["service_source"]
     named = "payload" if row["payload"] or source == "payload" else f"{source} port" if source else "nothing"
     return f"server by {', '.join(row['role_evidence']) or 'nothing'}; service by {named}"
-
-
-def _text(end: tuple[str, int]) -> str:
-    address, port = end
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 _ORDER = [Opinion.DIFFER, Opinion.THEIRS_ONLY, Opinion.OURS_ONLY, Opinion.NEITHER, Opinion.AGREE]

@@ -76,16 +76,16 @@ def _conversation(
 
 def idle_timeout() -> Made:
     """Idle for exactly the idle timeout, and for a microsecond more; over UDP (120 s) and TCP (300 s)."""
-    told: list[Packet] = []
+    packets: list[Packet] = []
     for port, seconds, more_ns in ((41_001, 120, 0), (41_002, 120, 1000)):
         packet = _frame(_udp(End(CLIENT, port), End(SERVER, 514)))
-        told += [Packet(START_NS, packet), Packet(START_NS + seconds * SECOND_NS + more_ns, packet)]
+        packets += [Packet(START_NS, packet), Packet(START_NS + seconds * SECOND_NS + more_ns, packet)]
     for port, seconds, more_ns in ((42_001, 300, 0), (42_002, 300, 1000)):
         client, server = End(CLIENT, port), End(SERVER, 22)
         for n, time_ns in enumerate((START_NS, START_NS + seconds * SECOND_NS + more_ns)):
             # Numbers that don't go on: else the connection would be known again however long it was idle.
-            told.append(Packet(time_ns, _frame(_tcp(client, server, "PA", 7 + n * 2**30, 9, b"x"))))
-    return sorted(told), ETHERNET
+            packets.append(Packet(time_ns, _frame(_tcp(client, server, "PA", 7 + n * 2**30, 9, b"x"))))
+    return sorted(packets), ETHERNET
 
 
 def active_ftp() -> Made:
@@ -122,9 +122,9 @@ def vlan_per_direction() -> Made:
 
 def time_runs_back() -> Made:
     """Two capturing queues: the client's packets come late into the file, with the right times."""
-    told = _spaced(_conversation(End(CLIENT, 40_001), End(SERVER, 80), b"GET /", b"200 OK"))
-    mine = [packet for n, packet in enumerate(told) if n not in (1, 4, 7)]
-    theirs = [packet for n, packet in enumerate(told) if n in (1, 4, 7)]
+    packets = _spaced(_conversation(End(CLIENT, 40_001), End(SERVER, 80), b"GET /", b"200 OK"))
+    mine = [packet for n, packet in enumerate(packets) if n not in (1, 4, 7)]
+    theirs = [packet for n, packet in enumerate(packets) if n in (1, 4, 7)]
     return theirs + mine, ETHERNET
 
 
@@ -164,17 +164,17 @@ def answer_first() -> Made:
 
 def mapped_address() -> Made:
     """The same ports between 10.5.0.1 and 10.5.0.2 by IPv4, and between ::ffff:10.5.0.1 and …2 by IPv6."""
-    told = []
+    packets = []
     for prefix in ("", "::ffff:"):
         client, server = End(prefix + CLIENT, 40_001), End(prefix + SERVER, 53)
-        told += [_udp(client, server, b"question"), _udp(server, client, b"answer")]
-    return _spaced(told), ETHERNET
+        packets += [_udp(client, server, b"question"), _udp(server, client, b"answer")]
+    return _spaced(packets), ETHERNET
 
 
 def seen_twice() -> Made:
     """A mirror port that copies each packet on its way in and on its way out."""
-    told = _spaced(_conversation(End(CLIENT, 40_001), End(SERVER, 80), b"GET /", b"200 OK"))
-    return [again for packet in told for again in (packet, packet)], ETHERNET
+    packets = _spaced(_conversation(End(CLIENT, 40_001), End(SERVER, 80), b"GET /", b"200 OK"))
+    return [again for packet in packets for again in (packet, packet)], ETHERNET
 
 
 def in_no_flow() -> Made:
@@ -219,12 +219,12 @@ def _vxlan(network_id: int, packet: ScapyPacket) -> ScapyPacket:
 
 def _interleaved(*talks: list[ScapyPacket], vlans: tuple[int | None, ...]) -> list[Packet]:
     """Packets of several conversations in turn, each conversation in its VLAN."""
-    told = [
+    packets = [
         _frame(packet, vlan)
         for packets in zip(*talks, strict=True)
         for packet, vlan in zip(packets, vlans, strict=True)
     ]
-    return [Packet(START_NS + n * MILLISECOND_NS, data) for n, data in enumerate(told)]
+    return [Packet(START_NS + n * MILLISECOND_NS, data) for n, data in enumerate(packets)]
 
 
 def network_per_direction() -> Made:
@@ -244,16 +244,16 @@ def network_per_direction() -> Made:
 def network_per_tenant() -> Made:
     """Two tenants use the same addresses and ports at the same time, one by one in TCP and UDP."""
     client, server = End(CLIENT, 40_001), End(SERVER, 80)
-    told = []
+    packets = []
     for network_id in (10, 20):
         talk = _conversation(client, server, b"GET /", b"200 OK", (network_id * 7_919, network_id * 104_729))
         pair = [_udp(End(CLIENT, 40_002), End(SERVER, 514)), _udp(End(SERVER, 514), End(CLIENT, 40_002))]
         for n, packet in enumerate([*talk, *pair]):
             packet.id = network_id * 100 + n
-            told.append(
+            packets.append(
                 Packet(START_NS + n * MILLISECOND_NS + network_id, _frame(_vxlan(network_id, packet)))
             )
-    return sorted(told), ETHERNET
+    return sorted(packets), ETHERNET
 
 
 def vlan_per_customer() -> Made:
@@ -279,7 +279,7 @@ def both_sides_of_a_firewall() -> Made:
 
 def reset_of_another_connection() -> Made:
     """A client reuses its port: a challenge acknowledgement (RFC 5961 §4), a late RST of the old one."""
-    told: list[Packet] = []
+    packets: list[Packet] = []
     for port, numbers in ((40_001, (1_000_000_000, 2_000_000_000)), (40_002, (5_000, 9_000))):
         client, server = End(CLIENT, port), End(SERVER, 80)
         old = _conversation(client, server, b"GET /", b"200 OK", (100, 500))[:6]
@@ -291,26 +291,26 @@ def reset_of_another_connection() -> Made:
             _tcp(client, server, "S", numbers[0]),
         ]
         late = _tcp(client, server, "R", 106)
-        told += _spaced(old, START_NS + port * SECOND_NS)
+        packets += _spaced(old, START_NS + port * SECOND_NS)
         begin_ns = START_NS + port * SECOND_NS + 20 * SECOND_NS
-        told += _spaced([*challenge, *new[1:5], late, *new[5:]], begin_ns)
-    return told, ETHERNET
+        packets += _spaced([*challenge, *new[1:5], late, *new[5:]], begin_ns)
+    return packets, ETHERNET
 
 
 def idle_connection() -> Made:
     """A connection is idle for eleven minutes, three times; its FINs come after another six."""
     client, server = End(CLIENT, 40_001), End(SERVER, 22)
     talk = _conversation(client, server, b"question", b"answer")
-    told = _spaced(talk[:6])
+    packets = _spaced(talk[:6])
     for n in range(3):
         alive = [_tcp(client, server, "A", 108, 507), _tcp(server, client, "A", 507, 109)]
-        told += _spaced(alive, START_NS + (n + 1) * 660 * SECOND_NS)
-    return told + _spaced(talk[6:], START_NS + 2_340 * SECOND_NS), ETHERNET
+        packets += _spaced(alive, START_NS + (n + 1) * 660 * SECOND_NS)
+    return packets + _spaced(talk[6:], START_NS + 2_340 * SECOND_NS), ETHERNET
 
 
 def seen_in_an_overlay() -> Made:
     """All interfaces of a node: each packet plain, routed, in VXLAN; IPv4 without identification, IPv6."""
-    told: list[Packet] = []
+    packets: list[Packet] = []
     for n, (client, server) in enumerate(((CLIENT, SERVER), ("fd05::1", "fd05::2"))):
         talk = _conversation(End(client, 40_001), End(server, 80), b"GET /", b"200 OK")
         for m, packet in enumerate(talk):
@@ -318,38 +318,38 @@ def seen_in_an_overlay() -> Made:
                 packet.id = 0
             time_ns = START_NS + (100 * n + m) * MILLISECOND_NS
             plain = Packet(time_ns, _frame(packet))
-            told += [plain, plain._replace(time_ns=time_ns + 5_000)]
-            told.append(Packet(time_ns + 9_000, _frame(_vxlan(7, packet))))
-    return told, ETHERNET
+            packets += [plain, plain._replace(time_ns=time_ns + 5_000)]
+            packets.append(Packet(time_ns + 9_000, _frame(_vxlan(7, packet))))
+    return packets, ETHERNET
 
 
 def neighbouring_servers() -> Made:
     """Ten ports of one host in use before the capture began, in no order of time, each by another client."""
-    told = []
+    packets = []
     for n, port in enumerate(
         (32_774, 32_769, 32_777, 32_771, 32_778, 32_770, 32_776, 32_772, 32_775, 32_773)
     ):
         client, server = End(f"10.5.1.{n + 1}", 34_000 + n * 2_711 % 26_000), End(SERVER, port)
-        told += [
+        packets += [
             _tcp(server, client, "PA", 700, 900, b"news"),
             _tcp(client, server, "A", 900, 704),
             _tcp(client, server, "PA", 900, 704, b"more"),
             _tcp(server, client, "A", 704, 904),
         ]
-    return _spaced(told), ETHERNET
+    return _spaced(packets), ETHERNET
 
 
 def asked_in_vain() -> Made:
     """Traceroute by UDP from one port; the target refuses the last probes, and answers at port 53."""
     asker, target = End(CLIENT, 3060), SERVER
-    told: list[ScapyPacket] = []
+    packets: list[ScapyPacket] = []
     for port in range(33_434, 33_446):
         probe = _udp(asker, End(target, port), bytes(12))
-        told.append(probe)
+        packets.append(probe)
         if port >= 33_444:
-            told.append(_internet(target, asker.ip) / ICMP(type=3, code=3) / probe)
+            packets.append(_internet(target, asker.ip) / ICMP(type=3, code=3) / probe)
     question = [_udp(asker, End(target, 53), b"\0" * 12), _udp(End(target, 53), asker, b"\0" * 40)]
-    return _spaced([*told, *question]), ETHERNET
+    return _spaced([*packets, *question]), ETHERNET
 
 
 def told_to_groups() -> Made:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from classifier.live.windows.running_totals import RunningTotals, ServerTotals, WindowChanges
+from classifier.live.windows.running_totals import RunningTotals, WindowChanges
 from classifier.live.windows.window import Window
 from classifier.roles import Role
 from classifier.traffic.tables import SOURCES
@@ -40,7 +40,7 @@ def window_line(window: Window, totals: RunningTotals, change: WindowChanges) ->
             }
             for service in sorted(busy, key=lambda service: -service.rates[-1])
         ],
-        "new_servers": [_server(server) for server in change.new_servers],
+        "new_servers": [server.row for server in change.new_servers],
         "unmetered": {reason: count for reason, count in metered.counters.unmetered.items() if count},
         "news": window.news,
     }
@@ -50,7 +50,7 @@ def event_lines(change: WindowChanges, wanted: frozenset[str]) -> Iterator[dict[
     """Yield the wanted events (of `EVENTS`) of a window."""
     if NEW_SERVER in wanted:
         for server in change.new_servers:
-            yield {"event": NEW_SERVER, "time": time_text(server.first_seen_ns)} | _server(server)
+            yield {"event": NEW_SERVER, "time": time_text(server.first_seen_ns)} | server.row
     if MISMATCH in wanted:
         for row in change.mismatches:
             columns = (
@@ -65,14 +65,3 @@ def time_text(time_ns: int) -> str:
     return (
         datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     )
-
-
-def _server(server: ServerTotals) -> dict[str, Any]:
-    return {
-        "server_ip": server.ip,
-        "server_port": server.port,
-        "proto": server.proto,
-        "service": server.service,
-        "service_source": SOURCES[server.source],
-        "known_by": server.known_by,
-    }

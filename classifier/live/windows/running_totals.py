@@ -28,6 +28,7 @@ from classifier.roles import Role
 from classifier.traffic.aggregate import Rows, counted, numbered, plain, sums
 from classifier.traffic.codes import Texts, address_bytes, address_words, source_ranks
 from classifier.traffic.overview import ROLES
+from classifier.traffic.tables import SOURCES
 from classifier.traffic.views import words_of
 from classifier.wording import NO_RULE
 
@@ -83,6 +84,18 @@ class ServerTotals:
     flows: int = 0
     clients_now: int = 0
     rate: float = 0.0
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its endpoint, service and role, as in the table of servers."""
+        return {
+            "server_ip": self.ip,
+            "server_port": self.port,
+            "proto": self.proto,
+            "service": self.service,
+            "service_source": SOURCES[self.source],
+            "known_by": self.known_by,
+        }
 
 
 @dataclass(slots=True)

@@ -167,24 +167,13 @@ def _service_row(service: ServiceTotals) -> dict[str, Any]:
     return {"service": service.name, "proto": service.proto, "service_source": SOURCES[service.source]}
 
 
-def _server_row(server: ServerTotals) -> dict[str, Any]:
-    return {
-        "server_ip": server.ip,
-        "server_port": server.port,
-        "service": server.service,
-        "proto": server.proto,
-        "service_source": SOURCES[server.source],
-        "known_by": server.known_by,
-    }
-
-
 _FLOW_COLUMNS = (
     *map(_report_column, ("client", "server", "service_and_proto", "service_source", "role", "outcome")),
     _rate(lambda row: row["rate"]),
     _size("Bytes", lambda row: row["client_bytes"] + row["server_bytes"]),
 )
 _SERVER_COLUMNS = tuple(
-    _report_column(name, _server_row)
+    _report_column(name, lambda server: server.row)
     for name in ("server", "service_and_proto", "service_source", "known_by")
 )
 
