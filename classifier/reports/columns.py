@@ -7,6 +7,7 @@ A renderer chooses columns by name, and adds only their layout. Rows are those o
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from classifier.ports.rules import with_familiar
@@ -92,15 +93,38 @@ def _outcomes(row: Row) -> str:
     return ", ".join(f"{row[outcome]:,} {outcome}" for outcome in ATTEMPTS if row[outcome])
 
 
-def _named(name: str) -> Callable[[Row], Any]:
-    return lambda row: row[name]
-
-
-def _counts(*names: str) -> dict[str, ReportColumn]:
-    return {name: ReportColumn(name.capitalize(), "count", _named(name)) for name in names}
-
-
+#: Columns that show a field of the row: header and kind.
+_FIELDS: dict[str, tuple[str, Kind]] = {
+    "proto": ("Proto", "text"),
+    "payload": ("Detected (payload)", "text"),
+    "expected": ("Expected (port)", "text"),
+    "server_name": ("Server name", "text"),
+    "conn_state": ("State", "text"),
+    "flow_id": ("Flow", "text"),
+    "curve": ("Over time", "text"),
+    "start": ("Start", "time"),
+    "first_seen": ("First seen", "time"),
+    "last_seen": ("Last seen", "time"),
+    "flows": ("Flows", "count"),
+    "packets": ("Packets", "count"),
+    "confirmed": ("Confirmed", "count"),
+    "inferred": ("Inferred", "count"),
+    "ambiguous": ("Ambiguous", "count"),
+    "servers": ("Servers", "count"),
+    "clients": ("Clients", "count"),
+    "sources": ("Sources", "count"),
+    "by_payload": ("Detected (payload)", "count"),
+    "client_packets": ("Client packets", "count"),
+    "server_packets": ("Server packets", "count"),
+    "attempt_packets": ("Packets", "count"),
+    "bytes": ("Bytes", "bytes"),
+    "client_bytes": ("Client bytes", "bytes"),
+    "server_bytes": ("Server bytes", "bytes"),
+    "attempt_bytes": ("Attempt bytes", "bytes"),
+    "share": ("Share", "share"),
+}
 COLUMNS = {
+    **{name: ReportColumn(head, kind, itemgetter(name)) for name, (head, kind) in _FIELDS.items()},
     "server": ReportColumn("Server", "text", _endpoint("server")),
     "client": ReportColumn("Client", "text", _endpoint("client")),
     "target": ReportColumn("Target", "text", _endpoint("target")),
@@ -109,34 +133,14 @@ COLUMNS = {
     "service_and_proto": ReportColumn("Service", "text", _service_and_proto),
     "service_source": ReportColumn("Named by", "text", lambda row: named_by(row["service_source"])),
     "server_ports": ReportColumn("Port", "text", _ports),
-    "proto": ReportColumn("Proto", "text", _named("proto")),
-    "payload": ReportColumn("Detected (payload)", "text", _named("payload")),
-    "expected": ReportColumn("Expected (port)", "text", _named("expected")),
-    "server_name": ReportColumn("Server name", "text", _named("server_name")),
     "role": ReportColumn("Role", "text", lambda row: role_text(row["role"], row["role_confidence"])),
     "known_by": ReportColumn("Role", "text", lambda row: value_text(row["known_by"])),
     "role_evidence": ReportColumn("Evidence", "list", lambda row: ", ".join(row["role_evidence"])),
     "outcome": ReportColumn("Outcome", "text", lambda row: value_text(row["outcome"])),
     "outcomes": ReportColumn("Failed attempts", "text", _outcomes),
-    "conn_state": ReportColumn("State", "text", _named("conn_state")),
-    "flow_id": ReportColumn("Flow", "text", _named("flow_id")),
-    "curve": ReportColumn("Over time", "text", _named("curve")),
-    "start": ReportColumn("Start", "time", _named("start")),
-    "first_seen": ReportColumn("First seen", "time", _named("first_seen")),
-    "last_seen": ReportColumn("Last seen", "time", _named("last_seen")),
-    **_counts("flows", "packets", "confirmed", "inferred", "ambiguous", "servers", "clients", "sources"),
-    "by_payload": ReportColumn("Detected (payload)", "count", _named("by_payload")),
     "attempts": ReportColumn("Failed attempts", "count", lambda row: sum(row[name] for name in ATTEMPTS)),
-    "client_packets": ReportColumn("Client packets", "count", _named("client_packets")),
-    "server_packets": ReportColumn("Server packets", "count", _named("server_packets")),
-    "attempt_packets": ReportColumn("Packets", "count", _named("attempt_packets")),
-    "bytes": ReportColumn("Bytes", "bytes", _named("bytes")),
-    "client_bytes": ReportColumn("Client bytes", "bytes", _named("client_bytes")),
-    "server_bytes": ReportColumn("Server bytes", "bytes", _named("server_bytes")),
-    "attempt_bytes": ReportColumn("Attempt bytes", "bytes", _named("attempt_bytes")),
-    "share": ReportColumn("Share", "share", _named("share")),
     # In the table of clients, whose own bytes they are.
-    "sent": ReportColumn("Sent", "bytes", _named("client_bytes")),
-    "received": ReportColumn("Received", "bytes", _named("server_bytes")),
-    "servers_contacted": ReportColumn("Servers contacted", "count", _named("servers")),
+    "sent": ReportColumn("Sent", "bytes", itemgetter("client_bytes")),
+    "received": ReportColumn("Received", "bytes", itemgetter("server_bytes")),
+    "servers_contacted": ReportColumn("Servers contacted", "count", itemgetter("servers")),
 }
