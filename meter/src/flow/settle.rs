@@ -83,14 +83,30 @@ fn absorb(rows: &mut [FlowRecord], went_to: &mut [usize], one: usize, other: usi
 
 /// Joins rows of different lanes that belong to one conversation.
 fn join_lanes(rows: &mut [FlowRecord], group: &mut Vec<usize>, went_to: &mut [usize], idle: &Idle) {
+    let is_tcp = rows[group[0]].key.proto == Transport::Tcp as u8;
+    // Of datagrams only the addresses support it, so no other pairing may be possible.
+    let partner_lanes: Vec<_> = if is_tcp {
+        Vec::new()
+    } else {
+        group.iter().map(|&place| partner_lane(rows, group, &rows[place], idle)).collect()
+    };
     let mut pairs = Vec::new();
     for (at, &one) in group.iter().enumerate() {
-        for &other in group[at + 1..].iter().take(COMPARED) {
+        for (other_at, &other) in group.iter().enumerate().skip(at + 1).take(COMPARED) {
             let (row, later) = (&rows[one], &rows[other]);
-            if row.lane() != later.lane()
-                && boundary::meet(row, later, idle)
-                && are_one(rows, group, row, later, idle)
-            {
+            if row.lane() == later.lane() || !boundary::meet(row, later, idle) {
+                continue;
+            }
+            let are_one = if is_tcp {
+                are_one_connection(row, later)
+            } else {
+                row.copied_across
+                    || later.copied_across
+                    || are_opposite(row, later)
+                        && partner_lanes[at] == Some(later.lane())
+                        && partner_lanes[other_at] == Some(row.lane())
+            };
+            if are_one {
                 pairs.push((one, other));
             }
         }
@@ -112,29 +128,32 @@ fn root(went_to: &[usize], mut place: usize) -> usize {
     place
 }
 
-/// Returns whether two rows of different lanes show the same conversation.
-fn are_one(rows: &[FlowRecord], group: &[usize], one: &FlowRecord, other: &FlowRecord, idle: &Idle) -> bool {
+fn has_both_directions(row: &FlowRecord) -> bool {
+    row.packets_ab > 0 && row.packets_ba > 0
+}
+
+/// Returns whether each row has one direction, and the other has the other.
+fn are_opposite(one: &FlowRecord, other: &FlowRecord) -> bool {
+    !has_both_directions(one) && !has_both_directions(other) && (one.packets_ab > 0) != (other.packets_ab > 0)
+}
+
+/// Returns whether two TCP rows of different lanes show the same connection.
+fn are_one_connection(one: &FlowRecord, other: &FlowRecord) -> bool {
     let copied = one.copied_across || other.copied_across;
-    let both = |row: &FlowRecord| row.packets_ab > 0 && row.packets_ba > 0;
-    if one.key.proto == Transport::Tcp as u8 {
-        let opened_twice = [true, false].into_iter().any(|end| one.sent_isn(end) && other.sent_isn(end));
-        return one.numbers.overlap(&other.numbers)
-            && !boundary::contradict(one, other)
-            && (copied || !(opened_twice || both(one) && both(other)));
-    }
-    if copied {
-        return true;
-    }
-    // Only the addresses support it, so no other pairing may be possible.
-    let opposite = |one: &FlowRecord, other: &FlowRecord| {
-        !both(one) && !both(other) && (one.packets_ab > 0) != (other.packets_ab > 0)
-    };
-    let only = |one: &FlowRecord, other: &FlowRecord| {
-        let candidates = group.iter().map(|&place| &rows[place]);
-        let mut near = candidates.filter(|row| opposite(one, row) && boundary::meet(one, row, idle));
-        near.all(|row| row.lane() == other.lane())
-    };
-    opposite(one, other) && only(one, other) && only(other, one)
+    let opened_twice = [true, false].into_iter().any(|end| one.sent_isn(end) && other.sent_isn(end));
+    one.numbers.overlap(&other.numbers)
+        && !boundary::contradict(one, other)
+        && (copied || !(opened_twice || has_both_directions(one) && has_both_directions(other)))
+}
+
+/// Returns the lane of all rows with the opposite direction within the idle time; None where there are several.
+fn partner_lane(rows: &[FlowRecord], group: &[usize], one: &FlowRecord, idle: &Idle) -> Option<(u16, u32)> {
+    let mut near = group
+        .iter()
+        .map(|&place| &rows[place])
+        .filter(|row| are_opposite(one, row) && boundary::meet(one, row, idle));
+    let lane = near.next()?.lane();
+    near.all(|row| row.lane() == lane).then_some(lane)
 }
 
 /// Joins rows of one connection that was idle for longer than the idle timeout.
