@@ -60,3 +60,13 @@ def test_the_offset_of_two_sensors_is_estimated(apart_ns: int, apart: str, found
 def test_two_packets_are_no_reason_for_a_warning() -> None:
     packets = Talk().handshake().exchange().packets
     assert classifier.read(_of_sensors(packets[:2], 180 * MILLISECOND_NS)).remarks == []
+
+
+def test_the_packets_of_a_long_connection_are_distinguished() -> None:
+    """While the second sensor's packets are awaited, many of the first one's are remembered."""
+    talk = Talk().handshake()
+    for _ in range(30):
+        talk.exchange()
+    packets = talk.packets
+    (row,) = row_dicts(classifier.read(_of_sensors(packets, 1_000 * MILLISECOND_NS), dedup=True))
+    assert row["client_packets"] + row["server_packets"] == len(packets)

@@ -205,6 +205,6 @@ fn folded(key: &Key) -> u64 {
 }
 
 fn interfaces_place(key: &Key, digest: u32) -> usize {
-    let more = (folded(key).wrapping_mul(MULTIPLIER) >> 40) as usize % PLACES_MORE;
+    let more = ((folded(key) ^ u64::from(digest)).wrapping_mul(MULTIPLIER) >> 40) as usize % PLACES_MORE;
     digest as usize % PLACES * PLACES_MORE + more
 }
