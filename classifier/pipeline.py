@@ -82,9 +82,8 @@ def run(
             metering = Metering(options, signatures.compiled().signatures, threads, progress)
             metering.run(found.inputs, metered)
     except KeyboardInterrupt:
-        if (
-            not keep_interrupted or not metered.captures
-        ):  # nothing was open yet, such as a pipe without writer
+        # Without a capture nothing was open yet: a pipe without a writer.
+        if not keep_interrupted or not metered.captures:
             raise
         metered.interrupted = True
     metered.join_remnants()

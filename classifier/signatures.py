@@ -13,11 +13,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from classifier import _meter
 from classifier.errors import RulesError
+from classifier.flows.transports import NUMBERS
 from classifier.ports.rule_files import FOLDER, read_toml
 
 Value = TypeVar("Value")
 
-TRANSPORTS = {"tcp": 6, "udp": 17}
+#: Transports whose payloads are inspected.
+TRANSPORTS = {name: NUMBERS[name] for name in ("tcp", "udp")}
 #: Which side sends a message: 1 the client, -1 the server, 0 either.
 SENDERS = {"client": 1, "server": -1, "either": 0}
 

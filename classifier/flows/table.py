@@ -7,13 +7,13 @@ import pyarrow.compute as pc
 
 from classifier import _meter
 from classifier.flows import addresses
+from classifier.flows.transports import NAMES
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _TIME = pa.timestamp("ns", tz="UTC")
 #: Types of integers in public tables: signed, so that differences of columns don't wrap.
 COUNT, PORT, VLAN = pa.int64(), pa.int32(), pa.int32()
 
-PROTOCOLS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 
 #: Columns: name, type, nullable, meaning.
 COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
@@ -87,8 +87,8 @@ def present(judged: pa.RecordBatch, captures: list[str]) -> pa.RecordBatch:
     duration_ns = pc.subtract(last_seen_ns, first_seen_ns)
     community_id = pa.record_batch(_meter.community_ids(judged))["community_id"]
     proto = pa.DictionaryArray.from_arrays(
-        pc.index_in(judged["proto"], pa.array(list(PROTOCOLS), pa.uint8())),
-        pa.array(list(PROTOCOLS.values())),
+        pc.index_in(judged["proto"], pa.array(list(NAMES), pa.uint8())),
+        pa.array(list(NAMES.values())),
     )
     derived = {
         "flow_id": _flow_ids(community_id, first_seen_ns, judged["ordinal"]),

@@ -106,8 +106,10 @@ class Metered:
 
     def _hold(self, capture: int, remnants: pa.RecordBatch) -> None:
         """Keep headers and orphan fragments for other inputs while there is room."""
+        if not remnants.num_rows:
+            return
         held = sum(batch.num_rows for batch in self.remnants.values())
-        if remnants.num_rows and held + remnants.num_rows <= _MAX_REMNANTS:
+        if held + remnants.num_rows <= _MAX_REMNANTS:
             self.remnants[capture] = remnants
 
     def join_remnants(self) -> None:

@@ -11,13 +11,14 @@ from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NamedTuple
 
+from classifier.flows.transports import NUMBERS
 from classifier.ports.rule_files import Problem
 
 #: IP protocol numbers of the transports in rules.
-TRANSPORTS = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132}
+TRANSPORTS = {name: number for name, number in NUMBERS.items() if name != "udplite"}
 TRANSPORT_NAMES = {number: name for name, number in TRANSPORTS.items()}
 #: UDP-Lite uses UDP's rules: RFC 3828 §6 gives it UDP's ports.
-UDP_LITE = 136
+UDP_LITE = NUMBERS["udplite"]
 PORTS = 1 << 16
 #: First dynamic port; these can't be registered. RFC 6335 §6.
 DYNAMIC = 49152

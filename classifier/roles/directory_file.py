@@ -11,7 +11,8 @@ import pyarrow as pa
 from classifier.complete_file import complete_file
 from classifier.errors import DirectoryError, NotWrittenError
 from classifier.flows import addresses
-from classifier.flows.table import COUNT, PORT, PROTOCOLS
+from classifier.flows.table import COUNT, PORT
+from classifier.flows.transports import NAMES, NUMBERS
 from classifier.roles.directory import ENDPOINT, Entries, no_entries, of_endpoints
 from classifier.roles.weights import weight
 
@@ -68,7 +69,7 @@ def save(path: str | os.PathLike[str], entries: Entries) -> None:
         [
             addresses.texts(columns["addr"], columns["ip_version"]),
             columns["port"],
-            pa.array([PROTOCOLS[number] for number in columns["proto"].to_pylist()], pa.string()),
+            pa.array([NAMES[number] for number in columns["proto"].to_pylist()], pa.string()),
             columns["network_id"],
             pa.array(entries.flows),
             pa.array(entries.first_seen_ns).cast(_TIME),
@@ -95,11 +96,10 @@ def expiry_ns() -> int:
 def _endpoints(table: pa.Table) -> pa.Table:
     parsed = [ip_address(text) for text in table["server_ip"].to_pylist()]
     mapped = [address.packed if address.version == 6 else _MAPPED + address.packed for address in parsed]
-    numbers = pa.array([_NUMBERS[name] for name in table["proto"].to_pylist()], pa.uint8())
+    numbers = pa.array([NUMBERS[name] for name in table["proto"].to_pylist()], pa.uint8())
     version = pa.array(np.array([address.version for address in parsed], dtype=np.uint8))
     address = pa.array(mapped, pa.binary(16))
     return pa.table([numbers, version, address, table["server_port"], table["network_id"]], schema=ENDPOINT)
 
 
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
-_NUMBERS = {name: number for number, name in PROTOCOLS.items()}

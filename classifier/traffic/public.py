@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows import addresses
-from classifier.flows.table import PROTOCOLS
+from classifier.flows.transports import NAMES
 from classifier.traffic.aggregate import Rows, joined, plain, size, some, summed
 from classifier.traffic.codes import Texts, address_bytes
 from classifier.traffic.tables import SOURCES, TIME
@@ -92,7 +92,7 @@ class _Public:
         if name in TEXTS:
             return self.texts.take(rows[name])
         if name == "proto":
-            return pa.array([PROTOCOLS[number] for number in rows["proto"].tolist()], pa.string())
+            return pa.array([NAMES[number] for number in rows["proto"].tolist()], pa.string())
         if name.endswith("_ip"):
             side = "client" if name == "client_ip" else "server"
             return addresses.texts(address_bytes(rows, side), pa.array(rows["ip_version"]))

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifier.flows.distinct import distinct
-from classifier.flows.table import COUNT, PROTOCOLS
+from classifier.flows.table import COUNT
+from classifier.flows.transports import NAMES
 from classifier.traffic.aggregate import Aggregate, Rows, plain, summed
 from classifier.traffic.codes import Texts
 from classifier.traffic.judged import Judged
@@ -105,7 +106,7 @@ class Timeline:
                 SCHEMA.field("start").type
             ),
             "service": self._texts.take(merged["service"]),
-            "proto": pa.array([PROTOCOLS[number] for number in merged["proto"].tolist()], pa.string()),
+            "proto": pa.array([NAMES[number] for number in merged["proto"].tolist()], pa.string()),
             **{name: pa.array(merged[name]).cast(SCHEMA.field(name).type) for name in _MEASURES},
         }
         table = pa.table(columns, schema=SCHEMA)

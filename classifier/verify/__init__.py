@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 
 from classifier.errors import CaptureError
 from classifier.flows.table import PORT
+from classifier.flows.transports import NUMBERS
 from classifier.ports.rules import Rules
 from classifier.roles import INFERRED
 from classifier.traffic.judged_flows import JudgedFlows
-from classifier.verify.dissection import Datagram, dissect
+from classifier.verify.dissection import TRANSPORTS, Datagram, dissect
 from classifier.verify.words import ProtocolNames, load
 from classifier.wording import endpoint
 
@@ -26,7 +27,6 @@ from classifier.wording import endpoint
 MOST_FLOWS = 20_000
 #: Packets with payload dissected per flow.
 _PACKETS = 16
-_PROTOS = {"tcp": 6, "udp": 17}
 #: Called with the capture and the number of its packets dissected so far.
 Progress = Callable[[str, int], None]
 
@@ -135,7 +135,7 @@ def verify(
     if flows:
         by_ends = defaultdict(list)
         for flow in flows:
-            by_ends[_key(_PROTOS[flow.row["proto"]], *flow.ends)].append(flow)
+            by_ends[_key(NUMBERS[flow.row["proto"]], *flow.ends)].append(flow)
         ports = sorted({flow.row["client_port"] for flow in flows})
         for path in captures:
             try:
@@ -162,7 +162,7 @@ def _chosen(traffic: JudgedFlows, everything: bool, most: int) -> tuple[list[_Fl
 def _candidates(traffic: JudgedFlows, everything: bool) -> Iterator[_Flow]:
     for batch in traffic.batches():
         payload = pc.add(batch["client_payload_bytes"], batch["server_payload_bytes"])
-        over = pc.is_in(batch["proto"].cast(pa.string()), pa.array(_PROTOS))
+        over = pc.is_in(batch["proto"].cast(pa.string()), pa.array(TRANSPORTS))
         wanted = pc.and_(pc.greater(payload, 0), over)
         if not everything:
             doubtful = pc.or_(pc.less(batch["role_confidence"], INFERRED), batch["mismatch"])
@@ -231,7 +231,7 @@ def _on_service(flow: _Flow, rules: Rules, words: ProtocolNames) -> Opinion:
     theirs = words.ours(name for protocols in flow.seen for name in protocols)
     ours = {row["payload"] or row["service"]}
     if row["payload"] is None:  # only the port names it, and it may ride on something
-        for service in rules.at(_PROTOS[row["proto"]], row["server_port"]):
+        for service in rules.at(NUMBERS[row["proto"]], row["server_port"]):
             if service.name == row["service"]:
                 ours |= {*service.speaks, *service.carriers}
     return Opinion.DIFFER if theirs.isdisjoint(ours) else Opinion.AGREE

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from classifier.errors import CaptureError, ExitStatus, MissingExtraError, NotInstalledError
+from classifier.flows.transports import NUMBERS
 from classifier.sources.tshark import HOW_TO_INSTALL
 from classifier.verify.words import ProtocolNames
 
 #: First Python version that pyshark 0.6 fails on: it uses removed parts of asyncio.
 _TOO_NEW = (3, 14)
-_TRANSPORTS = {"tcp": 6, "udp": 17}
+#: Transports that are compared.
+TRANSPORTS = ("tcp", "udp")
 #: Display filter for packets with payload, near the start of their connection if known; without ICMP errors,
 #: which quote other packets.
 _FIRST = "((tcp.len > 0 and tcp.seq < 32768) or udp.length > 8) and not icmp and not icmpv6"
@@ -151,7 +153,7 @@ def _datagrams(names: list[str], layers: dict[str, Any]) -> Iterator[Datagram]:
     used: dict[str, int] = {}
     addresses: tuple[str, str] | None = None
     for place, name in enumerate(names):
-        if name not in ("ip", "ipv6", *_TRANSPORTS):
+        if name not in ("ip", "ipv6", *TRANSPORTS):
             continue
         found = layers.get(name)
         parts = found if isinstance(found, list) else [found]
@@ -161,12 +163,12 @@ def _datagrams(names: list[str], layers: dict[str, Any]) -> Iterator[Datagram]:
         if not isinstance(fields, dict):
             continue
         try:
-            if name in _TRANSPORTS:
+            if name in TRANSPORTS:
                 if addresses:
                     source, target = (int(fields[f"{name}_{name}_{side}port"]) for side in ("src", "dst"))
                     inside = tuple(names[place + 1 :])
                     ends = (addresses[0], source), (addresses[1], target)
-                    yield Datagram(_TRANSPORTS[name], *ends, inside)
+                    yield Datagram(NUMBERS[name], *ends, inside)
             else:
                 addresses = fields[f"{name}_{name}_src"], fields[f"{name}_{name}_dst"]
         except (KeyError, TypeError, ValueError):  # truncated

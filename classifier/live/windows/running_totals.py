@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 
 from classifier.flows import addresses
 from classifier.flows.hashing import Hashes
-from classifier.flows.table import PROTOCOLS, present
+from classifier.flows.table import present
+from classifier.flows.transports import NAMES
 from classifier.live.windows.window import Window
 from classifier.metering.counters import Counters
 from classifier.reports.export.tabular import rows
@@ -187,7 +188,7 @@ class RunningTotals:
 
     def _add_services(self, flows: pa.Table, seconds: float) -> None:
         for row in _sums(flows, ("name", "proto", "known")):
-            service = self._service(row["name"], PROTOCOLS[row["proto"]])
+            service = self._service(row["name"], NAMES[row["proto"]])
             service.source = max(service.source, row["source"])
             service.bytes[row["known"]] += row["gained_bytes"]
             service.packets[row["known"]] += row["gained_packets"]
@@ -221,7 +222,7 @@ class RunningTotals:
                 server = ServerTotals(
                     _ip(row),
                     row["server_port"],
-                    PROTOCOLS[row["proto"]],
+                    NAMES[row["proto"]],
                     row["name"],
                     row["known"],
                     first_ns,

@@ -249,10 +249,11 @@ impl Reader {
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let state = self.state();
         let progress = state.progress();
-        let counters = counters(py, &state.counts(), &progress.totals, progress.dropped)?;
+        let counts = state.counts();
+        let counters = counters(py, &counts, &progress.totals, progress.dropped)?;
         counters.set_item("dns_names_left_out", state.names().map_or(0, DnsNames::left_out))?;
         if state.verifies {
-            counters.set_item("bad_checksums", bad_checksums(py, state.counts().bad_checksums)?)?;
+            counters.set_item("bad_checksums", bad_checksums(py, counts.bad_checksums)?)?;
         }
         Ok(counters)
     }
